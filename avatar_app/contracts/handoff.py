@@ -1,0 +1,87 @@
+"""The only two ways in which threads hand things over: `Latest` (newest wins), `Ring` (order kept)."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Latest(Generic[T]):
+    """Mailbox with one place: a new item replaces an unread one, and that is counted. Thread: any."""
+
+    def __init__(self) -> None:
+        self._item: T | None = None
+        self._fresh = threading.Condition()
+        self._n_replaced = 0
+        self._n_put = 0
+
+    def put(self, item: T) -> None:
+        """Leave an item; never blocks."""
+        with self._fresh:
+            self._n_replaced += self._item is not None
+            self._n_put += 1
+            self._item = item
+            self._fresh.notify()
+
+    def take(self, timeout_s: float = 0.0) -> T | None:
+        """Take the newest item, waiting at most `timeout_s`; None when there is none."""
+        with self._fresh:
+            if self._item is None and timeout_s > 0:
+                self._fresh.wait_for(lambda: self._item is not None, timeout_s)
+            item, self._item = self._item, None
+            return item
+
+    @property
+    def n_replaced(self) -> int:
+        """Items that nobody read before the next one came."""
+        with self._fresh:
+            return self._n_replaced
+
+    @property
+    def n_put(self) -> int:
+        """Items left so far."""
+        with self._fresh:
+            return self._n_put
+
+
+class Ring(Generic[T]):
+    """Bounded queue that keeps the order; when full, the oldest item is lost and counted. Thread: any."""
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError("a ring needs room for one item")
+        self._items: deque[T] = deque(maxlen=capacity)
+        self._fresh = threading.Condition()
+        self._n_lost = 0
+
+    def put(self, item: T) -> None:
+        """Append an item; never blocks."""
+        with self._fresh:
+            self._n_lost += len(self._items) == self._items.maxlen
+            self._items.append(item)
+            self._fresh.notify()
+
+    def take(self, timeout_s: float = 0.0) -> T | None:
+        """The oldest item, waiting at most `timeout_s`; None when there is none."""
+        with self._fresh:
+            if not self._items and timeout_s > 0:
+                self._fresh.wait_for(lambda: bool(self._items), timeout_s)
+            return self._items.popleft() if self._items else None
+
+    def clear(self) -> None:
+        """Forget what waits; not counted as lost."""
+        with self._fresh:
+            self._items.clear()
+
+    def __len__(self) -> int:
+        with self._fresh:
+            return len(self._items)
+
+    @property
+    def n_lost(self) -> int:
+        """Items pushed out by newer ones."""
+        with self._fresh:
+            return self._n_lost
