@@ -1,0 +1,65 @@
+"""Where the program's own files lie, and where it may keep the user's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APP_NAME = "avatar-app"
+HOME_VARIABLE = "AVATAR_APP_HOME"
+
+
+def repo_root() -> Path:
+    """Folder that holds `assets` and `models`: `$AVATAR_APP_HOME`, else the one beside the package."""
+    override = os.environ.get(HOME_VARIABLE)
+    return Path(override).expanduser() if override else Path(__file__).resolve().parents[2]
+
+
+def assets_dir() -> Path:
+    """Folder of avatars, icons, sounds and style sheets."""
+    return repo_root() / "assets"
+
+
+def models_dir() -> Path:
+    """Folder of the students and their registry."""
+    return repo_root() / "models"
+
+
+def demo_sample() -> Path:
+    """The speech sample that is played when there is no microphone."""
+    return assets_dir() / "sounds" / "demo.flac"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePaths:
+    """The user's folders; nothing is created by asking for them.
+
+    Attributes:
+        dir: one folder for everything (`--profile-dir`); None means the folders of the platform.
+    """
+
+    dir: Path | None = None
+
+    @property
+    def config_file(self) -> Path:
+        """The settings."""
+        base = self.dir or Path(platformdirs.user_config_dir(APP_NAME, appauthor=False))
+        return base / "settings.json"
+
+    @property
+    def cache_dir(self) -> Path:
+        """What can be made again: compiled models, speed rankings."""
+        return self.dir / "cache" if self.dir else Path(platformdirs.user_cache_dir(APP_NAME, appauthor=False))
+
+    @property
+    def log_dir(self) -> Path:
+        """Log files."""
+        return self.dir / "log" if self.dir else Path(platformdirs.user_log_dir(APP_NAME, appauthor=False))
+
+    @property
+    def state_dir(self) -> Path:
+        """What lasts but is no setting: the lock of the running program."""
+        return self.dir / "state" if self.dir else Path(platformdirs.user_state_dir(APP_NAME, appauthor=False))

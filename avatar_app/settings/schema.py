@@ -1,0 +1,157 @@
+"""Every setting of the program, declared once with its default and its range."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from avatar_app.contracts.errors import SettingsError
+
+SETTINGS_VERSION = 1
+
+PRECISIONS = ("auto", "int8", "fp16", "mixed", "fp32")
+FRAME_RATES_FPS = (25, 30, 50, 60)
+LOOKAHEADS_MS = (0, 40, 80, 160)
+BACKGROUNDS = ("checker", "colour", "picture")
+THEMES = ("system", "light", "dark")
+MIC_GAIN_RANGE_DB = (-20.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user chose. Never changed in place: `replace` makes a new one.
+
+    Attributes:
+        avatar: id of a folder in `assets/avatars`.
+        model: id of a folder in `models`; empty means the registry's default.
+        precision: one of `PRECISIONS`.
+        engine: name of an inference engine, or `auto` for the fastest measured one.
+        fps: pictures in a second, one of `FRAME_RATES_FPS`.
+        lookahead_ms: sound after the drawn instant that the mouth may use, one of `LOOKAHEADS_MS`.
+        mic: `NAME, HOST API`, `file:PATH` or `demo`; empty means the system's default microphone.
+        mic_gain_db: within `MIC_GAIN_RANGE_DB`.
+        background: one of `BACKGROUNDS`.
+        background_colour: `#rrggbb`.
+        background_picture: path of a picture; empty when none was chosen yet.
+        theme: one of `THEMES`.
+        window_geometry: the window's place and size, base64 as Qt saves it.
+    """
+
+    avatar: str = "nova"
+    model: str = ""
+    precision: str = "auto"
+    engine: str = "auto"
+    fps: int = 25
+    lookahead_ms: int = 80
+    mic: str = ""
+    mic_gain_db: float = 0.0
+    is_muted: bool = False
+    background: str = "checker"
+    background_colour: str = "#1f2430"
+    background_picture: str = ""
+    is_hud_visible: bool = True
+    is_panel_visible: bool = True
+    theme: str = "system"
+    window_geometry: str = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = check(field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with some values changed.
+
+        Raises:
+            SettingsError: a name is unknown or a value is out of range; the sentence suggests the nearest one.
+        """
+        for name in changes:
+            if name not in DEFAULTS:
+                raise _unknown("setting", name, DEFAULTS)
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """All values with the version of their layout."""
+        return {"version": SETTINGS_VERSION, **dataclasses.asdict(self)}
+
+
+def check(name: str, value: Any) -> Any:
+    """One value as the program keeps it.
+
+    Raises:
+        SettingsError: the name is unknown, or the value is of a wrong kind or out of range.
+    """
+    if name not in DEFAULTS:
+        raise _unknown("setting", name, DEFAULTS)
+    if name in _CHECKS:
+        return _CHECKS[name](name, value)
+    return _bool(name, value) if isinstance(DEFAULTS[name], bool) else _text(name, value)
+
+
+def _unknown(kind: str, value: Any, known: Iterable[Any]) -> SettingsError:
+    options = [str(option) for option in known]
+    near = difflib.get_close_matches(str(value), options, n=1)
+    advice = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(options)}."
+    return SettingsError(f"There is no {kind} {str(value)!r}.", advice)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Write a text.")
+    return value
+
+
+def _bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Write true or false.")
+    return value
+
+
+def _choice(options: tuple[Any, ...]) -> Callable[[str, Any], Any]:
+    def check_choice(name: str, value: Any) -> Any:
+        # True == 1 and 25.0 == 25 in Python, but neither is what a settings file should say.
+        if type(value) is not type(options[0]) or value not in options:
+            raise _unknown(f"{name} setting", value, options)
+        return value
+
+    return check_choice
+
+
+def _gain_db(name: str, value: Any) -> float:
+    low, high = MIC_GAIN_RANGE_DB
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not low <= value <= high:
+        raise SettingsError(f"The setting {name} cannot be {value!r}.", f"Use {low:g} to {high:g} dB.")
+    return float(value)
+
+
+def _colour(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Write a colour as #rrggbb, such as #1f2430.")
+    return value.lower()
+
+
+def _id(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*|", value):
+        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Use the name of an installed one.")
+    return value
+
+
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "avatar": _id,
+    "model": _id,
+    "engine": _id,
+    "precision": _choice(PRECISIONS),
+    "fps": _choice(FRAME_RATES_FPS),
+    "lookahead_ms": _choice(LOOKAHEADS_MS),
+    "mic_gain_db": _gain_db,
+    "background": _choice(BACKGROUNDS),
+    "background_colour": _colour,
+    "theme": _choice(THEMES),
+}
+DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in dataclasses.fields(Settings)}

@@ -1,0 +1,110 @@
+"""Reads and writes the settings file. Neither ever raises: what went wrong becomes a notice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.settings import schema
+from avatar_app.settings.migrations import migrate
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+_log = logging.getLogger(__name__)
+
+LOAD_KEY = "settings-load"
+SAVE_KEY = "settings-save"
+
+
+def load(paths: ProfilePaths, notices: NoticeBoard) -> Settings:
+    """The saved settings, with the default in place of whatever cannot be used."""
+    file = paths.config_file
+    try:
+        data = _read(file)
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        _warn(notices, LOAD_KEY, f"The settings in {file} cannot be read: {error.strerror}.", "Defaults are used.")
+        return Settings()
+    except SettingsError as error:
+        kept = _keep_broken(file)
+        _warn(notices, LOAD_KEY, error.what, f"{error.what_to_do} Defaults are used{kept}.")
+        return Settings()
+    return _settle(data, file, notices)
+
+
+def save(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> bool:
+    """Write all settings in one step, so that a crash leaves the old file or the new one. False when it failed."""
+    file = paths.config_file
+    try:
+        _write(file, json.dumps(settings.to_json(), indent=2) + "\n")
+    except OSError as error:
+        _log.warning("cannot save settings to %s: %s", file, error)
+        _warn(
+            notices,
+            SAVE_KEY,
+            f"Your settings cannot be saved to {file.parent}: {error.strerror or error}.",
+            "They hold until you quit. Make the folder writable, or start with --profile-dir DIR.",
+        )
+        return False
+    notices.clear(SAVE_KEY)
+    return True
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:  # broken JSON, and bytes that are no text
+        raise SettingsError(f"The settings file {file} is broken.", "") from error
+    if not isinstance(data, dict):
+        raise SettingsError(f"The settings file {file} is broken.", "")
+    return migrate(data)
+
+
+def _settle(data: Mapping[str, Any], file: Path, notices: NoticeBoard) -> Settings:
+    """Keep every good value; name the bad ones in one notice."""
+    good: dict[str, Any] = {}
+    bad: list[SettingsError] = []
+    for name, value in data.items():
+        try:
+            good[name] = schema.check(name, value)
+        except SettingsError as error:
+            bad.append(error)
+    if bad:
+        text = " ".join(str(error) for error in bad[:3]) + (f" ({len(bad) - 3} more.)" if len(bad) > 3 else "")
+        _warn(notices, LOAD_KEY, f"Part of the settings in {file} is not used. {text}", "The rest is in place.")
+    return Settings(**good)
+
+
+def _keep_broken(file: Path) -> str:
+    broken = file.with_name(file.name + ".broken")
+    try:
+        os.replace(file, broken)
+    except OSError:
+        return ""
+    return f"; your file is kept as {broken.name}"
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, file)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _warn(notices: NoticeBoard, key: str, text: str, what_to_do: str) -> None:
+    notices.post(Notice(key, Level.WARNING, text, " ".join(what_to_do.split())))
