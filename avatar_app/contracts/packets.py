@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_app.contracts.student_spec import StudentSpec
+
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
@@ -51,13 +53,17 @@ class MouthPatch:
 
     Attributes:
         t_capture_ns: capture instant of the sound that this mouth belongs to.
+        t_ready_ns: instant at which it was drawn.
         index: frame number on the sound's own grid (instant = index / fps).
-        pixels: (h, w, 3) uint8 BGR, the model's `patch_box`; None when the mouth rests.
+        spec: the student that drew it; says where the patch belongs.
+        pixels: (h, w, 3) uint8 BGR, the inside of `spec.box`; None when the mouth rests.
         weight: 0..1, how much of the patch covers the avatar's own resting mouth.
     """
 
     t_capture_ns: int
+    t_ready_ns: int
     index: int
+    spec: StudentSpec
     pixels: UInt8 | None
     weight: float
 

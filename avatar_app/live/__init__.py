@@ -1,1 +1,1 @@
-"""TODO."""
+"""The live path: microphone, mel, student, frame. No torch, no Qt."""

@@ -1,0 +1,182 @@
+"""The frame thread: on every tick of an even grid, the newest mouth on the avatar's idle picture."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
+from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
+from avatar_app.live.frame import Avatar, Background, Compositor, Pacer
+from avatar_app.live.latency import RateMeter, StageMeters
+
+# A mouth older than this belongs to a sound that stopped coming: the face goes idle.
+STALE_NS = ms_to_ns(250)
+REST_STEP = 0.25
+# The grid follows the sound's clock: ticks aim to come this long after a mouth is ready ...
+AIM_NS = ms_to_ns(5)
+# ... and move towards it by at most this share of a period, far below what an eye can see.
+MAX_SHIFT_RATIO = 0.004
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """What the frame thread counted so far."""
+
+    n_shown: int = 0
+    n_repeated: int = 0
+    n_missed: int = 0
+    t_first_ns: int | None = None
+    t_first_mouth_ns: int | None = None
+
+
+class FramePart:
+    """Composes pictures on an even grid and leaves each in every sink's mailbox.
+
+    Thread: frame, but for the setters and `counts`, which any thread may use.
+    """
+
+    def __init__(self, clock: Clock, meters: StageMeters, mouth: Latest[MouthPatch], fps: int) -> None:
+        self._clock = clock
+        self._meters = meters
+        self._mouth = mouth
+        self._sinks: tuple[Latest[Picture], ...] = ()
+        self._new_avatar: Latest[Avatar] = Latest()
+        self._new_background: Latest[Background] = Latest()
+        self._avatar: Avatar | None = None
+        self._background: Background | None = None
+        self._compositors: dict[tuple[PatchBox, int], Compositor] = {}
+        self._patch: MouthPatch | None = None
+        self._fps = fps
+        self._pacer: Pacer | None = None
+        self._pacer_fps = 0
+        self._last: tuple[object, UInt8] | None = None
+        self._t_begin_ns = clock.now_ns()
+        self.rate = RateMeter()
+        self.counts = FrameCounts()
+
+    def set_fps(self, fps: int) -> None:
+        """Change the frame rate from the next tick on."""
+        self._fps = fps
+
+    def set_avatar(self, avatar: Avatar) -> None:
+        """Show another avatar from the next tick on."""
+        self._new_avatar.put(avatar)
+
+    def set_background(self, background: Background) -> None:
+        """Show another background from the next tick on."""
+        self._new_background.put(background)
+
+    def add_sink(self) -> Latest[Picture]:
+        """A mailbox that gets every picture."""
+        sink: Latest[Picture] = Latest()
+        self._sinks = (*self._sinks, sink)
+        return sink
+
+    def step(self, stop: threading.Event) -> None:
+        """Wait for the next tick and show a picture; the worker's step."""
+        self._adopt()
+        if self._avatar is None:
+            stop.wait(0.01)
+            return
+        if self._pacer is None or self._pacer_fps != self._fps:
+            self._pacer, self._pacer_fps = Pacer(self._clock, self._fps, self._clock.now_ns()), self._fps
+        tick = self._pacer.next_tick(stop)
+        if tick is not None:
+            self._show(tick.index, tick.t_ns, tick.n_missed)
+
+    def _adopt(self) -> None:
+        avatar, background = self._new_avatar.take(), self._new_background.take()
+        if avatar is None and background is None:
+            return
+        if avatar is not None:
+            self._avatar = avatar
+            self._compositors.clear()
+        if background is not None:
+            self._background = background
+            for compositor in self._compositors.values():
+                compositor.set_background(background)
+        self._last = None
+
+    def _compositor(self, avatar: Avatar, box: PatchBox, size_px: int) -> Compositor:
+        """The compositor for a student's box, made once."""
+        key = (box, size_px)
+        if key not in self._compositors:
+            self._compositors[key] = Compositor(avatar, box, size_px)
+            if self._background is not None:
+                self._compositors[key].set_background(self._background)
+        return self._compositors[key]
+
+    def _show(self, index: int, t_tick_ns: int, n_missed: int) -> None:
+        is_new = self._take_mouth(t_tick_ns)
+        t_start_ns = self._clock.now_ns()
+        pixels = self._draw(t_start_ns)
+        t_ready_ns = self._clock.now_ns()
+        self._meters.note("compose", ns_to_ms(t_ready_ns - t_start_ns))
+        t_capture_ns = self._patch.t_capture_ns if self._patch is not None else t_ready_ns
+        picture = Picture(t_capture_ns, t_ready_ns, index, pixels, is_repeat=not is_new)
+        for sink in self._sinks:
+            sink.put(picture)
+        if is_new:
+            self._meters.note("latency", ns_to_ms(self._clock.now_ns() - t_capture_ns))
+        self._count(is_new, n_missed, t_ready_ns)
+
+    def _take_mouth(self, t_tick_ns: int) -> bool:
+        """Take the newest mouth, and lean the grid towards the rhythm in which mouths come."""
+        patch = self._mouth.take()
+        if patch is not None:
+            self._patch = patch
+            self._lean(t_tick_ns - patch.t_ready_ns)
+        elif self._patch is not None and t_tick_ns - self._patch.t_ready_ns > STALE_NS:
+            weight = max(0.0, self._patch.weight - REST_STEP)
+            self._patch = replace(self._patch, weight=weight, pixels=self._patch.pixels if weight > 0 else None)
+        return patch is not None
+
+    def _lean(self, waited_ns: int) -> None:
+        """Shift the grid a little, so that a mouth waits about `AIM_NS` and clocks that differ never drift apart."""
+        if self._pacer is None:
+            return
+        period_ns = NS_PER_S // self._pacer_fps
+        error_ns = AIM_NS - waited_ns
+        if error_ns < -period_ns // 2:
+            error_ns += period_ns
+        limit_ns = int(MAX_SHIFT_RATIO * period_ns)
+        self._pacer.shift(max(-limit_ns, min(limit_ns, error_ns // 16)))
+
+    def _draw(self, t_ns: int) -> UInt8:
+        """The picture of this instant; nothing is composed twice."""
+        avatar = self._avatar
+        if avatar is None:
+            raise RuntimeError("no avatar")
+        idle = (t_ns - self._t_begin_ns) * avatar.spec.idle_fps // NS_PER_S % avatar.n_idle
+        patch = self._patch
+        pixels, weight = (None, 0.0) if patch is None else (patch.pixels, patch.weight)
+        key = (idle, None if pixels is None else (id(patch), weight))
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
+        box, size_px = self._place(avatar, patch)
+        picture = self._compositor(avatar, box, size_px).compose(int(idle), pixels, weight)
+        self._last = (key, picture)
+        return picture
+
+    @staticmethod
+    def _place(avatar: Avatar, patch: MouthPatch | None) -> tuple[PatchBox, int]:
+        """Where the patch belongs; without one, anywhere."""
+        if patch is None:
+            return PatchBox(0, 0, avatar.spec.crop_px, avatar.spec.crop_px), avatar.spec.crop_px
+        return patch.spec.box, patch.spec.size_px
+
+    def _count(self, is_new: bool, n_missed: int, t_ready_ns: int) -> None:
+        self.rate.note(t_ready_ns)
+        old = self.counts
+        is_talking = self._patch is not None and self._patch.pixels is not None
+        self.counts = FrameCounts(
+            n_shown=old.n_shown + 1,
+            n_repeated=old.n_repeated + (not is_new),
+            n_missed=old.n_missed + n_missed,
+            t_first_ns=old.t_first_ns or t_ready_ns,
+            t_first_mouth_ns=old.t_first_mouth_ns or (t_ready_ns if is_talking else None),
+        )

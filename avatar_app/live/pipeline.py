@@ -1,0 +1,284 @@
+"""The live path as one object: microphone in, pictures out, every setting changeable while it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import psutil
+
+from avatar_app.contracts.clock import Clock, MonotonicClock
+from avatar_app.contracts.errors import AudioInputError, UserError
+from avatar_app.contracts.handoff import Latest, Ring
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.packets import AudioBlock, MouthPatch, Picture
+from avatar_app.contracts.units import ns_to_ms
+from avatar_app.live.frame import Avatar, Background
+from avatar_app.live.latency import StageMeters
+from avatar_app.live.mic import Mic, MicState, MicStatus, open_mic
+from avatar_app.live.picture import FramePart
+from avatar_app.live.speech import SpeechPart
+from avatar_app.live.student import Student, load
+from avatar_app.live.worker import Watchdog, Worker
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+log = logging.getLogger(__name__)
+
+RING_BLOCKS = 200
+SHOWN_STAGES = ("capture", "mel", "student", "compose", "handover")
+STUDENT_FIELDS = ("model", "precision", "engine", "avatar")
+BACKGROUND_FIELDS = ("background", "background_colour", "background_picture")
+NO_MIC = MicStatus(MicState.STOPPED, "", 0, 0, -120.0, -120.0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """One look at the running pipeline; times in milliseconds, rates in frames per second."""
+
+    is_running: bool
+    fps_out: float
+    stage_ms: dict[str, tuple[float, float]]
+    latency_p50_ms: float
+    latency_p95_ms: float
+    engine: str
+    precision: str
+    model: str
+    lookahead_ms: int
+    n_dropped: int
+    n_repeated: int
+    n_missed: int
+    rss_mb: float
+    cpu_percent: float
+    mic: MicStatus
+    is_speaking: bool
+    t_first_mouth_ns: int | None
+
+
+class LivePipeline:
+    """Owns the parts and threads of the live path.
+
+    Thread: `start`, `stop`, `apply` and `status` by one owner (the main thread); models and microphones are
+    opened on a loader thread, so that none of these calls blocks for long.
+    """
+
+    def __init__(self, settings: Settings, profile: ProfilePaths, clock: Clock, notices: NoticeBoard) -> None:
+        self._clock = clock
+        self._notices = notices
+        self._profile = profile
+        self._wanted = settings
+        self._in_use = settings
+        self._meters = StageMeters()
+        self._mouth: Latest[MouthPatch] = Latest()
+        self._ring: Ring[AudioBlock] = Ring(RING_BLOCKS)
+        self._speech = SpeechPart(clock, self._meters, self._mouth)
+        self._frame = FramePart(clock, self._meters, self._mouth, settings.fps)
+        self._mic: Mic | None = None
+        self._student: Student | None = None
+        self._jobs: Ring[Callable[[], None]] = Ring(64)
+        self._process = psutil.Process(os.getpid())
+        self._process.cpu_percent()
+        self._workers = (
+            Worker("frame", self._frame.step, clock, notices),
+            Worker("speech", self._speech.run(lambda: self._ring), clock, notices, self._speech.reset),
+        )
+        # Opening a model takes seconds: the loader is not watched for stalls.
+        self._loader = Worker("loader", self._run_job, MonotonicClock(), notices)
+        self._watchdog = Watchdog(self._workers, clock, notices)
+        self._running: ExitStack | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings really in use, which can differ from the wanted ones when something failed."""
+        return self._in_use
+
+    def add_sink(self, name: str) -> Latest[Picture]:
+        """A mailbox that gets every finished picture."""
+        log.info("sink %s added", name)
+        return self._frame.add_sink()
+
+    def note_shown(self, picture: Picture, t_ns: int) -> None:
+        """A sink says when it showed a picture."""
+        self._meters.note("handover", ns_to_ms(t_ns - picture.t_ready_ns))
+
+    def start(self) -> None:
+        """Start from the sinks to the source; all or nothing. A second call is fine."""
+        if self._running is not None:
+            return
+        with ExitStack() as stack:
+            for worker in (*self._workers, self._loader):
+                worker.start()
+                stack.callback(worker.stop)
+            self._watchdog.start()
+            stack.callback(self._watchdog.stop)
+            stack.callback(self._close_mic)
+            self._apply_light(self._wanted)
+            self._jobs.put(self._load_avatar)
+            self._jobs.put(self._open_mic)
+            self._jobs.put(self._load_student)
+            self._running = stack.pop_all()
+
+    def stop(self) -> None:
+        """Stop from the source to the sinks; twice is fine."""
+        running, self._running = self._running, None
+        if running is not None:
+            self._jobs.clear()
+            running.close()
+
+    def apply(self, settings: Settings) -> None:
+        """Use other settings from now on. What fails is told in a notice, and the old part stays."""
+        old, self._wanted = self._wanted, settings
+        if self._running is None:
+            self._in_use = settings
+            return
+        self._apply_light(settings)
+        for fields, job in (
+            (("avatar",), self._load_avatar),
+            (STUDENT_FIELDS, self._load_student),
+            (("mic",), self._open_mic),
+        ):
+            if any(getattr(old, name) != getattr(settings, name) for name in fields):
+                self._jobs.put(job)
+
+    def refresh_mic(self) -> None:
+        """Open the microphone anew, as after a change of devices."""
+        if self._running is not None:
+            self._jobs.put(self._open_mic)
+
+    def status(self) -> LiveStatus:
+        """Figures for the HUD; cheap enough for a few calls a second."""
+        counts, speech, student = self._frame.counts, self._speech.state, self._student
+        p50_ms, p95_ms = self._meters.p50_p95("latency")
+        mic = self._mic
+        return LiveStatus(
+            is_running=self._running is not None,
+            fps_out=self._frame.rate.per_s(),
+            stage_ms={stage: self._meters.p50_p95(stage) for stage in SHOWN_STAGES},
+            latency_p50_ms=p50_ms,
+            latency_p95_ms=p95_ms,
+            engine=student.engine.engine if student else "",
+            precision=student.engine.label if student else "",
+            model=student.spec.id if student else "",
+            lookahead_ms=self._in_use.lookahead_ms,
+            n_dropped=speech.n_dropped + self._ring.n_lost,
+            n_repeated=counts.n_repeated,
+            n_missed=counts.n_missed,
+            rss_mb=self._process.memory_info().rss / 1e6,
+            cpu_percent=self._process.cpu_percent(),
+            mic=mic.status() if mic is not None else NO_MIC,
+            is_speaking=speech.is_speaking,
+            t_first_mouth_ns=counts.t_first_mouth_ns,
+        )
+
+    def level_db(self) -> tuple[float, float]:
+        """RMS and peak level of the microphone in dBFS, for the meter."""
+        status = self._mic.status() if self._mic is not None else NO_MIC
+        return status.level_db, status.peak_db
+
+    def _apply_light(self, new: Settings) -> None:
+        """Everything that takes effect at once."""
+        old = self._in_use
+        self._speech.configure(new.fps, self._allowed_lookahead(new.lookahead_ms))
+        self._frame.set_fps(new.fps)
+        if (old.fps, old.lookahead_ms) != (new.fps, new.lookahead_ms):
+            self._meters.clear()
+        if self._mic is not None:
+            self._mic.set_gain_db(new.mic_gain_db)
+            self._mic.set_muted(new.is_muted)
+        kept = {name: getattr(old, name) for name in (*STUDENT_FIELDS, *BACKGROUND_FIELDS, "mic")}
+        self._in_use = replace(new, **kept)
+        self._set_background(new)
+
+    def _allowed_lookahead(self, lookahead_ms: int) -> int:
+        """The model's look-ahead nearest to the wanted one."""
+        if self._student is None:
+            return lookahead_ms
+        return min(self._student.spec.lookahead_ms, key=lambda ms: abs(ms - lookahead_ms))
+
+    def _set_background(self, new: Settings) -> None:
+        try:
+            background = _background(new)
+        except UserError as error:
+            self._notices.post(Notice.from_error("background", error))
+            return
+        self._notices.clear("background")
+        self._frame.set_background(background)
+        self._in_use = replace(self._in_use, **{name: getattr(new, name) for name in BACKGROUND_FIELDS})
+
+    def _run_job(self, stop: threading.Event) -> None:
+        del stop
+        job = self._jobs.take(timeout_s=0.1)
+        if job is not None:
+            job()
+
+    def _load_avatar(self) -> None:
+        wanted = self._wanted
+        try:
+            avatar = Avatar.load(wanted.avatar)
+        except UserError as error:
+            self._notices.post(Notice.from_error("avatar", error))
+            return
+        self._notices.clear("avatar")
+        self._frame.set_avatar(avatar)
+        self._in_use = replace(self._in_use, avatar=wanted.avatar)
+
+    def _load_student(self) -> None:
+        """Load the wanted model; the one in use goes on drawing meanwhile, and stays when loading fails."""
+        wanted = self._wanted
+        try:
+            student = load(wanted.model, wanted.precision, wanted.engine, cache_dir=self._profile.cache_dir)
+            avatar = Avatar.load(student.spec.avatar_id)
+            student.set_face(avatar.face_input(student.spec.size_px))
+        except UserError as error:
+            self._notices.post(Notice.from_error("model", error))
+            return
+        self._notices.clear("model")
+        self._student = student
+        self._speech.configure(wanted.fps, self._allowed_lookahead(wanted.lookahead_ms))
+        self._speech.set_student(student)
+        self._in_use = replace(self._in_use, **{name: getattr(wanted, name) for name in STUDENT_FIELDS})
+
+    def _open_mic(self) -> None:
+        wanted = self._wanted
+        self._close_mic()
+        try:
+            mic, name = self._find_mic(wanted)
+            ring: Ring[AudioBlock] = Ring(RING_BLOCKS)
+            mic.set_muted(wanted.is_muted)
+            mic.start(ring)
+        except UserError as error:
+            self._notices.post(Notice.from_error("mic", error))
+            return
+        self._ring, self._mic = ring, mic
+        self._in_use = replace(self._in_use, mic=name)
+
+    def _find_mic(self, wanted: Settings) -> tuple[Mic, str]:
+        """The wanted microphone; where the machine has none at all, the built-in sample, and says so."""
+        try:
+            mic = open_mic(wanted.mic, self._clock, self._notices, gain_db=wanted.mic_gain_db)
+            self._notices.clear("mic")
+            return mic, wanted.mic
+        except AudioInputError as error:
+            if wanted.mic:
+                raise
+            text = "No microphone was found, so the built-in speech sample is playing."
+            self._notices.post(Notice("mic", Level.INFO, text, error.what_to_do))
+            return open_mic("demo", self._clock, self._notices), "demo"
+
+    def _close_mic(self) -> None:
+        mic, self._mic = self._mic, None
+        if mic is not None:
+            mic.stop()
+
+
+def _background(settings: Settings) -> Background:
+    """The background that the settings name."""
+    if settings.background == "colour":
+        return Background.colour(settings.background_colour)
+    if settings.background == "picture":
+        return Background.picture(settings.background_picture)
+    return Background.checker()

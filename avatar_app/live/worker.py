@@ -1,0 +1,130 @@
+"""The one kind of thread of ours: named, never dies silently, watched."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.units import ms_to_ns
+
+log = logging.getLogger(__name__)
+
+STALL_NS = ms_to_ns(500)
+RETRY_S = 1.0
+
+
+class Worker:
+    """Calls `step(stop)` again and again on a thread of its own until it is stopped.
+
+    A step must come back within half a second. One that raises is reported once and called again a second
+    later, after `recover`: the rest of the program keeps running meanwhile.
+
+    Thread: `start`, `stop` by the owner; `step` and `recover` on the worker's own thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[threading.Event], None],
+        clock: Clock,
+        notices: NoticeBoard,
+        recover: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._step = step
+        self._recover = recover
+        self._clock = clock
+        self._notices = notices
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._t_beat_ns = 0
+
+    def start(self) -> None:
+        """Begin; a second call while running is refused."""
+        if self._thread is not None:
+            raise RuntimeError(f"worker {self.name} runs already")
+        self._stop.clear()
+        self._t_beat_ns = self._clock.now_ns()
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Ask the thread to end and wait for it; twice is fine."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                log.error("%s did not stop within %.0f s", self.name, timeout_s)
+            self._thread = None
+
+    def stalled_ns(self) -> int:
+        """Time since the last step ended; 0 when not running."""
+        return self._clock.now_ns() - self._t_beat_ns if self._thread is not None else 0
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._step(self._stop)
+            except Exception as error:  # noqa: BLE001 - the only place where any failure is caught and reported
+                self._report(error)
+                self._stop.wait(RETRY_S)
+                self._try_recover()
+            self._t_beat_ns = self._clock.now_ns()
+
+    def _try_recover(self) -> None:
+        if self._recover is None or self._stop.is_set():
+            return
+        try:
+            self._recover()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        log.error("%s failed", self.name, exc_info=error)
+        key = f"worker-{self.name}"
+        if isinstance(error, UserError):
+            self._notices.post(Notice.from_error(key, error))
+        else:
+            text = f"The {self.name} part failed ({type(error).__name__}: {error}) and was started again."
+            self._notices.post(
+                Notice(key, Level.ERROR, text, "If it stays, send us the report of `avatar-app doctor`.")
+            )
+
+
+class Watchdog:
+    """Turns a worker without a step for half a second into a notice. Thread: its own."""
+
+    def __init__(self, workers: Sequence[Worker], clock: Clock, notices: NoticeBoard) -> None:
+        self._workers = workers
+        self._notices = notices
+        self._late: set[str] = set()
+        self._worker = Worker("watchdog", self._step, clock, notices)
+
+    def start(self) -> None:
+        """Begin watching."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Stop watching; twice is fine."""
+        self._worker.stop()
+
+    def check(self) -> None:
+        """Post or take down the notice of each worker."""
+        for worker in self._workers:
+            is_late = worker.stalled_ns() > STALL_NS
+            if is_late and worker.name not in self._late:
+                self._late.add(worker.name)
+                text = f"The {worker.name} part has not answered for half a second."
+                what_to_do = "Close other heavy programs or choose a lower frame rate."
+                self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do))
+            elif not is_late and worker.name in self._late:
+                self._late.discard(worker.name)
+                self._notices.clear(f"stall-{worker.name}")
+
+    def _step(self, stop: threading.Event) -> None:
+        stop.wait(0.25)
+        self.check()

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from avatar_app.contracts.avatar_spec import AvatarSpec
+from avatar_app.contracts.errors import AvatarError, ModelError
+from avatar_app.contracts.mel_spec import MEL, MelSpec
+from avatar_app.contracts.student_spec import PatchBox, Precision, StudentSpec
+
+MANIFEST = {
+    "schema": 1,
+    "id": "m",
+    "title": "M",
+    "architecture": "nova-hd",
+    "avatar_id": "nova",
+    "size_px": 256,
+    "n_mel_columns": 16,
+    "mel_fingerprint": MEL.fingerprint(),
+    "lookahead_ms": [0, 40],
+    "patch_box": [1, 2, 3, 4],
+    "files": {"fp32": {"file": "student.onnx", "sha256": "00"}},
+    "golden_file": {"file": "golden.npz", "sha256": "00"},
+    "licence": "Apache-2.0",
+    "n_parameters": 3,
+}
+AVATAR = {
+    "schema": 1,
+    "id": "a",
+    "title": "A",
+    "licence": "Apache-2.0",
+    "credit": "",
+    "size_px": 512,
+    "idle_fps": 25,
+    "idle_files": ["0.webp"],
+    "crop_px": 256,
+    "crop_to_portrait": np.eye(2, 3)[None].tolist(),
+    "mask_file": "mask.png",
+    "reference_file": "reference.png",
+    "models": ["m"],
+}
+
+
+def test_fingerprint_when_one_constant_changes_then_differs():
+    assert MelSpec().fingerprint() == MEL.fingerprint()
+    assert MelSpec(fmin_hz=56.0).fingerprint() != MEL.fingerprint()
+
+
+def test_mel_spec_when_asked_then_gives_80_columns_and_25_ms():
+    assert MEL.columns_per_s == 80
+    assert MEL.half_window_ms == 25.0
+
+
+def test_manifest_when_whole_then_read():
+    spec = StudentSpec.from_json(MANIFEST, "here")
+    assert spec.box == PatchBox(1, 2, 3, 4)
+    assert spec.files[Precision.FP32].name == "student.onnx"
+    assert spec.face_file is None
+
+
+@pytest.mark.parametrize("field", ["id", "files", "mel_fingerprint", "golden_file", "patch_box"])
+def test_manifest_when_field_is_missing_then_sentence_names_it(field):
+    broken = {k: v for k, v in MANIFEST.items() if k != field}
+    with pytest.raises(ModelError, match=field) as caught:
+        StudentSpec.from_json(broken, "here")
+    assert caught.value.what_to_do
+
+
+@pytest.mark.parametrize(
+    "change", [{"schema": 99}, {"files": {"fp7": {"file": "x", "sha256": ""}}}, {"size_px": "big"}]
+)
+def test_manifest_when_value_is_wrong_then_model_error(change):
+    with pytest.raises(ModelError):
+        StudentSpec.from_json({**MANIFEST, **change}, "here")
+
+
+def test_avatar_when_whole_then_read():
+    assert AvatarSpec.from_json(AVATAR, "here").crop_to_portrait.shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize("change", [{"schema": 2}, {"idle_files": []}, {"crop_to_portrait": [[1.0]]}])
+def test_avatar_when_value_is_wrong_then_avatar_error(change):
+    with pytest.raises(AvatarError):
+        AvatarSpec.from_json({**AVATAR, **change}, "here")

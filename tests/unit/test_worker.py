@@ -1,0 +1,69 @@
+import threading
+import time
+
+from avatar_app.contracts.clock import ManualClock, MonotonicClock
+from avatar_app.contracts.errors import AvatarError
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live import worker as worker_module
+from avatar_app.live.worker import Watchdog, Worker
+
+
+def _wait_for(condition, timeout_s=5.0):
+    t_end_s = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < t_end_s:
+        time.sleep(0.005)
+    return condition()
+
+
+def test_worker_when_step_fails_once_then_reported_and_runs_on(monkeypatch):
+    monkeypatch.setattr(worker_module, "RETRY_S", 0.01)
+    board, calls, recovered = NoticeBoard(), [], []
+
+    def step(stop: threading.Event) -> None:
+        calls.append(1)
+        stop.wait(0.005)
+        if len(calls) == 2:
+            raise AvatarError("Gone.", "Bring it back.")
+
+    worker = Worker("test", step, MonotonicClock(), board, lambda: recovered.append(1))
+    worker.start()
+    assert _wait_for(lambda: len(calls) > 4)
+    worker.stop()
+    worker.stop()
+    assert recovered == [1]
+    assert [n.what_to_do for n in board.current()] == ["Bring it back."]
+
+
+def test_worker_when_unknown_failure_then_notice_names_part_and_error(monkeypatch):
+    monkeypatch.setattr(worker_module, "RETRY_S", 0.01)
+    board = NoticeBoard()
+
+    def step(stop: threading.Event) -> None:
+        raise KeyError("x")
+
+    worker = Worker("frame", step, MonotonicClock(), board)
+    worker.start()
+    assert _wait_for(lambda: bool(board.current()))
+    worker.stop()
+    assert "frame" in board.current()[0].text
+    assert "KeyError" in board.current()[0].text
+
+
+def test_watchdog_when_step_hangs_then_notice_until_it_answers():
+    clock, board, go_on = ManualClock(), NoticeBoard(), threading.Event()
+    worker = Worker("speech", lambda stop: void(go_on.wait(5), stop.wait(0.005)), clock, board)
+    watchdog = Watchdog([worker], clock, board)
+    worker.start()
+    clock.advance(NS_PER_S)
+    watchdog.check()
+    assert [n.key for n in board.current()] == ["stall-speech"]
+    go_on.set()
+    assert _wait_for(lambda: worker.stalled_ns() == 0)
+    watchdog.check()
+    worker.stop()
+    assert board.current() == ()
+
+
+def void(*_: object) -> None:
+    """Ignore the values of the calls made for their effect."""
