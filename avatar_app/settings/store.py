@@ -70,17 +70,21 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _settle(data: Mapping[str, Any], file: Path, notices: NoticeBoard) -> Settings:
     """Keep every good value; name the bad ones in one notice."""
-    good: dict[str, Any] = {}
-    bad: list[SettingsError] = []
-    for name, value in data.items():
-        try:
-            good[name] = schema.check(name, value)
-        except SettingsError as error:
-            bad.append(error)
-    if bad:
-        text = " ".join(str(error) for error in bad[:3]) + (f" ({len(bad) - 3} more.)" if len(bad) > 3 else "")
-        _warn(notices, LOAD_KEY, f"Part of the settings in {file} is not used. {text}", "The rest is in place.")
-    return Settings(**good)
+    errors = {name: error for name, value in data.items() if (error := _error(name, value)) is not None}
+    if errors:
+        sentences = [str(error) for error in errors.values()]
+        more = f" ({len(sentences) - 3} more.)" if len(sentences) > 3 else ""
+        text = f"Part of the settings in {file} is not used. {' '.join(sentences[:3])}{more}"
+        _warn(notices, LOAD_KEY, text, "The rest is in place.")
+    return Settings(**{name: value for name, value in data.items() if name not in errors})
+
+
+def _error(name: str, value: Any) -> SettingsError | None:
+    try:
+        schema.check(name, value)
+    except SettingsError as error:
+        return error
+    return None
 
 
 def _keep_broken(file: Path) -> str:

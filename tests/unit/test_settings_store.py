@@ -1,0 +1,166 @@
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.settings import store
+from avatar_app.settings.migrations import migrate
+from avatar_app.settings.paths import ProfilePaths, assets_dir, demo_sample, models_dir
+from avatar_app.settings.schema import Settings
+
+
+@pytest.fixture
+def notices():
+    return NoticeBoard()
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return ProfilePaths(tmp_path / "profile")
+
+
+def _put(paths, text):
+    paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    data = text if isinstance(text, bytes) else text.encode()
+    paths.config_file.write_bytes(data)
+
+
+def test_load_when_there_is_no_file_then_gives_defaults_quietly(paths, notices):
+    assert store.load(paths, notices) == Settings()
+    assert notices.current() == ()
+
+
+def test_save_when_loaded_again_then_gives_the_same_settings(paths, notices):
+    settings = Settings(fps=60, lookahead_ms=0, mic="Möve, ALSA", is_muted=True, theme="light")
+    assert store.save(paths, settings, notices)
+    assert store.load(paths, notices) == settings
+    assert notices.current() == ()
+    assert [file.name for file in paths.config_file.parent.iterdir()] == ["settings.json"]
+
+
+@pytest.mark.parametrize("text", ["{", "", "[1, 2]", "null", b"\xff\xfe\x00", '{"fps": 25', "[" * 100_000])
+def test_load_when_text_is_broken_then_keeps_the_file_and_says_so(paths, notices, text):
+    _put(paths, text)
+    before = paths.config_file.read_bytes()
+    assert store.load(paths, notices) == Settings()
+    assert paths.config_file.with_name("settings.json.broken").read_bytes() == before
+    (notice,) = notices.current()
+    assert "broken" in notice.text
+    assert "settings.json.broken" in notice.what_to_do
+
+
+def test_load_when_a_key_is_unknown_then_uses_the_rest_and_suggests_one(paths, notices):
+    _put(paths, json.dumps({"version": 1, "fsp": 30, "precision": "int8"}))
+    assert store.load(paths, notices) == Settings(precision="int8")
+    (notice,) = notices.current()
+    assert "'fsp'" in notice.text
+    assert "'fps'" in notice.text
+
+
+def test_load_when_a_value_is_bad_then_uses_its_default_alone(paths, notices):
+    _put(paths, json.dumps({"fps": 26, "theme": "dark", "mic_gain_db": 99}))
+    assert store.load(paths, notices) == Settings(theme="dark")
+    assert "26" in notices.current()[0].text
+
+
+def test_load_when_many_values_are_bad_then_stays_one_short_notice(paths, notices):
+    _put(paths, json.dumps({f"key{k}": k for k in range(9)}))
+    store.load(paths, notices)
+    (notice,) = notices.current()
+    assert "(6 more.)" in notice.text
+
+
+def test_load_when_file_is_of_a_newer_program_then_keeps_it(paths, notices):
+    _put(paths, json.dumps({"version": 99, "fps": 30}))
+    assert store.load(paths, notices) == Settings()
+    assert paths.config_file.with_name("settings.json.broken").exists()
+    assert "99" in notices.current()[0].text
+
+
+def test_load_when_the_settings_file_is_a_folder_then_says_so(paths, notices):
+    paths.config_file.mkdir(parents=True)
+    assert store.load(paths, notices) == Settings()
+    assert "cannot be read" in notices.current()[0].text
+
+
+def test_save_when_a_parent_is_a_file_then_posts_one_notice(tmp_path, notices):
+    blocker = tmp_path / "home"
+    blocker.write_text("in the way")
+    paths = ProfilePaths(blocker / "profile")
+    assert not store.save(paths, Settings(), notices)
+    assert not store.save(paths, Settings(fps=30), notices)
+    (notice,) = notices.current()
+    assert "cannot be saved" in notice.text
+    assert "--profile-dir" in notice.what_to_do
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_save_when_home_is_read_only_then_posts_a_notice(tmp_path, notices):
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    assert not store.save(ProfilePaths(home / "profile"), Settings(), notices)
+    assert len(notices.current()) == 1
+
+
+def test_save_when_the_disk_is_full_then_the_old_file_stays(paths, notices, monkeypatch):
+    store.save(paths, Settings(fps=50), notices)
+
+    def refuse(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert not store.save(paths, Settings(fps=60), notices)
+    assert "No space left" in notices.current()[0].text
+    assert store.load(paths, NoticeBoard()).fps == 50
+    assert [file.name for file in paths.config_file.parent.iterdir()] == ["settings.json"]
+
+
+def test_save_when_it_works_again_then_takes_the_notice_down(tmp_path, notices):
+    blocker = tmp_path / "home"
+    blocker.write_text("in the way")
+    store.save(ProfilePaths(blocker / "profile"), Settings(), notices)
+    blocker.unlink()
+    assert store.save(ProfilePaths(blocker / "profile"), Settings(), notices)
+    assert notices.current() == ()
+
+
+def test_migrate_when_the_file_is_old_then_walks_every_version():
+    steps = {1: lambda v: {"rate": v["fps"]}, 2: lambda v: {"fps": v["rate"] * 2}}
+    assert migrate({"version": 1, "fps": 25}, steps, newest=3) == {"fps": 50}
+    assert migrate({"version": 2, "rate": 25}, steps, newest=3) == {"fps": 50}
+
+
+@pytest.mark.parametrize("version", [0, -1, "1", True, None, 99])
+def test_migrate_when_the_version_is_no_known_one_then_refuses(version):
+    with pytest.raises(SettingsError):
+        migrate({"version": version})
+
+
+def test_paths_when_home_variable_is_set_then_lie_below_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVATAR_APP_HOME", str(tmp_path))
+    assert assets_dir() == tmp_path / "assets"
+    assert models_dir() == tmp_path / "models"
+    assert demo_sample() == tmp_path / "assets" / "sounds" / "demo.flac"
+
+
+def test_paths_when_there_is_no_override_then_lie_beside_the_package(monkeypatch):
+    monkeypatch.delenv("AVATAR_APP_HOME", raising=False)
+    assert (assets_dir().parent / "avatar_app" / "settings").is_dir()
+
+
+def test_profile_paths_when_a_folder_is_given_then_stay_inside_it(tmp_path):
+    paths = ProfilePaths(tmp_path)
+    for path in (paths.config_file, paths.cache_dir, paths.log_dir, paths.state_dir):
+        assert tmp_path in path.parents
+    assert not any(tmp_path.iterdir())
+
+
+def test_profile_paths_when_none_is_given_then_follow_the_platform():
+    paths = ProfilePaths()
+    assert "avatar-app" in str(paths.config_file)
+    assert isinstance(paths.cache_dir, Path)
