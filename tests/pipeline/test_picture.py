@@ -1,0 +1,111 @@
+"""The frame thread's work on a manual clock, with the real avatar."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.clock import ManualClock
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.packets import MouthPatch, Picture
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns
+from avatar_app.live.frame import Avatar, Background
+from avatar_app.live.latency import StageMeters
+from avatar_app.live.picture import FramePart
+from tests.fakes.student import BOX, fake_spec
+
+SPEC = fake_spec()
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return Avatar.load("nova")
+
+
+class Bench:
+    """A frame part whose sound comes from a clock of its own that may run faster or slower."""
+
+    def __init__(self, avatar: Avatar, fps: int = 25) -> None:
+        self.clock = ManualClock(NS_PER_S)
+        self.mouth: Latest[MouthPatch] = Latest()
+        self.part = FramePart(self.clock, StageMeters(), self.mouth, fps)
+        self.sink = self.part.add_sink()
+        self.part.set_avatar(avatar)
+        self.part.set_background(Background.colour("#204060"))
+        self.pictures: list[Picture] = []
+
+    def tick(self) -> Picture:
+        self.part.step(threading.Event())
+        picture = self.sink.take()
+        assert picture is not None
+        self.pictures.append(picture)
+        return picture
+
+    def say(self, index: int, t_ns: int, grey: int = 255, weight: float = 1.0) -> None:
+        pixels = np.full((BOX.h, BOX.w, 3), grey, np.uint8)
+        self.mouth.put(MouthPatch(t_ns, t_ns, index, SPEC, pixels, weight))
+
+
+def test_picture_when_no_mouth_came_then_idle_and_counted_as_repeat(avatar):
+    bench = Bench(avatar)
+    picture = bench.tick()
+    assert picture.pixels.shape == (512, 512, 4)
+    assert picture.is_repeat
+    assert bench.part.counts.n_repeated == 1
+
+
+def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
+    bench = Bench(avatar)
+    idle = bench.tick().pixels.copy()
+    bench.part._t_begin_ns = bench.clock.now_ns() + NS_PER_S // 25
+    bench.say(0, bench.clock.now_ns())
+    talking = bench.tick()
+    changed = np.argwhere((talking.pixels != idle).any(axis=2))
+    assert not talking.is_repeat
+    assert len(changed) > 1000
+    assert changed[:, 0].min() > 116 + 100
+
+
+def test_mouth_when_sound_stops_then_fades_to_rest_and_never_freezes(avatar):
+    bench = Bench(avatar)
+    bench.say(0, bench.clock.now_ns())
+    bench.tick()
+    for _ in range(15):
+        bench.tick()
+    assert bench.part._patch is not None
+    assert bench.part._patch.pixels is None
+
+
+def test_fps_when_changed_then_next_ticks_follow_it(avatar):
+    bench = Bench(avatar)
+    bench.tick()
+    bench.part.set_fps(50)
+    t_ns = [bench.tick().t_ready_ns for _ in range(10)]
+    assert np.diff(t_ns[1:]).mean() == pytest.approx(NS_PER_S / 50, rel=0.01)
+
+
+@pytest.mark.parametrize("ppm", [-300, 0, 300])
+def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
+    """Five minutes of sound whose clock is off: after the first second no frame is repeated or lost."""
+    bench = Bench(avatar)
+    bench.part._draw = lambda t_ns: np.zeros((1, 1, 4), np.uint8)
+    period_ns = NS_PER_S / 25 * (1 + ppm * 1e-6)
+    n_said, t_first_ns = 0, bench.clock.now_ns() + ms_to_ns(13)
+    repeats = []
+    for k in range(25 * 300):
+        tick_ns = bench.clock.now_ns() + NS_PER_S // 25
+        while t_first_ns + n_said * period_ns <= tick_ns:
+            bench.say(n_said, int(t_first_ns + n_said * period_ns))
+            n_said += 1
+        if bench.tick().is_repeat:
+            repeats.append(k)
+    assert [k for k in repeats if k > 25 * 30] == []
+    assert bench.mouth.n_replaced <= len(repeats) + 1
+
+
+def test_background_when_changed_then_next_picture_shows_it(avatar):
+    bench = Bench(avatar)
+    bench.tick()
+    bench.part.set_background(Background.colour("#ff0000"))
+    corner = bench.tick().pixels[2, 2]
+    assert tuple(corner[:3]) == (0, 0, 255)
