@@ -1,0 +1,66 @@
+"""Reads checkpoints as their authors published them; pickled code in them is never run."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from avatar_app.contracts.errors import StudioError
+
+Net = TypeVar("Net", bound=nn.Module)
+
+PARALLEL_PREFIX = "module."
+
+
+def load_published(path: Path | str, net: Net) -> Net:
+    """Fill a network from a published checkpoint and set it to evaluation.
+
+    Args:
+        path: a torch checkpoint: the weights alone, or under `state_dict`, with or without `module.` prefixes.
+        net: the network to fill; every name and shape must agree.
+
+    Raises:
+        StudioError: the file is missing, is no checkpoint, or belongs to another network.
+    """
+    weights = _weights(Path(path))
+    try:
+        net.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise StudioError(
+            f"The checkpoint {path} does not belong to {type(net).__name__}: {_difference(net, weights)}.",
+            "Choose the checkpoint that was published for this network.",
+        ) from error
+    return net.eval()
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    try:
+        # weights_only: a checkpoint is somebody else's pickle and may carry no code.
+        data = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise StudioError(f"There is no checkpoint {path}.", "Check the path.") from error
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise StudioError(
+            f"The checkpoint {path} cannot be read: {str(error).splitlines()[0] if str(error) else 'it is cut short'}.",
+            "Download it again; it must hold weights and nothing else.",
+        ) from error
+    inner = data.get("state_dict", data) if isinstance(data, Mapping) else None
+    if not isinstance(inner, Mapping) or not all(isinstance(value, Tensor) for value in inner.values()):
+        raise StudioError(f"The file {path} holds no network weights.", "Choose a checkpoint with a `state_dict`.")
+    return {str(name).removeprefix(PARALLEL_PREFIX): value for name, value in inner.items()}
+
+
+def _difference(net: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """The first name at which a network and weights differ."""
+    own = net.state_dict()
+    if missing := sorted(own.keys() - weights.keys()):
+        return f"`{missing[0]}` is missing"
+    if unknown := sorted(weights.keys() - own.keys()):
+        return f"`{unknown[0]}` is unknown"
+    wrong = next((name for name in own if own[name].shape != weights[name].shape), "")
+    return f"`{wrong}` has another shape" if wrong else "the weights cannot be copied"
