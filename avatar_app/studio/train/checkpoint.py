@@ -1,0 +1,124 @@
+"""Checkpoints of a training run: one safetensors file, replaced in one move, so a kill never leaves half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from avatar_app.contracts.errors import StudioError
+
+CHECKPOINT_NAME = "checkpoint.safetensors"
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file under a temporary name, then rename it.
+
+    Raises:
+        StudioError: the folder cannot be written to.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        save_file({name: t.detach().contiguous() for name, t in tensors.items()}, str(temporary), dict(metadata))
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise StudioError(
+            f"The file {path} cannot be written: {error}.", "Free some space, or choose another run folder."
+        ) from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read all tensors of a file and its metadata.
+
+    Raises:
+        StudioError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise StudioError(
+            f"The weights {path} cannot be read: {error}.", "Delete the file, or train again from the start."
+        ) from error
+
+
+def save_checkpoint(
+    path: Path, n_steps_done: int, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> None:
+    """Write everything that a run needs to continue.
+
+    Args:
+        path: the file.
+        n_steps_done: steps that these weights have seen.
+        modules: networks by name (the averaged ones too).
+        optimizers: optimizers by name.
+    """
+    tensors: dict[str, Tensor] = {}
+    rest: dict[str, Any] = {}
+    for name, module in modules.items():
+        tensors.update({f"module.{name}.{key}": value.clone() for key, value in module.state_dict().items()})
+    for name, optimizer in optimizers.items():
+        more, rest[name] = _flatten_optimizer(name, optimizer.state_dict())
+        tensors.update(more)
+    save_tensors(path, tensors, {"n_steps_done": str(n_steps_done), "optimizers": json.dumps(rest)})
+
+
+def load_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> int:
+    """Put a checkpoint back into networks and optimizers of the same shapes.
+
+    Returns:
+        How many steps the weights have seen.
+
+    Raises:
+        StudioError: the file is damaged or belongs to another network.
+    """
+    tensors, metadata = load_tensors(path)
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(_under(tensors, f"module.{name}."))
+        rest = json.loads(metadata["optimizers"])
+        for name, optimizer in optimizers.items():
+            optimizer.load_state_dict(_unflatten_optimizer(_under(tensors, f"optimizer.{name}."), rest[name]))
+        return int(metadata["n_steps_done"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise StudioError(
+            f"The checkpoint {path} does not fit this network: {error}.", "Start the run in a new folder."
+        ) from error
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries below a prefix, without it."""
+    return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _flatten_optimizer(name: str, state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Split an optimizer's state into tensors (for safetensors) and plain values (for JSON)."""
+    tensors: dict[str, Tensor] = {}
+    plain: dict[str, dict[str, Any]] = {}
+    for index, entries in state["state"].items():
+        for key, value in entries.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{name}.{index}.{key}"] = value.clone()
+            else:
+                plain.setdefault(str(index), {})[key] = value
+    return tensors, {"plain": plain, "param_groups": state["param_groups"]}
+
+
+def _unflatten_optimizer(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `_flatten_optimizer`."""
+    state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in rest["plain"].items()}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    return {"state": state, "param_groups": rest["param_groups"]}

@@ -1,0 +1,200 @@
+"""One training loop for all networks of the studio: continues after a kill to the same result."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.train.checkpoint import load_checkpoint, save_checkpoint
+from avatar_app.studio.train.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+class Trainable(Protocol):
+    """What the loop trains.
+
+    `step` must draw all its chance from the generator it is given (torch's global generator is seeded from it before
+    each call, for dropout), and keep all that it learns in `modules` and `optimizers`. Then a run that was killed and
+    continued ends in the same weights.
+    """
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Networks to save, averaged copies too."""
+        ...
+
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Optimizers to save."""
+        ...
+
+    def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
+        """Train on one batch; the result holds at least `loss`. `n_steps` is the length of the run, for schedules."""
+        ...
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Measure on held-out data; an empty mapping when there is nothing to say."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPlan:
+    """How long to train and how often to speak.
+
+    Attributes:
+        n_steps: batches of the whole run.
+        log_steps: batches between two lines of `metrics.jsonl`; each holds means over them.
+        checkpoint_steps: batches between two checkpoints.
+        evaluate_steps: batches between two measurements; 0 measures at the end only.
+        seed: where all chance starts.
+    """
+
+    n_steps: int
+    log_steps: int = 50
+    checkpoint_steps: int = 200
+    evaluate_steps: int = 0
+    seed: int = 0
+
+
+def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[str], None] = log.info) -> None:
+    """Train from the folder's checkpoint, or from the start, to the end of the plan.
+
+    Args:
+        task: what is trained.
+        folder: the run folder; its request is the caller's to write.
+        plan: length and rhythm.
+        tell: gets one readable progress line per `log_steps`.
+
+    Raises:
+        StudioError: the loss is not a number any more (the last good checkpoint is kept), or the folder fails.
+    """
+    first = _restore(task, folder)
+    clock = _Clock(first, plan.n_steps)
+    sums = _Means()
+    for index in range(first, plan.n_steps):
+        parts = _one_step(task, index, plan)
+        _stop_when_lost(parts, index, folder)
+        sums.add(parts)
+        done = index + 1
+        if done % plan.log_steps == 0 or done == plan.n_steps:
+            _report(folder, done, sums.take(), clock, tell)
+        if _is_due(done, plan.evaluate_steps) or done == plan.n_steps:
+            _measure(task, folder, done, tell)
+        if _is_due(done, plan.checkpoint_steps) or done == plan.n_steps:
+            save_checkpoint(folder.checkpoint_file, done, task.modules(), task.optimizers())
+
+
+def step_generator(seed: int, index: int) -> np.random.Generator:
+    """All chance of one step: depends on nothing but the seed and the step, so nothing needs saving."""
+    return np.random.default_rng([seed, index])
+
+
+def cosine_rate(index: int, n_steps: int, peak: float, n_warmup: int = 200, floor_ratio: float = 0.02) -> float:
+    """Learning rate: a linear rise, then half a cosine down to `floor_ratio` of the peak."""
+    if index < n_warmup:
+        return peak * (index + 1) / n_warmup
+    progress = min(1.0, (index - n_warmup) / max(1, n_steps - n_warmup))
+    return peak * (floor_ratio + (1 - floor_ratio) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give all parameters of an optimizer this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move an averaged copy of a network (weights, and the norms' statistics) towards it."""
+    for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _restore(task: Trainable, folder: RunFolder) -> int:
+    if not folder.checkpoint_file.exists():
+        folder.forget_metrics_after(0)
+        return 0
+    n_steps_done = load_checkpoint(folder.checkpoint_file, task.modules(), task.optimizers())
+    folder.forget_metrics_after(n_steps_done)
+    log.info("continuing %s after step %d", folder.path, n_steps_done)
+    return n_steps_done
+
+
+def _one_step(task: Trainable, index: int, plan: LoopPlan) -> Mapping[str, float]:
+    rng = step_generator(plan.seed, index)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**62)))
+        return task.step(index, plan.n_steps, rng)
+
+
+def _is_due(done: int, every: int) -> bool:
+    return every > 0 and done % every == 0
+
+
+def _stop_when_lost(parts: Mapping[str, float], index: int, folder: RunFolder) -> None:
+    if math.isfinite(parts["loss"]):
+        return
+    raise StudioError(
+        f"Training stopped at step {index + 1}: the loss is no longer a number.",
+        f"The last good checkpoint is in {folder.path}; start a new run with a lower learning rate.",
+    )
+
+
+def _report(
+    folder: RunFolder, done: int, means: Mapping[str, float], clock: _Clock, tell: Callable[[str], None]
+) -> None:
+    folder.append_metrics({"step": done, **{name: round(value, 6) for name, value in means.items()}})
+    tell(f"step {done} of {clock.n_steps}, loss {means['loss']:.4f}, {clock.describe(done)}")
+
+
+def _measure(task: Trainable, folder: RunFolder, done: int, tell: Callable[[str], None]) -> None:
+    measured = task.evaluate()
+    if not measured:
+        return
+    folder.append_metrics({"step": done, **{f"held_out_{k}": round(v, 6) for k, v in measured.items()}})
+    tell(f"step {done}, held out: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
+
+
+class _Means:
+    """Means of named numbers since the last `take`."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = defaultdict(float)
+        self._n = 0
+
+    def add(self, parts: Mapping[str, float]) -> None:
+        for name, value in parts.items():
+            self._sums[name] += value
+        self._n += 1
+
+    def take(self) -> dict[str, float]:
+        means = {name: total / max(1, self._n) for name, total in self._sums.items()}
+        self._sums.clear()
+        self._n = 0
+        return means
+
+
+class _Clock:
+    """Speed of this run and the time it still needs."""
+
+    def __init__(self, first: int, n_steps: int) -> None:
+        self.n_steps = n_steps
+        self._first = first
+        self._t_start_s = time.monotonic()
+
+    def describe(self, done: int) -> str:
+        seconds_per_step = (time.monotonic() - self._t_start_s) / max(1, done - self._first)
+        left_s = int(seconds_per_step * (self.n_steps - done))
+        return f"{seconds_per_step:.2f} s a step, {left_s // 3600}:{left_s // 60 % 60:02d}:{left_s % 60:02d} left"

@@ -1,0 +1,125 @@
+"""The folder of a studio run: readable without us, safe against a kill at any instant."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from avatar_app import __version__
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.train.checkpoint import CHECKPOINT_NAME
+
+log = logging.getLogger(__name__)
+
+# These may change between the start of a run and its continuation: they only say how far to go.
+MAY_CHANGE = frozenset({"n_steps"})
+
+
+class RunFolder:
+    """`request.json` (what was asked), `metrics.jsonl` (what happened), `checkpoint.safetensors`.
+
+    Args:
+        path: the folder; made when missing.
+
+    Raises:
+        StudioError: the folder cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StudioError(
+                f"The run folder {path} cannot be made: {error}.", "Choose a folder that can be written to."
+            ) from error
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the newest checkpoint lies, if there is one."""
+        return self.path / CHECKPOINT_NAME
+
+    def open_request(self, config: Mapping[str, Any], seed: int) -> None:
+        """Write what is asked, or check that a continued run asks the same.
+
+        Raises:
+            StudioError: the folder holds a run with other settings.
+        """
+        file = self.path / "request.json"
+        wanted = json.loads(json.dumps(dict(config)))
+        if file.exists():
+            _check_same(file, wanted, seed)
+            return
+        request = {"config": wanted, "seed": seed, "commit": _commit(), "versions": _versions()}
+        self.write_text("request.json", json.dumps(request, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file in one move."""
+        temporary = self.path / f"{name}.tmp"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self.path / name)
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Add one JSON line to `metrics.jsonl`."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(line)) + "\n")
+
+    def forget_metrics_after(self, n_steps_done: int) -> None:
+        """Drop lines that a killed run wrote after its last checkpoint; they will be written again."""
+        file = self.path / "metrics.jsonl"
+        if not file.exists():
+            return
+        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if _step_of(line) <= n_steps_done]
+        self.write_text("metrics.jsonl", "".join(line + "\n" for line in lines))
+
+
+def _step_of(line: str) -> float:
+    """The step of a metrics line; infinity for a line that a kill cut off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _check_same(file: Path, wanted: Mapping[str, Any], seed: int) -> None:
+    try:
+        request = json.loads(file.read_text(encoding="utf-8"))
+        before = dict(request["config"])
+    except (OSError, ValueError, KeyError) as error:
+        raise StudioError(f"The request {file} cannot be read: {error}.", "Start in a new run folder.") from error
+    names = {name for name in set(before) | set(wanted) if before.get(name) != wanted.get(name)} - MAY_CHANGE
+    if request.get("seed") != seed:
+        names.add("seed")
+    if names:
+        raise StudioError(
+            f"The run folder {file.parent} was started with other settings ({', '.join(sorted(names))}).",
+            "Use the same settings to continue it, or a new run folder.",
+        )
+
+
+def _commit() -> str:
+    """The commit of the source, or empty when the program is installed without its history."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    folder = Path(__file__).parent
+    done = subprocess.run([git, "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "avatar_app": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }

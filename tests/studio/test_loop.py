@@ -1,0 +1,109 @@
+"""The training loop: a killed run continues to the same weights, and a lost one stops with a sentence."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
+from avatar_app.studio.train.run_folder import RunFolder
+
+pytestmark = pytest.mark.studio
+
+
+class KilledError(Exception):
+    """Stands for `kill -9` between two steps."""
+
+
+class TinyTask:
+    """A small network with dropout, an average and AdamW."""
+
+    def __init__(self, kill_at=None, lose_at=None):
+        torch.manual_seed(1)
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
+        self.average = copy.deepcopy(self.net)
+        self.optimizer = torch.optim.AdamW(self.net.parameters())
+        self.kill_at, self.lose_at = kill_at, lose_at
+
+    def modules(self):
+        return {"net": self.net, "average": self.average}
+
+    def optimizers(self):
+        return {"adamw": self.optimizer}
+
+    def step(self, index, n_steps, rng):
+        if index == self.kill_at:
+            raise KilledError
+        set_rate(self.optimizer, cosine_rate(index, n_steps, 1e-2, n_warmup=3))
+        x = torch.from_numpy(rng.standard_normal((16, 4)).astype(np.float32))
+        loss = (self.net(x) - x.sum(1, keepdim=True)).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        update_average(self.average, self.net, 0.9)
+        return {"loss": float("nan") if index == self.lose_at else loss.item()}
+
+    def evaluate(self):
+        return {"bias": float(self.net[3].bias.item())}
+
+
+PLAN = LoopPlan(n_steps=20, log_steps=4, checkpoint_steps=5, evaluate_steps=10, seed=7)
+
+
+def test_train_when_killed_and_continued_then_ends_in_the_same_weights(tmp_path):
+    whole = TinyTask()
+    train(whole, RunFolder(tmp_path / "whole"), PLAN)
+    with pytest.raises(KilledError):
+        train(TinyTask(kill_at=13), RunFolder(tmp_path / "cut"), PLAN)
+    continued = TinyTask()
+    train(continued, RunFolder(tmp_path / "cut"), PLAN)
+    for name in ("net", "average"):
+        for key, value in whole.modules()[name].state_dict().items():
+            assert torch.equal(value, continued.modules()[name].state_dict()[key]), (name, key)
+
+
+def test_train_when_killed_and_continued_then_metrics_hold_each_step_once(tmp_path):
+    with pytest.raises(KilledError):
+        train(TinyTask(kill_at=13), RunFolder(tmp_path), PLAN)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1')
+    train(TinyTask(), RunFolder(tmp_path), PLAN)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [4, 8, 12, 16, 20]
+    assert [line["step"] for line in lines if "held_out_bias" in line] == [10, 20]
+
+
+def test_train_when_loss_is_not_a_number_then_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(StudioError, match="no longer a number"):
+        train(TinyTask(lose_at=12), RunFolder(tmp_path), PLAN)
+    continued = TinyTask()
+    train(continued, RunFolder(tmp_path), PLAN)
+    assert all(torch.isfinite(p).all() for p in continued.net.parameters())
+
+
+def test_train_when_told_a_progress_line_then_it_names_step_and_time_left(tmp_path):
+    lines = []
+    train(TinyTask(), RunFolder(tmp_path), PLAN, lines.append)
+    assert lines[0].startswith("step 4 of 20, loss ")
+    assert lines[0].endswith("left")
+
+
+def test_open_request_when_settings_differ_then_names_them(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.open_request({"width": 8, "n_steps": 5}, seed=1)
+    folder.open_request({"width": 8, "n_steps": 9}, seed=1)
+    with pytest.raises(StudioError, match=r"\(seed, width\)"):
+        folder.open_request({"width": 9, "n_steps": 5}, seed=2)
+
+
+def test_train_when_checkpoint_is_damaged_then_says_what_to_do(tmp_path):
+    train(TinyTask(), RunFolder(tmp_path), PLAN)
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(StudioError, match="cannot be read"):
+        train(TinyTask(), RunFolder(tmp_path), PLAN)
