@@ -1,8 +1,8 @@
 """The 28x student for one fixed identity and four look-aheads, without a multiply-add of it changed.
 
-Everything that does not depend on sound is computed once, the four audio encoders share one face encoder and one
-decoder, and only the rows that the mouth can reach are drawn. Each look-ahead's network is, weight for weight, a
-`Student28x`.
+Everything that does not depend on sound is computed once; the four look-aheads share face encoder, decoder and the
+first layers of the audio encoder, whose work is the same for all; only the rows that the mouth can reach are drawn.
+Each look-ahead's network is, weight for weight, a `Student28x`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,25 @@ from avatar_app.studio.nets.student28x import Student28x
 LOOKAHEAD_MS = (0, 40, 80, 160)
 FEATURE_NAMES = tuple(f"face_{k}" for k in range(7))
 N_CODE = 128
-# First row that each decoder level must have so that rows 48..95 come out exact (kernel 3 reaches one row up).
+N_SHARED_LAYERS = 3
+# First row that each decoder level must have so that rows 48..95 come out exact (kernel 3 reaches one row up), and how
+# many more than that each block delivers: from rows r on it draws rows 2r on.
 FIRST_ROWS = (0, 1, 2, 5, 11, 23, 46)
+N_ROWS_SPARE = (0, 1, 0, 1, 1, 1, 0)
 N_ROWS_CUT = 2
 PATCH_TOP_PX = 48
 
 
 class Nova96(nn.Module):
-    """Four audio encoders, one face encoder, one decoder."""
+    """Four audio encoders that begin alike, one face encoder, one decoder."""
 
     def __init__(self) -> None:
         super().__init__()
         template = Student28x()
         self.shape: GeneratorShape = template.shape
+        self.ear = template.audio_encoder[:N_SHARED_LAYERS]
         self.audio_encoders = nn.ModuleList(
-            audio_encoder(self.shape.audio_width, has_residuals=False) for _ in LOOKAHEAD_MS
+            audio_encoder(self.shape.audio_width, has_residuals=False)[N_SHARED_LAYERS:] for _ in LOOKAHEAD_MS
         )
         self.face_encoder_blocks = face_encoder(self.shape.face_width, self.shape.size_px, has_residuals=False)
         self.face_decoder_blocks = face_decoder(self.shape)
@@ -40,14 +44,12 @@ class Nova96(nn.Module):
 
     def student(self, lookahead_ms: int) -> Student28x:
         """The complete 28x student of one look-ahead, a copy."""
-        own = f"audio_encoders.{LOOKAHEAD_MS.index(lookahead_ms)}."
-        weights = {
-            name.replace(own, "audio_encoder."): value
-            for name, value in self.state_dict().items()
-            if name.startswith(own) or not name.startswith("audio_encoders.")
-        }
+        # Both halves of an encoder keep the layers' published numbers.
+        halves = (self.ear, self.audio_encoders[LOOKAHEAD_MS.index(lookahead_ms)])
+        own = {f"audio_encoder.{name}": value for half in halves for name, value in half.state_dict().items()}
+        common = {n: v for n, v in self.state_dict().items() if not n.startswith(("ear.", "audio_encoders."))}
         net = Student28x()
-        net.load_state_dict(weights, strict=True)
+        net.load_state_dict(own | common, strict=True)
         return net.train(self.training)
 
     def encode_face(self, face: Tensor) -> list[Tensor]:
@@ -68,7 +70,8 @@ class Nova96(nn.Module):
         Returns:
             (B, 128, 1, 1) float32, not negative.
         """
-        codes = torch.cat([encoder(mel).flatten(2) for encoder in self.audio_encoders], dim=2)
+        heard = self.ear(mel)
+        codes = torch.cat([encoder(heard).flatten(2) for encoder in self.audio_encoders], dim=2)
         return (codes * lookahead.unsqueeze(1)).sum(dim=2)[:, :, None, None]
 
     def draw(self, code: Tensor, features: Sequence[Tensor]) -> Tensor:
@@ -81,12 +84,9 @@ class Nova96(nn.Module):
         Returns:
             (B, 3, 48, 96) float32 in 0..1, BGR: rows 48..95.
         """
-        x, first = code, 0
-        for block, feature, row in zip(self.face_decoder_blocks, features, FIRST_ROWS, strict=True):
-            x = block(x)
-            first = 0 if x.shape[2] <= 3 else 2 * first  # rows 2r.. come out of rows r..
-            x = torch.cat((x[:, :, row - first :], feature.expand(x.shape[0], -1, -1, -1)), dim=1)
-            first = row
+        x = code
+        for block, feature, n_spare in zip(self.face_decoder_blocks, features, N_ROWS_SPARE, strict=True):
+            x = torch.cat((block(x)[:, :, n_spare:], feature.expand(len(code), -1, -1, -1)), dim=1)
         picture: Tensor = self.output_block(x)[:, :, N_ROWS_CUT:]
         return picture
 
