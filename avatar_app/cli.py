@@ -1,0 +1,202 @@
+"""The command line: `avatar-app` opens the window; `render`, `bench`, `doctor`, `studio` do what they say."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from avatar_app import __version__
+from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.notices import Notice, NoticeBoard
+from avatar_app.logs import install_excepthooks, start_logging
+from avatar_app.settings import store
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import LOOKAHEADS_MS, PRECISIONS, Settings
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+SETTING_FLAGS = ("avatar", "model", "precision", "engine", "fps", "lookahead_ms", "mic")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Returns:
+        0 when all went well, 1 when a check failed, 2 when the user can fix what went wrong, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = build_parser().parse_args(words)
+    start_logging(getattr(arguments, "json_log", False))
+    install_excepthooks()
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)  # noqa: T201
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not try to flush it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_USER_ERROR
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line. Common flags may stand before or after the command."""
+    common = _common_flags()
+    parser = argparse.ArgumentParser(
+        prog="avatar-app",
+        description="Speak, and a photoreal avatar speaks with you, live. Without a command, opens the window.",
+        parents=[common],
+    )
+    parser.add_argument("--version", action="version", version=f"avatar-app {__version__}")
+    parser.add_argument("--duration", type=_positive_s, metavar="S", help="stop by itself after S seconds")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save the window's picture at the end")
+    parser.set_defaults(run=_run_window)
+    commands = parser.add_subparsers(title="commands", metavar="render | bench | doctor | studio")
+    _add_render(commands, common)
+    _add_bench(commands, common)
+    _add_doctor(commands, common)
+    _add_studio(commands)
+    return parser
+
+
+def _common_flags() -> argparse.ArgumentParser:
+    """Flags of every command but `studio`. An absent flag is absent: the saved setting holds."""
+    flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = flags.add_argument_group("settings", "override what was saved in the window, for this run")
+    group.add_argument("--avatar", metavar="ID", help="who speaks")
+    group.add_argument("--model", metavar="ID", help="the network that draws the mouth")
+    group.add_argument("--precision", metavar="|".join(PRECISIONS), help="arithmetic of the network")
+    group.add_argument("--engine", metavar="NAME", help="inference engine, auto for the fastest measured one")
+    group.add_argument("--fps", type=int, metavar="25|30|50|60", help="pictures in a second")
+    group.add_argument("--lookahead-ms", type=int, metavar="|".join(map(str, LOOKAHEADS_MS)),
+                       help="0 is snappiest, 160 most accurate")  # fmt: skip
+    group.add_argument("--mic", metavar="NAME|file:PATH|demo", help="where the sound comes from")
+    group.add_argument("--profile-dir", type=Path, metavar="DIR", help="one folder for settings, caches and logs")
+    group.add_argument("--json-log", action="store_true", help="log as JSON lines on stderr")
+    return flags
+
+
+def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "render", parents=[common], help="make a video of the avatar from a sound file",
+        description="Make a video of the avatar speaking a sound file; picture k shows the mouth at k/fps seconds.",
+    )  # fmt: skip
+    parser.add_argument("--audio", type=Path, required=True, metavar="IN", help="any file that ffmpeg reads")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4", help="the video to write")
+    parser.add_argument("--background", metavar="COLOUR|PICTURE", help="#rrggbb or a picture file")
+    parser.add_argument("--crf", type=int, default=18, metavar="N", help="H.264 quality, 0 best to 51 (18)")
+    parser.set_defaults(run=_run_render)
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "bench", parents=[common], help="measure speed, latency and pacing on this machine",
+        description="Measure speed, latency, pacing and memory on this machine.",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--quick", action="store_true", help="short measurements, for a first impression")
+    parser.add_argument("--only", metavar="SECTION[,SECTION]", help="measure some sections only")
+    parser.add_argument("--duration", type=_positive_s, metavar="S", help="length of each live measurement (60)")
+    parser.set_defaults(run=_run_bench)
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "doctor", parents=[common], help="check this machine, and say what to do about what fails",
+        description="Check this machine; every failed line says what to do. Exit code 1 when the program cannot work.",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=_run_doctor)
+
+
+def _add_studio(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "studio", add_help=False, help="make avatars and the networks behind them (needs the studio extra)"
+    )
+    parser.add_argument("words", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=_run_studio)
+
+
+def _run_window(arguments: argparse.Namespace) -> int:
+    _need_screen()
+    from avatar_app import app
+
+    notices = NoticeBoard()
+    settings, paths = _settings(arguments, notices)
+    return app.run(
+        settings,
+        paths,
+        duration_s=arguments.duration,
+        screenshot=arguments.screenshot,
+        json_log=getattr(arguments, "json_log", False),
+        notices=notices,
+    )
+
+
+def _run_render(arguments: argparse.Namespace) -> int:
+    from avatar_app import render
+
+    settings, paths = _settings(arguments, NoticeBoard(_print_notice))
+    job = render.RenderJob(
+        arguments.audio, arguments.out, settings, paths, background=arguments.background, crf=arguments.crf
+    )
+    return render.run(job)
+
+
+def _run_bench(arguments: argparse.Namespace) -> int:
+    from avatar_app import bench
+
+    settings, paths = _settings(arguments, NoticeBoard(_print_notice))
+    options = bench.Options(
+        is_quick=arguments.quick, sections=bench.parse_sections(arguments.only), live_s=arguments.duration
+    )
+    return bench.run(settings, paths, options, is_json=arguments.json)
+
+
+def _run_doctor(arguments: argparse.Namespace) -> int:
+    from avatar_app import doctor
+
+    notices = NoticeBoard()
+    settings, paths = _settings(arguments, notices)
+    return doctor.run(settings, paths, notices, is_json=arguments.json)
+
+
+def _run_studio(arguments: argparse.Namespace) -> int:
+    from avatar_app.studio import cli
+
+    return cli.main(arguments.words)
+
+
+def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Settings, ProfilePaths]:
+    """The saved settings with the command line's on top."""
+    paths = ProfilePaths(getattr(arguments, "profile_dir", None))
+    changes = {name: getattr(arguments, name) for name in SETTING_FLAGS if hasattr(arguments, name)}
+    return store.load(paths, notices).replace(**changes), paths
+
+
+def _print_notice(notice: Notice) -> None:
+    print(f"{notice.text} {notice.what_to_do}".rstrip(), file=sys.stderr)  # noqa: T201
+
+
+def _positive_s(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return seconds
+
+
+def _need_screen() -> None:
+    """Qt ends the process when it finds no screen, so look before it does."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in names):
+        raise UserError(
+            "There is no screen to open the window on.",
+            "Start it on a desktop or under `xvfb-run -a`, or make a video: avatar-app render --audio IN --out OUT.mp4",
+        )

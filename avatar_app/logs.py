@@ -1,0 +1,80 @@
+"""Where log lines go: to the terminal, as text or as JSON lines, and the newest ones into memory for a report."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from collections import deque
+from types import TracebackType
+from typing import TextIO
+
+N_KEPT_LINES = 2000
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `t_s` (seconds since 1970), `level`, `logger`, `thread`, `message`, and `error`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        line = {
+            "t_s": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "thread": record.threadName,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class MemoryLog(logging.Handler):
+    """The newest lines, for the report that a user sends. Thread: any."""
+
+    def __init__(self, n_kept: int = N_KEPT_LINES) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=n_kept)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's line."""
+        self._lines.append(self.format(record))
+
+    def lines(self) -> tuple[str, ...]:
+        """All kept lines, oldest first."""
+        return tuple(self._lines)
+
+
+def start_logging(is_json: bool, stream: TextIO | None = None) -> MemoryLog:
+    """Send log lines to the terminal and keep the newest.
+
+    Args:
+        is_json: every line from INFO on as JSON; otherwise warnings and errors as text.
+        stream: where to; None means stderr.
+    """
+    memory = MemoryLog()
+    shown = logging.StreamHandler(stream or sys.stderr)
+    shown.setFormatter(JsonFormatter() if is_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    shown.setLevel(logging.INFO if is_json else logging.WARNING)
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.handlers[:] = [shown, memory]
+    return memory
+
+
+def install_excepthooks() -> None:
+    """Let no failure pass unlogged, on whatever thread it happens."""
+
+    def on_failure(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        logging.getLogger("avatar_app").critical("unexpected failure", exc_info=(kind, error, trace))
+
+    def on_thread_failure(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            on_failure(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook = on_failure
+    threading.excepthook = on_thread_failure

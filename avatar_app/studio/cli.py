@@ -1,0 +1,97 @@
+"""`avatar-app studio ...`: finds the module of each studio command, and imports nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from avatar_app.contracts.errors import MissingExtraError, UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A studio command.
+
+    Attributes:
+        words: what the user types.
+        module: where its `main(argv) -> int` lives.
+        text: one line of help.
+        needs: packages of the studio extra that it cannot do without.
+    """
+
+    words: tuple[str, ...]
+    module: str
+    text: str
+    needs: tuple[str, ...] = ("torch",)
+
+
+COMMANDS = (
+    Command(("avatar",), "avatar_app.studio.avatar", "build an avatar folder from rendered pictures", ()),
+    Command(("train", "speech"), "avatar_app.studio.train.speech", "what a sound means for the lips"),
+    Command(("train", "picture"), "avatar_app.studio.train.picture", "what the lips look like"),
+    Command(("train", "student"), "avatar_app.studio.train.student", "both as one small network"),
+    Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
+            ("torch", "onnx")),
+    Command(("evaluate",), "avatar_app.studio.evaluate", "quality of a model on held-out clips"),
+)  # fmt: skip
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the studio command that `argv` begins with.
+
+    Raises:
+        UserError: there is no such command.
+        MissingExtraError: the studio extra is not installed.
+    """
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())  # noqa: T201
+        return 0
+    command = find(argv)
+    need_packages(command)
+    rest = list(argv[len(command.words) :])
+    sys.argv = ["avatar-app studio " + " ".join(command.words), *rest]
+    return int(importlib.import_module(command.module).main(rest) or 0)
+
+
+def usage() -> str:
+    """The list of commands."""
+    lines = [f"  {' '.join(command.words):<16}{command.text}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "usage: avatar-app studio COMMAND [-h] ...",
+            "",
+            "Makes avatars and the small fast network behind them.",
+            "",
+            *lines,
+        ]
+    )
+
+
+def find(argv: Sequence[str]) -> Command:
+    """The command that these words begin with.
+
+    Raises:
+        UserError: there is none.
+    """
+    for command in COMMANDS:
+        if tuple(argv[: len(command.words)]) == command.words:
+            return command
+    names = ", ".join(" ".join(command.words) for command in COMMANDS)
+    raise UserError(f"There is no studio command {' '.join(argv[:2])!r}.", f"Use one of: {names}.")
+
+
+def need_packages(command: Command) -> None:
+    """Say which extra to install before a long traceback does not.
+
+    Raises:
+        MissingExtraError: a package that the command needs is not installed.
+    """
+    missing = [name for name in command.needs if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"`avatar-app studio {' '.join(command.words)}` needs {' and '.join(missing)}.",
+            "Install the studio extra: .venv/bin/pip install -e '.[studio]'",
+        )

@@ -1,0 +1,116 @@
+"""How a step of the set-up shows itself, runs its command, and says what went wrong. Standard library only."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+LINE_WIDTH = 100
+N_SHOWN_ON_FAILURE = 25
+# What the tools print when ..., and what we say then.
+CAUSES = (
+    (("no space left on device", "errno 28"), "The disk is full.", "Free some space and start again."),
+    (
+        ("name resolution", "failed to establish a new connection", "connection refused", "connectionerror",
+         "read timed out", "network is unreachable", "no route to host", "getaddrinfo failed", "proxyerror"),
+        "The packages could not be fetched: the package index cannot be reached.",
+        "Check the network connection (and the proxy, if you use one), then start again: what was fetched is kept.",
+    ),
+    (("certificate verify failed",), "The package index's certificate was not accepted.",
+     "Check the machine's clock, and the proxy's certificate if you use one."),
+    (("permission denied", "errno 13"), "A folder cannot be written to.",
+     "Start from a copy of the program that belongs to you."),
+    (("no matching distribution found",), "A package is not offered for this Python or machine.",
+     "Start with Python 3.11 or 3.12, for which all packages are offered."),
+)  # fmt: skip
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; says what is wrong and what to do."""
+
+    def __init__(self, what: str, what_to_do: str) -> None:
+        super().__init__(f"{what} {what_to_do}")
+
+
+class Step:
+    """Prints a line for a step of the set-up, what it does meanwhile, and how long it took."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._detail = ""
+        self._is_live = sys.stdout.isatty()
+
+    def __enter__(self) -> Step:
+        self._t_start_s = time.monotonic()
+        print(f"  {self._text} ...", end="" if self._is_live else "\n", flush=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        took_s = time.monotonic() - self._t_start_s
+        result = "failed" if kind else f"done in {took_s:.1f} s"
+        detail = f" ({self._detail})" if self._detail and kind is None else ""
+        print(f"\r\x1b[2K  {self._text}: {result}{detail}" if self._is_live else f"    {result}{detail}", flush=True)
+
+    def add(self, detail: str) -> None:
+        """Say more in the line that ends the step."""
+        self._detail = detail
+
+    def show(self, line: str) -> None:
+        """Show what the step is at, on a terminal only."""
+        if self._is_live and line.strip():
+            seconds = int(time.monotonic() - self._t_start_s)
+            text = f"  {self._text} ... {seconds} s  {line.strip()}"
+            print("\r\x1b[2K" + text[: shutil.get_terminal_size((LINE_WIDTH, 24)).columns - 1], end="", flush=True)
+
+
+def run_quietly(
+    command: Sequence[str], step: Step, environment: Mapping[str, str] | None = None, is_needed: bool = True
+) -> bool:
+    """Run a command and keep what it prints to ourselves unless it fails.
+
+    Args:
+        command: program and arguments.
+        step: shows the newest line of what the command prints.
+        environment: variables for the command; None means ours.
+        is_needed: whether failing is an error.
+
+    Returns:
+        Whether the command succeeded.
+
+    Raises:
+        SetupError: it failed and is needed; its last lines have been printed.
+    """
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+    ) as process:
+        if process.stdout is None:
+            raise SetupError("A command gave no output.", "Start again.")
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            step.show(line)
+    if process.returncode == 0 or not is_needed:
+        return process.returncode == 0
+    print("\n" + "\n".join(lines[-N_SHOWN_ON_FAILURE:]), file=sys.stderr)
+    raise explain("\n".join(lines), command)
+
+
+def explain(output: str, command: Sequence[str]) -> SetupError:
+    """The sentence for a failed command, from what it printed."""
+    text = output.lower()
+    for marks, what, what_to_do in CAUSES:
+        if any(mark in text for mark in marks):
+            return SetupError(what, what_to_do)
+    return SetupError(f"`{' '.join(command)}` failed.", "Its last lines are above.")
+
+
+def folder_mb(folder: Path) -> float:
+    """Size of a folder's files in megabytes."""
+    return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir()) / 1e6

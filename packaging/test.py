@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Sets up what the tests need, then runs them all: `python3 packaging/test.py [pytest arguments]`.
+
+With arguments, only pytest runs, on what they name: `python3 packaging/test.py tests/unit -k mel`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from environment import PYTHON, REPO, TEST, make_ready
+
+CHECKS = (
+    ("ruff check", ("-m", "ruff", "check", ".")),
+    ("ruff format", ("-m", "ruff", "format", "--check", ".")),
+    ("import-linter", ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")),
+    ("mypy", ("-m", "mypy")),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one check."""
+
+    name: str
+    is_good: bool
+    took_s: float
+    output: str = ""
+
+
+def check(name: str, arguments: Sequence[str]) -> Result:
+    """Run one of the quick checks and keep what it prints."""
+    t_start_s = time.monotonic()
+    done = subprocess.run(
+        [str(PYTHON), *arguments], cwd=REPO, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return Result(name, done.returncode == 0, time.monotonic() - t_start_s, done.stdout)
+
+
+def run_checks() -> list[Result]:
+    """All quick checks, two at a time; what fails is printed at once."""
+    results = []
+    with ThreadPoolExecutor(2) as pool:
+        for result in pool.map(lambda item: check(*item), CHECKS):
+            report(result)
+            results.append(result)
+    return results
+
+
+def run_pytest(arguments: Sequence[str]) -> Result:
+    """Pytest without a screen, in a runtime folder of its own."""
+    t_start_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="avatar-app-test-") as folder:
+        variables = {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": folder, **os.environ}
+        done = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=REPO, env=variables, check=False)
+    return Result("pytest", done.returncode == 0, time.monotonic() - t_start_s)
+
+
+def report(result: Result) -> None:
+    """One line, and all that the check printed if it failed."""
+    print(f"{'ok    ' if result.is_good else 'FAILED'}  {result.name:<14} {result.took_s:6.1f} s", flush=True)
+    if not result.is_good and result.output:
+        print(result.output, flush=True)
+
+
+def main() -> int:
+    """Set up, check, test; exit code 0 when all is well."""
+    from setup_steps import SetupError
+
+    arguments = sys.argv[1:]
+    try:
+        make_ready(TEST)
+        results = [] if arguments else run_checks()
+        results.append(run_pytest(arguments))
+    except SetupError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print()
+    for result in results:
+        report(Result(result.name, result.is_good, result.took_s))
+    return 0 if all(result.is_good for result in results) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
