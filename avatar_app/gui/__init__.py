@@ -1,1 +1,1 @@
-"""TODO."""
+"""The window. The only part of the program, with `app.py`, that knows Qt."""

@@ -1,0 +1,242 @@
+"""Builds the whole program, hands every part what it needs, and takes it down in order.
+
+Exit codes of `run`: 0 for a normal end, also of a second start that brought the first window to the front;
+3 when the program runs already but did not answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import cv2
+from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from avatar_app.contracts.clock import MonotonicClock
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.gui.catalogue import Device, catalogue
+from avatar_app.gui.devices import MicWatcher
+from avatar_app.gui.dialogs import dialogs
+from avatar_app.gui.icons import Icons
+from avatar_app.gui.keeper import SettingsKeeper
+from avatar_app.gui.panel import Panel
+from avatar_app.gui.ports import Pipeline
+from avatar_app.gui.single_instance import SingleInstance
+from avatar_app.gui.style import AltWatcher, CalmStyle
+from avatar_app.gui.theme import apply_theme, tokens_for
+from avatar_app.gui.window import Window
+from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
+from avatar_app.settings.schema import Settings
+
+log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_NO_ANSWER = 3
+MakePipeline = Callable[[Settings, ProfilePaths, MonotonicClock, NoticeBoard], Pipeline]
+ListMics = Callable[[], tuple[Device, ...]]
+
+
+def run(
+    settings: Settings,
+    profile_paths: ProfilePaths,
+    *,
+    saved: Settings | None = None,
+    notices: NoticeBoard | None = None,
+    duration_s: float | None = None,
+    screenshot: Path | None = None,
+    make_pipeline: MakePipeline | None = None,
+    list_mics: ListMics | None = None,
+) -> int:
+    """Open the window and stay until it is closed.
+
+    Args:
+        settings: what holds now, command line included.
+        profile_paths: where the user's files are.
+        saved: what the settings file says, when flags changed something for this start only.
+        notices: what was said before the window existed.
+        duration_s: stop by itself after this many seconds.
+        screenshot: file for the window's picture at the end.
+        make_pipeline: makes what stands in for the live path; a test's seam.
+        list_mics: lists what stands in for the microphones; a test's seam.
+
+    Returns:
+        Exit code, see the module.
+    """
+    _prepare_process()
+    board = notices or NoticeBoard()
+    app = _application()
+    instance = SingleInstance(profile_paths)
+    if not instance.acquire():
+        return _second_start(instance)
+    with ExitStack() as stack:
+        stack.callback(instance.release)
+        pipeline = (make_pipeline or _live_pipeline)(settings, profile_paths, MonotonicClock(), board)
+        keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board)
+        stack.callback(keeper.save_now)
+        stack.callback(pipeline.stop)
+        window = _window(app, pipeline, keeper, board, list_mics or _device_mics)
+        stack.callback(window.shut_down)
+        _watch_mics(stack, window, pipeline, is_real=list_mics is None)
+        _hook_errors(stack, board)
+        instance.raise_asked.connect(window.bring_to_front)
+        return _show(app, window, duration_s, screenshot)
+
+
+def _prepare_process() -> None:
+    """What must be so before Qt starts."""
+    cv2.setNumThreads(1)
+    # WORKAROUND(opencv-python#729): the Linux wheels point Qt at their own platform plugins, which this Qt cannot
+    # load. Remove when: opencv-contrib-python no longer sets the variable on import.
+    if "cv2" in os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH", ""):
+        del os.environ["QT_QPA_PLATFORM_PLUGIN_PATH"]
+    if "cv2" in os.environ.get("QT_QPA_FONTDIR", ""):
+        del os.environ["QT_QPA_FONTDIR"]
+
+
+def _application() -> QApplication:
+    """The one `QApplication`; an existing one is used again, as tests do."""
+    qInstallMessageHandler(_log_qt)
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    app.setApplicationName("avatar-app")
+    app.setApplicationDisplayName("Avatar")
+    app.setDesktopFileName("avatar-app")
+    app.setQuitOnLastWindowClosed(False)
+    return app
+
+
+def _second_start(instance: SingleInstance) -> int:
+    if instance.ask_to_raise():
+        sys.stderr.write("Avatar is running already; its window is in front now.\n")
+        return EXIT_OK
+    sys.stderr.write("Avatar is running already but does not answer; end it, then start again.\n")
+    return EXIT_NO_ANSWER
+
+
+def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicClock, board: NoticeBoard) -> Pipeline:
+    from avatar_app.live.pipeline import LivePipeline
+
+    return LivePipeline(settings, paths, clock, board)
+
+
+def _device_mics() -> tuple[Device, ...]:
+    from avatar_app.live.mic import list_devices
+
+    return tuple(list_devices())
+
+
+def _window(
+    app: QApplication, pipeline: Pipeline, keeper: SettingsKeeper, board: NoticeBoard, list_mics: ListMics
+) -> Window:
+    style = CalmStyle()
+    app.setStyle(style)
+    app.installEventFilter(AltWatcher(app, style))
+    icons = Icons(assets_dir())
+    app.setWindowIcon(icons.app_icon())
+    window: list[Window] = []
+    panel = Panel(catalogue(list_mics, assets_dir(), models_dir()), dialogs(lambda: window[0]))
+    window.append(Window(pipeline, keeper, panel, icons, board, MonotonicClock()))
+
+    def dress() -> None:
+        tokens = tokens_for(keeper.settings.theme)
+        apply_theme(app, tokens, assets_dir())
+        window[0].set_tokens(tokens)
+
+    window[0].theme_wanted.connect(dress)
+    QGuiApplication.styleHints().colorSchemeChanged.connect(dress)
+    dress()
+    return window[0]
+
+
+def _watch_mics(stack: ExitStack, window: Window, pipeline: Pipeline, is_real: bool) -> None:
+    """Keep the list of microphones fresh once the window is up."""
+    watcher = MicWatcher()
+    stack.callback(watcher.stop)
+
+    def refresh() -> None:
+        if is_real:
+            from avatar_app.live.mic import refresh_devices
+
+            refresh_devices()
+        window.panel.sound.refresh()
+
+    watcher.changed.connect(refresh)
+    if is_real:
+        QTimer.singleShot(1500, watcher, lambda: watcher.start())
+    del pipeline
+
+
+def _show(app: QApplication, window: Window, duration_s: float | None, screenshot: Path | None) -> int:
+    """Show the window until it is closed, the time is up, or a signal comes."""
+
+    def end() -> None:
+        if screenshot is not None and not window.isHidden():
+            _save_picture(window, screenshot)
+        app.quit()
+
+    window.closing.connect(end)
+    if duration_s is not None:
+        QTimer.singleShot(round(duration_s * 1000), window, window.close)
+    _quit_on_signals(window.close)
+    window.show()
+    QTimer.singleShot(0, window, lambda: window.set_running(True))
+    app.exec()
+    return EXIT_OK
+
+
+def _save_picture(window: Window, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if window.grab().save(str(file)):
+        log.info("screenshot saved to %s", file)
+    else:
+        sys.stderr.write(f"The screenshot cannot be saved to {file}. Choose a folder that you may write to.\n")
+
+
+def _quit_on_signals(close: Callable[[], object]) -> None:
+    """Ctrl+C and a polite kill close the window; the frame timer lets Python see them soon."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        close()
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+
+
+def _hook_errors(stack: ExitStack, board: NoticeBoard) -> None:
+    """No failure stays unseen: it is logged, and told in a notice."""
+    old_sys, old_threading = sys.excepthook, threading.excepthook
+
+    def report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, where: str) -> None:
+        if error is None or issubclass(kind, KeyboardInterrupt):
+            return
+        log.critical("unexpected error in %s", where, exc_info=(kind, error, trace))
+        text = f"Something unexpected happened in {where} ({kind.__name__}: {error})."
+        board.post(Notice("unexpected", Level.ERROR, text, "The rest keeps running; restart if something is amiss."))
+
+    def on_thread(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread is not None else "a thread"
+        report(args.exc_type, args.exc_value, args.exc_traceback, name)
+
+    sys.excepthook = lambda kind, error, trace: report(kind, error, trace, "the window")
+    threading.excepthook = on_thread
+    stack.callback(setattr, sys, "excepthook", old_sys)
+    stack.callback(setattr, threading, "excepthook", old_threading)
+
+
+def _log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    """Qt's messages go to the log, at their level."""
+    levels = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}
+    level = levels.get(kind, logging.ERROR if kind == QtMsgType.QtCriticalMsg else logging.WARNING)
+    logging.getLogger(f"qt.{context.category or 'default'}").log(level, "%s", text)

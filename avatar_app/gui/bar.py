@@ -1,0 +1,93 @@
+"""The bar under the picture: start and stop, mute, and what is shown."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from avatar_app.gui.icons import Icons
+from avatar_app.gui.meter import LevelMeter
+from avatar_app.gui.rows import set_state
+from avatar_app.gui.theme import DARK, Tokens
+
+START_KEY = "Ctrl+R"
+MUTE_KEY = "Ctrl+D"
+HUD_KEY = "Ctrl+I"
+PANEL_KEY = "Ctrl+B"
+BUTTON_PX = 40
+
+
+class Bar(QWidget):
+    """Buttons alone; the window connects them."""
+
+    def __init__(self, icons: Icons) -> None:
+        super().__init__()
+        self._icons = icons
+        self._tokens = DARK
+        self._is_running = False
+        self.start = QPushButton("&Stop")
+        self.start.setProperty("role", "primary")
+        self.mute = QPushButton("&Mute")
+        self.mute.setProperty("role", "plain")
+        self.mute.setCheckable(True)
+        self.mute.setAccessibleName("Mute the microphone")
+        self.meter = LevelMeter(is_compact=True)
+        self.meter.setMaximumWidth(240)
+        self.hud = _icon_button("Figures", "Show or hide the figures", HUD_KEY)
+        self.panel = _icon_button("Settings panel", "Show or hide the settings", PANEL_KEY)
+        for button in (self.start, self.mute):
+            button.setMinimumWidth(112)
+            button.setFixedHeight(BUTTON_PX)
+            button.setIconSize(QSize(20, 20))
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(24, 0, 24, 20)
+        row.setSpacing(12)
+        row.addWidget(self.start)
+        row.addWidget(self.mute)
+        row.addWidget(self.meter, 1)
+        row.addStretch(1)
+        row.addWidget(self.hud)
+        row.addWidget(self.panel)
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Use the colours of a theme."""
+        self._tokens = tokens
+        self.meter.set_tokens(tokens)
+        self.hud.setIcon(self._icons.icon("hud", tokens.text))
+        self.panel.setIcon(self._icons.icon("panel", tokens.text))
+        self.show_state(self._is_running, self.mute.isChecked())
+
+    def show_state(self, is_running: bool, is_muted: bool) -> None:
+        """Name the buttons after what a press does, and show what is so now."""
+        self._is_running = is_running
+        colour = self._tokens.text if is_running else self._tokens.on_accent
+        self.start.setText("&Stop" if is_running else "&Start")
+        self.start.setIcon(self._icons.icon("stop" if is_running else "start", colour))
+        self.start.setToolTip(_tip("Stop the avatar" if is_running else "Start the avatar", START_KEY))
+        self.mute.setChecked(is_muted)
+        self.mute.setText("Un&mute" if is_muted else "&Mute")
+        mute_colour = self._tokens.danger if is_muted else self._tokens.text
+        self.mute.setIcon(self._icons.icon("mic-off" if is_muted else "mic", mute_colour))
+        self.mute.setToolTip(_tip("Listen again" if is_muted else "Stop listening; the face rests", MUTE_KEY))
+        set_state(self.start, "running" if is_running else "stopped")
+        set_state(self.mute, "muted" if is_muted else "open")
+
+
+def _icon_button(name: str, tip: str, key: str) -> QPushButton:
+    button = QPushButton()
+    button.setProperty("role", "icon")
+    button.setCheckable(True)
+    button.setFixedSize(BUTTON_PX, BUTTON_PX)
+    button.setIconSize(QSize(22, 22))
+    button.setAccessibleName(name)
+    button.setToolTip(_tip(tip, key))
+    return button
+
+
+def _tip(text: str, key: str) -> str:
+    """A tool tip that names the key as this system writes it."""
+    return f"{text} ({QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)})"

@@ -1,0 +1,74 @@
+"""What is installed and plugged in, as entries for the choosers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from avatar_app.contracts.errors import UserError
+from avatar_app.gui.ports import Catalogue, Option
+
+log = logging.getLogger(__name__)
+
+
+class Device(Protocol):
+    """A microphone as `live.mic` lists it."""
+
+    @property
+    def label(self) -> str:
+        """`NAME, HOST API`."""
+        ...
+
+
+def catalogue(list_mics: Callable[[], Iterable[Device]], assets: Path, models: Path) -> Catalogue:
+    """The catalogue of a machine."""
+    return Catalogue(
+        mics=lambda: mic_options(list_mics),
+        avatars=lambda: avatar_options(assets),
+        models=lambda avatar_id: model_options(models, avatar_id),
+    )
+
+
+def mic_options(list_mics: Callable[[], Iterable[Device]]) -> tuple[Option, ...]:
+    """All microphones; none when the sound system cannot be asked."""
+    try:
+        return tuple(Option(device.label, device.label, device.label) for device in list_mics())
+    except UserError as error:
+        log.warning("no list of microphones: %s", error)
+        return ()
+
+
+def avatar_options(assets: Path) -> tuple[Option, ...]:
+    """The avatars in `assets/avatars`, by title."""
+    found = (_described(file) for file in sorted((assets / "avatars").glob("*/avatar.json")))
+    options = [_option(data) for data in found if data is not None]
+    return tuple(sorted(options, key=lambda option: option.text.lower()))
+
+
+def model_options(models: Path, avatar_id: str) -> tuple[Option, ...]:
+    """The registered students that draw an avatar, the default first."""
+    registry = _described(models / "registry.json") or {}
+    ids = [str(name) for name in registry.get("models", ())]
+    default = registry.get("default")
+    ids.sort(key=lambda name: name != default)
+    found = (_described(models / name / "manifest.json") for name in ids)
+    return tuple(_option(data) for data in found if data is not None and data.get("avatar_id") == avatar_id)
+
+
+def _option(data: dict[str, Any]) -> Option:
+    facts = (data.get("title"), data.get("credit"), f"Licence: {data.get('licence', 'not stated')}")
+    tip = ". ".join(str(fact) for fact in facts if fact)
+    return Option(str(data["id"]), str(data.get("title", data["id"])), tip)
+
+
+def _described(file: Path) -> dict[str, Any] | None:
+    """A JSON file with an object in it; None, and a line in the log, when it cannot be used."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read: %s", file, error)
+        return None
+    return data if isinstance(data, dict) and ("id" in data or "models" in data) else None

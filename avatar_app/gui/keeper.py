@@ -1,0 +1,96 @@
+"""Keeps the settings: checks a change, hands it to the pipeline, writes it down, takes it back when it failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.gui.ports import Pipeline
+from avatar_app.settings import store
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+SAVE_DELAY_MS = 500
+# Settings of the window alone, which the pipeline need not hear of.
+WINDOW_FIELDS = ("is_hud_visible", "is_panel_visible", "theme", "window_geometry")
+# A failed choice shows as a notice with one of these keys; then these settings go back to what is in use.
+FIELDS_OF_KEY = {
+    "mic": ("mic",),
+    "avatar": ("avatar",),
+    "model": ("avatar", "model", "precision", "engine"),
+    "background": ("background", "background_colour", "background_picture"),
+}
+
+
+class SettingsKeeper(QObject):
+    """The one place where settings change while the window is open. Thread: main.
+
+    Args:
+        settings: what holds now, command line included.
+        saved: what the settings file says: flags of one start are not written down.
+
+    Signals:
+        shown(Settings): the controls should show these settings.
+    """
+
+    shown = Signal(object)
+
+    def __init__(
+        self, settings: Settings, saved: Settings, paths: ProfilePaths, pipeline: Pipeline, notices: NoticeBoard
+    ) -> None:
+        super().__init__()
+        self._settings = settings
+        self._saved = saved
+        self._written = saved
+        self._paths = paths
+        self._pipeline = pipeline
+        self._notices = notices
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(SAVE_DELAY_MS)
+        self._timer.timeout.connect(self.save_now)
+
+    @property
+    def settings(self) -> Settings:
+        """What the user wants now."""
+        return self._settings
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Take a change of the user's."""
+        for key, fields in FIELDS_OF_KEY.items():
+            if any(name in changes for name in fields):
+                self._notices.clear(key)
+        self._take(changes)
+
+    def reconcile(self) -> None:
+        """Put choices that failed back to what is really in use."""
+        failed = {notice.key for notice in self._notices.current() if notice.level is Level.ERROR}
+        in_use = self._pipeline.settings
+        fields = {name for key, names in FIELDS_OF_KEY.items() if key in failed for name in names}
+        back = {name: getattr(in_use, name) for name in sorted(fields)}
+        back = {name: value for name, value in back.items() if value != getattr(self._settings, name)}
+        if back:
+            self._take(back)
+
+    def save_now(self) -> None:
+        """Write the settings down if they changed."""
+        self._timer.stop()
+        if self._saved != self._written and store.save(self._paths, self._saved, self._notices):
+            self._written = self._saved
+
+    def _take(self, changes: dict[str, Any]) -> None:
+        try:
+            settings = self._settings.replace(**changes)
+            self._saved = self._saved.replace(**changes)
+        except SettingsError as error:
+            self._notices.post(Notice.from_error("settings-change", error))
+            self.shown.emit(self._settings)
+            return
+        self._settings = settings
+        self.shown.emit(settings)
+        if any(name not in WINDOW_FIELDS for name in changes):
+            self._pipeline.apply(settings)
+        self._timer.start()

@@ -1,0 +1,152 @@
+"""Notices as small cards over the lower edge of the picture: they tell, and never block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from avatar_app.contracts.notices import Level, Notice
+from avatar_app.contracts.units import NS_PER_S
+from avatar_app.gui.icons import Icons
+from avatar_app.gui.theme import DARK, Tokens
+
+MAX_SHOWN = 3
+MAX_WIDTH_PX = 560
+# A notice that is taken down at once, because the program helped itself, stays long enough to be read.
+MIN_SHOWN_NS = 8 * NS_PER_S
+INFO_SHOWN_NS = 20 * NS_PER_S
+ICON_OF = {Level.INFO: ("info", "accent"), Level.WARNING: ("warning", "warning"), Level.ERROR: ("error", "danger")}
+
+
+class NoticeCard(QFrame):
+    """One notice with a button that takes it away."""
+
+    def __init__(self, notice: Notice, icons: Icons, tokens: Tokens, dismiss: Callable[[], None]) -> None:
+        super().__init__()
+        self.notice = notice
+        self.setProperty("role", "notice")
+        self.setAccessibleName(f"{notice.level.value}: {notice.text} {notice.what_to_do}")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(16, 12, 8, 12)
+        layout.setSpacing(12)
+        layout.addWidget(self._picture(icons, tokens), 0, Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(self._texts(), 1)
+        self.close_button = self._close_button(icons, tokens, dismiss)
+        layout.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+
+    def _picture(self, icons: Icons, tokens: Tokens) -> QLabel:
+        name, colour = ICON_OF[self.notice.level]
+        label = QLabel()
+        label.setPixmap(icons.pixmap(name, getattr(tokens, colour), 20, 2))
+        return label
+
+    def _texts(self) -> QVBoxLayout:
+        texts = QVBoxLayout()
+        texts.setSpacing(4)
+        for role, text in (("what", self.notice.text), ("hint", self.notice.what_to_do)):
+            label = QLabel(text)
+            label.setProperty("role", role)
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setVisible(bool(text))
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+            texts.addWidget(label)
+        return texts
+
+    @staticmethod
+    def _close_button(icons: Icons, tokens: Tokens, dismiss: Callable[[], None]) -> QPushButton:
+        button = QPushButton()
+        button.setProperty("role", "icon")
+        button.setIcon(icons.icon("close", tokens.muted, 16))
+        button.setFixedSize(28, 28)
+        button.setToolTip("Dismiss")
+        button.setAccessibleName("Dismiss this notice")
+        button.clicked.connect(dismiss)
+        return button
+
+
+class NoticeArea(QWidget):
+    """A stack of the newest notices.
+
+    Args:
+        dismiss: called with the key of a notice that the user took away.
+        moved: called when the area changed its size and wants to be placed anew.
+    """
+
+    def __init__(self, icons: Icons, dismiss: Callable[[str], None], moved: Callable[[], None]) -> None:
+        super().__init__()
+        self._icons = icons
+        self._dismiss = dismiss
+        self._moved = moved
+        self._tokens = DARK
+        self._since_ns: dict[str, int] = {}
+        self._notices: dict[str, Notice] = {}
+        self._hidden: dict[str, Notice] = {}
+        self._cards: list[NoticeCard] = []
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(8)
+        self.hide()
+
+    @property
+    def cards(self) -> tuple[NoticeCard, ...]:
+        """The notices on show, oldest first."""
+        return tuple(self._cards)
+
+    def height_px(self, width_px: int) -> int:
+        """Height that the notices need at a width."""
+        return self._layout.heightForWidth(width_px) if self._cards else 0
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Use the colours of a theme."""
+        self._tokens = tokens
+        self._rebuild()
+
+    def show_notices(self, current: tuple[Notice, ...], t_ns: int) -> None:
+        """Bring the cards in line with the notices that are up at an instant."""
+        up = {notice.key: notice for notice in current}
+        self._hidden = {key: notice for key, notice in self._hidden.items() if up.get(key) == notice}
+        wanted = dict(self._notices)
+        for key, notice in up.items():
+            if wanted.get(key) != notice and key not in self._hidden:
+                wanted.pop(key, None)
+                wanted[key] = notice
+                self._since_ns[key] = t_ns
+        for key, notice in list(wanted.items()):
+            if self._is_over(notice, key in up, t_ns - self._since_ns[key]):
+                del wanted[key]
+                if key in up:
+                    self._hidden[key] = notice
+        if list(wanted.values()) != list(self._notices.values()):
+            self._notices = wanted
+            self._rebuild()
+
+    @staticmethod
+    def _is_over(notice: Notice, is_up: bool, shown_ns: int) -> bool:
+        if not is_up:
+            return shown_ns >= MIN_SHOWN_NS
+        return notice.level is Level.INFO and shown_ns >= INFO_SHOWN_NS
+
+    def take_away(self, key: str) -> None:
+        """Remove a notice because the user asked for it."""
+        notice = self._notices.pop(key, None)
+        if notice is not None:
+            self._dismiss(key)
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        for card in self._cards:
+            self._layout.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+        newest = list(self._notices.values())[-MAX_SHOWN:]
+        self._cards = [self._card(notice) for notice in newest]
+        for card in self._cards:
+            self._layout.addWidget(card)
+        self.setVisible(bool(self._cards))
+        self._moved()
+
+    def _card(self, notice: Notice) -> NoticeCard:
+        return NoticeCard(notice, self._icons, self._tokens, lambda: self.take_away(notice.key))

@@ -1,0 +1,83 @@
+"""The side panel: every choice in one column that scrolls when the window is low."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from avatar_app.gui.picture_sections import SECTION_GAP_PX, AvatarGroup, BackgroundGroup, QualityGroup
+from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures
+from avatar_app.gui.rows import Section
+from avatar_app.gui.segments import Choice, Segments
+from avatar_app.gui.sound_section import SoundSection
+from avatar_app.gui.theme import PANEL_WIDTH_PX, Tokens
+from avatar_app.settings.schema import Settings
+
+THEME_CHOICES = (
+    Choice("system", "System", "As the system looks"),
+    Choice("light", "Light", "Dark letters on a light ground"),
+    Choice("dark", "Dark", "Light letters on a dark ground"),
+)
+
+
+class Panel(QFrame):
+    """All settings that the user sees.
+
+    Signals:
+        changed(dict): settings that the user changed.
+    """
+
+    changed = Signal(dict)
+
+    def __init__(self, catalogue: Catalogue, dialogs: Dialogs) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self.setFixedWidth(PANEL_WIDTH_PX)
+        self.sound = SoundSection(catalogue, dialogs)
+        self.avatar = AvatarGroup(catalogue)
+        self.quality = QualityGroup()
+        self.background = BackgroundGroup(dialogs)
+        self.theme = Segments("Theme", THEME_CHOICES)
+        self.theme.setToolTip("Light or dark (Alt+T)")
+        for part in (self.sound, self.avatar, self.quality, self.background):
+            part.changed.connect(self.changed)
+        self.theme.chosen.connect(lambda value: self.changed.emit({"theme": value}))
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(1, 0, 0, 0)
+        outer.addWidget(self._scroll(self._body()))
+
+    def show_settings(self, settings: Settings) -> None:
+        """Show settings without telling of a change."""
+        for part in (self.sound, self.avatar, self.quality, self.background):
+            part.show_settings(settings)
+        self.theme.set_value(settings.theme)
+
+    def show_figures(self, figures: LiveFigures) -> None:
+        """Say what really runs."""
+        self.sound.show_mic(figures.mic)
+        self.quality.show_figures(figures)
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Use the colours of a theme."""
+        self.sound.set_tokens(tokens)
+        self.quality.set_tokens(tokens)
+
+    def _body(self) -> QWidget:
+        body = QWidget()
+        body.setObjectName("panelBody")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(24, 24, 24, 24)
+        column.setSpacing(SECTION_GAP_PX)
+        for part in (self.sound, self.avatar, self.quality, self.background, Section("&Theme", self.theme)):
+            column.addWidget(part)
+        column.addStretch(1)
+        return body
+
+    @staticmethod
+    def _scroll(body: QWidget) -> QScrollArea:
+        scroll = QScrollArea()
+        scroll.setWidget(body)
+        scroll.setWidgetResizable(True)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        return scroll

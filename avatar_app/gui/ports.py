@@ -1,0 +1,141 @@
+"""What the window needs of the rest of the program, so that a test can hand it something smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.packets import Picture
+from avatar_app.settings.schema import Settings
+
+
+class MicFigures(Protocol):
+    """The part of a microphone's status that is shown."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device."""
+        ...
+
+    @property
+    def rate_hz(self) -> int:
+        """Rate at which the device runs."""
+        ...
+
+    @property
+    def n_channels(self) -> int:
+        """Channels that the device delivers."""
+        ...
+
+
+class LiveFigures(Protocol):
+    """The part of `LivePipeline.status()` that is shown; times in milliseconds, NaN before the first value."""
+
+    @property
+    def is_running(self) -> bool: ...  # noqa: D102
+    @property
+    def fps_out(self) -> float: ...  # noqa: D102
+    @property
+    def stage_ms(self) -> dict[str, tuple[float, float]]: ...  # noqa: D102
+    @property
+    def latency_p50_ms(self) -> float: ...  # noqa: D102
+    @property
+    def latency_p95_ms(self) -> float: ...  # noqa: D102
+    @property
+    def engine(self) -> str: ...  # noqa: D102
+    @property
+    def precision(self) -> str: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def lookahead_ms(self) -> int: ...  # noqa: D102
+    @property
+    def n_dropped(self) -> int: ...  # noqa: D102
+    @property
+    def n_repeated(self) -> int: ...  # noqa: D102
+    @property
+    def n_missed(self) -> int: ...  # noqa: D102
+    @property
+    def rss_mb(self) -> float: ...  # noqa: D102
+    @property
+    def cpu_percent(self) -> float: ...  # noqa: D102
+    @property
+    def mic(self) -> MicFigures: ...  # noqa: D102
+    @property
+    def is_speaking(self) -> bool: ...  # noqa: D102
+
+
+class Pipeline(Protocol):
+    """The live path as the window sees it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings really in use."""
+        ...
+
+    def add_sink(self, name: str) -> Latest[Picture]:
+        """A mailbox that gets every finished picture."""
+        ...
+
+    def note_shown(self, picture: Picture, t_ns: int) -> None:
+        """Say when a picture was shown."""
+        ...
+
+    def start(self) -> None:
+        """Start; a second call is fine."""
+        ...
+
+    def stop(self) -> None:
+        """Stop; twice is fine."""
+        ...
+
+    def apply(self, settings: Settings) -> None:
+        """Use other settings from now on."""
+        ...
+
+    def refresh_mic(self) -> None:
+        """Open the microphone anew."""
+        ...
+
+    def status(self) -> LiveFigures:
+        """Figures for the HUD."""
+        ...
+
+    def level_db(self) -> tuple[float, float]:
+        """RMS and peak level in dBFS."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One entry of a chooser: the value for the settings, the text, a tool tip."""
+
+    value: str
+    text: str
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Where the choosers get their entries; asked anew whenever a list may have changed.
+
+    Attributes:
+        mics: microphones by `NAME, HOST API`.
+        avatars: installed avatars.
+        models: students that draw the avatar with the given id, best first.
+    """
+
+    mics: Callable[[], tuple[Option, ...]]
+    avatars: Callable[[], tuple[Option, ...]]
+    models: Callable[[str], tuple[Option, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogs:
+    """Questions that open a window of their own; each answers None when the user cancels."""
+
+    ask_colour: Callable[[str], str | None]
+    ask_picture: Callable[[str], str | None]
+    ask_sound: Callable[[], str | None]

@@ -1,0 +1,98 @@
+"""The pieces that every section of the panel is built of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from avatar_app.gui.ports import Option
+
+SECTION_SPACING_PX = 8
+
+
+class Chooser(QComboBox):
+    """A drop-down list of options. The wheel scrolls the panel and never changes a choice by accident.
+
+    Signals:
+        chosen(str): the user picked another option; carries its value.
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self, name: str, tip: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setToolTip(tip)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.activated.connect(lambda number: self.chosen.emit(self.itemData(number)))
+
+    def value(self) -> str:
+        """The value that is picked."""
+        return str(self.currentData() if self.currentData() is not None else "")
+
+    def set_options(self, options: Sequence[Option]) -> None:
+        """Replace the list; the picked value stays picked where it still exists."""
+        value = self.value()
+        self.clear()
+        for number, option in enumerate(options):
+            self.addItem(option.text, option.value)
+            self.setItemData(number, option.tip, Qt.ItemDataRole.ToolTipRole)
+        self.setCurrentIndex(max(0, self.findData(value)))
+
+    def set_value(self, value: str, missing_text: str) -> None:
+        """Pick a value without a signal; one that is not in the list is added as `missing_text`."""
+        if self.findData(value) < 0:
+            self.addItem(missing_text, value)
+        self.setCurrentIndex(self.findData(value))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
+        """Leave the wheel to the panel."""
+        event.ignore()
+
+
+class Section(QWidget):
+    """A heading with what belongs to it. The heading's mnemonic puts the focus on `buddy`."""
+
+    def __init__(self, title: str, buddy: QWidget) -> None:
+        super().__init__()
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(SECTION_SPACING_PX)
+        head = QHBoxLayout()
+        heading = QLabel(title)
+        heading.setProperty("role", "section")
+        heading.setBuddy(buddy)
+        self.value_label = QLabel()
+        self.value_label.setProperty("role", "value")
+        head.addWidget(heading)
+        head.addStretch(1)
+        head.addWidget(self.value_label)
+        self._column.addLayout(head)
+        self._column.addWidget(buddy)
+
+    def add(self, widget: QWidget) -> None:
+        """Append a row."""
+        self._column.addWidget(widget)
+
+
+def hint(text: str = "") -> QLabel:
+    """A small line that explains or reports."""
+    label = QLabel(text)
+    label.setProperty("role", "hint")
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def set_state(widget: QWidget, state: str) -> None:
+    """Set the `state` that the style sheet looks at."""
+    if widget.property("state") != state:
+        widget.setProperty("state", state)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)

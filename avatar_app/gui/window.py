@@ -1,0 +1,245 @@
+"""The window: the avatar, the bar below it, the panel beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.packets import Picture
+from avatar_app.gui import bar as bar_keys
+from avatar_app.gui.bar import Bar
+from avatar_app.gui.hud import Hud
+from avatar_app.gui.icons import Icons
+from avatar_app.gui.keeper import SettingsKeeper
+from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
+from avatar_app.gui.panel import Panel
+from avatar_app.gui.ports import Pipeline
+from avatar_app.gui.stage import Stage
+from avatar_app.gui.theme import Tokens
+from avatar_app.settings.schema import Settings
+
+FRAME_POLL_MS = 16
+METER_POLL_MS = 66
+STATUS_POLL_MS = 400
+EDGE_PX = 16
+MINIMUM_PX = (720, 560)
+FIRST_SIZE_PX = (1200, 780)
+
+
+class Window(QWidget):
+    """Shows the pipeline and lets the user steer it. Thread: main.
+
+    Pictures are pulled: a timer looks into the mailbox, and only a new picture is painted.
+
+    Signals:
+        theme_wanted(str): the user chose another theme.
+        closing(): the window is about to go, and still in sight.
+    """
+
+    theme_wanted = Signal(str)
+    closing = Signal()
+
+    def __init__(
+        self, pipeline: Pipeline, keeper: SettingsKeeper, panel: Panel, icons: Icons, notices: NoticeBoard, clock: Clock
+    ) -> None:
+        super().__init__()
+        self.setObjectName("window")
+        self.setWindowTitle("Avatar")
+        self.setMinimumSize(*MINIMUM_PX)
+        self._pipeline = pipeline
+        self._keeper = keeper
+        self._notices = notices
+        self._clock = clock
+        self._pictures = pipeline.add_sink("window")
+        self._is_running = False
+        self._theme = ""
+        self.stage = Stage(self._note_shown)
+        self.bar = Bar(icons)
+        self.panel = panel
+        self.hud = Hud(self.stage)
+        self.notices = NoticeArea(icons, notices.clear, self._place_overlays)
+        self.notices.setParent(self.stage)
+        self._lay_out()
+        self._connect()
+        self._timers = [self._timer(*pair) for pair in self._beats()]
+        self.show_settings(keeper.settings)
+        self._restore(keeper.settings.window_geometry)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the user wants the avatar to run."""
+        return self._is_running
+
+    def set_running(self, is_running: bool) -> None:
+        """Start or stop the pipeline."""
+        self._is_running = is_running
+        if is_running:
+            self._pipeline.start()
+        else:
+            self._pipeline.stop()
+        self._show_state()
+        self.refresh_figures()
+
+    def show_settings(self, settings: Settings) -> None:
+        """Bring all controls in line with settings."""
+        self.panel.show_settings(settings)
+        self.panel.setVisible(settings.is_panel_visible)
+        self.bar.meter.setVisible(not settings.is_panel_visible)
+        self.bar.panel.setChecked(settings.is_panel_visible)
+        self.bar.hud.setChecked(settings.is_hud_visible)
+        self.hud.setVisible(settings.is_hud_visible)
+        self._show_state()
+        if settings.theme != self._theme:
+            self._theme = settings.theme
+            self.theme_wanted.emit(settings.theme)
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Use the colours of a theme."""
+        for part in (self.stage, self.bar, self.panel, self.notices):
+            part.set_tokens(tokens)
+
+    def pull_picture(self) -> None:
+        """Show the newest picture, if there is a new one."""
+        picture = self._pictures.take()
+        if picture is not None:
+            is_first = self.stage.picture is None
+            self.stage.show_picture(picture)
+            if is_first:
+                self._show_state()
+
+    def refresh_level(self) -> None:
+        """Show the microphone's level on the meter that is in sight."""
+        meter = self.panel.sound.meter if self.panel.isVisible() else self.bar.meter
+        is_active = self._is_running and not self._keeper.settings.is_muted
+        level_db, peak_db = self._pipeline.level_db() if self._is_running else (-120.0, -120.0)
+        meter.show_level(level_db, peak_db, self._clock.now_ns(), is_active)
+
+    def refresh_figures(self) -> None:
+        """Show figures and notices, and put failed choices back."""
+        self._keeper.reconcile()
+        self.notices.show_notices(self._notices.current(), self._clock.now_ns())
+        if not (self.hud.isVisible() or self.panel.isVisible()):
+            return
+        figures = self._pipeline.status()
+        self.panel.show_figures(figures)
+        self.hud.show_figures(figures, self._keeper.settings.fps)
+
+    def toggle_running(self) -> None:
+        """Start when stopped, stop when running."""
+        self.set_running(not self._is_running)
+
+    def toggle(self, field: str) -> None:
+        """Turn one of the yes-or-no settings round."""
+        self._keeper.change({field: not getattr(self._keeper.settings, field)})
+
+    def shut_down(self) -> None:
+        """Stop all timers and remember where the window stood; twice is fine."""
+        for timer in self._timers:
+            timer.stop()
+        geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
+        if geometry != self._keeper.settings.window_geometry:
+            self._keeper.change({"window_geometry": geometry})
+
+    def bring_to_front(self) -> None:
+        """Show the window above the others."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Tell that the window is about to go."""
+        self.closing.emit()
+        event.accept()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Keep what lies over the picture in its place."""
+        super().resizeEvent(event)
+        QTimer.singleShot(0, self, self._place_overlays)
+
+    def _lay_out(self) -> None:
+        left = QVBoxLayout()
+        left.setSpacing(0)
+        left.addWidget(self.stage, 1)
+        left.addWidget(self.bar)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addLayout(left, 1)
+        row.addWidget(self.panel)
+
+    def _connect(self) -> None:
+        self._keeper.shown.connect(self.show_settings)
+        self.panel.changed.connect(self._keeper.change)
+        self.bar.start.clicked.connect(self.toggle_running)
+        for button, field in (
+            (self.bar.mute, "is_muted"),
+            (self.bar.hud, "is_hud_visible"),
+            (self.bar.panel, "is_panel_visible"),
+        ):
+            button.clicked.connect(lambda _checked=False, field=field: self.toggle(field))
+        for key, action in self._shortcuts():
+            QShortcut(QKeySequence(key), self).activated.connect(action)
+
+    def _shortcuts(self) -> tuple[tuple[str, Callable[[], object]], ...]:
+        return (
+            (bar_keys.START_KEY, self.toggle_running),
+            (bar_keys.MUTE_KEY, lambda: self.toggle("is_muted")),
+            (bar_keys.HUD_KEY, lambda: self.toggle("is_hud_visible")),
+            (bar_keys.PANEL_KEY, lambda: self.toggle("is_panel_visible")),
+            ("F11", self._toggle_full_screen),
+            ("Ctrl+Q", self.close),
+        )
+
+    def _beats(self) -> tuple[tuple[int, Callable[[], object]], ...]:
+        return (
+            (FRAME_POLL_MS, self.pull_picture),
+            (METER_POLL_MS, self.refresh_level),
+            (STATUS_POLL_MS, self.refresh_figures),
+        )
+
+    def _timer(self, interval_ms: int, action: Callable[[], object]) -> QTimer:
+        timer = QTimer(self)
+        timer.setTimerType(Qt.TimerType.PreciseTimer if interval_ms == FRAME_POLL_MS else Qt.TimerType.CoarseTimer)
+        timer.timeout.connect(action)
+        timer.start(interval_ms)
+        return timer
+
+    def _show_state(self) -> None:
+        is_muted = self._keeper.settings.is_muted
+        self.bar.show_state(self._is_running, is_muted)
+        if not self._is_running:
+            caption = "Stopped"
+        elif self.stage.picture is None:
+            caption = "Starting …"
+        else:
+            caption = "Muted" if is_muted else ""
+        self.stage.set_state(self._is_running, caption)
+
+    def _note_shown(self, picture: Picture) -> None:
+        self._pipeline.note_shown(picture, self._clock.now_ns())
+
+    def _place_overlays(self) -> None:
+        """The figures at the upper left, the notices above the lower edge of the card."""
+        self.hud.move(EDGE_PX, EDGE_PX)
+        card = self.stage.card()
+        width_px = min(MAX_WIDTH_PX, self.stage.width() - 2 * EDGE_PX)
+        height_px = self.notices.height_px(width_px)
+        top_px = max(EDGE_PX, card.bottom() - height_px - EDGE_PX)
+        self.notices.setGeometry((self.stage.width() - width_px) // 2, top_px, width_px, height_px)
+        self.notices.raise_()
+
+    def _toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _restore(self, geometry: str) -> None:
+        """Stand where the window stood last; a place that is off all screens is corrected by Qt."""
+        if geometry and self.restoreGeometry(QByteArray.fromBase64(geometry.encode("ascii", "replace"))):
+            return
+        room = QApplication.primaryScreen().availableGeometry()
+        self.resize(min(FIRST_SIZE_PX[0], room.width()), min(FIRST_SIZE_PX[1], room.height()))

@@ -1,0 +1,156 @@
+"""A pipeline that runs no model: it shows given pictures and remembers what it was asked for."""
+
+import math
+import threading
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.notices import Level, Notice
+from avatar_app.contracts.packets import Picture
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeMicStatus:
+    device: str = ""
+    rate_hz: int = 0
+    n_channels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FakeStatus:
+    is_running: bool = False
+    fps_out: float = 0.0
+    stage_ms: dict = field(default_factory=dict)
+    latency_p50_ms: float = NAN
+    latency_p95_ms: float = NAN
+    engine: str = ""
+    precision: str = ""
+    model: str = ""
+    lookahead_ms: int = 80
+    n_dropped: int = 0
+    n_repeated: int = 0
+    n_missed: int = 0
+    rss_mb: float = 0.0
+    cpu_percent: float = 0.0
+    mic: FakeMicStatus = FakeMicStatus()
+    is_speaking: bool = False
+    t_first_mouth_ns: int | None = None
+
+
+def running_status(**changes):
+    """Figures as on an ordinary day."""
+    stages = {"capture": (12.1, 14.9), "mel": (0.2, 0.4), "student": (3.4, 5.1), "compose": (1.6, 2.4)}
+    status = FakeStatus(
+        is_running=True,
+        fps_out=25.0,
+        stage_ms={**stages, "handover": (8.2, 16.1)},
+        latency_p50_ms=104.0,
+        latency_p95_ms=121.0,
+        engine="OpenVINO",
+        precision="FP16, run as BF16",
+        model="nova-hd",
+        n_repeated=2,
+        rss_mb=291.0,
+        cpu_percent=34.0,
+        mic=FakeMicStatus("Built-in Audio Analog Stereo", 48_000, 2),
+    )
+    return replace(status, **changes)
+
+
+def make_picture(index=0, colour=(90, 60, 40), size_px=512, alpha=255):
+    """One flat picture, BGRA."""
+    pixels = np.empty((size_px, size_px, 4), dtype=np.uint8)
+    pixels[:] = (*colour, alpha)
+    now_ns = time.monotonic_ns()
+    return Picture(now_ns - 90_000_000, now_ns, index, pixels)
+
+
+class FakePipeline:
+    """Same calls as `LivePipeline`. `refuse` names settings that fail, as `{"model": "nova-x"}`."""
+
+    def __init__(self, settings, notices=None, refuse=None, frames=None, fps=25):
+        self.in_use = settings
+        self.applied = []
+        self.calls = []
+        self.shown = []
+        self.refuse = refuse or {}
+        self.notices = notices
+        self.figures = FakeStatus()
+        self._frames = frames
+        self._period_s = 1 / fps
+        self._sinks = []
+        self._thread = None
+        self._stop = threading.Event()
+
+    @property
+    def settings(self):
+        return self.in_use
+
+    def add_sink(self, name):
+        self._sinks.append(Latest())
+        self.calls.append(f"sink {name}")
+        return self._sinks[-1]
+
+    def put(self, picture):
+        for sink in self._sinks:
+            sink.put(picture)
+
+    def note_shown(self, picture, t_ns):
+        self.shown.append((picture.index, t_ns))
+
+    def start(self):
+        self.calls.append("start")
+        self.figures = running_status()
+        if self._frames and self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._play, name="fake-frames", daemon=True)
+            self._thread.start()
+
+    def stop(self):
+        self.calls.append("stop")
+        self.figures = FakeStatus()
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def apply(self, settings):
+        self.applied.append(settings)
+        for name, value in self.refuse.items():
+            if getattr(settings, name) == value:
+                error = UserError(f"The {name} {value} cannot be used.", "Choose another one.")
+                self.notices.post(Notice.from_error(name if name != "precision" else "model", error))
+                settings = settings.replace(**{name: getattr(self.in_use, name)})
+        self.in_use = settings
+
+    def refresh_mic(self):
+        self.calls.append("refresh_mic")
+
+    def status(self):
+        return self.figures
+
+    def level_db(self):
+        if not self.figures.is_running:
+            return -120.0, -120.0
+        t_s = time.monotonic()
+        level_db = -24 + 10 * math.sin(2.1 * t_s) + 6 * math.sin(13 * t_s)
+        return level_db, level_db + 9
+
+    def _play(self):
+        next_s, index = time.monotonic(), 0
+        while not self._stop.wait(max(0.0, next_s - time.monotonic())):
+            now_ns = time.monotonic_ns()
+            pixels = self._frames[index % len(self._frames)]
+            self.put(Picture(now_ns - 90_000_000, now_ns, index, pixels))
+            index += 1
+            next_s += self._period_s
+
+
+def post_info(notices, text="No microphone was found, so the built-in speech sample is playing."):
+    notices.post(Notice("mic", Level.INFO, text, "Plug in a microphone and choose it."))
