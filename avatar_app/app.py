@@ -31,7 +31,6 @@ from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import Pipeline
 from avatar_app.gui.single_instance import SingleInstance
-from avatar_app.gui.style import AltWatcher, CalmStyle
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
 from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
@@ -137,9 +136,7 @@ def _device_mics() -> tuple[Device, ...]:
 def _window(
     app: QApplication, pipeline: Pipeline, keeper: SettingsKeeper, board: NoticeBoard, list_mics: ListMics
 ) -> Window:
-    style = CalmStyle()
-    app.setStyle(style)
-    app.installEventFilter(AltWatcher(app, style))
+    app.setStyle("Fusion")
     icons = Icons(assets_dir())
     app.setWindowIcon(icons.app_icon())
     window: list[Window] = []

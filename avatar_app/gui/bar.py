@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.meter import LevelMeter
+from avatar_app.gui.mnemonics import name_button
 from avatar_app.gui.rows import set_state
 from avatar_app.gui.theme import DARK, Tokens
 
@@ -26,9 +27,9 @@ class Bar(QWidget):
         self._icons = icons
         self._tokens = DARK
         self._is_running = False
-        self.start = QPushButton("&Stop")
+        self.start = QPushButton()
         self.start.setProperty("role", "primary")
-        self.mute = QPushButton("&Mute")
+        self.mute = QPushButton()
         self.mute.setProperty("role", "plain")
         self.mute.setCheckable(True)
         self.mute.setAccessibleName("Mute the microphone")
@@ -65,11 +66,11 @@ class Bar(QWidget):
         """Name the buttons after what a press does, and show what is so now."""
         self._is_running = is_running
         colour = self._tokens.text if is_running else self._tokens.on_accent
-        self.start.setText("&Stop" if is_running else "&Start")
+        name_button(self.start, "&Stop" if is_running else "&Start")
         self.start.setIcon(self._icons.icon("stop" if is_running else "start", colour))
         self.start.setToolTip(_tip("Stop the avatar" if is_running else "Start the avatar", START_KEY))
         self.mute.setChecked(is_muted)
-        self.mute.setText("Un&mute" if is_muted else "&Mute")
+        name_button(self.mute, "Un&mute" if is_muted else "&Mute")
         mute_colour = self._tokens.danger if is_muted else self._tokens.text
         self.mute.setIcon(self._icons.icon("mic-off" if is_muted else "mic", mute_colour))
         self.mute.setToolTip(_tip("Listen again" if is_muted else "Stop listening; the face rests", MUTE_KEY))

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from avatar_app.gui import mnemonics
 from avatar_app.gui.ports import Option
 
 SECTION_SPACING_PX = 8
@@ -57,7 +58,7 @@ class Chooser(QComboBox):
 
 
 class Section(QWidget):
-    """A heading with what belongs to it. The heading's mnemonic puts the focus on `buddy`."""
+    """A heading with what belongs to it. The letter after `&` in the heading, with Alt, puts the focus on `buddy`."""
 
     def __init__(self, title: str, buddy: QWidget) -> None:
         super().__init__()
@@ -65,9 +66,8 @@ class Section(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SECTION_SPACING_PX)
         head = QHBoxLayout()
-        heading = QLabel(title)
+        heading = mnemonics.label(title, buddy, self)
         heading.setProperty("role", "section")
-        heading.setBuddy(buddy)
         self.value_label = QLabel()
         self.value_label.setProperty("role", "value")
         head.addWidget(heading)

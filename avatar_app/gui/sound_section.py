@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
+from avatar_app.gui import mnemonics
 from avatar_app.gui.meter import LevelMeter
 from avatar_app.gui.ports import Catalogue, Dialogs, MicFigures, Option
 from avatar_app.gui.rows import Chooser, Section, hint
@@ -114,9 +115,8 @@ class SoundSection(QWidget):
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(12)
-        name = QLabel("&Gain")
+        name = mnemonics.label("&Gain", self.gain, self)
         name.setProperty("role", "value")
-        name.setBuddy(self.gain)
         self.gain_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.gain_label.setFixedWidth(52)
         layout.addWidget(name)

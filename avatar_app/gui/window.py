@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from avatar_app.contracts.clock import Clock
@@ -16,6 +16,7 @@ from avatar_app.gui.bar import Bar
 from avatar_app.gui.hud import Hud
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
+from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import Pipeline
@@ -156,6 +157,24 @@ class Window(QWidget):
         """Tell that the window is about to go."""
         self.closing.emit()
         event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Underline the letters of the controls while Alt is held."""
+        if event.key() == Qt.Key.Key_Alt:
+            show_letters(self, is_alt_held=True)
+        super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Take the underlines away with Alt."""
+        if event.key() == Qt.Key.Key_Alt:
+            show_letters(self, is_alt_held=False)
+        super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Alt may have been released in another window."""
+        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+            show_letters(self, is_alt_held=False)
+        super().changeEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Keep what lies over the picture in its place."""
