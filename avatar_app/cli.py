@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from avatar_app.logs import install_excepthooks, start_logging
 from avatar_app.settings import store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import LOOKAHEADS_MS, PRECISIONS, Settings
+
+log = logging.getLogger(__name__)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -128,24 +131,25 @@ def _run_window(arguments: argparse.Namespace) -> int:
     _need_screen()
     from avatar_app import app
 
-    notices = NoticeBoard()
-    settings, paths = _settings(arguments, notices)
+    notices = NoticeBoard(_log_notice)
+    saved, settings, paths = _settings(arguments, notices)
     return app.run(
-        settings,
-        paths,
-        duration_s=arguments.duration,
-        screenshot=arguments.screenshot,
-        json_log=getattr(arguments, "json_log", False),
-        notices=notices,
+        settings, paths, saved=saved, notices=notices, duration_s=arguments.duration, screenshot=arguments.screenshot
     )
 
 
 def _run_render(arguments: argparse.Namespace) -> int:
     from avatar_app import render
 
-    settings, paths = _settings(arguments, NoticeBoard(_print_notice))
+    _, settings, paths = _settings(arguments, NoticeBoard(_print_notice))
     job = render.RenderJob(
-        arguments.audio, arguments.out, settings, paths, background=arguments.background, crf=arguments.crf
+        arguments.audio,
+        arguments.out,
+        settings,
+        paths,
+        background=arguments.background,
+        crf=arguments.crf,
+        lookahead_ms=getattr(arguments, "lookahead_ms", None),
     )
     return render.run(job)
 
@@ -153,7 +157,7 @@ def _run_render(arguments: argparse.Namespace) -> int:
 def _run_bench(arguments: argparse.Namespace) -> int:
     from avatar_app import bench
 
-    settings, paths = _settings(arguments, NoticeBoard(_print_notice))
+    _, settings, paths = _settings(arguments, NoticeBoard(_print_notice))
     options = bench.Options(
         is_quick=arguments.quick, sections=bench.parse_sections(arguments.only), live_s=arguments.duration
     )
@@ -164,7 +168,7 @@ def _run_doctor(arguments: argparse.Namespace) -> int:
     from avatar_app import doctor
 
     notices = NoticeBoard()
-    settings, paths = _settings(arguments, notices)
+    _, settings, paths = _settings(arguments, notices)
     return doctor.run(settings, paths, notices, is_json=arguments.json)
 
 
@@ -174,11 +178,16 @@ def _run_studio(arguments: argparse.Namespace) -> int:
     return cli.main(arguments.words)
 
 
-def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Settings, ProfilePaths]:
-    """The saved settings with the command line's on top."""
+def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Settings, Settings, ProfilePaths]:
+    """The saved settings, the same with the command line's on top, and where they are."""
     paths = ProfilePaths(getattr(arguments, "profile_dir", None))
     changes = {name: getattr(arguments, name) for name in SETTING_FLAGS if hasattr(arguments, name)}
-    return store.load(paths, notices).replace(**changes), paths
+    saved = store.load(paths, notices)
+    return saved, saved.replace(**changes), paths
+
+
+def _log_notice(notice: Notice) -> None:
+    log.info("notice %s (%s): %s %s", notice.key, notice.level.value, notice.text, notice.what_to_do)
 
 
 def _print_notice(notice: Notice) -> None:

@@ -48,15 +48,16 @@ def make_ready(plan: Plan) -> None:
     Raises:
         SetupError: something is in the way; the sentence says what to do.
     """
-    # Imported late: a second start needs none of it.
-    from setup_steps import SetupError, Step, run_quietly
-    from system_packages import APP_PARTS, TEST_PARTS, add_missing
-
     if is_ready(plan):
         return
+    # Imported late: a second start needs none of it, and an older Python can read only the first.
+    from setup_steps import SetupError, Step, run_quietly
+
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(map(str, sys.version_info[:3]))
         raise SetupError(f"This is Python {found}; the program needs 3.10 or newer.", "Install it from python.org.")
+    from system_packages import APP_PARTS, TEST_PARTS, add_missing
+
     t_start_s = time.monotonic()
     print(f"Setting up avatar-app in {VENV} (once; later starts skip this).", flush=True)
     _check_disk(NEEDED_GB[plan.name])
