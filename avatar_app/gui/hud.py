@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
+from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from avatar_app.gui.ports import LiveFigures
-from avatar_app.gui.theme import figure_font
+from avatar_app.gui.theme import DARK, Tokens, figure_font
 
 STAGES = (
     ("capture", "Capture"),
@@ -27,10 +27,8 @@ LEFT, RIGHT = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
 PADDING_PX = 12
 LINE_PX = 18
 GAP_PX = 8
-# The HUD lies on pictures, not on the window, so its colours do not follow the theme.
-GROUND = QColor(13, 15, 20, 206)
-TEXT = QColor("#f2f4f8")
-QUIET = QColor("#a9b1c0")
+# How much of the picture shines through where the HUD lies over it.
+OPACITY = 0.86
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class Line:
     second: str = ""
     is_strong: bool = False
     is_quiet: bool = False
+    is_vital: bool = False
 
 
 class Hud(QWidget):
@@ -52,13 +51,31 @@ class Hud(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName("Figures of the running program")
         self._lines: tuple[Line, ...] = ()
+        self._tokens = DARK
+        self._is_compact = False
         self._cache: QPixmap | None = None
-        self.show_lines((Line("Starting", "", is_strong=True),))
+        self.show_lines((Line("Starting", is_strong=True, is_vital=True),))
 
     @property
     def lines(self) -> tuple[Line, ...]:
         """What is shown."""
-        return self._lines
+        return tuple(line for line in self._lines if line.is_vital) if self._is_compact else self._lines
+
+    @property
+    def full_width_px(self) -> int:
+        """Width with all lines."""
+        return WIDTH_PX
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Use the colours of a theme."""
+        self._tokens = tokens
+        self._renew()
+
+    def set_compact(self, is_compact: bool) -> None:
+        """Show the vital lines alone, for a window in which the figures must lie over the picture."""
+        if is_compact != self._is_compact:
+            self._is_compact = is_compact
+            self._renew()
 
     def show_figures(self, figures: LiveFigures, wanted_fps: int) -> None:
         """Show the state of the pipeline."""
@@ -68,9 +85,15 @@ class Hud(QWidget):
         """Show lines as they are."""
         if lines == self._lines:
             return
-        self._lines, self._cache = lines, None
-        self.resize(WIDTH_PX, 2 * PADDING_PX + round(sum(map(_height_px, lines))))
-        self.setAccessibleDescription("; ".join(f"{line.label} {line.value}" for line in lines if line.label))
+        self._lines = lines
+        self._renew()
+
+    def _renew(self) -> None:
+        """Fit the size to the lines and forget the kept picture."""
+        self._cache = None
+        self.resize(WIDTH_PX, 2 * PADDING_PX + sum(map(_height_px, self.lines)))
+        texts = (f"{line.label} {line.value} {line.second}".strip() for line in self.lines if line.label)
+        self.setAccessibleDescription("; ".join(texts))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
@@ -89,12 +112,15 @@ class Hud(QWidget):
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(GROUND)
-        painter.drawRoundedRect(QRectF(0, 0, self.width(), self.height()), 12, 12)
-        top = float(PADDING_PX)
-        for line in self._lines:
-            _paint(painter, line, QRectF(PADDING_PX, top, self.width() - 2 * PADDING_PX, _height_px(line)))
+        ground = self._tokens.colour("surface")
+        ground.setAlphaF(OPACITY)
+        painter.setPen(self._tokens.colour("border"))
+        painter.setBrush(ground)
+        painter.drawRoundedRect(QRectF(0.5, 0.5, self.width() - 1, self.height() - 1), 12, 12)
+        top = PADDING_PX
+        for line in self.lines:
+            place = QRectF(PADDING_PX, top, self.width() - 2 * PADDING_PX, _height_px(line))
+            _paint(painter, line, place, self._tokens)
             top += _height_px(line)
         painter.end()
         return pixmap
@@ -103,16 +129,16 @@ class Hud(QWidget):
 def lines_of(figures: LiveFigures, wanted_fps: int) -> tuple[Line, ...]:
     """The state of the pipeline as lines of text."""
     return (
-        Line(f"{figures.fps_out:.1f} fps", f"of {wanted_fps}", is_strong=True),
+        Line(f"{figures.fps_out:.1f} fps", f"of {wanted_fps}", is_strong=True, is_vital=True),
         Line(),
-        Line("Milliseconds", "p50", "p95", is_quiet=True),
+        Line("Milliseconds", "p50", "p95", is_quiet=True, is_vital=True),
         *(Line(name, *_pair(figures.stage_ms.get(key, NO_PAIR))) for key, name in STAGES),
-        Line("Mic to frame", _whole(figures.latency_p50_ms), _whole(figures.latency_p95_ms)),
+        Line("Mic to frame", _whole(figures.latency_p50_ms), _whole(figures.latency_p95_ms), is_vital=True),
         Line(),
         *engine_lines(figures),
         Line("Look-ahead", f"{figures.lookahead_ms} ms"),
         Line(),
-        Line("Frames dropped", str(figures.n_dropped)),
+        Line("Frames dropped", str(figures.n_dropped), is_vital=True),
         Line("Frames repeated", str(figures.n_repeated)),
         Line("Ticks missed", str(figures.n_missed)),
         Line("Memory", f"{figures.rss_mb:.0f} MB"),
@@ -123,22 +149,26 @@ def lines_of(figures: LiveFigures, wanted_fps: int) -> tuple[Line, ...]:
 def engine_lines(figures: LiveFigures) -> tuple[Line, ...]:
     """Model, engine and arithmetic that really run."""
     if not figures.engine:
-        return (Line("Model", "loading"),)
-    return (Line("Model", figures.model), Line("Engine", figures.engine), Line("Arithmetic", figures.precision))
+        return (Line("Model", "loading", is_vital=True),)
+    return (
+        Line("Model", figures.model),
+        Line("Engine", figures.engine),
+        Line("Arithmetic", figures.precision, is_vital=True),
+    )
 
 
-def _height_px(line: Line) -> float:
+def _height_px(line: Line) -> int:
     return GAP_PX if not line.label else 26 if line.is_strong else LINE_PX
 
 
-def _paint(painter: QPainter, line: Line, place: QRectF) -> None:
+def _paint(painter: QPainter, line: Line, place: QRectF, tokens: Tokens) -> None:
     left, right = (int(flag | Qt.AlignmentFlag.AlignVCenter) for flag in (LEFT, RIGHT))
     painter.setFont(figure_font(20 if line.is_strong else 12, line.is_strong))
-    painter.setPen(TEXT if line.is_strong else QUIET)
+    painter.setPen(tokens.colour("text" if line.is_strong else "muted"))
     painter.drawText(place, left, line.label)
     label_px = painter.fontMetrics().horizontalAdvance(line.label)
     painter.setFont(figure_font(12))
-    painter.setPen(QUIET if line.is_strong or line.is_quiet else TEXT)
+    painter.setPen(tokens.colour("muted" if line.is_strong or line.is_quiet else "text"))
     if line.second:
         painter.drawText(place, right, line.second)
         place = place.adjusted(0, 0, -COLUMN_PX, 0)

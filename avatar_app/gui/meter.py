@@ -106,7 +106,7 @@ class LevelMeter(QWidget):
         return round((_clamp(level_db) - FLOOR_DB) / -FLOOR_DB * self._bar().width())
 
     def _figure(self) -> str:
-        return "silent" if self.peak_db <= FLOOR_DB else f"{self.peak_db:.0f} dB"
+        return "silent" if self.peak_db <= FLOOR_DB else f"{round(self.peak_db)} dB"
 
     def _paint_bar(self, painter: QPainter) -> None:
         bar = self._bar()

@@ -13,7 +13,7 @@ from avatar_app.gui.icons import Icons
 from avatar_app.gui.theme import DARK, Tokens
 
 MAX_SHOWN = 3
-MAX_WIDTH_PX = 560
+MAX_WIDTH_PX = 600
 # A notice that is taken down at once, because the program helped itself, stays long enough to be read.
 MIN_SHOWN_NS = 8 * NS_PER_S
 INFO_SHOWN_NS = 20 * NS_PER_S

@@ -17,6 +17,8 @@ from avatar_app.gui.theme import CARD_RADIUS_PX, DARK, Tokens, figure_font
 
 MARGIN_PX = 24
 CHECK_PX = 12
+# What stands beside the picture may cost it this much of its size; else it lies over the picture.
+LEAST_SHRINK = 0.88
 # Alpha is read on a coarse grid only: a picture with any transparent part has transparent corners or edges.
 ALPHA_STEP_PX = 32
 
@@ -40,6 +42,7 @@ class Stage(QWidget):
         self._is_new = False
         self._is_running = True
         self._caption = ""
+        self._left_room_px = 0
         self._corners: QPixmap | None = None
         self._checks: QPixmap | None = None
 
@@ -61,7 +64,24 @@ class Stage(QWidget):
         """Where the picture stands."""
         margin = MARGIN_PX if min(self.width(), self.height()) > 480 else MARGIN_PX // 2
         side = max(1, min(self.width(), self.height()) - 2 * margin)
-        return QRect((self.width() - side) // 2, (self.height() - side) // 2, side, side)
+        centred = QRect((self.width() - side) // 2, (self.height() - side) // 2, side, side)
+        return self._beside(centred) or centred
+
+    def _beside(self, centred: QRect) -> QRect | None:
+        """The card to the right of what stands on the left, if it stays nearly as large; None otherwise."""
+        side = min(centred.width(), self.width() - self._left_room_px - MARGIN_PX)
+        if self._left_room_px == 0 or side < LEAST_SHRINK * centred.width():
+            return None
+        left = max(self._left_room_px, (self.width() - side) // 2)
+        return QRect(left, (self.height() - side) // 2, side, side)
+
+    def leave_room(self, left_px: int) -> bool:
+        """Keep the left free, if the picture can stay nearly as large. False when it cannot."""
+        if left_px != self._left_room_px:
+            self._left_room_px = left_px
+            self._corners = self._checks = None
+            self.update()
+        return self.card().left() >= left_px
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""

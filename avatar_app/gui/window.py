@@ -94,6 +94,7 @@ class Window(QWidget):
         self.bar.panel.setChecked(settings.is_panel_visible)
         self.bar.hud.setChecked(settings.is_hud_visible)
         self.hud.setVisible(settings.is_hud_visible)
+        QTimer.singleShot(0, self, self._place_overlays)
         self._show_state()
         if settings.theme != self._theme:
             self._theme = settings.theme
@@ -101,7 +102,7 @@ class Window(QWidget):
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
-        for part in (self.stage, self.bar, self.panel, self.notices):
+        for part in (self.stage, self.hud, self.bar, self.panel, self.notices):
             part.set_tokens(tokens)
 
     def pull_picture(self) -> None:
@@ -244,8 +245,11 @@ class Window(QWidget):
         self._pipeline.note_shown(picture, self._clock.now_ns())
 
     def _place_overlays(self) -> None:
-        """The figures at the upper left, the notices above the lower edge of the card."""
-        self.hud.move(EDGE_PX, EDGE_PX)
+        """The figures beside the picture, or short and over it; the notices above its lower edge."""
+        room_px = self.hud.full_width_px + 2 * EDGE_PX if self._keeper.settings.is_hud_visible else 0
+        has_room = self.stage.leave_room(room_px)
+        self.hud.set_compact(not has_room)
+        self.hud.move(EDGE_PX, self.stage.card().top() if has_room else EDGE_PX)
         card = self.stage.card()
         width_px = min(MAX_WIDTH_PX, self.stage.width() - 2 * EDGE_PX)
         height_px = self.notices.height_px(width_px)
