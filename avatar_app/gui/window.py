@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -20,7 +20,7 @@ from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import Pipeline
-from avatar_app.gui.stage import Stage
+from avatar_app.gui.stage import MARGIN_PX, Stage
 from avatar_app.gui.theme import Tokens
 from avatar_app.settings.schema import Settings
 
@@ -246,15 +246,16 @@ class Window(QWidget):
 
     def _place_overlays(self) -> None:
         """The figures beside the picture, or short and over it; the notices above its lower edge."""
-        room_px = self.hud.full_width_px + 2 * EDGE_PX if self._keeper.settings.is_hud_visible else 0
+        room_px = MARGIN_PX + self.hud.full_width_px + EDGE_PX if self._keeper.settings.is_hud_visible else 0
         has_room = self.stage.leave_room(room_px)
         self.hud.set_compact(not has_room)
-        self.hud.move(EDGE_PX, self.stage.card().top() if has_room else EDGE_PX)
         card = self.stage.card()
+        self.hud.move(QPoint(MARGIN_PX, card.top()) if has_room else card.topLeft() + QPoint(EDGE_PX, EDGE_PX))
         width_px = min(MAX_WIDTH_PX, self.stage.width() - 2 * EDGE_PX)
         height_px = self.notices.height_px(width_px)
         top_px = max(EDGE_PX, card.bottom() - height_px - EDGE_PX)
-        self.notices.setGeometry((self.stage.width() - width_px) // 2, top_px, width_px, height_px)
+        left_px = min(card.center().x() - width_px // 2, self.stage.width() - width_px - EDGE_PX)
+        self.notices.setGeometry(max(EDGE_PX, left_px), top_px, width_px, height_px)
         self.notices.raise_()
 
     def _toggle_full_screen(self) -> None:
