@@ -1,0 +1,213 @@
+"""Voices to learn from: recordings with phone times, synthetic speech, and sounds that are no speech."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.mel_spec import MEL
+from avatar_app.studio.data import noises
+from avatar_app.studio.data.mel import linear_magnitudes
+from avatar_app.studio.data.mouth import CURVE_HZ, Phone, curves_of, phones_over_time
+
+log = logging.getLogger(__name__)
+
+N_HELD_OUT = 24
+_FIELDS = ("magnitudes", "mouth", "phones")
+TRUST = {"high": 1.0, "medium": 1.0, "low": 0.25}
+SYNTHETIC_VOICES = ("rms", "slt", "awb", "kal16")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One utterance on disk, with its sounds.
+
+    Attributes:
+        name: unique; holds the speaker.
+        file: the sound.
+        phones: its sounds in order.
+        trust: how much the phone times are worth, 0..1.
+        split: `train`, `held_out` (whole speakers, to choose by) or `test` (whole speakers, to report only).
+    """
+
+    name: str
+    file: Path
+    phones: tuple[Phone, ...]
+    trust: float
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One utterance ready for training.
+
+    Attributes:
+        name: as in `Recording`.
+        magnitudes: (T, 401) float16, a row per mel column.
+        mouth: (N, 14) float32, value k at (k + 0.5) / 100 s.
+        phones: (N,) int64, index into `mouth.PHONES` at the same instants.
+        trust: 0..1.
+    """
+
+    name: str
+    magnitudes: NDArray[np.float16]
+    mouth: NDArray[np.float32]
+    phones: NDArray[np.int64]
+    trust: float
+
+
+def librispeech_recordings(folder: Path) -> list[Recording]:
+    """All recordings of `speech/librispeech` with their split.
+
+    Raises:
+        StudioError: the folder or its phone list is missing.
+    """
+    try:
+        entries = json.loads((folder / "phones.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudioError(
+            f"The phone list in {folder} cannot be read: {error}.", "Point --data at the folder that holds speech/."
+        ) from error
+    held_out = _held_out_names(entries)
+    recordings = []
+    for name, entry in sorted(entries.items()):
+        split = "test" if entry.get("split") == "test" else "held_out" if name in held_out else "train"
+        phones = tuple(Phone(str(p), float(start_s), float(end_s)) for p, start_s, end_s in entry["phones"])
+        recordings.append(Recording(name, folder / f"{name}.flac", phones, TRUST[entry["trust"]], split))
+    return recordings
+
+
+def read_16khz(file: Path) -> NDArray[np.float32]:
+    """Samples of a recording at the mel's rate, (n,) float32.
+
+    Raises:
+        StudioError: the file cannot be read, or has another rate.
+    """
+    import soundfile
+
+    try:
+        samples, rate_hz = soundfile.read(str(file), dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise StudioError(f"The recording {file} cannot be read: {error}.", "Check the data folder.") from error
+    if rate_hz != MEL.rate_hz:
+        raise StudioError(f"The recording {file} has {rate_hz} Hz.", f"Convert it to {MEL.rate_hz} Hz.")
+    return np.asarray(samples.mean(1), dtype=np.float32)
+
+
+def load_utterance(recording: Recording) -> Utterance:
+    """Magnitudes and mouth of one recording."""
+    samples = read_16khz(recording.file)
+    return _utterance(recording.name, samples, recording.phones, recording.trust)
+
+
+def synthesize(texts: Sequence[tuple[str, str]]) -> list[Utterance]:
+    """Speak texts with flite's voices, by turns; the phone times are exact.
+
+    Args:
+        texts: (name, text) pairs.
+
+    Returns:
+        One utterance per text; none when flite is not installed (a warning says so).
+    """
+    flite = shutil.which("flite")
+    if flite is None:
+        log.warning("flite is not installed: training goes without synthetic voices")
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        return [_speak(flite, i, name, text, Path(folder) / "speech.wav") for i, (name, text) in enumerate(texts)]
+
+
+def texts_of(folder: Path, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Transcripts of recordings, as (name, text)."""
+    entries = json.loads((folder / "phones.json").read_text(encoding="utf-8"))
+    return [(name, str(entries[name]["text"])) for name in names]
+
+
+def quiet_utterances(seed: int = 5) -> list[Utterance]:
+    """Hiss, hum, keyboard and breath: sounds for which the mouth stays closed."""
+    rng = np.random.default_rng(seed)
+    return [_utterance(f"noise_{name}", samples, (), 1.0) for name, samples in noises.all_noises(rng)]
+
+
+def cached(file: Path, make: Callable[[], list[Utterance]]) -> list[Utterance]:
+    """Utterances from a cache file, made when it is missing.
+
+    Args:
+        file: an `.npz` file; its folder is made.
+        make: makes them.
+    """
+    if not file.exists():
+        utterances = make()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(".tmp.npz")
+        np.savez(temporary, **_pack(utterances))  # type: ignore[arg-type]  # numpy's stub takes the names for flags
+        temporary.replace(file)
+    with np.load(file) as packed:
+        return _unpack(packed)
+
+
+def _held_out_names(entries: dict[str, dict[str, object]]) -> set[str]:
+    """Half women, half men, trusted, in an order that only their names decide."""
+    names = sorted(entries, key=lambda name: zlib.crc32(name.encode()))
+    usable = [n for n in names if entries[n]["trust"] == "high" and entries[n].get("split") != "test"]
+    women, men = ([n for n in usable if f"_{sex}_" in n] for sex in "FM")
+    return {*women[: N_HELD_OUT // 2], *men[: N_HELD_OUT // 2]}
+
+
+def _utterance(name: str, samples: NDArray[np.float32], phones: Sequence[Phone], trust: float) -> Utterance:
+    n_values = int(np.ceil(len(samples) / MEL.rate_hz * CURVE_HZ))
+    return Utterance(
+        name=name,
+        magnitudes=linear_magnitudes(samples).astype(np.float16),
+        mouth=curves_of(phones, n_values),
+        phones=phones_over_time(phones, n_values),
+        trust=trust,
+    )
+
+
+def _speak(flite: str, index: int, name: str, text: str, wav: Path) -> Utterance:
+    voice = SYNTHETIC_VOICES[index % len(SYNTHETIC_VOICES)]
+    stretch = (0.85, 1.0, 1.15)[index % 3]
+    command = [flite, "-voice", voice, "--setf", f"duration_stretch={stretch}", "-t", text, "-psdur", "-o", str(wav)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    phones, start_s = [], 0.0
+    for item in printed.split():
+        phone, end_s = item.rsplit(":", 1)
+        phones.append(Phone(phone, start_s, float(end_s)))
+        start_s = float(end_s)
+    return _utterance(f"flite_{voice}_{name}", read_16khz(wav), phones, 1.0)
+
+
+def _pack(utterances: Sequence[Utterance]) -> dict[str, NDArray[np.generic]]:
+    packed: dict[str, NDArray[np.generic]] = {
+        "names": np.array([u.name for u in utterances]),
+        "trust": np.array([u.trust for u in utterances]),
+        "n_columns": np.array([len(u.magnitudes) for u in utterances]),
+        "n_values": np.array([len(u.mouth) for u in utterances]),
+    }
+    packed.update({field: np.concatenate([getattr(u, field) for u in utterances]) for field in _FIELDS})
+    return packed
+
+
+def _unpack(packed: np.lib.npyio.NpzFile) -> list[Utterance]:
+    columns, values = (np.cumsum(packed[name])[:-1] for name in ("n_columns", "n_values"))
+    parts = zip(
+        packed["names"],
+        np.split(packed["magnitudes"], columns),
+        np.split(packed["mouth"], values),
+        np.split(packed["phones"], values),
+        packed["trust"],
+        strict=True,
+    )
+    return [Utterance(str(name), m, mouth, phones, float(trust)) for name, m, mouth, phones, trust in parts]

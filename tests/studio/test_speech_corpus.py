@@ -1,0 +1,96 @@
+"""Who is learned from, and who is kept for tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.data import speech_corpus
+from avatar_app.studio.data.mouth import Phone
+from avatar_app.studio.data.speech_corpus import Recording, cached, librispeech_recordings, load_utterance
+
+pytestmark = pytest.mark.studio
+REAL_FOLDER = Path(__file__).parents[3] / "shared" / "data" / "speech" / "librispeech"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A phone list of eighty speakers, three of them for tests."""
+    entries = {}
+    for i in range(80):
+        name = f"voice_{'FM'[i % 2]}_{i}"
+        trust = "low" if i % 10 == 9 else "high"
+        entries[name] = {"text": "oh", "phones": [["ow", 0.0, 0.5]], "trust": trust}
+        if i < 3:
+            entries[name]["split"] = "test"
+    (tmp_path / "phones.json").write_text(json.dumps(entries))
+    return tmp_path
+
+
+def test_recordings_when_split_then_no_speaker_is_in_two_parts(folder):
+    recordings = librispeech_recordings(folder)
+    parts = {split: {r.name for r in recordings if r.split == split} for split in ("train", "held_out", "test")}
+    assert sum(map(len, parts.values())) == 80 == len(set.union(*parts.values()))
+    assert parts["test"] == {"voice_F_0", "voice_M_1", "voice_F_2"}
+
+
+def test_recordings_when_held_out_then_half_women_and_trusted(folder):
+    held_out = [r for r in librispeech_recordings(folder) if r.split == "held_out"]
+    assert len(held_out) == 24
+    assert sum("_F_" in r.name for r in held_out) == 12
+    assert all(r.trust == 1.0 for r in held_out)
+
+
+def test_recordings_when_read_twice_then_the_same_speakers_are_held_out(folder):
+    first, second = ([r.name for r in librispeech_recordings(folder) if r.split == "held_out"] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.skipif(not REAL_FOLDER.exists(), reason="the recordings are not beside the repository")
+def test_recordings_when_real_then_no_test_speaker_is_trained_on():
+    entries = json.loads((REAL_FOLDER / "phones.json").read_text())
+    clips = json.loads((REAL_FOLDER.parents[1] / "nova" / "clips.json").read_text())
+    test_names = {name for name, entry in entries.items() if entry.get("split") == "test"}
+    test_names |= {clip["source"].removeprefix("LibriSpeech ") for clip in clips if clip["split"] == "test"}
+    recordings = librispeech_recordings(REAL_FOLDER)
+    assert len({r.name for r in recordings} & test_names) == 4
+    assert not {r.name for r in recordings if r.split == "train"} & test_names
+
+
+def test_recordings_when_folder_is_missing_then_says_what_to_do(tmp_path):
+    with pytest.raises(StudioError, match="--data"):
+        librispeech_recordings(tmp_path / "nothing")
+
+
+def test_load_utterance_when_read_then_columns_and_curves_cover_the_sound(tmp_path):
+    samples = np.random.default_rng(0).standard_normal(16000).astype(np.float32) * 0.1
+    soundfile.write(tmp_path / "a.flac", samples, 16000)
+    recording = Recording("a", tmp_path / "a.flac", (Phone("aa", 0.0, 1.0),), 1.0, "train")
+    utterance = load_utterance(recording)
+    assert utterance.magnitudes.shape == (81, 401)
+    assert utterance.mouth.shape == (100, 14)
+
+
+def test_load_utterance_when_rate_differs_then_says_so(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.zeros(100, dtype=np.float32), 8000)
+    with pytest.raises(StudioError, match="8000 Hz"):
+        load_utterance(Recording("a", tmp_path / "a.flac", (), 1.0, "train"))
+
+
+def test_cached_when_asked_again_then_reads_the_same_without_making(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
+    made = cached(tmp_path / "quiet.npz", speech_corpus.quiet_utterances)
+    read = cached(tmp_path / "quiet.npz", lambda: pytest.fail("made again"))
+    assert [u.name for u in read] == [u.name for u in made]
+    assert all(np.array_equal(a.magnitudes, b.magnitudes) for a, b in zip(read, made, strict=True))
+
+
+def test_synthesize_when_flite_is_missing_then_goes_without(monkeypatch, caplog):
+    monkeypatch.setattr(speech_corpus.shutil, "which", lambda _: None)
+    assert speech_corpus.synthesize([("a", "hello")]) == []
+    assert "flite" in caplog.text

@@ -1,0 +1,106 @@
+"""A real training run in seconds, on voices made from nothing."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from avatar_app.studio.data import speech_corpus
+from avatar_app.studio.data.mouth import Phone, curves_of
+from avatar_app.studio.nets.speech import load_speech_net
+from avatar_app.studio.train import speech
+from avatar_app.studio.train.speech_score import Heard, correlation, score_voices
+
+pytestmark = pytest.mark.studio
+SIZES = ["--width", "8", "--dilations", "1", "1", "--n-examples", "2", "--n-outputs", "16"]
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data folder: thirty voices of a buzz that comes and goes, and a two-lipped head."""
+    monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
+    monkeypatch.setattr(speech_corpus.shutil, "which", lambda _: None)
+    folder = tmp_path / "data" / "speech" / "librispeech"
+    folder.mkdir(parents=True)
+    entries = {}
+    for i in range(30):
+        name = f"v_{'FM'[i % 2]}_{i}"
+        t = np.arange(16000) / 16000
+        buzz = np.sign(np.sin(2 * np.pi * (100 + 5 * i) * t)) * 0.2 * (t > 0.5)
+        soundfile.write(folder / f"{name}.flac", buzz, 16000)
+        phones = [["sil", 0.0, 0.5], ["aa", 0.5, 0.8], ["m", 0.8, 1.0]]
+        entries[name] = {"text": "um", "phones": phones, "trust": "high", **({"split": "test"} if i < 2 else {})}
+    (folder / "phones.json").write_text(json.dumps(entries))
+    rig = tmp_path / "data" / "nova"
+    rig.mkdir()
+    z = np.linspace(-0.1, 0.1, 60)
+    deltas = np.zeros((17, 60, 3))
+    deltas[0, z < 0, 2] = -0.2
+    neutral = np.column_stack([np.zeros(60), np.zeros(60), z])
+    label = np.r_[np.ones(58), [2, 2]]
+    np.savez(rig / "rig.npz", neutral=neutral, deltas=deltas, label=label, label_names=["skin", "lips", "tongue"])
+    return tmp_path / "data"
+
+
+def _run(data, run, *more):
+    return speech.main(["--data", str(data), "--run", str(run), "--cache", str(data / "cache"), *SIZES, *more])
+
+
+def test_main_when_trained_for_seconds_then_writes_weights_and_scores(data, tmp_path):
+    assert _run(data, tmp_path / "run", "--n-steps", "6") == 0
+    net = load_speech_net(tmp_path / "run" / "best")
+    about = json.loads((tmp_path / "run" / "best" / "speech.json").read_text())
+    assert about["window_columns"] == net.shape.window_columns == 12
+    assert {f"opening_{ms}" for ms in (0, 40, 80, 160)} <= set(about["held_out"]) & set(about["test"])
+
+
+def test_main_when_stopped_and_continued_then_same_weights(data, tmp_path, monkeypatch):
+    assert _run(data, tmp_path / "whole", "--n-steps", "6") == 0
+    step = speech.SpeechTask.step
+
+    def dying_step(self, index, n_steps, rng):
+        if index == 4:
+            raise KeyboardInterrupt
+        return step(self, index, n_steps, rng)
+
+    monkeypatch.setattr(speech, "CHECKPOINT_STEPS", 3)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(speech.SpeechTask, "step", dying_step)
+        _run(data, tmp_path / "cut", "--n-steps", "6")
+    assert _run(data, tmp_path / "cut", "--n-steps", "6") == 0
+    whole, cut = (load_speech_net(tmp_path / name / "best").state_dict() for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_main_when_data_is_missing_then_says_so_and_returns_two(tmp_path, caplog):
+    assert _run(tmp_path / "nothing", tmp_path / "run") == 2
+    assert "--data" in caplog.text
+
+
+def test_task_when_trained_a_little_then_loss_falls(data, tmp_path):
+    _run(data, tmp_path / "run", "--n-steps", "100", "--peak-rate", "0.005")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["shape"] for line in lines if "shape" in line]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_score_voices_when_said_is_true_then_perfect_and_when_flat_then_zero():
+    true = curves_of([Phone("aa", 0, 0.5), Phone("m", 0.5, 0.6), Phone("aa", 0.6, 1)], 40, 40).T
+    truth = np.stack([true] * 4)
+    phones = np.zeros((4, 40), dtype=np.int64)
+    opening = np.zeros(14, dtype=np.float32)
+    opening[0] = 26.0
+    perfect = score_voices([Heard("a", truth, truth, phones)], opening)
+    flat = score_voices([Heard("a", np.full_like(truth, 0.5), truth, phones)], opening)
+    assert perfect["opening_160"] == pytest.approx(1.0)
+    assert flat["opening_160"] == 0.0
+    assert flat["gap_error_0"] > perfect["gap_error_0"] == 0.0
+
+
+def test_correlation_when_opposed_then_minus_one():
+    x = np.linspace(0, 1, 10)
+    assert correlation(x, -x) == pytest.approx(-1.0)
