@@ -1,0 +1,47 @@
+"""What holds for every test: no thread outlives it, nothing of the user's is touched, hooks are put back."""
+
+import logging
+import sys
+import threading
+import time
+
+import pytest
+
+WAIT_FOR_THREADS_S = 2.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def user_folders(tmp_path_factory):
+    """Settings, caches and logs of the tests lie in a folder of their own."""
+    base = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CONFIG", "CACHE", "STATE", "DATA"):
+            patch.setenv(f"XDG_{name}_HOME", str(base / name.lower()))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left_behind():
+    """A test that leaves a thread running fails."""
+    before = set(threading.enumerate())
+    yield
+    deadline_s = time.monotonic() + WAIT_FOR_THREADS_S
+    while (left := _left(before)) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert not left, f"threads left behind: {[thread.name for thread in left]}"
+
+
+@pytest.fixture(autouse=True)
+def hooks_put_back():
+    """What the program hooks into Python is undone."""
+    root = logging.getLogger()
+    kept = sys.excepthook, threading.excepthook, list(root.handlers), root.level
+    yield
+    sys.excepthook, threading.excepthook, root.handlers[:], level = kept
+    root.setLevel(level)
+
+
+def _left(before):
+    # A dummy thread is Qt's or a native library's own, which Python has merely seen; it ends with its pool.
+    dummy = threading._DummyThread
+    return [thread for thread in threading.enumerate() if thread not in before and not isinstance(thread, dummy)]

@@ -1,0 +1,106 @@
+import os
+import threading
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from avatar_app.contracts.clock import ManualClock
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.gui.icons import Icons
+from avatar_app.gui.keeper import SettingsKeeper
+from avatar_app.gui.panel import Panel
+from avatar_app.gui.ports import Catalogue, Dialogs, Option
+from avatar_app.gui.theme import apply_theme, tokens_for
+from avatar_app.gui.window import Window
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+from tests.fakes.pipeline import FakePipeline
+
+ASSETS = Path(__file__).parents[2] / "assets"
+MICS = (Option("Alpha Mic, ALSA", "Alpha Mic, ALSA"), Option("Beta Mic, ALSA", "Beta Mic, ALSA"))
+MODELS = {"nova": (Option("nova-hd", "Nova HD"), Option("nova-96", "Nova 96")), "solo": (Option("one", "One"),)}
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    assert left == []
+
+
+@pytest.fixture
+def notices():
+    return NoticeBoard()
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return ProfilePaths(tmp_path / "profile")
+
+
+class Answers:
+    """What the user will answer to the dialogs."""
+
+    colour = None
+    picture = None
+    sound = None
+
+
+class Desk:
+    """A window on a fake pipeline, with everything a test may look at."""
+
+    def __init__(self, qtbot, paths, notices, settings=None, refuse=None):
+        settings = settings or Settings(theme="dark")
+        self.qtbot = qtbot
+        self.paths = paths
+        self.notices = notices
+        self.clock = ManualClock(1_000_000_000)
+        self.answers = Answers()
+        self.mics = list(MICS)
+        self.pipeline = FakePipeline(settings, notices, refuse)
+        self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices)
+        self.panel = Panel(self._catalogue(), self._dialogs())
+        icons = Icons(ASSETS)
+        self.window = Window(self.pipeline, self.keeper, self.panel, icons, notices, self.clock)
+        qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())
+        self.dress(settings.theme)
+        self.window.theme_wanted.connect(self.dress)
+        self.window.resize(1280, 800)
+        self.window.show()
+        qtbot.waitExposed(self.window)
+        self.window.activateWindow()
+
+    @property
+    def applied(self):
+        """The settings that the pipeline was last asked to use."""
+        return self.pipeline.applied[-1]
+
+    def dress(self, theme):
+        tokens = tokens_for(theme)
+        apply_theme(QApplication.instance(), tokens, ASSETS)
+        self.window.set_tokens(tokens)
+
+    def _catalogue(self):
+        avatars = (Option("nova", "Nova"), Option("solo", "Solo"))
+        return Catalogue(lambda: tuple(self.mics), lambda: avatars, lambda avatar: MODELS.get(avatar, ()))
+
+    def _dialogs(self):
+        answers = self.answers
+        return Dialogs(lambda current: answers.colour, lambda current: answers.picture, lambda: answers.sound)
+
+
+@pytest.fixture
+def make_desk(qtbot, paths, notices):
+    def make(**kwargs):
+        return Desk(qtbot, paths, notices, **kwargs)
+
+    return make
+
+
+@pytest.fixture
+def desk(make_desk):
+    return make_desk()

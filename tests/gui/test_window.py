@@ -1,0 +1,308 @@
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QComboBox
+
+from avatar_app.contracts.notices import Level, Notice
+from avatar_app.gui.notices import INFO_SHOWN_NS, MIN_SHOWN_NS
+from avatar_app.gui.theme import DARK, LIGHT
+from avatar_app.settings import store
+from avatar_app.settings.schema import Settings
+from tests.fakes.pipeline import make_picture, running_status
+
+
+def key(desk, text, modifier=Qt.KeyboardModifier.ControlModifier):
+    QTest.keyClick(desk.window, text, modifier)
+
+
+def test_start_when_pressed_then_starts_and_stops_the_pipeline(desk):
+    QTest.mouseClick(desk.window.bar.start, Qt.MouseButton.LeftButton)
+    assert desk.pipeline.calls[-1] == "start"
+    assert desk.window.bar.start.text() == "Stop"
+    QTest.mouseClick(desk.window.bar.start, Qt.MouseButton.LeftButton)
+    assert desk.pipeline.calls[-1] == "stop"
+    assert (desk.window.bar.start.text(), desk.window.stage.caption) == ("Start", "Stopped")
+
+
+@pytest.mark.parametrize(
+    ("letter", "field"),
+    [(Qt.Key.Key_D, "is_muted"), (Qt.Key.Key_I, "is_hud_visible"), (Qt.Key.Key_B, "is_panel_visible")],
+)
+def test_shortcut_when_pressed_twice_then_turns_its_setting_round_and_back(desk, letter, field):
+    before = getattr(desk.keeper.settings, field)
+    key(desk, letter)
+    assert getattr(desk.keeper.settings, field) is not before
+    key(desk, letter)
+    assert getattr(desk.keeper.settings, field) is before
+
+
+def test_shortcut_when_ctrl_r_is_pressed_then_starts(desk):
+    key(desk, Qt.Key.Key_R)
+    assert desk.window.is_running
+
+
+@pytest.mark.parametrize("button", ["start", "mute", "hud", "panel"])
+def test_tool_tips_when_read_then_name_the_key(desk, button):
+    assert "(Ctrl+" in getattr(desk.window.bar, button).toolTip()
+
+
+@pytest.mark.parametrize(
+    ("letter", "find"),
+    [
+        (Qt.Key.Key_C, lambda panel: panel.sound.chooser),
+        (Qt.Key.Key_G, lambda panel: panel.sound.gain),
+        (Qt.Key.Key_A, lambda panel: panel.avatar.avatar),
+        (Qt.Key.Key_O, lambda panel: panel.avatar.model),
+        (Qt.Key.Key_P, lambda panel: panel.quality.precision.button("auto")),
+        (Qt.Key.Key_F, lambda panel: panel.quality.fps.button(25)),
+        (Qt.Key.Key_L, lambda panel: panel.quality.lookahead),
+        (Qt.Key.Key_B, lambda panel: panel.background.kind.button("checker")),
+        (Qt.Key.Key_T, lambda panel: panel.theme.button("dark")),
+    ],
+)
+def test_alt_and_letter_when_pressed_then_focus_the_control(desk, letter, find):
+    key(desk, letter, Qt.KeyboardModifier.AltModifier)
+    assert QApplication.focusWidget() is find(desk.panel)
+
+
+def test_alt_and_letter_when_pressed_then_press_the_button(desk):
+    key(desk, Qt.Key.Key_S, Qt.KeyboardModifier.AltModifier)
+    QTest.qWait(150)  # a mnemonic animates the press
+    assert desk.window.is_running
+    key(desk, Qt.Key.Key_M, Qt.KeyboardModifier.AltModifier)
+    QTest.qWait(150)
+    assert desk.keeper.settings.is_muted
+
+
+def test_alt_when_held_then_underlines_the_letters(desk):
+    QTest.keyPress(desk.window, Qt.Key.Key_Alt)
+    assert desk.window.bar.start.text() == "&Start"
+    QTest.keyRelease(desk.window, Qt.Key.Key_Alt)
+    assert desk.window.bar.start.text() == "Start"
+
+
+def test_tab_when_pressed_again_and_again_then_reaches_every_control(desk):
+    reached = set()
+    desk.window.bar.start.setFocus()
+    for _ in range(60):
+        reached.add(QApplication.focusWidget())
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    panel, bar = desk.panel, desk.window.bar
+    wanted = {bar.start, bar.mute, bar.hud, bar.panel, panel.sound.chooser, panel.sound.gain, panel.avatar.avatar}
+    wanted |= {panel.avatar.model, panel.quality.lookahead, panel.quality.fps.button(25), panel.theme.button("dark")}
+    assert wanted <= reached
+
+
+def test_controls_when_asked_then_all_have_a_name_for_screen_readers(desk):
+    kinds = (QAbstractButton, QComboBox, QAbstractSlider)
+    controls = [widget for kind in kinds for widget in desk.window.findChildren(kind) if widget.isVisible()]
+    controls = [widget for widget in controls if widget.focusPolicy() != Qt.FocusPolicy.NoFocus]
+    assert len(controls) > 15
+    assert [type(widget) for widget in controls if not (widget.accessibleName() or widget.text())] == []
+
+
+def test_picture_when_put_then_is_painted_and_noted_once(desk):
+    desk.window.set_running(True)
+    desk.pipeline.put(make_picture(7, colour=(0, 0, 255)))
+    desk.qtbot.waitUntil(lambda: desk.pipeline.shown != [])
+    QTest.qWait(60)
+    assert [index for index, _ in desk.pipeline.shown] == [7]
+    centre = desk.window.stage.card().center()
+    assert desk.window.stage.grab().toImage().pixelColor(centre).getRgb()[:3] == (255, 0, 0)
+
+
+def test_picture_when_partly_transparent_then_the_checkerboard_shines_through(desk):
+    desk.window.set_running(True)
+    desk.window.stage.show_picture(make_picture(alpha=0))
+    image = desk.window.stage.grab().toImage()
+    card = desk.window.stage.card()
+    colours = {image.pixelColor(card.left() + 40 + step, card.center().y()).name() for step in range(0, 200, 12)}
+    assert colours == {DARK.check_a, DARK.check_b}
+
+
+def test_picture_when_a_newer_one_came_then_only_the_newest_is_shown(desk):
+    for index in range(5):
+        desk.pipeline.put(make_picture(index))
+    desk.window.pull_picture()
+    assert desk.window.stage.picture.index == 4
+
+
+def test_hud_when_hidden_then_is_gone_and_remembered(desk):
+    desk.window.set_running(True)
+    assert desk.window.hud.isVisible()
+    QTest.mouseClick(desk.window.bar.hud, Qt.MouseButton.LeftButton)
+    assert not desk.window.hud.isVisible()
+    assert not desk.keeper.settings.is_hud_visible
+
+
+def test_hud_when_running_then_shows_what_is_really_so(desk):
+    desk.pipeline.figures = running_status(n_dropped=3, n_repeated=4, rss_mb=291.2)
+    desk.window.refresh_figures()
+    texts = {line.label: (line.value, line.second) for line in desk.window.hud.lines}
+    assert texts["25.0 fps"] == ("of 25", "")
+    assert texts["Student"] == ("3.4", "5.1")
+    assert texts["Mic to frame"] == ("104", "121")
+    assert texts["Engine"] == ("OpenVINO", "")
+    assert texts["Arithmetic"] == ("FP16, run as BF16", "")
+    assert (texts["Frames dropped"][0], texts["Frames repeated"][0], texts["Memory"][0]) == ("3", "4", "291 MB")
+
+
+def test_hud_when_the_window_is_small_then_is_short_and_inside_the_picture(desk):
+    desk.window.resize(900, 640)
+    QTest.qWait(30)
+    desk.pipeline.figures = running_status()
+    desk.window.refresh_figures()
+    assert len(desk.window.hud.lines) <= 6
+    assert desk.window.stage.card().contains(desk.window.hud.geometry())
+
+
+def test_hud_when_there_is_room_then_does_not_cover_the_picture(desk):
+    QTest.qWait(30)
+    assert not desk.window.stage.card().intersects(desk.window.hud.geometry())
+
+
+def test_mute_when_pressed_then_the_face_is_told_and_the_stage_says_so(desk):
+    desk.window.set_running(True)
+    desk.window.stage.show_picture(make_picture())
+    QTest.mouseClick(desk.window.bar.mute, Qt.MouseButton.LeftButton)
+    assert desk.applied.is_muted
+    assert (desk.window.bar.mute.text(), desk.window.stage.caption) == ("Unmute", "Muted")
+
+
+def test_notice_when_posted_then_is_shown_with_what_to_do(desk):
+    desk.notices.post(Notice("x", Level.ERROR, "It broke.", "Mend it."))
+    desk.window.refresh_figures()
+    (card,) = desk.window.notices.cards
+    assert card.isVisible()
+    assert card.accessibleName() == "error: It broke. Mend it."
+
+
+def test_notice_when_dismissed_then_goes_and_is_taken_off_the_board(desk):
+    desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
+    desk.window.refresh_figures()
+    QTest.mouseClick(desk.window.notices.cards[0].close_button, Qt.MouseButton.LeftButton)
+    assert desk.window.notices.cards == ()
+    assert desk.notices.current() == ()
+
+
+def test_notice_when_taken_down_at_once_then_stays_long_enough_to_be_read(desk):
+    desk.notices.post(Notice("x", Level.ERROR, "It broke.", ""))
+    desk.window.refresh_figures()
+    desk.notices.clear("x")
+    desk.window.refresh_figures()
+    assert len(desk.window.notices.cards) == 1
+    desk.clock.advance(MIN_SHOWN_NS)
+    desk.window.refresh_figures()
+    assert desk.window.notices.cards == ()
+
+
+def test_notice_when_it_only_informs_then_leaves_by_itself_and_does_not_come_back(desk):
+    desk.notices.post(Notice("x", Level.INFO, "The sample is playing.", ""))
+    desk.window.refresh_figures()
+    desk.clock.advance(INFO_SHOWN_NS)
+    desk.window.refresh_figures()
+    desk.window.refresh_figures()
+    assert desk.window.notices.cards == ()
+
+
+def test_notices_when_many_then_the_newest_three_are_shown_inside_the_stage(desk):
+    for number in range(6):
+        desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait."))
+    desk.window.refresh_figures()
+    assert [card.notice.key for card in desk.window.notices.cards] == ["3", "4", "5"]
+    assert desk.window.stage.rect().contains(desk.window.notices.geometry())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "key_"),
+    [("model", "nova-96", "model"), ("mic", "Beta Mic, ALSA", "mic"), ("precision", "int8", "model")],
+)
+def test_choice_when_it_fails_then_goes_back_to_what_is_in_use_and_says_so(make_desk, field, value, key_):
+    desk = make_desk(refuse={field: value})
+    desk.keeper.change({field: value})
+    desk.window.refresh_figures()
+    assert getattr(desk.keeper.settings, field) == getattr(Settings(), field)
+    assert desk.panel.quality.precision.value() == "auto"
+    assert [card.notice.key for card in desk.window.notices.cards] == [key_]
+
+
+def test_choice_when_a_good_one_follows_a_failed_one_then_it_holds(make_desk):
+    desk = make_desk(refuse={"model": "nova-x"})
+    desk.keeper.change({"model": "nova-x"})
+    desk.window.refresh_figures()
+    desk.keeper.change({"model": "nova-96"})
+    desk.window.refresh_figures()
+    assert desk.keeper.settings.model == "nova-96"
+
+
+def test_settings_when_changed_then_are_saved_and_found_again(desk, paths, notices):
+    desk.keeper.change({"fps": 50, "lookahead_ms": 0})
+    desk.window.shut_down()
+    desk.keeper.save_now()
+    again = store.load(paths, notices)
+    assert (again.fps, again.lookahead_ms) == (50, 0)
+    assert again.window_geometry
+
+
+def test_settings_when_changed_then_are_saved_without_waiting_for_the_end(desk, paths, notices):
+    desk.keeper.change({"fps": 50})
+    desk.qtbot.waitUntil(lambda: store.load(paths, notices).fps == 50)
+
+
+def test_geometry_when_restored_then_the_window_has_its_old_size(desk, make_desk):
+    desk.window.resize(1010, 707)
+    desk.window.shut_down()
+    again = make_desk(settings=Settings(window_geometry=desk.keeper.settings.window_geometry))
+    again.window._restore(again.keeper.settings.window_geometry)
+    assert (again.window.width(), again.window.height()) == (1010, 707)
+
+
+def test_geometry_when_nonsense_then_the_first_size_is_used(make_desk):
+    desk = make_desk(settings=Settings(window_geometry="!!!"))
+    desk.window._restore("!!!")
+    assert desk.window.width() >= 700
+
+
+def test_panel_when_collapsed_then_the_level_meter_moves_to_the_bar(desk):
+    assert not desk.window.bar.meter.isVisible()
+    desk.window.toggle("is_panel_visible")
+    assert desk.window.bar.meter.isVisible()
+    assert not desk.panel.isVisible()
+
+
+def test_level_when_running_then_the_meter_follows(desk):
+    desk.window.set_running(True)
+    desk.window.refresh_level()
+    assert desk.panel.sound.meter.level_db > -60
+
+
+@pytest.mark.parametrize("size", [(720, 560), (900, 640), (1280, 800), (1600, 1000)])
+def test_window_when_of_any_size_then_nothing_sticks_out(desk, size):
+    desk.window.resize(*size)
+    QTest.qWait(20)
+    assert (desk.window.width(), desk.window.height()) == size
+    assert desk.window.stage.rect().contains(desk.window.stage.card())
+    for button in (desk.window.bar.start, desk.window.bar.mute, desk.window.bar.panel):
+        assert desk.window.bar.rect().contains(button.geometry())
+        assert button.width() >= button.minimumSizeHint().width()
+
+
+def _contrast(one, other):
+    def luminance(colour):
+        channels = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("tokens", [DARK, LIGHT])
+def test_colours_when_text_stands_on_a_ground_then_have_enough_contrast(tokens):
+    for ground in (tokens.ground, tokens.surface, tokens.raised, tokens.control):
+        assert _contrast(tokens.text, ground) >= 7
+        assert _contrast(tokens.muted, ground) >= 4.5
+        assert _contrast(tokens.accent, ground) >= 3
+    assert _contrast(tokens.on_accent, tokens.accent) >= 4.5
+    assert _contrast(tokens.danger, tokens.raised) >= 4.5

@@ -1,0 +1,97 @@
+"""The command line without the parts behind it."""
+
+import json
+import logging
+
+import pytest
+
+from avatar_app import cli
+from avatar_app.contracts.errors import UserError
+from avatar_app.studio import cli as studio_cli
+
+
+def parse(*words):
+    return cli.build_parser().parse_args(words)
+
+
+@pytest.mark.parametrize("words", [("--fps", "30", "doctor"), ("doctor", "--fps", "30")])
+def test_common_flags_when_before_or_after_the_command_then_taken(words):
+    assert parse(*words).fps == 30
+
+
+def test_settings_when_flags_are_given_then_they_lie_on_top_of_the_saved(tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps({"version": 1, "fps": 50, "lookahead_ms": 160}))
+    arguments = parse("--profile-dir", str(tmp_path), "--lookahead-ms", "40", "--mic", "demo")
+    saved, settings, _ = cli._settings(arguments, cli.NoticeBoard())
+    assert (saved.fps, saved.lookahead_ms, saved.mic) == (50, 160, "")
+    assert (settings.fps, settings.lookahead_ms, settings.mic) == (50, 40, "demo")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--fps", "26", "doctor"), "Did you mean '25'"),
+        (("--precision", "int9", "doctor"), "Did you mean 'int8'"),
+        (("studio", "trian"), "no studio command 'trian'"),
+    ],
+)
+def test_main_when_the_user_errs_then_one_sentence_and_exit_code_2(words, sentence, capsys):
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_main_when_interrupted_then_130(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run_doctor", interrupted)
+    assert cli.main(["doctor"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_main_when_there_is_no_screen_then_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(cli.sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert cli.main([]) == 2
+    assert "avatar-app render" in capsys.readouterr().err
+
+
+def test_json_log_when_asked_then_every_line_is_json(monkeypatch, capsys):
+    def chatter(arguments):
+        logging.getLogger("avatar_app.test").info("hello %s", "wörld")
+        return 0
+
+    monkeypatch.setattr(cli, "_run_doctor", chatter)
+    assert cli.main(["doctor", "--json-log"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["message"] for line in lines] == ["hello wörld"]
+    assert lines[0]["logger"] == "avatar_app.test"
+
+
+def test_version_when_asked_then_printed(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("avatar-app ")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+def test_duration_when_not_a_length_then_refused(text, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse("--duration", text)
+    assert end.value.code == 2
+
+
+def test_studio_when_torch_is_missing_then_names_the_extra(monkeypatch, capsys):
+    monkeypatch.setattr(studio_cli.importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["studio", "train", "speech"]) == 2
+    assert "pip install -e '.[studio]'" in capsys.readouterr().err
+
+
+def test_studio_find_when_two_words_then_the_right_module():
+    assert studio_cli.find(["train", "picture", "--resume"]).module.endswith("train.picture")
+    with pytest.raises(UserError):
+        studio_cli.find(["train"])
