@@ -30,7 +30,8 @@ AVATAR = {
     "credit": "",
     "size_px": 512,
     "idle_fps": 25,
-    "idle_files": ["0.webp"],
+    "idle_files": ["0.jpg"],
+    "alpha_files": ["0.png"],
     "crop_px": 256,
     "crop_to_portrait": np.eye(2, 3)[None].tolist(),
     "mask_file": "mask.png",
@@ -76,7 +77,7 @@ def test_avatar_when_whole_then_read():
     assert AvatarSpec.from_json(AVATAR, "here").crop_to_portrait.shape == (1, 2, 3)
 
 
-@pytest.mark.parametrize("change", [{"schema": 2}, {"idle_files": []}, {"crop_to_portrait": [[1.0]]}])
+@pytest.mark.parametrize("change", [{"schema": 2}, {"idle_files": []}, {"alpha_files": []}, {"crop_to_portrait": [[1.0]]}])
 def test_avatar_when_value_is_wrong_then_avatar_error(change):
     with pytest.raises(AvatarError):
         AvatarSpec.from_json({**AVATAR, **change}, "here")
