@@ -1,0 +1,51 @@
+"""A model folder: its manifest, and files that are what the manifest says they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.mel_spec import MEL
+from avatar_app.contracts.student_spec import ModelFile, StudentSpec
+
+INSTALL_AGAIN = "Install the program or this model again."
+
+
+def read_manifest(folder: Path) -> StudentSpec:
+    """Read `manifest.json` of a model folder.
+
+    Raises:
+        ModelError: it is missing or broken, or the model hears another mel spectrogram than ours.
+    """
+    path = folder / "manifest.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The model {folder.name} cannot be read: {error}.", INSTALL_AGAIN) from error
+    if not isinstance(data, dict):
+        raise ModelError(f"The model manifest {path} holds no fields.", INSTALL_AGAIN)
+    spec = StudentSpec.from_json(data, str(path))
+    if spec.mel_fingerprint != MEL.fingerprint():
+        raise ModelError(
+            f"The model {spec.id} was trained on another mel spectrogram than this program computes.",
+            "Use a model that was published for this version, or train it again.",
+        )
+    return spec
+
+
+def verified_bytes(folder: Path, file: ModelFile) -> bytes:
+    """The content of a file, whose checksum is compared with the manifest's at each load.
+
+    Raises:
+        ModelError: it is missing, unreadable, or not the file that was published.
+    """
+    path = folder / file.name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The model file {path} cannot be read: {error.strerror}.", INSTALL_AGAIN) from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise ModelError(f"The model file {path} is damaged or was changed: wrong checksum.", INSTALL_AGAIN)
+    return content

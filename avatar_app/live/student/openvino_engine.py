@@ -1,0 +1,113 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.packets import Float32
+from avatar_app.contracts.student_spec import Precision
+from avatar_app.live.student.engine import EngineInfo
+
+DEVICE = "CPU"
+# As the executed graph spells its layers' arithmetic.
+ARITHMETIC = {
+    "f32": "FP32",
+    "f16": "FP16",
+    "bf16": "BF16",
+    "u8": "INT8",
+    "i8": "INT8",
+    "FP32": "FP32",
+    "FP16": "FP16",
+    "BF16": "BF16",
+    "U8": "INT8",
+    "I8": "INT8",
+}
+WORKING_LAYERS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution")
+
+
+class OpenVinoSession:
+    """A compiled model with one request whose input arrays are filled in place.
+
+    Args:
+        graph: ONNX.
+        precision: that the graph was published as.
+        n_threads: that one call may use.
+
+    Raises:
+        ModelError: OpenVINO refuses the graph.
+    """
+
+    def __init__(self, graph: bytes, precision: Precision, n_threads: int) -> None:
+        core = ov.Core()
+        try:
+            self._compiled = core.compile_model(core.read_model(graph), DEVICE, _options(core, precision, n_threads))
+            self._request = self._compiled.create_infer_request()
+        except RuntimeError as error:
+            raise ModelError(
+                f"OpenVINO cannot run this model: {_first_line(error)}.", "Choose another engine or precision."
+            ) from error
+        self._inputs = {}
+        for port in self._compiled.inputs:
+            # Filled in place for every frame, so that no tensor is made anew.
+            array = np.zeros(tuple(port.shape), dtype=np.float32)
+            self._inputs[port.any_name] = array
+            self._request.set_tensor(port, ov.Tensor(array, shared_memory=True))
+        self._outputs = {port.any_name: self._request.get_tensor(port).data for port in self._compiled.outputs}
+        self._info = EngineInfo("openvino", DEVICE, precision, _arithmetic(self._compiled))
+
+    @property
+    def info(self) -> EngineInfo:
+        """What really runs."""
+        return self._info
+
+    def run(self, inputs: Mapping[str, Float32]) -> dict[str, Float32]:
+        """Outputs by name; they stay valid until the next call."""
+        for name, array in self._inputs.items():
+            if array is not inputs[name]:
+                np.copyto(array, inputs[name])
+        self._request.infer()
+        return self._outputs
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._inputs, self._outputs = {}, {}
+        del self._request, self._compiled
+
+
+def _options(core: Any, precision: Precision, n_threads: int) -> dict[str, Any]:
+    """One request at a time, as soon as possible; low float precision only where the graph asks for it."""
+    offered = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+    low = next((p for p in ("FP16", "BF16") if p in offered), "FP32")
+    wanted = low if precision in (Precision.FP16, Precision.MIXED) else "FP32"
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": n_threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": {"FP16": "f16", "BF16": "bf16", "FP32": "f32"}[wanted],
+    }
+
+
+def _arithmetic(compiled: Any) -> str:
+    """What the layers that do the work run in, most frequent first, as the executed graph says."""
+    counts: Counter[str] = Counter()
+    for layer in compiled.get_runtime_model().get_ops():
+        facts = layer.get_rt_info()
+        if str(_plain(facts["layerType"])) in WORKING_LAYERS:
+            spelled = str(_plain(facts["runtimePrecision"]))
+            counts[ARITHMETIC.get(spelled, spelled)] += 1
+    return " + ".join(name for name, _ in counts.most_common()) or "FP32"
+
+
+def _plain(value: Any) -> Any:
+    return value.value if hasattr(value, "value") else value
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__
