@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,14 +16,15 @@ from avatar_app.contracts.clock import Clock, MonotonicClock
 from avatar_app.contracts.errors import AudioInputError, UserError
 from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.contracts.packets import AudioBlock, MouthPatch, Picture
+from avatar_app.contracts.packets import AudioBlock, Float32, MouthPatch, Picture
+from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame import Avatar, Background
 from avatar_app.live.latency import StageMeters
 from avatar_app.live.mic import Mic, MicState, MicStatus, open_mic
 from avatar_app.live.picture import FramePart
 from avatar_app.live.speech import SpeechPart
-from avatar_app.live.student import Student, load
+from avatar_app.live.student import Student, load, ranking
 from avatar_app.live.worker import Watchdog, Worker
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -79,6 +81,8 @@ class LivePipeline:
         self._frame = FramePart(clock, self._meters, self._mouth, settings.fps)
         self._mic: Mic | None = None
         self._student: Student | None = None
+        self._avatar: Avatar | None = None
+        self._measuring: subprocess.Popen[str] | None = None
         self._jobs: Ring[Callable[[], None]] = Ring(64)
         self._process = psutil.Process(os.getpid())
         self._process.cpu_percent()
@@ -116,6 +120,7 @@ class LivePipeline:
             self._watchdog.start()
             stack.callback(self._watchdog.stop)
             stack.callback(self._close_mic)
+            stack.callback(self._stop_measuring)
             self._apply_light(self._wanted)
             self._jobs.put(self._load_avatar)
             self._jobs.put(self._open_mic)
@@ -214,6 +219,8 @@ class LivePipeline:
         job = self._jobs.take(timeout_s=0.1)
         if job is not None:
             job()
+        if self._measuring is not None and self._measuring.poll() is not None:
+            self._use_measured(self._measuring)
 
     def _load_avatar(self) -> None:
         wanted = self._wanted
@@ -223,6 +230,7 @@ class LivePipeline:
             self._notices.post(Notice.from_error("avatar", error))
             return
         self._notices.clear("avatar")
+        self._avatar = avatar
         self._frame.set_avatar(avatar)
         self._in_use = replace(self._in_use, avatar=wanted.avatar)
 
@@ -231,8 +239,7 @@ class LivePipeline:
         wanted = self._wanted
         try:
             student = load(wanted.model, wanted.precision, wanted.engine, cache_dir=self._profile.cache_dir)
-            avatar = Avatar.load(student.spec.avatar_id)
-            student.set_face(avatar.face_input(student.spec.size_px))
+            student.set_face(self._face_for(student.spec))
         except UserError as error:
             self._notices.post(Notice.from_error("model", error))
             return
@@ -241,6 +248,36 @@ class LivePipeline:
         self._speech.configure(wanted.fps, self._allowed_lookahead(wanted.lookahead_ms))
         self._speech.set_student(student)
         self._in_use = replace(self._in_use, **{name: getattr(wanted, name) for name in STUDENT_FIELDS})
+        if "auto" in (wanted.precision, wanted.engine):
+            self._measure_engines(student.spec)
+
+    def _face_for(self, spec: StudentSpec) -> Float32:
+        """The face that a student draws, as it reads it."""
+        shown = self._avatar
+        avatar = shown if shown is not None and shown.spec.id == spec.avatar_id else Avatar.load(spec.avatar_id)
+        return avatar.face_input(spec.size_px)
+
+    def _measure_engines(self, spec: StudentSpec) -> None:
+        """On the first run, find out in the background what is fastest here; the face talks meanwhile."""
+        if self._measuring is not None or ranking.read(spec, self._profile.cache_dir) is not None:
+            return
+        log.info("measuring engines and precisions for %s", spec.id)
+        self._measuring = ranking.start_measuring(spec.id, self._profile.cache_dir)
+
+    def _use_measured(self, done: subprocess.Popen[str]) -> None:
+        """The measurement ended: open the model again, now as what is fastest."""
+        self._measuring = None
+        _, errors = done.communicate()
+        if done.returncode:
+            log.warning("the engines could not be measured: %s", (errors.strip().splitlines() or ["no reason"])[-1])
+        else:
+            self._jobs.put(self._load_student)
+
+    def _stop_measuring(self) -> None:
+        measuring, self._measuring = self._measuring, None
+        if measuring is not None:
+            measuring.kill()
+            measuring.communicate()
 
     def _open_mic(self) -> None:
         wanted = self._wanted

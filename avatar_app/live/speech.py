@@ -23,7 +23,7 @@ from avatar_app.live.mel import MelStream
 from avatar_app.live.student import Student
 
 # Lips move before they are heard: the gate may look this far beyond the instant it decides for.
-ANTICIPATION_MS = 60
+ANTICIPATION_MS = 100
 GATE_HISTORY_BLOCKS = 256
 MEL_HISTORY_COLUMNS = 512
 
@@ -198,12 +198,12 @@ class SpeechPart:
         self._remember(n_skipped, weight, t_ready_ns)
 
     def _weight(self, t_frame_s: float, lookahead_ms: int) -> float:
-        """Openness of the gate at the frame's instant, or shortly after it."""
+        """Widest openness of the gate from the frame's instant to shortly after it: opens early, never shuts early."""
         newest = max(0, self._n_heard // 160 - 1)
+        oldest = max(0, newest - GATE_HISTORY_BLOCKS + 1)
         ahead_s = min(lookahead_ms, ANTICIPATION_MS) / 1000
-        slot = int((t_frame_s + ahead_s) * 100)
-        slot = min(max(slot, newest - GATE_HISTORY_BLOCKS + 1, 0), newest)
-        return float(self._openness[slot % GATE_HISTORY_BLOCKS])
+        first, last = (min(max(int(t_s * 100), oldest), newest) for t_s in (t_frame_s, t_frame_s + ahead_s))
+        return float(self._openness[np.arange(first, last + 1) % GATE_HISTORY_BLOCKS].max())
 
     def _remember(self, n_skipped: int, weight: float, t_ready_ns: int) -> None:
         old = self._state

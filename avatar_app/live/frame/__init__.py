@@ -1,1 +1,9 @@
-"""TODO."""
+"""From a mouth to a finished picture: the avatar's idle loop, the patch on it, the gate, the grid, the background."""
+
+from avatar_app.live.frame.avatar import Avatar
+from avatar_app.live.frame.background import Background
+from avatar_app.live.frame.compositor import Compositor
+from avatar_app.live.frame.gate import SpeechGate
+from avatar_app.live.frame.pacer import Pacer, Tick
+
+__all__ = ["Avatar", "Background", "Compositor", "Pacer", "SpeechGate", "Tick"]

@@ -46,4 +46,5 @@ def scaled(bands: Float32, spec: MelSpec = MEL) -> Float32:
     db = 20.0 * np.log10(np.maximum(bands, floor)) - spec.ref_level_db
     share = (db - spec.min_level_db) / -spec.min_level_db
     level = spec.max_abs_value
-    return np.clip(2.0 * level * share - level, -level, level).astype(np.float32)
+    columns: Float32 = np.clip(2.0 * level * share - level, -level, level).astype(np.float32)
+    return columns

@@ -115,34 +115,24 @@ def measure(folder: Path, seconds: float = MEASURE_S) -> Ranking:
     return Ranking(tuple(_measure_pair(folder, spec, engine, precision, seconds) for engine, precision in pairs))
 
 
-def measure_in_child(model_id: str, cache_dir: Path, models_dir: Path | None, *, timeout_s: float = 120.0) -> None:
-    """Measure a model in a process of its own, of low priority, and remember the ranking.
+def start_measuring(model_id: str, cache_dir: Path, models_dir: Path | None = None) -> subprocess.Popen[str]:
+    """Measure a model in a process of its own, of low priority, that remembers the ranking and ends.
 
     A child, so that an engine that crashes takes nothing with it, and that the memory of engines that are not chosen
-    goes back.
+    goes back. Its standard error says what went wrong when its exit code is not 0.
 
     Raises:
-        ModelError: the child failed; the sentence holds its last line.
+        OSError: no process can be started.
     """
     code = f"import sys; from {__name__} import main; sys.exit(main())"
     arguments = [sys.executable, "-c", code, "--model", model_id, "--cache-dir", str(cache_dir)]
     if models_dir is not None:
         arguments += ["--models-dir", str(models_dir)]
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            arguments, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ModelError(
-            f"The engines could not be measured: {error}.", "Nothing is lost; it is tried again."
-        ) from error
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise ModelError(f"The engines could not be measured: {reason}.", "Nothing is lost; it is tried again.")
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own interpreter and code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure one model and remember the ranking; what `measure_in_child` starts."""
+    """Measure one model and remember the ranking; what `start_measuring` starts."""
     from avatar_app.live.student.registry import find_model
 
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,0 +1,126 @@
+"""Opens the mouth for speech only: silence, breath, keys and hum leave it shut.
+
+Three witnesses per block of 10 ms. Energy stands out from the room's noise, which is followed. The WebRTC detector
+takes it for speech. And lately there was a voice: a pitch that a throat can have, loud enough, which neither breath
+nor keys have. The first two follow fast consonants; the third keeps other sounds out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import webrtcvad
+
+from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32
+
+BLOCK_SAMPLES = 160
+VAD_MODE = 3
+QUIET_DB = -70.0
+
+# The room's noise: found at once when it falls, followed slowly when it rises.
+FLOOR_START_DB = -55.0
+FLOOR_FALL = 0.2
+FLOOR_RISE_DB = 0.02
+FLOOR_MAX_DB = -30.0
+ABOVE_FLOOR_DB = 9.0
+
+# Pitch is looked for below 1 kHz, in the newest 40 ms.
+PITCH_RATE_HZ = 4_000
+PITCH_WINDOW = 160
+PITCH_LAGS = (10, 55)
+WHITEN = 0.9
+PERIODICITY = 0.5
+# Blocks in a row with pitch that make a voice; a key's ring has fewer.
+N_VOICED = 2
+VOICE_MEMORY_BLOCKS = 30
+
+ATTACK = 1 / 2
+HOLD_BLOCKS = 7
+RELEASE = 1 / 9
+
+
+class SpeechGate:
+    """A stage: sound in, openness out. Thread: speech."""
+
+    lookahead_ms = 0.0
+
+    def __init__(self) -> None:
+        self._vad = webrtcvad.Vad(VAD_MODE)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all sound: shut, and the room unknown."""
+        self._floor_db = FLOOR_START_DB
+        self._recent = np.zeros(PITCH_WINDOW * LIVE_RATE_HZ // PITCH_RATE_HZ, np.float32)
+        self._n_voiced = 0
+        self._since_voice = VOICE_MEMORY_BLOCKS
+        self._hold = 0
+        self._openness = 0.0
+
+    @property
+    def openness(self) -> float:
+        """The newest openness, 0..1."""
+        return self._openness
+
+    def feed(self, block: AudioBlock) -> float:
+        """Hear 10 ms, 160 samples.
+
+        Returns:
+            How far the mouth may open now, 0..1.
+        """
+        if block.did_restart:
+            self.reset()
+        samples = block.samples
+        self._recent = np.concatenate((self._recent, samples))[-len(self._recent) :]
+        if self._is_speech(samples):
+            self._hold = HOLD_BLOCKS
+            self._openness = min(1.0, self._openness + ATTACK)
+        elif self._hold:
+            self._hold -= 1
+        else:
+            self._openness = max(0.0, self._openness - RELEASE)
+        return self._openness
+
+    def _is_speech(self, samples: Float32) -> bool:
+        level_db = _level_db(samples)
+        is_loud = level_db > max(QUIET_DB, self._floor_db + ABOVE_FLOOR_DB)
+        self._follow_floor(level_db)
+        is_voiced = is_loud and _periodicity(self._recent) > PERIODICITY
+        self._n_voiced = self._n_voiced + 1 if is_voiced else 0
+        self._since_voice = 0 if self._n_voiced >= N_VOICED else self._since_voice + 1
+        if not is_loud or self._since_voice >= VOICE_MEMORY_BLOCKS:
+            return False
+        return bool(self._vad.is_speech(_pcm(samples), LIVE_RATE_HZ))
+
+    def _follow_floor(self, level_db: float) -> None:
+        if level_db < self._floor_db:
+            self._floor_db += FLOOR_FALL * (max(level_db, QUIET_DB) - self._floor_db)
+        else:
+            self._floor_db = min(FLOOR_MAX_DB, self._floor_db + FLOOR_RISE_DB)
+
+
+def _level_db(samples: Float32) -> float:
+    power = float(np.dot(samples, samples)) / max(1, len(samples))
+    return 10 * math.log10(power + 1e-12)
+
+
+def _pcm(samples: Float32) -> bytes:
+    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def _periodicity(samples: Float32) -> float:
+    """Highest normalized autocorrelation at the lags of a human pitch, 73 to 400 Hz; 0 for none, 1 for a pure tone."""
+    low = samples.reshape(-1, LIVE_RATE_HZ // PITCH_RATE_HZ).mean(axis=1)
+    # Rumble below speech is the most periodic noise of all: whiten before looking for a pitch.
+    low = low[1:] - WHITEN * low[:-1]
+    first, last = PITCH_LAGS
+    powers = np.concatenate(([0.0], np.cumsum(low * low, dtype=np.float64)))
+    n = len(low) - last
+    head = powers[n]
+    best = 0.0
+    products = np.correlate(low, low[:n], mode="valid")[first:]
+    tails = powers[n + first : n + last + 1] - powers[first : last + 1]
+    if head > 0:
+        best = float(np.max(products / np.sqrt(head * np.maximum(tails, 1e-12))))
+    return best
