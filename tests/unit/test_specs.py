@@ -77,7 +77,9 @@ def test_avatar_when_whole_then_read():
     assert AvatarSpec.from_json(AVATAR, "here").crop_to_portrait.shape == (1, 2, 3)
 
 
-@pytest.mark.parametrize("change", [{"schema": 2}, {"idle_files": []}, {"alpha_files": []}, {"crop_to_portrait": [[1.0]]}])
+@pytest.mark.parametrize(
+    "change", [{"schema": 2}, {"idle_files": []}, {"alpha_files": []}, {"crop_to_portrait": [[1.0]]}]
+)
 def test_avatar_when_value_is_wrong_then_avatar_error(change):
     with pytest.raises(AvatarError):
         AvatarSpec.from_json({**AVATAR, **change}, "here")

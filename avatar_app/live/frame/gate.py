@@ -25,6 +25,14 @@ FLOOR_RISE_DB = 0.02
 FLOOR_MAX_DB = -30.0
 ABOVE_FLOOR_DB = 9.0
 
+# The detector was made for telephone levels: a soft microphone is brought there. The voice's level is not known at
+# first; it is believed quickly when it rises, slowly when it falls.
+VOICE_START_DB = -40.0
+VOICE_RISE = 0.3
+VOICE_FALL = 0.02
+TELEPHONE_DB = -22.0
+GAIN_RANGE_DB = (-12.0, 30.0)
+
 # Pitch is looked for below 1 kHz, in the newest 40 ms.
 PITCH_RATE_HZ = 4_000
 PITCH_WINDOW = 160
@@ -52,6 +60,7 @@ class SpeechGate:
     def reset(self) -> None:
         """Forget all sound: shut, and the room unknown."""
         self._floor_db = FLOOR_START_DB
+        self._voice_db = VOICE_START_DB
         self._recent = np.zeros(PITCH_WINDOW * LIVE_RATE_HZ // PITCH_RATE_HZ, np.float32)
         self._n_voiced = 0
         self._since_voice = VOICE_MEMORY_BLOCKS
@@ -87,11 +96,18 @@ class SpeechGate:
         is_loud = level_db > max(QUIET_DB, self._floor_db + ABOVE_FLOOR_DB)
         self._follow_floor(level_db)
         is_voiced = is_loud and _periodicity(self._recent) > PERIODICITY
+        if is_voiced:
+            self._follow_voice(level_db)
         self._n_voiced = self._n_voiced + 1 if is_voiced else 0
         self._since_voice = 0 if self._n_voiced >= N_VOICED else self._since_voice + 1
         if not is_loud or self._since_voice >= VOICE_MEMORY_BLOCKS:
             return False
-        return bool(self._vad.is_speech(_pcm(samples), LIVE_RATE_HZ))
+        gain_db = min(max(TELEPHONE_DB - self._voice_db, GAIN_RANGE_DB[0]), GAIN_RANGE_DB[1])
+        return bool(self._vad.is_speech(_pcm(samples * 10 ** (gain_db / 20)), LIVE_RATE_HZ))
+
+    def _follow_voice(self, level_db: float) -> None:
+        share = VOICE_RISE if level_db > self._voice_db else VOICE_FALL
+        self._voice_db += share * (level_db - self._voice_db)
 
     def _follow_floor(self, level_db: float) -> None:
         if level_db < self._floor_db:
