@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import openvino as ov
 
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.packets import Float32
@@ -31,6 +32,18 @@ ARITHMETIC = {
 WORKING_LAYERS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution")
 
 
+def import_openvino() -> ModuleType:
+    """OpenVINO without its telemetry.
+
+    Importing OpenVINO reports that to its makers over the network unless their telemetry package is missing; nothing
+    leaves this machine, so here it is missing.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino  # type: ignore[no-any-return]
+
+
 class OpenVinoSession:
     """A compiled model with one request whose input arrays are filled in place.
 
@@ -44,6 +57,7 @@ class OpenVinoSession:
     """
 
     def __init__(self, graph: bytes, precision: Precision, n_threads: int) -> None:
+        ov = import_openvino()
         core = ov.Core()
         try:
             self._compiled = core.compile_model(core.read_model(graph), DEVICE, _options(core, precision, n_threads))

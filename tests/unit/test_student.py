@@ -1,0 +1,234 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.student_spec import Precision
+from avatar_app.live.student import default_model, list_models, load, ranking
+from avatar_app.live.student.engine import EngineInfo, installed_engines
+from avatar_app.live.student.folder import read_manifest
+from tests.fakes.model_folder import BOX, SIZE_PX, change_manifest, expected_grey, write_models
+
+CPU_ENGINES = ("openvino", "onnxruntime-cpu")
+
+
+@pytest.fixture
+def models(tmp_path):
+    return write_models(tmp_path / "models", "a", "b")
+
+
+def mel(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-4, 4, (80, 16)).astype(np.float32)
+
+
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+@pytest.mark.parametrize("lookahead_ms", [0, 160])
+def test_draw_when_engine_is_named_then_it_runs_and_draws_the_window(models, engine, lookahead_ms):
+    student = load("a", "fp32", engine, models_dir=models)
+    for seed in range(3):
+        pixels = student.draw(mel(seed), lookahead_ms)
+        assert pixels.shape == (BOX[3], BOX[2], 3)
+        assert pixels.dtype == np.uint8
+        assert np.abs(pixels - 255 * expected_grey(mel(seed), lookahead_ms)).max() <= 1
+    assert student.engine.engine == engine
+    assert student.engine.arithmetic == "FP32"
+    student.close()
+
+
+def test_engine_when_opened_then_no_telemetry_is_loaded_and_no_thread_started():
+    code = (
+        "import sys, threading; from avatar_app.live.student.openvino_engine import import_openvino as f; f().Core();"
+        "print(sys.modules.get('openvino_telemetry'), threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "1"]
+
+
+def test_draw_when_called_again_then_earlier_picture_is_untouched(models):
+    student = load("a", models_dir=models)
+    first = student.draw(mel(), 0)
+    kept = first.copy()
+    student.draw(mel(), 160)
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+def test_step_when_model_looks_at_the_face_then_patch_stands_in_the_reference(tmp_path, engine):
+    student = load("a", "fp32", engine, models_dir=write_models(tmp_path, "a", has_face=True))
+    face = np.random.default_rng(1).uniform(0, 1, (1, 6, SIZE_PX, SIZE_PX)).astype(np.float32)
+    picture = student.step(mel()[None, None], face, 40)
+    x, y, w, h = BOX
+    assert picture.shape == (1, 3, SIZE_PX, SIZE_PX)
+    assert picture[0, :, y : y + h, x : x + w] == pytest.approx(expected_grey(mel(), 40, face.mean()), abs=1e-4)
+    assert np.array_equal(picture[0, :, :y], face[0, 3:, :y])
+
+
+def test_draw_when_no_face_was_shown_then_sentence(tmp_path):
+    student = load("a", models_dir=write_models(tmp_path, "a", has_face=True))
+    with pytest.raises(ModelError, match="shown no face"):
+        student.draw(mel(), 0)
+
+
+def test_set_face_when_size_is_wrong_then_sentence(models):
+    with pytest.raises(ModelError, match="shape"):
+        load("a", models_dir=models).set_face(np.zeros((1, 6, 8, 8), np.float32))
+
+
+def test_load_when_no_model_is_named_then_default(models):
+    assert default_model(models) == "a"
+    assert load(models_dir=models).spec.id == "a"
+    assert list_models(models) == ("a", "b")
+
+
+def test_load_when_model_is_unknown_then_sentence_names_those_that_exist(models):
+    with pytest.raises(ModelError, match="a, b"):
+        load("zzz", models_dir=models)
+
+
+def test_load_when_precision_has_no_graph_then_no_silent_fallback(models):
+    with pytest.raises(ModelError, match="int8"):
+        load("a", "int8", models_dir=models)
+
+
+def test_load_when_engine_is_not_installed_then_no_silent_fallback(models):
+    with pytest.raises(ModelError, match="onnxruntime-coreml"):
+        load("a", engine="onnxruntime-coreml", models_dir=models)
+
+
+@pytest.mark.parametrize("word", ["turbo", "fp8"])
+def test_load_when_precision_or_engine_is_unknown_then_sentence(models, word):
+    with pytest.raises(ModelError, match=word):
+        load("a", word, models_dir=models)
+    with pytest.raises(ModelError, match=word):
+        load("a", "fp32", word, models_dir=models)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
+def test_load_when_graph_is_damaged_then_sentence_names_the_file(models, damage):
+    path = models / "a" / "student-fp32.onnx"
+    content = path.read_bytes()
+    path.write_bytes(content[:100] if damage == "cut" else content[:-1] + b"x")
+    if damage == "missing":
+        path.unlink()
+    with pytest.raises(ModelError, match=r"student-fp32\.onnx"):
+        load("a", "fp32", models_dir=models)
+
+
+def test_load_when_graph_is_no_graph_but_checksum_fits_then_model_error(models):
+    import hashlib
+
+    (models / "a" / "student-fp32.onnx").write_bytes(b"rubbish")
+    change_manifest(
+        models / "a",
+        files={"fp32": {"file": "student-fp32.onnx", "sha256": hashlib.sha256(b"rubbish").hexdigest()}},
+    )
+    for engine in CPU_ENGINES:
+        with pytest.raises(ModelError):
+            load("a", "fp32", engine, models_dir=models)
+
+
+def test_load_when_mel_differs_then_refused(models):
+    change_manifest(models / "a", mel_fingerprint="0123")
+    with pytest.raises(ModelError, match="another mel spectrogram"):
+        load("a", models_dir=models)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema": 1}', '{"schema": 1, "default": "x", "models": []}'])
+def test_list_when_registry_is_broken_then_sentence(models, text):
+    path = models / "registry.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ModelError, match=r"registry\.json"):
+        load("", models_dir=models)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]"])
+def test_load_when_manifest_is_broken_then_sentence(models, text):
+    path = models / "a" / "manifest.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ModelError):
+        load("a", models_dir=models)
+
+
+@pytest.mark.parametrize(
+    ("precision", "arithmetic", "label"),
+    [
+        (Precision.INT8, "INT8", "INT8"),
+        (Precision.INT8, "INT8 + FP32", "INT8"),
+        (Precision.INT8, "FP32", "INT8, run as FP32 on this CPU"),
+        (Precision.FP16, "BF16", "FP16, run as BF16 on this CPU"),
+        (Precision.MIXED, "INT8 + BF16", "mixed (INT8 + BF16)"),
+        (Precision.FP32, "FP32", "FP32"),
+    ],
+)
+def test_label_when_engine_does_something_else_then_says_so(precision, arithmetic, label):
+    assert EngineInfo("openvino", "CPU", precision, arithmetic).label == label
+
+
+def test_ranking_when_measured_then_remembered_and_used(models, tmp_path):
+    cache = tmp_path / "cache"
+    assert (
+        ranking.main(["--model", "a", "--models-dir", str(models), "--cache-dir", str(cache), "--seconds", "0.05"]) == 0
+    )
+    found = ranking.read(read_manifest(models / "a"), cache)
+    assert {pair.engine for pair in found.pairs} == set(installed_engines())
+    engine, precision = found.order()[0]
+    student = load("a", models_dir=models, cache_dir=cache)
+    assert (student.engine.engine, student.engine.precision) == (engine, precision)
+
+
+def remember(models, cache, *pairs: ranking.Pair) -> None:
+    ranking.write(read_manifest(models / "a"), cache, ranking.Ranking(pairs))
+
+
+def test_load_when_ranking_prefers_an_engine_then_that_one(models, tmp_path):
+    slow, fast = (
+        ranking.Pair("openvino", "fp32", "FP32", 2.0, 2.5),
+        ranking.Pair("onnxruntime-cpu", "fp32", "FP32", 1.0, 1.5),
+    )
+    remember(models, tmp_path, slow, fast)
+    assert load("a", models_dir=models, cache_dir=tmp_path).engine.engine == "onnxruntime-cpu"
+    assert load("a", engine="openvino", models_dir=models, cache_dir=tmp_path).engine.engine == "openvino"
+
+
+def test_load_when_fastest_precision_loses_too_much_then_not_chosen_unasked(models, tmp_path):
+    change_manifest(models / "a", quality={"loss_db": {"fp16": 0.9}})
+    remember(
+        models, tmp_path, ranking.Pair("openvino", "fp16", "BF16", 1.0), ranking.Pair("openvino", "fp32", "FP32", 2.0)
+    )
+    assert load("a", models_dir=models, cache_dir=tmp_path).engine.precision is Precision.FP32
+    assert load("a", "fp16", models_dir=models, cache_dir=tmp_path).engine.precision is Precision.FP16
+
+
+def test_ranking_when_pair_failed_then_kept_out_of_the_order():
+    found = ranking.Ranking(
+        (ranking.Pair("openvino", "fp32", error="no"), ranking.Pair("onnxruntime-cpu", "fp32", "FP32", 1.0))
+    )
+    assert found.order() == [("onnxruntime-cpu", Precision.FP32)]
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', '{"schema": 1, "key": "other", "pairs": []}'])
+def test_ranking_when_file_is_damaged_or_of_another_machine_then_none(models, tmp_path, text):
+    spec = read_manifest(models / "a")
+    (tmp_path / "ranking-a.json").write_text(text)
+    assert ranking.read(spec, tmp_path) is None
+
+
+def test_ranking_when_model_changes_then_measured_again(models, tmp_path):
+    remember(models, tmp_path, ranking.Pair("openvino", "fp32", "FP32", 1.0))
+    files = json.loads((models / "a" / "manifest.json").read_text())["files"]
+    change_manifest(models / "a", files={"fp32": {**files["fp32"], "sha256": "0" * 64}})
+    assert ranking.read(read_manifest(models / "a"), tmp_path) is None
+
+
+def test_start_measuring_when_child_ends_then_ranking_is_there(models, tmp_path):
+    child = ranking.start_measuring("a", tmp_path, models)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors
+    assert ranking.read(read_manifest(models / "a"), tmp_path) is not None
