@@ -29,7 +29,7 @@ class Command:
 
 
 COMMANDS = (
-    Command(("avatar",), "avatar_app.studio.avatar", "build an avatar folder from rendered pictures", ()),
+    Command(("avatar",), "avatar_app.studio.enrol.rendered", "build an avatar folder from rendered pictures", ()),
     Command(("train", "speech"), "avatar_app.studio.train.speech", "what a sound means for the lips"),
     Command(("train", "picture"), "avatar_app.studio.train.picture", "what the lips look like"),
     Command(("train", "student"), "avatar_app.studio.train.student", "both as one small network"),

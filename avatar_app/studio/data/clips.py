@@ -1,0 +1,192 @@
+"""The rendered clips of a head at rest: pictures of every mouth, and the parameters that they show."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.data.mouth import MOUTH_NAMES, N_MOUTH, REST
+
+log = logging.getLogger(__name__)
+
+UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+
+FPS = 25
+CROP_PX = 256
+STILL = "still_"
+REST_DISTANCE = 1e-3
+GET_THE_DATA = "Get the clips again, or name another data folder with --data."
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One rendered clip.
+
+    Attributes:
+        folder: holds `video.mp4`, `audio.flac`, `params.npz`.
+        is_train: whether it may be trained on.
+    """
+
+    folder: Path
+    is_train: bool
+
+    @property
+    def name(self) -> str:
+        """As in `clips.json`."""
+        return self.folder.name
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures with the parameters that they show.
+
+    Attributes:
+        frames: (n, 256, 256, 3) uint8 BGR; may be mapped from a file.
+        params: (n, 14) float32, columns as `MOUTH_NAMES`.
+        is_train: (n,) bool.
+        clip: (n,) int64, which clip each is from.
+    """
+
+    frames: UInt8
+    params: Float32
+    is_train: NDArray[np.bool_]
+    clip: NDArray[np.int64]
+
+
+def still_clips(nova: Path) -> list[Clip]:
+    """The clips whose head is at rest.
+
+    Raises:
+        StudioError: the list of clips cannot be read, or names none.
+    """
+    path = nova / "clips.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        clips = [
+            Clip(nova / "clips" / e["clip"], e["split"] == "train") for e in entries if e["clip"].startswith(STILL)
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudioError(f"The list of clips {path} cannot be read: {error}.", GET_THE_DATA) from error
+    if not clips:
+        raise StudioError(f"The list of clips {path} names no clip of a head at rest.", GET_THE_DATA)
+    return clips
+
+
+def read_params(clip: Clip) -> Float32:
+    """(n, 14) float32: the mouth at every picture.
+
+    Raises:
+        StudioError: they cannot be read, or are others than ours.
+    """
+    path = clip.folder / "params.npz"
+    try:
+        with np.load(path) as data:
+            names, params = [str(name) for name in data["names"]], data["params"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StudioError(f"The parameters {path} cannot be read: {error}.", GET_THE_DATA) from error
+    missing = set(MOUTH_NAMES) - set(names)
+    if missing:
+        raise StudioError(f"The parameters {path} lack {', '.join(sorted(missing))}.", GET_THE_DATA)
+    columns = [names.index(name) for name in MOUTH_NAMES]
+    return np.asarray(params[:, columns], dtype=np.float32)
+
+
+def read_frames(clip: Clip) -> Iterator[UInt8]:
+    """The pictures of a clip, (256, 256, 3) uint8 BGR each, in order.
+
+    Raises:
+        StudioError: the video cannot be read, or has another size.
+    """
+    path = clip.folder / "video.mp4"
+    try:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                if (frame.width, frame.height) != (CROP_PX, CROP_PX):
+                    raise StudioError(
+                        f"The video {path} is {frame.width} x {frame.height}, not {CROP_PX} x {CROP_PX}.", GET_THE_DATA
+                    )
+                yield np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    except (OSError, IndexError) as error:
+        raise StudioError(f"The video {path} cannot be read: {error}.", GET_THE_DATA) from error
+
+
+def rest_picture(clips: list[Clip], n_wanted: int = 60) -> UInt8:
+    """The head with its mouth at rest: the mean of pictures that differ in noise only, (256, 256, 3) uint8 BGR.
+
+    Raises:
+        StudioError: a clip cannot be read, or none shows the mouth at rest.
+    """
+    total, n_found = np.zeros((CROP_PX, CROP_PX, 3), np.float64), 0
+    for clip in clips:
+        is_rest = is_at_rest(read_params(clip))
+        for frame, take in zip(read_frames(clip), is_rest, strict=False):
+            if take:
+                total += frame
+                n_found += 1
+        if n_found >= n_wanted:
+            break
+    if not n_found:
+        raise StudioError("No clip shows the mouth at rest.", GET_THE_DATA)
+    return np.rint(total / n_found).astype(np.uint8)
+
+
+def is_at_rest(params: Float32) -> NDArray[np.bool_]:
+    """(n, 14) -> (n,): which of these mouths are at rest."""
+    distance: Float32 = np.abs(params - REST).max(axis=1)
+    return distance < REST_DISTANCE
+
+
+def load_pictures(nova: Path, cache: Path) -> Pictures:
+    """All pictures of all clips at rest of the head; decoded once into `cache`, then mapped from there.
+
+    A clip that cannot be read is left out, with a line that says which and why.
+
+    Raises:
+        StudioError: no clip can be read.
+    """
+    if not (cache / "pictures.json").exists():
+        _decode_all(still_clips(nova), cache)
+    with np.load(cache / "pictures.npz") as data:
+        params, is_train, clip = data["params"], data["is_train"], data["clip"]
+    return Pictures(np.load(cache / "frames.npy", mmap_mode="r"), params, is_train, clip)
+
+
+def _decode_all(clips: list[Clip], cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    frames, params, is_train, numbers = [], [], [], []
+    for number, clip in enumerate(clips):
+        try:
+            shown, pictures = read_params(clip), np.stack(list(read_frames(clip)))
+        except (StudioError, ValueError) as error:
+            log.warning("%s is left out: %s", clip.name, error)
+            continue
+        n = min(len(shown), len(pictures))
+        frames.append(pictures[:n])
+        params.append(shown[:n])
+        is_train += [clip.is_train] * n
+        numbers += [number] * n
+        log.info("%d of %d clips decoded: %s", number + 1, len(clips), clip.name)
+    if not frames:
+        raise StudioError("None of the clips can be read.", GET_THE_DATA)
+    _write_cache(cache, frames, params, is_train, numbers)
+
+
+def _write_cache(
+    cache: Path, frames: list[UInt8], params: list[Float32], is_train: list[bool], numbers: list[int]
+) -> None:
+    np.save(cache / "frames.npy", np.concatenate(frames))
+    shown = np.concatenate(params)
+    assert shown.shape[1] == N_MOUTH  # noqa: S101
+    np.savez(cache / "pictures.npz", params=shown, is_train=np.array(is_train), clip=np.array(numbers, np.int64))
+    # Written last: a cache without it was not finished.
+    (cache / "pictures.json").write_text(json.dumps({"n_frames": len(shown)}) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""From pictures to an avatar folder that the live path can open."""
