@@ -1,0 +1,78 @@
+"""From what a device delivers to blocks of 10 ms at 16 kHz."""
+
+from __future__ import annotations
+
+import numpy as np
+import soxr
+
+from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns
+from avatar_app.live.mic.level import Level
+from avatar_app.live.mic.mic import BLOCK_SAMPLES
+
+# Capture times jitter with the driver: follow them slowly, but take a jump (lost sound) at once.
+TIME_SHARE = 1 / 64
+JUMP_NS = ms_to_ns(40)
+
+
+class SoundChain:
+    """Cleans, mixes down, amplifies, resamples and cuts. Thread: the microphone's.
+
+    Args:
+        rate_hz: of the device.
+        level: gain, mute and meter.
+    """
+
+    def __init__(self, rate_hz: int, level: Level) -> None:
+        self._rate_hz = rate_hz
+        self._level = level
+        self._resampler = soxr.ResampleStream(rate_hz, LIVE_RATE_HZ, 1, dtype="float32", quality="HQ")
+        self._rest: Float32 = np.zeros(0, np.float32)
+        self._n_in = 0
+        self._n_out = 0
+        self._t_origin_ns: float | None = None
+        self.n_bad_samples = 0
+
+    def feed(self, samples: Float32, t_capture_ns: int) -> list[AudioBlock]:
+        """Take what the device delivered.
+
+        Args:
+            samples: (n, channels) float32.
+            t_capture_ns: capture instant of the first of them, on the program's clock.
+
+        Returns:
+            The blocks that are complete now; the first ever is marked as a restart.
+        """
+        self._follow_time(t_capture_ns)
+        self._n_in += len(samples)
+        sound = self._level.apply(self._mono(samples))
+        self._rest = np.concatenate((self._rest, self._resampler.resample_chunk(sound)))
+        blocks = []
+        while len(self._rest) >= BLOCK_SAMPLES:
+            blocks.append(self._cut())
+        return blocks
+
+    def _cut(self) -> AudioBlock:
+        piece, self._rest = self._rest[:BLOCK_SAMPLES].copy(), self._rest[BLOCK_SAMPLES:]
+        piece.flags.writeable = False
+        index = self._n_out
+        self._n_out += BLOCK_SAMPLES
+        # The resampler holds sound back but does not shift it: sample k out is the instant k / 16 kHz of the stream.
+        t_ns = int(self._t_origin_ns or 0) + index * NS_PER_S // LIVE_RATE_HZ
+        return AudioBlock(t_ns, index, piece, did_restart=index == 0)
+
+    def _follow_time(self, t_capture_ns: int) -> None:
+        """Keep the instant at which the stream's first sample was captured."""
+        seen_ns = t_capture_ns - self._n_in * NS_PER_S / self._rate_hz
+        if self._t_origin_ns is None or abs(seen_ns - self._t_origin_ns) > JUMP_NS:
+            self._t_origin_ns = seen_ns
+        else:
+            self._t_origin_ns += TIME_SHARE * (seen_ns - self._t_origin_ns)
+
+    def _mono(self, samples: Float32) -> Float32:
+        is_bad = ~np.isfinite(samples)
+        if is_bad.any():
+            self.n_bad_samples += int(is_bad.sum())
+            samples = np.where(is_bad, np.float32(0), samples)
+        mono: Float32 = samples.mean(axis=1, dtype=np.float32)
+        return mono

@@ -1,0 +1,57 @@
+"""A microphone by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.live.mic.device import DeviceMic
+from avatar_app.live.mic.file import FileMic
+from avatar_app.live.mic.mic import Mic, MicDevice
+from avatar_app.live.mic.portaudio import PortAudio
+from avatar_app.settings.paths import demo_sample
+
+DEMO = "demo"
+FILE_PREFIX = "file:"
+
+# One for the process, as PortAudio itself is; it does nothing until it is asked.
+_portaudio = PortAudio()
+
+
+def open_mic(name: str, clock: Clock, notices: NoticeBoard, gain_db: float = 0.0) -> Mic:
+    """The microphone of a name; `start` opens it.
+
+    Args:
+        name: "" for the system's default, `NAME, HOST API` for a device, `file:PATH`, or `demo`.
+        clock: the program's.
+        notices: where a lost device is told.
+        gain_db: amplification.
+
+    Raises:
+        AudioInputError: this machine has no such microphone.
+    """
+    if name == DEMO:
+        return FileMic(demo_sample(), clock, notices, gain_db, is_loop=True)
+    if name.startswith(FILE_PREFIX):
+        return FileMic(Path(name[len(FILE_PREFIX) :]).expanduser(), clock, notices, gain_db, is_loop=False)
+    _portaudio.check(name)
+    return DeviceMic(name, clock, notices, gain_db, _portaudio)
+
+
+def list_devices() -> tuple[MicDevice, ...]:
+    """All microphones of this machine.
+
+    Raises:
+        AudioInputError: the sound system does not answer.
+    """
+    return _portaudio.devices()
+
+
+def refresh_devices() -> bool:
+    """Look for microphones anew; False while one is open, which then goes on undisturbed.
+
+    Raises:
+        AudioInputError: the sound system does not answer.
+    """
+    return _portaudio.refresh()

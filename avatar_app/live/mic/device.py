@@ -1,0 +1,175 @@
+"""A microphone of the machine: stays with its device, and finds it again when it was gone."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import AudioInputError
+from avatar_app.contracts.handoff import Ring
+from avatar_app.contracts.notices import Level as NoticeLevel
+from avatar_app.contracts.notices import Notice, NoticeBoard
+from avatar_app.contracts.packets import AudioBlock
+from avatar_app.contracts.units import ms_to_ns, s_to_ns
+from avatar_app.live.mic.chain import SoundChain
+from avatar_app.live.mic.level import Level
+from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
+from avatar_app.live.mic.portaudio import Delivery, OpenDevice, PortAudio
+from avatar_app.live.worker import Worker
+
+log = logging.getLogger(__name__)
+
+STALL_NS = ms_to_ns(1500)
+RETRY_NS = s_to_ns(3)
+# Two seconds of deliveries: a worker that is late loses nothing.
+N_DELIVERIES = 200
+NOTICE_KEY = "mic"
+
+
+class DeviceMic:
+    """A microphone that PortAudio knows.
+
+    Thread: `start` and `stop` by the owner, the rest any; sound is worked on by a thread of its own, because the
+    driver's must not wait.
+
+    Args:
+        name: label of the device; "" means the system's default.
+        clock: the program's.
+        notices: where a lost device is told.
+        gain_db: amplification.
+        portaudio: where devices come from.
+    """
+
+    def __init__(self, name: str, clock: Clock, notices: NoticeBoard, gain_db: float, portaudio: PortAudio) -> None:
+        self._name = name
+        self._clock = clock
+        self._notices = notices
+        self._portaudio = portaudio
+        self._gain_db = gain_db
+        self._is_muted = False
+        self._level = Level(1, gain_db)
+        self._chain: SoundChain | None = None
+        self._open: OpenDevice | None = None
+        self._ring: Ring[AudioBlock] | None = None
+        self._deliveries: Ring[Delivery] = Ring(N_DELIVERIES)
+        self._ended = threading.Event()
+        self._state = MicState.STOPPED
+        self._n_overflows = 0
+        self._n_bad_samples = 0
+        self._t_heard_ns = 0
+        self._t_retry_ns = 0
+        self._worker = Worker("mic", self._step, clock, notices)
+
+    def start(self, ring: Ring[AudioBlock]) -> None:
+        """Open the device and begin.
+
+        Raises:
+            AudioInputError: it is not there, or cannot be opened.
+        """
+        self._ring = ring
+        self._open_device()
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Close the device; twice is fine."""
+        self._worker.stop()
+        self._close_device()
+        self._state = MicState.STOPPED
+
+    def status(self) -> MicStatus:
+        """How it goes."""
+        opened, level = self._open, self._level
+        is_running = self._state is MicState.RUNNING and opened is not None
+        chain = self._chain
+        return MicStatus(
+            state=self._state,
+            device=self._name,
+            rate_hz=opened.device.rate_hz if opened is not None else 0,
+            n_channels=opened.n_channels if opened is not None else 0,
+            level_db=level.level_db if is_running else SILENT_DB,
+            peak_db=level.peak_db if is_running else SILENT_DB,
+            n_overflows=self._n_overflows,
+            n_bad_samples=self._n_bad_samples + (chain.n_bad_samples if chain is not None else 0),
+        )
+
+    def set_gain_db(self, gain_db: float) -> None:
+        """Amplify from now on."""
+        self._gain_db = gain_db
+        self._level.set_gain_db(gain_db)
+
+    def set_muted(self, is_muted: bool) -> None:
+        """Give silence from now on, or no longer."""
+        self._is_muted = is_muted
+        self._level.set_muted(is_muted)
+
+    def _open_device(self) -> None:
+        self._deliveries.clear()
+        self._ended.clear()
+        opened = self._find_and_open()
+        # From now on this very device, even where "the default" was asked for: never another one without a word.
+        self._name = opened.device.label
+        self._level = Level(opened.device.rate_hz, self._gain_db)
+        self._level.set_muted(self._is_muted)
+        self._chain = SoundChain(opened.device.rate_hz, self._level)
+        self._open = opened
+        self._t_heard_ns = self._clock.now_ns()
+        self._state = MicState.RUNNING
+        log.info("microphone %s at %d Hz, %d channels", self._name, opened.device.rate_hz, opened.n_channels)
+
+    def _find_and_open(self) -> OpenDevice:
+        """Open the device; one that was plugged in since PortAudio started is found at the second look."""
+        try:
+            return self._portaudio.open(self._name, self._clock, self._deliveries.put, self._ended.set)
+        except AudioInputError:
+            if not self._portaudio.refresh():
+                raise
+            return self._portaudio.open(self._name, self._clock, self._deliveries.put, self._ended.set)
+
+    def _close_device(self) -> None:
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.close()
+        if self._chain is not None:
+            self._n_bad_samples += self._chain.n_bad_samples
+            self._chain = None
+
+    def _step(self, stop: threading.Event) -> None:
+        if self._state is MicState.LOST:
+            self._look_again(stop)
+            return
+        delivery = self._deliveries.take(timeout_s=0.1)
+        if delivery is not None:
+            self._hear(delivery)
+        elif self._ended.is_set() or self._clock.now_ns() - self._t_heard_ns > STALL_NS:
+            self._lose()
+
+    def _hear(self, delivery: Delivery) -> None:
+        self._t_heard_ns = self._clock.now_ns()
+        self._n_overflows += delivery.is_overflow
+        if self._chain is None or self._ring is None:
+            return
+        for block in self._chain.feed(delivery.samples, delivery.t_capture_ns):
+            self._ring.put(block)
+
+    def _lose(self) -> None:
+        self._close_device()
+        self._state = MicState.LOST
+        self._t_retry_ns = self._clock.now_ns() + RETRY_NS
+        text = f"The microphone {self._name} is gone, so the face rests."
+        what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
+        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, what_to_do))
+        log.warning("%s", text)
+
+    def _look_again(self, stop: threading.Event) -> None:
+        if self._clock.now_ns() < self._t_retry_ns:
+            stop.wait(0.1)
+            return
+        self._t_retry_ns = self._clock.now_ns() + RETRY_NS
+        try:
+            self._portaudio.refresh()
+            self._open_device()
+        except AudioInputError as error:
+            log.info("still no microphone: %s", error)
+            return
+        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.INFO, f"The microphone {self._name} is back."))

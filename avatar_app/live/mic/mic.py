@@ -1,0 +1,88 @@
+"""What a microphone is to the rest of the program."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Protocol
+
+from avatar_app.contracts.handoff import Ring
+from avatar_app.contracts.packets import AudioBlock
+
+BLOCK_SAMPLES = 160
+SILENT_DB = -120.0
+
+
+class MicState(enum.Enum):
+    """Whether sound comes."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class MicDevice:
+    """A microphone of this machine; named, because numbers change with every plug."""
+
+    name: str
+    host_api: str
+    n_channels: int
+    rate_hz: int
+    is_default: bool
+
+    @property
+    def label(self) -> str:
+        """What it is chosen by."""
+        return f"{self.name}, {self.host_api}"
+
+
+@dataclass(frozen=True, slots=True)
+class MicStatus:
+    """One look at a microphone.
+
+    Attributes:
+        device: its label, or the file.
+        rate_hz: native rate; 0 while stopped.
+        level_db: RMS after gain, dBFS, at least -120.
+        peak_db: peak after gain that falls slowly, dBFS.
+        n_overflows: times that the driver lost sound.
+        n_bad_samples: samples that were no numbers and became silence.
+    """
+
+    state: MicState
+    device: str
+    rate_hz: int
+    n_channels: int
+    level_db: float
+    peak_db: float
+    n_overflows: int
+    n_bad_samples: int
+
+
+class Mic(Protocol):
+    """A source of sound. Thread: the owner's; the sound comes from a thread of the microphone's own."""
+
+    def start(self, ring: Ring[AudioBlock]) -> None:
+        """Begin to put blocks of 160 samples into a ring.
+
+        Raises:
+            AudioInputError: the device or file cannot be opened.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End; twice is fine."""
+        ...
+
+    def status(self) -> MicStatus:
+        """How it goes."""
+        ...
+
+    def set_gain_db(self, gain_db: float) -> None:
+        """Amplify from now on."""
+        ...
+
+    def set_muted(self, is_muted: bool) -> None:
+        """Give silence instead of sound from now on, or no longer."""
+        ...
