@@ -87,6 +87,7 @@ class SpeechPart:
         self._grid: tuple[int, int] | None = None
         self._next_frame = 0
         self._n_heard = 0
+        self._n_gated = 0
         self._t_stream_ns = 0
         self._state = SpeechState(0, False, None)
 
@@ -127,6 +128,7 @@ class SpeechPart:
         self._openness[:] = 0
         self._grid = None
         self._n_heard = 0
+        self._n_gated = 0
 
     def feed(self, block: AudioBlock) -> None:
         """Take one block of sound and draw the mouths that became known through it."""
@@ -151,11 +153,10 @@ class SpeechPart:
 
     def _note_openness(self, block: AudioBlock) -> None:
         """Keep the gate's answer for every 10 ms heard."""
-        first = self._n_heard // 160
         self._n_heard += len(block.samples)
-        openness = self._gate.feed(block)
-        for slot in range(first, max(first + 1, self._n_heard // 160)):
-            self._openness[slot % GATE_HISTORY_BLOCKS] = openness
+        for openness in self._gate.feed(block):
+            self._openness[self._n_gated % GATE_HISTORY_BLOCKS] = openness
+            self._n_gated += 1
 
     def _draw_due(self, columns: MelColumns) -> None:
         self._history.append(columns.columns)
@@ -199,7 +200,7 @@ class SpeechPart:
 
     def _weight(self, t_frame_s: float, lookahead_ms: int) -> float:
         """Widest openness of the gate from the frame's instant to shortly after it: opens early, never shuts early."""
-        newest = max(0, self._n_heard // 160 - 1)
+        newest = max(0, self._n_gated - 1)
         oldest = max(0, newest - GATE_HISTORY_BLOCKS + 1)
         ahead_s = min(lookahead_ms, ANTICIPATION_MS) / 1000
         first, last = (min(max(int(t_s * 100), oldest), newest) for t_s in (t_frame_s, t_frame_s + ahead_s))

@@ -5,14 +5,11 @@ from avatar_app.contracts.packets import AudioBlock
 from avatar_app.live.frame import SpeechGate
 
 RATE_HZ = 16_000
-BLOCK = 160
 
 
 def openness(samples: np.ndarray) -> np.ndarray:
     """Openness for every 10 ms."""
-    gate = SpeechGate()
-    starts = range(0, len(samples) - BLOCK + 1, BLOCK)
-    return np.array([gate.feed(AudioBlock(0, k, samples[k : k + BLOCK].astype(np.float32))) for k in starts])
+    return np.array(SpeechGate().feed(AudioBlock(0, 0, samples.astype(np.float32))))
 
 
 def voice(duration_s: float, pitch_hz: float = 120.0, level: float = 0.1) -> np.ndarray:
@@ -88,10 +85,16 @@ def test_gate_when_silent_then_shut():
     assert not openness(np.zeros(RATE_HZ)).any()
 
 
+def test_gate_when_fed_in_pieces_then_answers_as_fed_whole():
+    sound = spoken().astype(np.float32)
+    gate, answers = SpeechGate(), []
+    for k in range(0, len(sound), 230):
+        answers += gate.feed(AudioBlock(0, k, sound[k : k + 230]))
+    assert np.array_equal(answers, openness(sound))
+
+
 def test_gate_when_stream_restarts_then_forgets():
     gate = SpeechGate()
-    sound = voice(1.0).astype(np.float32)
-    for k in range(0, RATE_HZ - BLOCK, BLOCK):
-        gate.feed(AudioBlock(0, k, sound[k : k + BLOCK]))
+    gate.feed(AudioBlock(0, 0, voice(1.0).astype(np.float32)))
     assert gate.openness == 1.0
-    assert gate.feed(AudioBlock(0, 0, np.zeros(BLOCK, np.float32), did_restart=True)) == 0.0
+    assert gate.feed(AudioBlock(0, 0, np.zeros(160, np.float32), did_restart=True)) == [0.0]

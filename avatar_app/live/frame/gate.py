@@ -61,6 +61,7 @@ class SpeechGate:
         """Forget all sound: shut, and the room unknown."""
         self._floor_db = FLOOR_START_DB
         self._voice_db = VOICE_START_DB
+        self._rest = np.zeros(0, np.float32)
         self._recent = np.zeros(PITCH_WINDOW * LIVE_RATE_HZ // PITCH_RATE_HZ, np.float32)
         self._n_voiced = 0
         self._since_voice = VOICE_MEMORY_BLOCKS
@@ -72,15 +73,21 @@ class SpeechGate:
         """The newest openness, 0..1."""
         return self._openness
 
-    def feed(self, block: AudioBlock) -> float:
-        """Hear 10 ms, 160 samples.
+    def feed(self, block: AudioBlock) -> list[float]:
+        """Hear any number of samples.
 
         Returns:
-            How far the mouth may open now, 0..1.
+            How far the mouth may open, 0..1, for every 10 ms that are complete now.
         """
         if block.did_restart:
             self.reset()
-        samples = block.samples
+        sound = np.concatenate((self._rest, block.samples))
+        n_pieces = len(sound) // BLOCK_SAMPLES
+        self._rest = sound[n_pieces * BLOCK_SAMPLES :]
+        pieces = sound[: n_pieces * BLOCK_SAMPLES].reshape(n_pieces, BLOCK_SAMPLES)
+        return [self._hear(piece) for piece in pieces]
+
+    def _hear(self, samples: Float32) -> float:
         self._recent = np.concatenate((self._recent, samples))[-len(self._recent) :]
         if self._is_speech(samples):
             self._hold = HOLD_BLOCKS
