@@ -35,7 +35,7 @@ COMMANDS = (
     Command(("train", "student"), "avatar_app.studio.train.student", "both as one small network"),
     Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
             ("torch", "onnx")),
-    Command(("evaluate",), "avatar_app.studio.evaluate", "quality of a model on held-out clips"),
+    Command(("evaluate",), "avatar_app.studio.evaluate.cli", "quality of a model on held-out clips"),
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class EngineInfo:
         engine: one of `ENGINES`.
         device: the processor, as in "CPU".
         precision: of the published graph.
-        arithmetic: what the engine itself says it computes in, most work first, as in "INT8 + BF16".
+        arithmetic: what the engine itself says it computes in, fewest bits first, as in "INT8 + BF16".
     """
 
     engine: str
@@ -50,8 +50,8 @@ class EngineInfo:
         name = PRECISION_NAMES[self.precision]
         if self.arithmetic == name:
             return name
-        if self.precision in (Precision.INT8, Precision.MIXED) and self.arithmetic.startswith("INT8"):
-            return name if self.precision is Precision.INT8 else f"{name} ({self.arithmetic})"
+        if self.precision in (Precision.INT8, Precision.MIXED) and "INT8" in self.arithmetic:
+            return f"{name} ({self.arithmetic})"
         return f"{name}, run as {self.arithmetic} on this {self.device}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -17,18 +16,8 @@ from avatar_app.live.student.engine import EngineInfo
 
 DEVICE = "CPU"
 # As the executed graph spells its layers' arithmetic.
-ARITHMETIC = {
-    "f32": "FP32",
-    "f16": "FP16",
-    "bf16": "BF16",
-    "u8": "INT8",
-    "i8": "INT8",
-    "FP32": "FP32",
-    "FP16": "FP16",
-    "BF16": "BF16",
-    "U8": "INT8",
-    "I8": "INT8",
-}
+ARITHMETIC = {"f32": "FP32", "f16": "FP16", "bf16": "BF16", "u8": "INT8", "i8": "INT8"}
+FEWEST_BITS = ("INT8", "FP16", "BF16", "FP32")
 WORKING_LAYERS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution")
 
 
@@ -66,13 +55,16 @@ class OpenVinoSession:
             raise ModelError(
                 f"OpenVINO cannot run this model: {_first_line(error)}.", "Choose another engine or precision."
             ) from error
-        self._inputs = {}
+        self._inputs: dict[str, Float32] = {}
         for port in self._compiled.inputs:
             # Filled in place for every frame, so that no tensor is made anew.
             array = np.zeros(tuple(port.shape), dtype=np.float32)
-            self._inputs[port.any_name] = array
+            self._inputs[port.get_node().get_friendly_name()] = array
             self._request.set_tensor(port, ov.Tensor(array, shared_memory=True))
-        self._outputs = {port.any_name: self._request.get_tensor(port).data for port in self._compiled.outputs}
+        # A tensor may have several names; the graph's own is among them.
+        self._outputs = {
+            name: self._request.get_tensor(port).data for port in self._compiled.outputs for name in port.names
+        }
         self._info = EngineInfo("openvino", DEVICE, precision, _arithmetic(self._compiled))
 
     @property
@@ -108,14 +100,13 @@ def _options(core: Any, precision: Precision, n_threads: int) -> dict[str, Any]:
 
 
 def _arithmetic(compiled: Any) -> str:
-    """What the layers that do the work run in, most frequent first, as the executed graph says."""
-    counts: Counter[str] = Counter()
+    """What the layers that do the work run in, fewest bits first, as the executed graph says."""
+    found = set()
     for layer in compiled.get_runtime_model().get_ops():
         facts = layer.get_rt_info()
         if str(_plain(facts["layerType"])) in WORKING_LAYERS:
-            spelled = str(_plain(facts["runtimePrecision"]))
-            counts[ARITHMETIC.get(spelled, spelled)] += 1
-    return " + ".join(name for name, _ in counts.most_common()) or "FP32"
+            found.add(ARITHMETIC[str(_plain(facts["runtimePrecision"])).lower()])
+    return " + ".join(sorted(found, key=FEWEST_BITS.index)) or "FP32"
 
 
 def _plain(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""From trained networks to a model folder that the live path can open."""

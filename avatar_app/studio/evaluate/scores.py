@@ -1,0 +1,86 @@
+"""Numbers for pictures of mouths."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+
+READ_SIZE = (24, 20)
+RIDGE = 10.0
+SSIM_SIGMA = 1.5
+SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+
+
+def psnr_db(drawn: UInt8, true: UInt8) -> float:
+    """Mean peak signal to noise ratio of (n, h, w, 3) pictures."""
+    errors = np.square(drawn.astype(np.float32) - true).mean(axis=(1, 2, 3))
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-3))))
+
+
+def ssim(drawn: UInt8, true: UInt8) -> float:
+    """Mean structural similarity of (n, h, w, 3) pictures in grey (Wang et al. 2004)."""
+    return float(np.mean([_ssim_of(a, b) for a, b in zip(drawn, true, strict=True)]))
+
+
+def correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Pearson's r of two curves; 0 where one of them is flat."""
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / size if size > 1e-9 else 0.0
+
+
+def motion(mouths: UInt8) -> float:
+    """Mean change of a pixel from picture to picture, in grey levels."""
+    steps = [np.abs(b.astype(np.int16) - a).mean() for a, b in itertools.pairwise(mouths)]
+    return float(np.mean(steps)) if steps else 0.0
+
+
+@dataclass(frozen=True)
+class OpeningReader:
+    """Reads the lip gap from a picture of the mouth: a linear map that was fitted to true pictures.
+
+    Attributes:
+        weight: (features + 1,) float64.
+    """
+
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, mouths: UInt8, opening_mm: Float32) -> OpeningReader:
+        """Fit to (n, h, w, 3) pictures and their (n,) lip gaps, by ridge regression."""
+        features = _features(mouths)
+        gram = features.T @ features + RIDGE * np.eye(features.shape[1])
+        weight: NDArray[np.float64] = np.linalg.solve(gram, features.T @ opening_mm).astype(np.float64)
+        return cls(weight)
+
+    def read(self, mouths: UInt8) -> NDArray[np.float64]:
+        """Lip gap in millimetres of (n, h, w, 3) pictures."""
+        opening: NDArray[np.float64] = _features(mouths) @ self.weight
+        return opening
+
+
+def _features(mouths: UInt8) -> NDArray[np.float64]:
+    small = np.stack([cv2.resize(m, READ_SIZE, interpolation=cv2.INTER_AREA) for m in mouths])
+    flat = small.reshape(len(mouths), -1).astype(np.float64) / 255
+    return np.concatenate((flat, np.ones((len(flat), 1))), axis=1)
+
+
+def _ssim_of(a: UInt8, b: UInt8) -> float:
+    x, y = (cv2.cvtColor(p, cv2.COLOR_BGR2GRAY).astype(np.float64) for p in (a, b))
+    mean_x, mean_y = _blur(x), _blur(y)
+    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    shared = _blur(x * y) - mean_x * mean_y
+    top = (2 * mean_x * mean_y + SSIM_C1) * (2 * shared + SSIM_C2)
+    bottom = (mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2)
+    return float((top / bottom).mean())
+
+
+def _blur(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return cv2.GaussianBlur(x, (11, 11), SSIM_SIGMA)  # type: ignore[no-any-return]

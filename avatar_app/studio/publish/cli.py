@@ -1,0 +1,70 @@
+"""`avatar-app studio publish`: from run folders to a registered model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.live.frame import Avatar
+from avatar_app.settings.paths import models_dir
+from avatar_app.studio.evaluate.report import load_test_data
+from avatar_app.studio.publish.graphs import Source, nova_96, nova_hd
+from avatar_app.studio.publish.package import publish, register
+
+log = logging.getLogger(__name__)
+
+FACTS = ("speech.json", "picture.json", "nova96.json")
+
+
+def _source(arguments: argparse.Namespace) -> Source:
+    if arguments.model == "nova-96":
+        if arguments.student is None:
+            raise StudioError("nova-96 needs a trained student.", "Name its `best` folder with --student.")
+        return nova_96(arguments.student)
+    if arguments.speech is None or arguments.picture is None:
+        raise StudioError("nova-hd needs two trained networks.", "Name their `best` folders: --speech, --picture.")
+    return nova_hd(arguments.speech, arguments.picture)
+
+
+def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the runs say of themselves."""
+    folders = [f for f in (arguments.speech, arguments.picture, arguments.student) if f is not None]
+    files = [folder / name for folder in folders for name in FACTS if (folder / name).exists()]
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of `avatar-app studio publish`."""
+    parser = argparse.ArgumentParser(prog="avatar-app studio publish", description=__doc__)
+    parser.add_argument("model", choices=("nova-hd", "nova-96"))
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/")
+    parser.add_argument("--speech", type=Path, help="`best` folder of `studio train speech`")
+    parser.add_argument("--picture", type=Path, help="`best` folder of `studio train picture`")
+    parser.add_argument("--student", type=Path, help="`best` folder of `studio train student`")
+    parser.add_argument("--models-dir", type=Path, default=models_dir())
+    parser.add_argument("--default", action="store_true", help="make it the default model")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    torch.set_num_threads(1)
+    try:
+        source = _source(arguments)
+        face = Avatar.load("nova").face_input(source.size_px)
+        publish(source, arguments.data, load_test_data(arguments.data), face, arguments.models_dir, _facts(arguments))
+        if arguments.default:
+            register(source.id, arguments.models_dir, default=source.id)
+    except UserError as error:
+        log.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""What a model must pass before it may be used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.student_spec import Precision, StudentSpec
+from avatar_app.live.student.ranking import BUDGET_DB
+from avatar_app.live.student.student import Student, open_student
+from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.publish.calibration import features_of, feed
+from avatar_app.studio.publish.graphs import Source
+
+Float32 = NDArray[np.float32]
+
+ENGINES = ("openvino", "onnxruntime-cpu")
+MAX_FILE_BYTES = 16_000_000
+# FP32 in any engine equals torch but for the order of sums; in fewer bits a picture may differ by so much.
+MIN_PSNR_DB = {Precision.FP32: 60.0, Precision.FP16: 50.0, Precision.MIXED: 42.0, Precision.INT8: 30.0}
+N_ROUNDS = 5
+STEPS_PER_ROUND = 40
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A few inputs, and what torch draws for them.
+
+    Attributes:
+        windows: (n, 80, W) float32.
+        heads: (n,) which look-ahead.
+        patches: (n, 3, h, w) float32.
+        face: (1, 6, S, S) float32, or empty.
+    """
+
+    windows: Float32
+    heads: NDArray[np.int64]
+    patches: Float32
+    face: Float32
+
+    def save(self, path: Path) -> None:
+        """Write `golden.npz`; pictures in 16 bits, which is finer than any tolerance."""
+        np.savez_compressed(
+            path,
+            windows=self.windows,
+            heads=self.heads,
+            patches=self.patches.astype(np.float16),
+            face=self.face.astype(np.float32),
+        )
+
+
+@torch.no_grad()
+def make_golden(source: Source, windows: Sequence[Float32], face: Float32 | None) -> Golden:
+    """Ask torch."""
+    heads = np.arange(len(windows)) % len(LOOKAHEADS_MS)
+    features = features_of(source, face)
+    patches = []
+    for window, head in zip(windows, heads, strict=True):
+        inputs = feed(window, int(head), features)
+        patches.append(source.net(*(torch.from_numpy(value) for value in inputs.values())).numpy())
+    nothing = np.zeros(0, np.float32)
+    return Golden(np.stack(windows), heads, np.concatenate(patches), nothing if face is None else face)
+
+
+def check_golden(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, float]:
+    """Compare every precision in every engine with torch; PSNR in dB by `engine precision`.
+
+    Raises:
+        StudioError: one differs by too much.
+    """
+    found = {}
+    for engine in ENGINES:
+        for precision in spec.files:
+            with_student = _opened(folder, spec, engine, precision, golden)
+            found[f"{engine} {precision.value}"] = round(_psnr_db(with_student, golden), 1)
+            with_student.close()
+            if found[f"{engine} {precision.value}"] < MIN_PSNR_DB[precision]:
+                raise StudioError(
+                    f"{spec.id} in {precision.value} with {engine} is {found[f'{engine} {precision.value}']} dB from"
+                    f" what was trained; at least {MIN_PSNR_DB[precision]} dB are needed.",
+                    "Look at the layers that the sweep names, or leave this precision out.",
+                )
+    return found
+
+
+def check_budget(losses_db: Mapping[str, float]) -> None:
+    """Mixed must keep the quality of FP32.
+
+    Raises:
+        StudioError: it does not.
+    """
+    loss_db = losses_db[Precision.MIXED.value]
+    if loss_db > BUDGET_DB:
+        raise StudioError(
+            f"Mixed loses {loss_db:.2f} dB of mouth PSNR against FP32; {BUDGET_DB} dB are allowed.",
+            "Keep more layers in float.",
+        )
+
+
+def check_sizes(folder: Path, spec: StudentSpec) -> None:
+    """Students are small.
+
+    Raises:
+        StudioError: a file is too large.
+    """
+    for file in spec.files.values():
+        if (folder / file.name).stat().st_size > MAX_FILE_BYTES:
+            raise StudioError(f"{file.name} is larger than {MAX_FILE_BYTES} bytes.", "Train a smaller network.")
+
+
+def measure_speed(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, Any]:
+    """Median milliseconds of a step, one thread, engines and precisions in turns, by `engine precision`."""
+    students = {
+        f"{engine} {precision.value}": _opened(folder, spec, engine, precision, golden)
+        for engine in ENGINES
+        for precision in spec.files
+    }
+    times_ms: dict[str, list[float]] = {name: [] for name in students}
+    for _ in range(N_ROUNDS):
+        for name, student in students.items():
+            times_ms[name] += [_step_ms(student, golden, k) for k in range(STEPS_PER_ROUND)]
+    for student in students.values():
+        student.close()
+    return {name: round(float(np.median(values)), 3) for name, values in times_ms.items()}
+
+
+def check_speed(times_ms: Mapping[str, float]) -> None:
+    """Fewer bits must be faster, or they are of no use.
+
+    Raises:
+        StudioError: INT8 or mixed is slower than FP32 in the same engine.
+    """
+    for engine in ENGINES:
+        for precision in (Precision.INT8, Precision.MIXED):
+            if times_ms[f"{engine} {precision.value}"] > times_ms[f"{engine} {Precision.FP32.value}"]:
+                raise StudioError(f"{precision.value} is slower than FP32 in {engine}.", "See which layers stay float.")
+
+
+def _opened(folder: Path, spec: StudentSpec, engine: str, precision: Precision, golden: Golden) -> Student:
+    student = open_student(folder, spec, engine, precision)
+    if golden.face.size:
+        student.set_face(golden.face)
+    return student
+
+
+def _psnr_db(student: Student, golden: Golden) -> float:
+    """How near the drawn 8-bit pictures are to torch's."""
+    errors = []
+    for window, head, patch in zip(golden.windows, golden.heads, golden.patches, strict=True):
+        drawn = student.draw(window, LOOKAHEADS_MS[head]).astype(np.float32)
+        true = np.rint(patch.transpose(1, 2, 0).astype(np.float32) * 255)
+        errors.append(np.square(drawn - true).mean())
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
+
+
+def _step_ms(student: Student, golden: Golden, k: int) -> float:
+    window = golden.windows[k % len(golden.windows)]
+    t_start_s = time.perf_counter()
+    student.draw(window, LOOKAHEADS_MS[-1])
+    return 1e3 * (time.perf_counter() - t_start_s)

@@ -1,0 +1,199 @@
+"""Writes a model folder, and registers it when it passed the gate."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from avatar_app.contracts.mel_spec import MEL
+from avatar_app.contracts.student_spec import MANIFEST_SCHEMA, Precision, StudentSpec
+from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.registry import REGISTRY_SCHEMA
+from avatar_app.live.student.student import open_student
+from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.evaluate.report import TestData, clip_psnr_db, evaluate
+from avatar_app.studio.publish import gate, quantize
+from avatar_app.studio.publish.calibration import calibration_feeds
+from avatar_app.studio.publish.card import card
+from avatar_app.studio.publish.graphs import Source, export_face, export_student
+
+log = logging.getLogger(__name__)
+
+Float32 = NDArray[np.float32]
+
+LICENCE = "Apache-2.0"
+TRAINED_ON = (
+    "Rendered clips of Nova (ours, Apache-2.0)",
+    "LibriSpeech train-clean-100, 251 speakers (CC BY 4.0)",
+    "Voices of flite (synthetic)",
+)
+N_GOLDEN = 8
+# The look-ahead that precisions are compared at.
+COMPARED_MS = 160
+
+
+def publish(
+    source: Source, data: Path, tests: TestData, face: Float32, models_dir: Path, facts: Mapping[str, Any]
+) -> None:
+    """Export, quantize, measure, judge, write and register one student.
+
+    Args:
+        source: the student.
+        data: folder that holds speech/, for calibration.
+        tests: held-out clips and voices.
+        face: (1, 6, S, S) float32, the avatar's face at the student's size.
+        models_dir: where model folders lie.
+        facts: provenance: recipes and scores of the training runs.
+
+    Raises:
+        StudioError: the model did not pass; nothing is changed then.
+    """
+    unfinished = models_dir / f"{source.id}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    seen = face if source.face is not None else None
+    feeds = calibration_feeds(source, data, seen, np.random.default_rng(0))
+    sweep = _write_graphs(source, feeds, unfinished)
+    golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:: len(feeds) // N_GOLDEN][:N_GOLDEN]], seen)
+    golden.save(unfinished / "golden.npz")
+    manifest = _manifest(source, unfinished, {**facts, "sensitivity": sweep})
+    spec = _save_manifest(unfinished, manifest)
+    manifest["quality"] = _judge(unfinished, spec, golden, tests, face)
+    _save_manifest(unfinished, manifest)
+    (unfinished / "README.md").write_text(card(manifest), encoding="utf-8")
+    shutil.rmtree(models_dir / source.id, ignore_errors=True)
+    unfinished.rename(models_dir / source.id)
+    register(source.id, models_dir)
+
+
+def register(model_id: str, models_dir: Path, default: str | None = None) -> None:
+    """Add a model to the registry; the first one is the default until another is named."""
+    path = models_dir / "registry.json"
+    data: dict[str, Any] = {"schema": REGISTRY_SCHEMA, "models": []}
+    if path.exists():
+        data = json.loads(path.read_text(encoding="utf-8"))
+    if model_id not in data["models"]:
+        data["models"].append(model_id)
+    data["default"] = default or data.get("default", model_id)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _write_graphs(source: Source, feeds: list[quantize.Feed], folder: Path) -> dict[str, Any]:
+    """Write a file for each precision; what the sweep found."""
+    exact = quantize.prepared(export_student(source))
+    nodes = quantize.candidates(exact, ())
+    damages = quantize.sweep(exact, feeds, nodes, log.info)
+    careful = [damage for damage in damages if not damage.node.startswith(source.stays_float or ("?",))]
+    mixed, n_float = quantize.to_mixed(exact, feeds, careful)
+    graphs = {
+        Precision.FP32: exact,
+        Precision.FP16: quantize.to_fp16(exact),
+        Precision.INT8: quantize.to_int8(exact, feeds, nodes),
+        Precision.MIXED: mixed,
+    }
+    for precision, graph in graphs.items():
+        _save_graph(source, graph, folder / f"student-{precision.value}.onnx")
+    face = export_face(source)
+    if face is not None:
+        _save_graph(source, face, folder / "face.onnx")
+    stays_float = [d.node for d in damages if d not in careful] + [d.node for d in careful[:n_float]]
+    return {"psnr_db": {d.node: round(d.psnr_db, 1) for d in damages}, "float_in_mixed": stays_float}
+
+
+def _save_graph(source: Source, graph: onnx.ModelProto, path: Path) -> None:
+    about = {
+        "title": source.title,
+        "architecture": source.architecture,
+        "licence": LICENCE,
+        "trained_on": "; ".join(TRAINED_ON),
+    }
+    del graph.metadata_props[:]
+    for key, value in about.items():
+        graph.metadata_props.add(key=key, value=value)
+    onnx.save(graph, path)
+
+
+def _manifest(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    box = source.box
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "id": source.id,
+        "title": source.title,
+        "architecture": source.architecture,
+        "avatar_id": "nova",
+        "size_px": source.size_px,
+        "n_mel_columns": source.n_mel_columns,
+        "mel_fingerprint": MEL.fingerprint(),
+        "lookahead_ms": list(LOOKAHEADS_MS),
+        "patch_box": [box.x, box.y, box.w, box.h],
+        "files": {p.value: _entry(folder / f"student-{p.value}.onnx") for p in Precision},
+        "face_file": _entry(folder / "face.onnx") if source.face is not None else None,
+        "golden_file": _entry(folder / "golden.npz"),
+        "licence": LICENCE,
+        "n_parameters": source.n_parameters,
+        "provenance": {"trained_on": list(TRAINED_ON), "commit": _commit(), "versions": _versions(), **facts},
+        "quality": {},
+    }
+
+
+def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData, face: Float32) -> dict[str, Any]:
+    """All measurements; raises where one is not good enough."""
+    gate.check_sizes(folder, spec)
+    near_db = gate.check_golden(folder, spec, golden)
+    psnr_db = {}
+    for precision in spec.files:
+        student = open_student(folder, spec, "openvino", precision)
+        student.set_face(face)
+        psnr_db[precision.value] = clip_psnr_db(student, tests, COMPARED_MS)
+        student.close()
+    losses_db = {name: round(psnr_db[Precision.FP32.value] - value, 3) for name, value in psnr_db.items()}
+    log.info("loss against FP32 in dB: %s", losses_db)
+    gate.check_budget(losses_db)
+    times_ms = gate.measure_speed(folder, spec, golden)
+    log.info("median step in ms: %s", times_ms)
+    gate.check_speed(times_ms)
+    student = open_student(folder, spec, "openvino", Precision.MIXED)
+    student.set_face(face)
+    scores = evaluate(student, tests)
+    return {
+        "loss_db": losses_db,
+        "golden_psnr_db": near_db,
+        "step_ms": {"machine": f"{platform.machine()}, one thread", **times_ms},
+        "held_out": {"precision": "mixed", **scores},
+    }
+
+
+def _save_manifest(folder: Path, manifest: Mapping[str, Any]) -> StudentSpec:
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return read_manifest(folder)
+
+
+def _entry(path: Path) -> dict[str, str]:
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    here = Path(__file__).parent
+    done = subprocess.run([git, "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("torch", "onnx", "onnxruntime", "openvino", "numpy")}
