@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,8 @@ from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
 from avatar_app.live.frame import Avatar, Background, Compositor, Pacer
 from avatar_app.live.latency import RateMeter, StageMeters
+
+log = logging.getLogger(__name__)
 
 # A mouth older than this belongs to a sound that stopped coming: the face goes idle.
 STALE_NS = ms_to_ns(250)
@@ -173,6 +176,8 @@ class FramePart:
         self.rate.note(t_ready_ns)
         old = self.counts
         is_talking = self._patch is not None and self._patch.pixels is not None
+        if is_talking and old.t_first_mouth_ns is None:
+            log.info("first talking picture")
         self.counts = FrameCounts(
             n_shown=old.n_shown + 1,
             n_repeated=old.n_repeated + (not is_new),

@@ -32,7 +32,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         "|---|---|---|---|",
         *_precision_rows(manifest["quality"]),
         "",
-        f"Median milliseconds of a step, all measured in turns in one run ({manifest['quality']['step_ms']['machine']}).",
+        f"Median milliseconds of a step, all in turns in one run ({manifest['quality']['step_ms']['machine']}).",
     ]
     return "\n".join(lines) + "\n"
 

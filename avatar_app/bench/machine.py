@@ -1,0 +1,46 @@
+"""Which machine the figures belong to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from avatar_app import __version__
+
+PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-contrib-python", "PySide6-Essentials")
+
+
+def facts() -> dict[str, Any]:
+    """Processor, cores, memory, system and versions."""
+    return {
+        "program": __version__,
+        "cpu": cpu_name(),
+        "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := package_version(name))},
+    }
+
+
+def cpu_name() -> str:
+    """The processor's name, as well as the system knows it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def package_version(name: str) -> str:
+    """Version of an installed package; empty when it is not."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

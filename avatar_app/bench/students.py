@@ -1,0 +1,33 @@
+"""How long one mouth takes: every registered student, engine and precision, one thread."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from avatar_app.live.student import list_models, ranking
+from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.registry import find_model
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """By model: every pair of engine and precision, and the fastest of them.
+
+    Raises:
+        ModelError: a model cannot be used.
+    """
+    return {model_id: _model(model_id, seconds) for model_id in list_models()}
+
+
+def _model(model_id: str, seconds: float) -> dict[str, Any]:
+    folder = find_model(model_id)
+    spec = read_manifest(folder)
+    found = ranking.measure(folder, seconds)
+    running = [pair for pair in found.pairs if not pair.error]
+    fastest = min(running, key=lambda pair: pair.p95_ms)
+    return {
+        "n_parameters": spec.n_parameters,
+        "pairs": [asdict(pair) for pair in found.pairs],
+        "fastest": asdict(fastest),
+        "quality": spec.quality,
+    }

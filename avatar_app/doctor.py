@@ -1,0 +1,264 @@
+"""`avatar-app doctor`: checks this machine, and says what to do about what fails.
+
+The JSON (`--json`) is for other programs; its format has a version, `schema`, and is described in
+`packaging/interfaces.md`.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avatar_app.bench import machine
+from avatar_app.contracts.clock import MonotonicClock
+from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.student_spec import Precision
+from avatar_app.live.frame import Avatar
+from avatar_app.live.mic import list_devices
+from avatar_app.live.pipeline import LivePipeline
+from avatar_app.live.student import Student, list_models
+from avatar_app.live.student.engine import installed_engines
+from avatar_app.live.student.folder import read_manifest, verified_bytes
+from avatar_app.live.student.registry import find_model
+from avatar_app.live.student.student import open_student
+from avatar_app.settings.paths import ProfilePaths, assets_dir, demo_sample
+from avatar_app.settings.schema import Settings
+
+SCHEMA = 1
+LATENCY_RUN_S = 4.0
+START_TIMEOUT_S = 20.0
+# A picture later than this after its sound feels late.
+GOOD_LATENCY_MS = 250.0
+MIN_GOLDEN_PSNR_DB = 30.0
+
+
+class Health(enum.Enum):
+    """How a check went; only `FAILED` keeps the program from working."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `what_to_do` is never empty when `health` is not OK."""
+
+    name: str
+    health: str
+    text: str
+    what_to_do: str = ""
+
+
+def run(settings: Settings, paths: ProfilePaths, notices: NoticeBoard, *, is_json: bool) -> int:
+    """Check everything and print it; exit code 1 when the program cannot work here."""
+    findings = list(examine(settings, paths, notices, tell=None if is_json else _print_line))
+    is_bad = any(finding.health == Health.FAILED.value for finding in findings)
+    if is_json:
+        report = {"schema": SCHEMA, "machine": machine.facts(), "findings": [asdict(f) for f in findings]}
+        print(json.dumps({**report, "is_healthy": not is_bad}, indent=2))  # noqa: T201
+    else:
+        print("\nAvatar cannot work here yet; see above." if is_bad else "\nAvatar can work here.")  # noqa: T201
+    return int(is_bad)
+
+
+def examine(
+    settings: Settings, paths: ProfilePaths, notices: NoticeBoard, tell: Callable[[Finding], None] | None = None
+) -> Iterator[Finding]:
+    """All findings, each told as soon as it is known."""
+    checks = (
+        _machine(),
+        _settings(paths, notices),
+        _profile(paths),
+        _screen(),
+        _microphones(),
+        _avatars(),
+        _models(),
+        _latency(settings, paths),
+    )
+    for finding in itertools.chain.from_iterable(checks):
+        if tell is not None:
+            tell(finding)
+        yield finding
+
+
+def _machine() -> Iterator[Finding]:
+    facts = machine.facts()
+    packages = ", ".join(f"{name} {found}" for name, found in facts["packages"].items())
+    yield _ok("machine", f"{facts['cpu']}, {facts['n_cores']} cores, {facts['memory_gb']} GB, {facts['system']}")
+    yield _ok("versions", f"avatar-app {facts['program']}, Python {facts['python']}, {packages}")
+    engines = installed_engines()
+    if engines:
+        yield _ok("engines", ", ".join(engines))
+    else:
+        yield _failed("engines", "No inference engine is installed.", "Run `python3 packaging/run.py` again.")
+
+
+def _settings(paths: ProfilePaths, notices: NoticeBoard) -> Iterator[Finding]:
+    """What loading the settings said; the command line has loaded them before."""
+    current = notices.current()
+    for notice in current:
+        yield _warning("settings", notice.text, notice.what_to_do or "Nothing needs to be done.")
+    if not current:
+        yield _ok("settings", str(paths.config_file))
+
+
+def _profile(paths: ProfilePaths) -> Iterator[Finding]:
+    folder = paths.config_file.parent
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if os.access(nearest, os.W_OK):
+        yield _ok("profile", f"{folder} can be written to")
+    else:
+        yield _warning("profile", f"{folder} cannot be written to, so settings are not kept.", "Use --profile-dir DIR.")
+
+
+def _screen() -> Iterator[Finding]:
+    has_none = sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if has_none:
+        yield _warning("screen", "There is no screen.", "Start from a desktop, or use `avatar-app render`.")
+    else:
+        yield _ok("screen", "there is one")
+
+
+def _microphones() -> Iterator[Finding]:
+    try:
+        devices = list_devices()
+    except UserError as error:
+        yield _warning("microphone", error.what, error.what_to_do)
+        return
+    for device in devices:
+        mark = ", the default" if device.is_default else ""
+        yield _ok("microphone", f"{device.label} ({device.rate_hz} Hz, {device.n_channels} channels{mark})")
+    if not devices:
+        yield _warning(
+            "microphone", "No microphone was found; the demo sample plays.", "Plug one in, or use --mic file:PATH."
+        )
+
+
+def _avatars() -> Iterator[Finding]:
+    for folder in sorted(path.parent for path in (assets_dir() / "avatars").glob("*/avatar.json")):
+        yield from _guarded("avatar", _avatar(folder.name))
+    if not demo_sample().is_file():
+        yield _failed("sample", f"The demo sample {demo_sample()} is missing.", "Install the program again.")
+
+
+def _avatar(avatar_id: str) -> Iterator[Finding]:
+    avatar = Avatar.load(avatar_id)
+    for k in range(avatar.n_idle):
+        avatar.idle(k)
+    yield _ok("avatar", f"{avatar.spec.title}: {avatar.n_idle} idle pictures of {avatar.spec.size_px} px")
+
+
+def _models() -> Iterator[Finding]:
+    try:
+        folders = [find_model(model_id) for model_id in list_models()]
+    except UserError as error:
+        yield _failed("model", error.what, error.what_to_do)
+        return
+    for folder in folders:
+        yield from _guarded("model", _model(folder))
+
+
+def _guarded(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Findings, and a failed one in place of an error."""
+    try:
+        yield from findings
+    except UserError as error:
+        yield _failed(name, error.what, error.what_to_do)
+
+
+def _model(folder: Path) -> Iterator[Finding]:
+    """Checksums of all files, then the golden pictures in every precision on the first engine that is installed."""
+    spec = read_manifest(folder)
+    for file in (*spec.files.values(), spec.golden_file, *([spec.face_file] if spec.face_file else [])):
+        verified_bytes(folder, file)
+    yield _ok("model", f"{spec.title}: all checksums are right")
+    for precision in spec.files:
+        for engine in installed_engines():
+            yield _golden(folder, engine, precision)
+
+
+def _golden(folder: Path, engine: str, precision: Precision) -> Finding:
+    spec = read_manifest(folder)
+    name = f"{spec.id} {precision.value} {engine}"
+    try:
+        student = open_student(folder, spec, engine, precision)
+    except UserError as error:
+        return _warning(name, error.what, error.what_to_do)
+    psnr_db = golden_psnr_db(folder, student)
+    label = student.engine.label
+    student.close()
+    if psnr_db < MIN_GOLDEN_PSNR_DB:
+        return _failed(
+            name, f"It draws other pictures than it should ({psnr_db:.0f} dB).", "Use --engine and --precision."
+        )
+    return _ok(name, f"{label}, {psnr_db:.0f} dB from what was published")
+
+
+def golden_psnr_db(folder: Path, student: Student) -> float:
+    """How near a student's pictures are to those that were published with it, in dB."""
+    with np.load(folder / student.spec.golden_file.name) as golden:
+        windows, heads, patches, face = (golden[name] for name in ("windows", "heads", "patches", "face"))
+    if face.size:
+        student.set_face(face)
+    errors = []
+    for window, head, patch in zip(windows, heads, patches, strict=True):
+        drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
+        errors.append(np.square(drawn - patch.transpose(1, 2, 0).astype(np.float32) * 255).mean())
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
+
+
+def _latency(settings: Settings, paths: ProfilePaths) -> Iterator[Finding]:
+    """One short run of the real pipeline."""
+    notices = NoticeBoard()
+    pipeline = LivePipeline(settings.replace(mic="demo"), paths, MonotonicClock(), notices)
+    pipeline.start()
+    try:
+        t_limit_s = time.monotonic() + START_TIMEOUT_S
+        while pipeline.status().t_first_mouth_ns is None and time.monotonic() < t_limit_s:
+            threading.Event().wait(0.05)
+        threading.Event().wait(LATENCY_RUN_S)
+        status = pipeline.status()
+    finally:
+        pipeline.stop()
+    if status.t_first_mouth_ns is None:
+        told = " ".join(notice.text for notice in notices.current())
+        yield _failed("live run", f"The face did not speak. {told}".strip(), "Send us this report.")
+        return
+    text = (
+        f"{status.fps_out:.1f} pictures a second, microphone to picture {status.latency_p50_ms:.0f} ms (p95"
+        f" {status.latency_p95_ms:.0f} ms), {status.model} in {status.precision} on {status.engine}"
+    )
+    if status.latency_p95_ms > GOOD_LATENCY_MS:
+        yield _warning("live run", text, "Choose a smaller look-ahead, or close other heavy programs.")
+    else:
+        yield _ok("live run", text)
+
+
+def _ok(name: str, text: str) -> Finding:
+    return Finding(name, Health.OK.value, text)
+
+
+def _warning(name: str, text: str, what_to_do: str) -> Finding:
+    return Finding(name, Health.WARNING.value, text, what_to_do)
+
+
+def _failed(name: str, text: str, what_to_do: str) -> Finding:
+    return Finding(name, Health.FAILED.value, text, what_to_do)
+
+
+def _print_line(finding: Finding) -> None:
+    mark = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}[finding.health]
+    hint = f"\n         {finding.what_to_do}" if finding.what_to_do else ""
+    print(f"{mark}  {finding.name}: {finding.text}{hint}")  # noqa: T201
