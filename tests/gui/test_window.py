@@ -68,11 +68,9 @@ def test_alt_and_letter_when_pressed_then_focus_the_control(desk, letter, find):
 
 def test_alt_and_letter_when_pressed_then_press_the_button(desk):
     key(desk, Qt.Key.Key_S, Qt.KeyboardModifier.AltModifier)
-    QTest.qWait(150)  # a mnemonic animates the press
-    assert desk.window.is_running
+    desk.qtbot.waitUntil(lambda: desk.window.is_running)  # a mnemonic animates the press
     key(desk, Qt.Key.Key_M, Qt.KeyboardModifier.AltModifier)
-    QTest.qWait(150)
-    assert desk.keeper.settings.is_muted
+    desk.qtbot.waitUntil(lambda: desk.keeper.settings.is_muted)
 
 
 def test_alt_when_held_then_underlines_the_letters(desk):
@@ -251,11 +249,11 @@ def test_settings_when_changed_then_are_saved_without_waiting_for_the_end(desk, 
 
 
 def test_geometry_when_restored_then_the_window_has_its_old_size(desk, make_desk):
-    desk.window.resize(1010, 707)
+    desk.window.resize(790, 707)
     desk.window.shut_down()
     again = make_desk(settings=Settings(window_geometry=desk.keeper.settings.window_geometry))
     again.window._restore(again.keeper.settings.window_geometry)
-    assert (again.window.width(), again.window.height()) == (1010, 707)
+    assert (again.window.width(), again.window.height()) == (790, 707)
 
 
 def test_geometry_when_nonsense_then_the_first_size_is_used(make_desk):

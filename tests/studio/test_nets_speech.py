@@ -35,11 +35,12 @@ def test_forward_when_sequence_then_each_output_equals_its_window():
 
 
 def test_forward_when_default_then_the_newest_and_the_oldest_column_matter():
-    net = _net(SpeechShape())
+    # Norms must follow their input here, or a random net of this depth says the same of every sound.
+    net = _net(SpeechShape()).train()
     n = net.shape.window_columns
-    mel = torch.zeros(1, 1, 80, n, requires_grad=True)
+    mel = torch.randn(32, 1, 80, n, requires_grad=True)
     net(mel).square().sum().backward()
-    reach = mel.grad[0, 0].abs().sum(0)
+    reach = mel.grad[:, 0].abs().sum((0, 1))
     assert reach[0] > 0
     assert reach[-1] > 0
 
@@ -73,5 +74,5 @@ def test_load_when_weights_are_cut_off_then_says_what_to_do(tmp_path):
     save_speech_net(tmp_path, _net(), {})
     file = tmp_path / "speech.safetensors"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(StudioError, match="Train"):
+    with pytest.raises(StudioError, match="(?i)train"):
         load_speech_net(tmp_path)

@@ -30,7 +30,7 @@ def test_settings_when_flags_are_given_then_they_lie_on_top_of_the_saved(tmp_pat
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--fps", "26", "doctor"), "Did you mean '25'"),
+        (("--fps", "26", "doctor"), "Use one of: 25, 30, 50, 60."),
         (("--precision", "int9", "doctor"), "Did you mean 'int8'"),
         (("studio", "trian"), "no studio command 'trian'"),
     ],

@@ -160,7 +160,7 @@ def test_load_when_manifest_is_broken_then_sentence(models, text):
     ("precision", "arithmetic", "label"),
     [
         (Precision.INT8, "INT8", "INT8"),
-        (Precision.INT8, "INT8 + FP32", "INT8"),
+        (Precision.INT8, "INT8 + FP32", "INT8 (INT8 + FP32)"),
         (Precision.INT8, "FP32", "INT8, run as FP32 on this CPU"),
         (Precision.FP16, "BF16", "FP16, run as BF16 on this CPU"),
         (Precision.MIXED, "INT8 + BF16", "mixed (INT8 + BF16)"),

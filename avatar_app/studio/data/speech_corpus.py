@@ -196,11 +196,14 @@ def _pack(utterances: Sequence[Utterance]) -> dict[str, NDArray[np.generic]]:
         "n_columns": np.array([len(u.magnitudes) for u in utterances]),
         "n_values": np.array([len(u.mouth) for u in utterances]),
     }
-    packed.update({field: np.concatenate([getattr(u, field) for u in utterances]) for field in _FIELDS})
+    if utterances:
+        packed.update({field: np.concatenate([getattr(u, field) for u in utterances]) for field in _FIELDS})
     return packed
 
 
 def _unpack(packed: np.lib.npyio.NpzFile) -> list[Utterance]:
+    if not len(packed["names"]):
+        return []
     columns, values = (np.cumsum(packed[name])[:-1] for name in ("n_columns", "n_values"))
     parts = zip(
         packed["names"],
