@@ -74,5 +74,5 @@ def test_load_when_weights_are_cut_off_then_says_what_to_do(tmp_path):
     save_speech_net(tmp_path, _net(), {})
     file = tmp_path / "speech.safetensors"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(StudioError, match="(?i)train"):
+    with pytest.raises(StudioError, match=r"(?i)train"):
         load_speech_net(tmp_path)

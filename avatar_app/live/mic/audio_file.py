@@ -48,10 +48,12 @@ def _mono_pieces(file: Path) -> Iterator[tuple[int, Float32]]:
     with av.open(str(file)) as container:
         if not container.streams.audio:
             return
-        to_float = av.AudioResampler(format="fltp")
+        # Packed, not planar: PyAV 18 reads beyond the planes of frames with many channels.
+        to_float = av.AudioResampler(format="flt")
         for frame in container.decode(container.streams.audio[0]):
             for floats in to_float.resample(frame):
-                yield floats.sample_rate, floats.to_ndarray().mean(axis=0, dtype=np.float32)
+                samples = floats.to_ndarray().reshape(-1, floats.layout.nb_channels)
+                yield floats.sample_rate, samples.mean(axis=1, dtype=np.float32)
 
 
 def _resampled(samples: Float32, rate_hz: int) -> Float32:

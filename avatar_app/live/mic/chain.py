@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import soxr
 
 from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import BLOCK_SAMPLES
+from avatar_app.live.mic.resample import Resampler
 
 # Capture times jitter with the driver: follow them slowly, but take a jump (lost sound) at once.
 TIME_SHARE = 1 / 64
@@ -26,7 +26,7 @@ class SoundChain:
     def __init__(self, rate_hz: int, level: Level) -> None:
         self._rate_hz = rate_hz
         self._level = level
-        self._resampler = soxr.ResampleStream(rate_hz, LIVE_RATE_HZ, 1, dtype="float32", quality="HQ")
+        self._resampler = Resampler(rate_hz)
         self._rest: Float32 = np.zeros(0, np.float32)
         self._n_in = 0
         self._n_out = 0
@@ -46,7 +46,7 @@ class SoundChain:
         self._follow_time(t_capture_ns)
         self._n_in += len(samples)
         sound = self._level.apply(self._mono(samples))
-        self._rest = np.concatenate((self._rest, self._resampler.resample_chunk(sound)))
+        self._rest = np.concatenate((self._rest, self._resampler.feed(sound)))
         blocks = []
         while len(self._rest) >= BLOCK_SAMPLES:
             blocks.append(self._cut())

@@ -1,6 +1,12 @@
-"""Where the face crop at rest lies in each idle picture, whose head moves a little."""
+"""Where the face crop at rest lies in each idle picture, whose head moves a little.
+
+Registering the whole lower face at once follows the outline of jaw and hair, which a turning head hardly moves, and
+leaves the lips nine pixels behind. So parts of the face are followed, each by itself, and the map is fitted to them.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,65 +18,81 @@ UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-# The part of the crop that is registered: lips, chin and cheeks, but no eyes, which blink.
-LOWER_FACE = (slice(115, 252), slice(40, 216))
-SMOOTHING_PX = 5
-STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-5)
-# A measured picture that lies further from the fit than this counts little.
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the face that is followed: a box of the crop in pixels, and how much the map should heed it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    weight: float
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Its middle in pixels of the crop."""
+        return (self.left + self.right - 1) / 2, (self.top + self.bottom - 1) / 2
+
+
+# Lips, their corners, the chin, the nose's tip, which stands out of the face and therefore counts little.
+PARTS = (
+    Part(88, 186, 168, 222, 3.0),
+    Part(86, 186, 112, 208, 1.5),
+    Part(146, 186, 172, 208, 1.5),
+    Part(100, 228, 156, 252, 0.7),
+    Part(104, 140, 152, 170, 0.5),
+)
+# No part lies further from its place at rest than this.
+REACH_PX = 16
+# Less likeness than this is another face.
+LEAST_LIKENESS = 0.7
+# A measured place that lies further from the fit than this counts little.
 OUTLIER_PX = 0.3
 N_REWEIGHTS = 8
 MOUTH = np.array([128.0, 200.0, 1.0])
 
 
-def register(rest: UInt8, picture: UInt8, start: Float32) -> Float32:
-    """The affine map under which the crop looks most like the picture (ECC, Evangelidis and Psarakis 2008).
+def find_parts(rest: UInt8, picture: UInt8, corner: tuple[int, int]) -> Float64:
+    """Where the parts of the face lie in a picture.
 
     Args:
         rest: (256, 256, 3) uint8 BGR.
         picture: (512, 512, 3) uint8 BGR.
-        start: (2, 3) float32, a first guess; crop point p lies at A @ (p, 1).
+        corner: x, y of the crop in the picture, head at rest.
+
+    Returns:
+        (n_parts, 2) x, y of the parts' middles in the picture.
 
     Raises:
         StudioError: the picture shows another face.
     """
-    inside = np.zeros(picture.shape[:2], np.uint8)
-    rows, columns = LOWER_FACE
-    top, left = round(float(start[1, 2])), round(float(start[0, 2]))
-    inside[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop] = 255
-    try:
-        _, found = cv2.findTransformECC(
-            _grey(rest), _grey(picture), start.copy(), cv2.MOTION_AFFINE, STOP, inside, SMOOTHING_PX
-        )
-    except cv2.error as error:
-        raise StudioError(
-            "An idle picture does not show the face of the clips.", "Use idle pictures and clips of the same head."
-        ) from error
-    return np.asarray(found, dtype=np.float32)
+    crop, whole = cv2.cvtColor(rest, cv2.COLOR_BGR2GRAY), cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return np.array([_find(part, crop, whole, corner) for part in PARTS])
 
 
-def smooth(crops: Float32, pose: Float32) -> Float32:
-    """Crops as a quadratic function of the head's pose, so that they never jitter.
+def crops_of(places: Float64, pose: Float32) -> Float32:
+    """Where the crop lies in every picture: smooth over the head's pose, so that it never jitters.
 
     Args:
-        crops: (n, 2, 3) measured.
+        places: (n, n_parts, 2) as measured.
         pose: (n, 3) yaw, pitch, roll, any unit.
 
     Returns:
-        (n, 2, 3) float32.
+        (n, 2, 3) float32; crop point p lies at A @ (p, 1).
     """
     terms = _terms(pose.astype(np.float64))
-    measured = crops.reshape(len(crops), 6).astype(np.float64)
-    weight = np.ones(len(crops))
-    for _ in range(N_REWEIGHTS):
-        fit = np.linalg.lstsq(terms * weight[:, None], measured * weight[:, None], rcond=None)[0]
-        fitted = (terms @ fit).reshape(-1, 2, 3)
-        weight = 1 / (1 + (mouth_distance_px(fitted, crops) / OUTLIER_PX) ** 2)
-    return fitted.astype(np.float32)
+    fitted = np.stack([_smooth(places[:, part], terms) for part in range(len(PARTS))], axis=1)
+    middles = np.array([(*part.middle, 1.0) for part in PARTS])
+    weight = np.sqrt([part.weight for part in PARTS])[:, None]
+    maps = [np.linalg.lstsq(middles * weight, one * weight, rcond=None)[0].T for one in fitted]
+    return np.stack(maps).astype(np.float32)
 
 
-def mouth_distance_px(a: Float32 | Float64, b: Float32 | Float64) -> Float64:
-    """(n,): how far apart two lists of crops put the middle of the mouth."""
-    distance: Float64 = np.linalg.norm((a - b) @ MOUTH, axis=1)
+def lips_distance_px(crops: Float32, places: Float64) -> Float64:
+    """(n,): how far the crops put the lips from where they were found."""
+    middle = np.array([*PARTS[0].middle, 1.0])
+    distance: Float64 = np.linalg.norm(crops @ middle - places[:, 0], axis=1)
     return distance
 
 
@@ -81,11 +103,41 @@ def jitter_px(crops: Float32) -> float:
     return float(np.abs(np.diff(loop, n=2, axis=0)).max())
 
 
+def _find(part: Part, crop: UInt8, whole: UInt8, corner: tuple[int, int]) -> tuple[float, float]:
+    left, top = corner[0] - REACH_PX, corner[1] - REACH_PX
+    around = whole[
+        top + part.top : top + part.bottom + 2 * REACH_PX, left + part.left : left + part.right + 2 * REACH_PX
+    ]
+    likeness = cv2.matchTemplate(around, crop[part.top : part.bottom, part.left : part.right], cv2.TM_CCOEFF_NORMED)
+    _, best, _, (x, y) = cv2.minMaxLoc(likeness)
+    if best < LEAST_LIKENESS:
+        raise StudioError(
+            "An idle picture does not show the face of the clips.", "Use idle pictures and clips of the same head."
+        )
+    middle_x, middle_y = part.middle
+    return left + middle_x + x + _peak(likeness[y], x), top + middle_y + y + _peak(likeness[:, x], y)
+
+
+def _peak(values: NDArray[np.generic], k: int) -> float:
+    """How far the top of a parabola through value k and its neighbours lies from k, -0.5..0.5."""
+    if not 0 < k < len(values) - 1:
+        return 0.0
+    before, here, after = (float(v) for v in np.asarray(values[k - 1 : k + 2], np.float64))
+    bend = before - 2 * here + after
+    return 0.5 * (before - after) / bend if bend < 0 else 0.0
+
+
+def _smooth(measured: Float64, terms: Float64) -> Float64:
+    """(n, 2) places as a quadratic function of the pose, heeding outliers little."""
+    weight = np.ones((len(measured), 1))
+    for _ in range(N_REWEIGHTS):
+        fitted: Float64 = terms @ np.linalg.lstsq(terms * weight, measured * weight, rcond=None)[0]
+        distance = np.linalg.norm(measured - fitted, axis=1, keepdims=True)
+        weight = 1 / (1 + (distance / OUTLIER_PX) ** 2)
+    return fitted
+
+
 def _terms(pose: Float64) -> Float64:
     yaw, pitch, roll = pose.T
     squares = (yaw**2, pitch**2, roll**2, yaw * pitch, yaw * roll)
     return np.stack((np.ones(len(pose)), yaw, pitch, roll, *squares), axis=1)
-
-
-def _grey(picture: UInt8) -> Float32:
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)  # type: ignore[no-any-return]

@@ -21,12 +21,13 @@ from avatar_app.contracts.errors import OutputError, StudioError, UserError
 from avatar_app.progress import ProgressBar
 from avatar_app.studio.data.clips import CROP_PX, FPS, GET_THE_DATA, rest_picture, still_clips
 from avatar_app.studio.enrol.mask import mouth_mask
-from avatar_app.studio.enrol.registration import jitter_px, mouth_distance_px, register, smooth
+from avatar_app.studio.enrol.registration import crops_of, find_parts, jitter_px, lips_distance_px
 
 log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 
 SIZE_PX = 512
 # The clips show this square of the portrait.
@@ -63,8 +64,8 @@ def build(nova: Path, out: Path, about: About) -> dict[str, float]:
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         (unfinished / "idle").mkdir(parents=True)
-        measured = _write_idle(files, rest, unfinished / "idle")
-        crops = smooth(measured, pose)
+        places = _write_idle(files, rest, unfinished / "idle")
+        crops = crops_of(places, pose)
         cv2.imwrite(str(unfinished / "reference.png"), rest)
         cv2.imwrite(str(unfinished / "mask.png"), mouth_mask(CROP_PX))
         description = _description(about, crops)
@@ -73,7 +74,7 @@ def build(nova: Path, out: Path, about: About) -> dict[str, float]:
         unfinished.rename(out)
     except OSError as error:
         raise OutputError(f"The avatar folder {out} cannot be written: {error}.", "Choose another --out.") from error
-    distance = mouth_distance_px(crops, measured)
+    distance = lips_distance_px(crops, places)
     return {"fit_px": float(np.median(distance)), "fit_worst_px": float(distance.max()), "jitter_px": jitter_px(crops)}
 
 
@@ -95,22 +96,20 @@ def idle_pictures(folder: Path) -> tuple[list[Path], Float32]:
     return files, pose
 
 
-def _write_idle(files: Sequence[Path], rest: UInt8, out: Path) -> Float32:
-    """Write every idle picture as the live path reads it; where the crop lies in each, (n, 2, 3) as measured."""
-    found = np.array([[1, 0, CROP_LEFT_PX], [0, 1, CROP_TOP_PX]], np.float32)
-    crops = []
+def _write_idle(files: Sequence[Path], rest: UInt8, out: Path) -> Float64:
+    """Write every idle picture as the live path reads it; where the face's parts lie in each, (n, n_parts, 2)."""
+    places = []
     progress = ProgressBar()
     progress.start(len(files), FPS)
     for file in files:
         picture = _read(file)
         colours, alpha = np.ascontiguousarray(picture[:, :, :3]), np.ascontiguousarray(picture[:, :, 3])
-        found = register(rest, colours, found)
-        crops.append(found)
+        places.append(find_parts(rest, colours, (CROP_LEFT_PX, CROP_TOP_PX)))
         _write(out / f"{file.stem}.jpg", spread_colours(colours, alpha), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         _write(out / f"{file.stem}.png", alpha, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         progress.advance()
     progress.end()
-    return np.stack(crops)
+    return np.stack(places)
 
 
 def spread_colours(colours: UInt8, alpha: UInt8) -> UInt8:

@@ -1,0 +1,77 @@
+"""Stands in for `sounddevice`: devices that a test plugs in, pulls out, and speaks through."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+
+class PortAudioError(Exception):
+    pass
+
+
+class FakeSoundDevice:
+    """A sound system. `plugged` is what is there; `known` is what PortAudio saw when it was last started."""
+
+    PortAudioError = PortAudioError
+
+    def __init__(self, *names: str, rate_hz: int = 48_000, n_channels: int = 1) -> None:
+        self.rate_hz, self.n_channels = rate_hz, n_channels
+        self.plugged = list(names)
+        self.known = list(names)
+        self.streams: list[FakeStream] = []
+        self.n_starts = 1
+
+    @property
+    def default(self):
+        return SimpleNamespace(device=(0 if self.known else -1, -1))
+
+    def query_hostapis(self):
+        return [{"name": "ALSA"}]
+
+    def query_devices(self):
+        entry = {"hostapi": 0, "max_input_channels": self.n_channels, "default_samplerate": float(self.rate_hz)}
+        return [{"name": name, **entry} for name in self.known]
+
+    def _terminate(self):
+        assert not any(stream.is_open for stream in self.streams), "an open stream would die"
+
+    def _initialize(self):
+        self.n_starts += 1
+        self.known = list(self.plugged)
+
+    def InputStream(self, **options):  # noqa: N802 - the library's name
+        name = self.known[options["device"]]
+        if name not in self.plugged:
+            raise PortAudioError("Device unavailable [PaErrorCode -9985]")
+        stream = FakeStream(self, name, **options)
+        self.streams.append(stream)
+        return stream
+
+    def unplug(self, name: str) -> None:
+        """The device goes: its streams end."""
+        self.plugged.remove(name)
+        for stream in self.streams:
+            if stream.name == name and stream.is_open:
+                stream.finished()
+
+
+class FakeStream:
+    def __init__(self, system, name, *, samplerate, channels, callback, finished_callback, **options) -> None:
+        self.system, self.name = system, name
+        self.rate_hz, self.n_channels = samplerate, channels
+        self.callback, self.finished = callback, finished_callback
+        self.is_open = False
+
+    def start(self):
+        self.is_open = True
+
+    def abort(self, ignore_errors=True):
+        self.is_open = False
+
+    def close(self, ignore_errors=True):
+        self.is_open = False
+
+    def speak(self, samples: np.ndarray, age_s: float = 0.02, overflow: bool = False) -> None:
+        """Deliver (n, channels) as the driver's thread would; the first was captured `age_s` ago."""
+        time = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=100.0 - age_s if age_s else 0.0)
+        self.callback(samples.astype(np.float32), len(samples), time, SimpleNamespace(input_overflow=overflow))

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live.mic.chain import SoundChain
+from avatar_app.live.mic.level import Level
+
+T_NS = 5 * NS_PER_S
+
+
+def run(samples: np.ndarray, rate_hz: int, piece: int | None = None, level: Level | None = None):
+    """Blocks of a chain fed with (n, channels) in pieces, captured from T_NS on without jitter."""
+    chain = SoundChain(rate_hz, level or Level(rate_hz))
+    piece = piece or rate_hz // 100
+    blocks = []
+    for start in range(0, len(samples), piece):
+        blocks += chain.feed(samples[start : start + piece], T_NS + start * NS_PER_S // rate_hz)
+    return chain, blocks
+
+
+def tone(rate_hz: int, n_channels: int = 1, seconds: float = 1.0, hz: float = 440.0) -> np.ndarray:
+    t = np.arange(int(rate_hz * seconds)) / rate_hz
+    return np.repeat(0.5 * np.sin(2 * np.pi * hz * t)[:, None], n_channels, axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_blocks_when_rate_differs_then_same_tone_at_the_same_instant(rate_hz):
+    _, blocks = run(tone(rate_hz), rate_hz)
+    sound = np.concatenate([block.samples for block in blocks])
+    expected = tone(16_000)[: len(sound), 0]
+    assert len(sound) > 15_000
+    assert np.abs(sound[800:-800] - expected[800:-800]).max() < 0.01
+
+
+@pytest.mark.parametrize("n_channels", range(1, 9))
+def test_blocks_when_many_channels_then_their_mean(n_channels):
+    samples = np.zeros((4800, n_channels), np.float32)
+    samples[:, 0] = 0.4
+    _, blocks = run(samples, 16_000)
+    assert np.allclose(blocks[5].samples, 0.4 / n_channels, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])
+def test_click_when_captured_then_its_block_says_when(rate_hz):
+    samples = np.zeros((rate_hz, 1), np.float32)
+    at = int(0.637 * rate_hz)
+    samples[at] = 1.0
+    _, blocks = run(samples, rate_hz)
+    loudest = max(blocks, key=lambda block: np.abs(block.samples).max())
+    t_click_ns = loudest.t_capture_ns + int(np.abs(loudest.samples).argmax()) * NS_PER_S // 16_000
+    assert abs(t_click_ns - (T_NS + at * NS_PER_S // rate_hz)) < 200_000
+
+
+def test_time_when_driver_jitters_then_blocks_do_not():
+    chain, rng, starts = SoundChain(48_000, Level(48_000)), np.random.default_rng(0), []
+    for k in range(3000):
+        jitter_ns = int(rng.normal(0, 2e6))
+        blocks = chain.feed(np.zeros((480, 1), np.float32), T_NS + k * 10_000_000 + jitter_ns)
+        starts += [block.t_capture_ns for block in blocks]
+    steps_ns = np.diff(starts[500:])
+    assert np.abs(steps_ns - 10_000_000).max() < 300_000
+    assert abs(starts[-1] - (T_NS + (len(starts) - 1) * 10_000_000)) < 1_500_000
+
+
+def test_time_when_device_clock_is_fast_then_followed_for_a_minute():
+    chain, last = SoundChain(48_000, Level(48_000)), None
+    for k in range(6000):
+        # 100 ppm: 10 ms of samples come every 9.999 ms.
+        for block in chain.feed(np.zeros((480, 1), np.float32), T_NS + k * 9_999_000):
+            last = block
+    assert abs(last.t_capture_ns - (T_NS + last.index // 160 * 9_999_000)) < 1_000_000
+
+
+def test_time_when_sound_was_lost_then_jumps_at_once():
+    chain = SoundChain(16_000, Level(16_000))
+    chain.feed(np.zeros((160, 1), np.float32), T_NS)
+    block = chain.feed(np.zeros((160, 1), np.float32), T_NS + NS_PER_S)[0]
+    assert block.t_capture_ns == T_NS + NS_PER_S
+
+
+def test_bad_samples_when_nan_or_infinite_then_silence_and_counted():
+    samples = tone(16_000)
+    samples[100], samples[200], samples[300] = np.nan, np.inf, -np.inf
+    chain, blocks = run(samples, 16_000)
+    assert chain.n_bad_samples == 3
+    assert all(np.isfinite(block.samples).all() for block in blocks)
+
+
+def test_first_block_when_stream_begins_then_marked_as_restart_and_only_that():
+    _, blocks = run(tone(16_000), 16_000)
+    assert [block.did_restart for block in blocks[:3]] == [True, False, False]
+    assert [block.index for block in blocks[:3]] == [0, 160, 320]
+    assert not blocks[0].samples.flags.writeable
+
+
+def test_level_when_gain_is_6_db_then_twice_as_loud_and_never_beyond_full_scale():
+    level = Level(16_000, gain_db=6.02)
+    assert np.allclose(level.apply(np.full(160, 0.25, np.float32)), 0.5, atol=1e-3)
+    assert level.level_db == pytest.approx(-6.02, abs=0.1)
+    assert level.apply(np.full(160, 0.9, np.float32)).max() == 1.0
+
+
+def test_level_when_muted_then_silence_and_meter_falls():
+    level = Level(16_000)
+    level.apply(np.full(160, 0.5, np.float32))
+    level.set_muted(True)
+    for _ in range(400):
+        assert not level.apply(np.full(160, 0.5, np.float32)).any()
+    assert level.level_db == -120.0

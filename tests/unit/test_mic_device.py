@@ -1,0 +1,201 @@
+import time
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.clock import ManualClock
+from avatar_app.contracts.errors import AudioInputError
+from avatar_app.contracts.handoff import Ring
+from avatar_app.contracts.notices import Level, NoticeBoard
+from avatar_app.contracts.units import s_to_ns
+from avatar_app.live.mic import MicState
+from avatar_app.live.mic.device import DeviceMic
+from avatar_app.live.mic.portaudio import PortAudio
+from tests.fakes.sounddevice import FakeSoundDevice
+
+LABEL = "Alpha, ALSA"
+
+
+class Desk:
+    """A microphone on a sound system that the test controls."""
+
+    def __init__(self, name: str = "", **options) -> None:
+        self.system = FakeSoundDevice("Alpha", "Beta", **options)
+        self.clock = ManualClock(s_to_ns(1))
+        self.notices = NoticeBoard()
+        self.portaudio = PortAudio(self.system)
+        self.mic = DeviceMic(name, self.clock, self.notices, 0.0, self.portaudio)
+        self.ring = Ring(1000)
+
+    def speak(self, value: float = 0.5, n_pieces: int = 20, **options) -> None:
+        stream = self.system.streams[-1]
+        for _ in range(n_pieces):
+            stream.speak(np.full((stream.rate_hz // 100, stream.n_channels), value), **options)
+
+    def take(self) -> list:
+        blocks = []
+        while (block := self.ring.take(timeout_s=0.5 if not blocks else 0.05)) is not None:
+            blocks.append(block)
+        return blocks
+
+    def wait_for(self, is_so) -> None:
+        t_limit_s = time.monotonic() + 5
+        while not is_so() and time.monotonic() < t_limit_s:
+            time.sleep(0.01)
+        assert is_so()
+
+
+@pytest.fixture
+def desk():
+    made = Desk()
+    yield made
+    made.mic.stop()
+
+
+def test_mic_when_somebody_speaks_then_blocks_come_and_status_names_the_device(desk):
+    desk.mic.start(desk.ring)
+    desk.speak()
+    blocks = desk.take()
+    assert len(blocks) >= 15
+    assert np.allclose(blocks[10].samples, 0.5, atol=0.01)
+    status = desk.mic.status()
+    assert (status.state, status.device, status.rate_hz, status.n_channels) == (MicState.RUNNING, LABEL, 48_000, 1)
+    assert status.level_db == pytest.approx(-6, abs=0.5)
+
+
+def test_mic_when_driver_gives_adc_time_then_blocks_carry_it(desk):
+    desk.mic.start(desk.ring)
+    desk.speak(n_pieces=2, age_s=0.035)
+    assert desk.take()[0].t_capture_ns == pytest.approx(s_to_ns(1) - 35_000_000, abs=400_000)
+
+
+def test_mic_when_driver_gives_no_time_then_newest_sample_is_now(desk):
+    desk.mic.start(desk.ring)
+    desk.speak(n_pieces=2, age_s=0)
+    assert desk.take()[0].t_capture_ns == pytest.approx(s_to_ns(1) - 10_000_000, abs=400_000)
+
+
+def test_mic_when_unplugged_then_lost_and_notice_names_it_and_no_other_device_is_opened(desk):
+    desk.mic.start(desk.ring)
+    desk.system.unplug("Alpha")
+    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+    notice = desk.notices.current()[0]
+    assert LABEL in notice.text and "3 seconds" in notice.what_to_do
+    desk.clock.advance(s_to_ns(3.1))
+    time.sleep(0.4)
+    assert desk.mic.status().state is MicState.LOST
+    assert [stream.name for stream in desk.system.streams] == ["Alpha"]
+
+
+def test_mic_when_plugged_in_again_then_speaks_on_without_restart_of_the_program(desk):
+    desk.mic.start(desk.ring)
+    desk.speak()
+    desk.take()
+    desk.system.unplug("Alpha")
+    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+    desk.system.plugged.append("Alpha")
+    desk.clock.advance(s_to_ns(3.1))
+    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    desk.speak()
+    blocks = desk.take()
+    assert blocks[0].did_restart
+    assert desk.notices.current()[0].level is Level.INFO
+
+
+def test_mic_when_device_stalls_then_lost_and_found_again(desk):
+    desk.mic.start(desk.ring)
+    desk.speak()
+    desk.take()
+    desk.clock.advance(s_to_ns(2))
+    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+    desk.clock.advance(s_to_ns(3.1))
+    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    assert len(desk.system.streams) == 2
+
+
+def test_mic_when_samples_are_nan_then_silence_and_counted(desk):
+    desk.mic.start(desk.ring)
+    desk.speak(value=float("nan"), n_pieces=10)
+    assert not np.concatenate([block.samples for block in desk.take()]).any()
+    assert desk.mic.status().n_bad_samples == 4800
+
+
+def test_mic_when_driver_loses_sound_then_counted(desk):
+    desk.mic.start(desk.ring)
+    desk.speak(n_pieces=2, overflow=True)
+    desk.take()
+    assert desk.mic.status().n_overflows == 2
+
+
+def test_mic_when_muted_then_silence_also_after_it_came_back(desk):
+    desk.mic.start(desk.ring)
+    desk.mic.set_muted(True)
+    desk.speak()
+    assert not np.concatenate([block.samples for block in desk.take()]).any()
+
+
+def test_stop_when_called_twice_then_fine_and_stream_is_closed(desk):
+    desk.mic.start(desk.ring)
+    desk.mic.stop()
+    desk.mic.stop()
+    assert desk.mic.status().state is MicState.STOPPED
+    assert not any(stream.is_open for stream in desk.system.streams)
+
+
+@pytest.mark.parametrize("n_channels", [2, 8])
+def test_mic_when_device_has_channels_then_all_are_opened(n_channels):
+    desk = Desk(n_channels=n_channels)
+    desk.mic.start(desk.ring)
+    assert desk.mic.status().n_channels == n_channels
+    desk.mic.stop()
+
+
+def test_mic_when_sound_server_offers_dozens_of_channels_then_two():
+    desk = Desk(n_channels=32)
+    desk.mic.start(desk.ring)
+    assert desk.mic.status().n_channels == 2
+    desk.mic.stop()
+
+
+@pytest.mark.parametrize("name", ["Beta, ALSA", "Beta"])
+def test_mic_when_named_then_that_one(name):
+    desk = Desk(name)
+    desk.mic.start(desk.ring)
+    assert desk.system.streams[-1].name == "Beta"
+    desk.mic.stop()
+
+
+def test_check_when_name_is_unknown_then_sentence_names_a_near_one():
+    with pytest.raises(AudioInputError, match="Alpha, ALSA"):
+        PortAudio(FakeSoundDevice("Alpha")).check("Alhpa, ALSA")
+
+
+def test_check_when_plugged_in_after_start_then_found():
+    system = FakeSoundDevice("Alpha")
+    system.plugged.append("Gamma")
+    PortAudio(system).check("Gamma, ALSA")
+    assert system.n_starts == 2
+
+
+def test_check_when_two_devices_share_a_name_then_label_is_asked_for():
+    with pytest.raises(AudioInputError, match="More than one"):
+        PortAudio(FakeSoundDevice("Alpha", "Alpha")).check("Alpha")
+
+
+def test_refresh_when_a_stream_is_open_then_refused_and_undisturbed(desk):
+    desk.mic.start(desk.ring)
+    assert desk.portaudio.refresh() is False
+    assert desk.system.n_starts == 1
+
+
+def test_devices_when_there_are_none_then_sentence_on_opening():
+    portaudio = PortAudio(FakeSoundDevice())
+    assert portaudio.devices() == ()
+    with pytest.raises(AudioInputError, match="no microphone"):
+        portaudio.check("")
+
+
+def test_devices_when_listed_then_labels_and_default():
+    devices = PortAudio(FakeSoundDevice("Alpha", "Beta")).devices()
+    assert [device.label for device in devices] == ["Alpha, ALSA", "Beta, ALSA"]
+    assert [device.is_default for device in devices] == [True, False]
