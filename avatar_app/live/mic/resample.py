@@ -33,7 +33,7 @@ class Resampler:
         self._up, self._down = LIVE_RATE_HZ // divisor, rate_hz // divisor
         self._n_phases = min(self._up, MAX_PHASES)
         self._taps = _windowed_sinc(rate_hz, self._n_phases)
-        self._half = self._taps.shape[1] // 2
+        self._half = int(self._taps.shape[1]) // 2
         self.reset()
 
     @property

@@ -103,7 +103,7 @@ def _write_graphs(source: Source, feeds: list[quantize.Feed], folder: Path) -> d
         Precision.FP32: exact,
         Precision.FP16: quantize.to_fp16(exact),
         Precision.INT8: quantize.to_int8(exact, feeds, nodes),
-        Precision.MIXED: mixed,
+        Precision.MIXED: quantize.with_half_weights(mixed),
     }
     for precision, graph in graphs.items():
         _save_graph(source, graph, folder / f"student-{precision.value}.onnx")

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -27,6 +28,8 @@ PASSING_TYPES = ("Resize", "Concat", "DepthToSpace", "Slice")
 # Mixed: the quantized picture must be so near the exact one; 48 dB is an error of one grey level.
 MIXED_PSNR_DB = 48.0
 N_PROBES = 48
+# Smaller weights are not worth a node.
+LARGE = 1024
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,22 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Weights and arithmetic in FP16; inputs and outputs stay float32."""
     half: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True)
     return half
+
+
+def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph with large float32 weights stored in FP16; engines widen them once, when they load it."""
+    graph = model.graph
+    large = [w for w in graph.initializer if w.data_type == TensorProto.FLOAT and np.prod(w.dims) >= LARGE]
+    casts = []
+    for weight in large:
+        values = numpy_helper.to_array(weight).astype(np.float16)
+        graph.initializer.append(numpy_helper.from_array(values, f"{weight.name}_half"))
+        casts.append(helper.make_node("Cast", [f"{weight.name}_half"], [weight.name], to=TensorProto.FLOAT))
+        graph.initializer.remove(weight)
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *nodes])
+    return model
 
 
 def candidates(model: onnx.ModelProto, stays_float: tuple[str, ...]) -> list[str]:
