@@ -17,12 +17,12 @@ CORNER = (128, 116)
 @pytest.fixture
 def rest() -> np.ndarray:
     noise = np.random.default_rng(5).integers(0, 255, (256, 256, 3), dtype=np.uint8)
-    return cv2.GaussianBlur(noise, (0, 0), 4)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 4))
 
 
 def shown(rest: np.ndarray, dx: float, dy: float) -> np.ndarray:
-    shift = np.float32([[1, 0, CORNER[0] + dx], [0, 1, CORNER[1] + dy]])
-    return cv2.warpAffine(rest, shift, (512, 512), flags=cv2.INTER_CUBIC)
+    shift = np.array([[1, 0, CORNER[0] + dx], [0, 1, CORNER[1] + dy]], np.float32)
+    return np.asarray(cv2.warpAffine(rest, shift, (512, 512), flags=cv2.INTER_CUBIC))
 
 
 def test_mouth_mask_at_the_patch_borders_then_nothing_shows() -> None:
