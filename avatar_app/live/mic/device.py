@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 STALL_NS = ms_to_ns(1500)
 RETRY_NS = s_to_ns(3)
+# Some sound servers (PulseAudio through ALSA) now and then start a stream with a small buffer only after two seconds.
+FIRST_SOUND_NS = ms_to_ns(600)
 # Two seconds of deliveries: a worker that is late loses nothing.
 N_DELIVERIES = 200
 NOTICE_KEY = "mic"
@@ -59,6 +61,8 @@ class DeviceMic:
         self._n_bad_samples = 0
         self._t_heard_ns = 0
         self._t_retry_ns = 0
+        self._latency = "low"
+        self._has_heard = False
         self._worker = Worker("mic", self._step, clock, notices)
 
     def start(self, ring: Ring[AudioBlock]) -> None:
@@ -114,17 +118,19 @@ class DeviceMic:
         self._chain = SoundChain(opened.device.rate_hz, self._level)
         self._open = opened
         self._t_heard_ns = self._clock.now_ns()
+        self._has_heard = False
         self._state = MicState.RUNNING
         log.info("microphone %s at %d Hz, %d channels", self._name, opened.device.rate_hz, opened.n_channels)
 
     def _find_and_open(self) -> OpenDevice:
         """Open the device; one that was plugged in since PortAudio started is found at the second look."""
+        wanted = (self._name, self._clock, self._deliveries.put, self._ended.set, self._latency)
         try:
-            return self._portaudio.open(self._name, self._clock, self._deliveries.put, self._ended.set)
+            return self._portaudio.open(*wanted)
         except AudioInputError:
             if not self._portaudio.refresh():
                 raise
-            return self._portaudio.open(self._name, self._clock, self._deliveries.put, self._ended.set)
+            return self._portaudio.open(*wanted)
 
     def _close_device(self) -> None:
         opened, self._open = self._open, None
@@ -141,11 +147,27 @@ class DeviceMic:
         delivery = self._deliveries.take(timeout_s=0.1)
         if delivery is not None:
             self._hear(delivery)
-        elif self._ended.is_set() or self._clock.now_ns() - self._t_heard_ns > STALL_NS:
+            return
+        silent_ns = self._clock.now_ns() - self._t_heard_ns
+        if self._ended.is_set() or silent_ns > STALL_NS:
+            self._lose()
+        elif silent_ns > FIRST_SOUND_NS and not self._has_heard and self._latency == "low":
+            self._open_with_larger_buffer()
+
+    def _open_with_larger_buffer(self) -> None:
+        """The device was opened but never spoke: a larger buffer costs 20 ms and starts at once."""
+        log.info("microphone %s gives nothing with a small buffer", self._name)
+        self._latency = "high"
+        self._close_device()
+        try:
+            self._open_device()
+        except AudioInputError as error:
+            log.info("microphone %s did not open again: %s", self._name, error)
             self._lose()
 
     def _hear(self, delivery: Delivery) -> None:
         self._t_heard_ns = self._clock.now_ns()
+        self._has_heard = True
         self._n_overflows += delivery.is_overflow
         if self._chain is None or self._ring is None:
             return

@@ -1,0 +1,69 @@
+"""What a real sound server plays is what the microphone gives, sample by sample and at its own time."""
+
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.clock import MonotonicClock
+from avatar_app.contracts.handoff import Ring
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.packets import LIVE_RATE_HZ
+from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.settings.paths import demo_sample
+
+pytestmark = pytest.mark.device
+# PortAudio reads the sound system's description anew when this path changes, whatever was read before.
+ALSA_CONFIG = "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n"
+
+
+@pytest.fixture
+def mic(pulse, tmp_path, monkeypatch):
+    pytest.importorskip("sounddevice", reason="PortAudio is missing", exc_type=OSError)
+    from avatar_app.live.mic.device import DeviceMic
+    from avatar_app.live.mic.portaudio import PortAudio
+
+    (tmp_path / "alsa.conf").write_text(ALSA_CONFIG)
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{pulse.variables['XDG_RUNTIME_DIR']}/pulse/native")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(pulse.home / ".config"))
+    monkeypatch.setenv("HOME", str(pulse.home))
+    made = DeviceMic("default, ALSA", MonotonicClock(), NoticeBoard(), 0.0, PortAudio())
+    yield made
+    made.stop()
+
+
+def listen(ring: Ring, seconds: float) -> list:
+    blocks, t_end_s = [], time.monotonic() + seconds
+    while time.monotonic() < t_end_s:
+        if (block := ring.take(timeout_s=0.1)) is not None:
+            blocks.append(block)
+    return blocks
+
+
+def similarity(heard: np.ndarray, spoken: np.ndarray) -> float:
+    """Highest normalised correlation of `spoken` with any stretch of `heard`."""
+    n = len(heard) + len(spoken)
+    product = np.fft.irfft(np.fft.rfft(heard, n) * np.conj(np.fft.rfft(spoken, n)), n)[: len(heard) - len(spoken)]
+    best = int(np.argmax(product))
+    there = heard[best : best + len(spoken)]
+    return float(product[best] / (np.linalg.norm(there) * np.linalg.norm(spoken) + 1e-9))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PulseAudio is Linux's")
+def test_mic_when_speech_is_played_into_it_then_the_very_waveform_is_heard_without_gaps(pulse, mic):
+    ring = Ring(4000)
+    mic.start(ring)
+    listen(ring, 2.5)
+    speaking = pulse.speak(demo_sample())
+    blocks = listen(ring, 4.5)
+    t_now_ns = time.monotonic_ns()
+    speaking.kill()
+    speaking.wait(10)
+    sound = np.concatenate([block.samples for block in blocks])
+    assert similarity(sound, read_audio(demo_sample())[: 3 * LIVE_RATE_HZ]) > 0.98
+    assert [block.index - blocks[0].index for block in blocks] == [160 * k for k in range(len(blocks))]
+    assert 0 <= t_now_ns - blocks[-1].t_capture_ns < 150e6
+    spacing_ns = np.diff([block.t_capture_ns for block in blocks])
+    assert np.abs(spacing_ns - 10_000_000).max() < 5_000_000
