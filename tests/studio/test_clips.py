@@ -1,0 +1,100 @@
+import json
+
+import av
+import numpy as np
+import pytest
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.data.clips import is_at_rest, load_pictures, read_params, rest_picture, still_clips
+from avatar_app.studio.data.mouth import MOUTH_NAMES, REST
+
+N = 6
+
+
+def write_clips(nova, sizes=((256, 256), (256, 256))):
+    """Two clips of six grey pictures; the first half of each at rest."""
+    entries = []
+    for number, (width, height) in enumerate(sizes):
+        name = f"still_{number:03d}"
+        folder = nova / "clips" / name
+        folder.mkdir(parents=True)
+        with av.open(str(folder / "video.mp4"), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 4_000_000
+            for k in range(N):
+                grey = np.full((height, width, 3), 60 + 20 * k, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+            container.mux(stream.encode())
+        params = np.tile(REST, (N, 1))
+        params[N // 2 :, 0] = 0.5
+        np.savez(folder / "params.npz", params=params[:, ::-1], names=np.array(MOUTH_NAMES[::-1]))
+        entries.append({"clip": name, "split": "test" if number else "train"})
+    entries.append({"clip": "tts_000", "split": "train"})
+    (nova / "clips.json").write_text(json.dumps(entries))
+    return nova
+
+
+@pytest.fixture
+def nova(tmp_path):
+    return write_clips(tmp_path / "nova")
+
+
+def test_still_clips_when_listed_then_only_those_at_rest_with_their_split(nova):
+    assert [(clip.name, clip.is_train) for clip in still_clips(nova)] == [("still_000", True), ("still_001", False)]
+
+
+def test_params_when_columns_are_in_another_order_then_sorted_by_name(nova):
+    params = read_params(still_clips(nova)[0])
+    assert np.allclose(params[0], REST)
+    assert params[-1, 0] == pytest.approx(0.5)
+    assert is_at_rest(params).tolist() == [True] * 3 + [False] * 3
+
+
+def test_rest_picture_when_clips_move_then_mean_of_the_resting_ones(nova):
+    assert abs(float(rest_picture(still_clips(nova)[:1]).mean()) - 80) < 3
+
+
+def test_load_when_called_twice_then_decoded_once_and_same(nova, tmp_path):
+    first = load_pictures(nova, tmp_path / "cache")
+    (nova / "clips.json").unlink()
+    second = load_pictures(nova, tmp_path / "cache")
+    assert first.frames.shape == (2 * N, 256, 256, 3)
+    assert np.array_equal(first.frames, second.frames)
+    assert second.is_train.tolist() == [True] * N + [False] * N
+    assert second.clip.tolist() == [0] * N + [1] * N
+
+
+def test_load_when_one_clip_is_broken_then_left_out_with_a_line_that_says_why(nova, tmp_path, caplog):
+    (nova / "clips" / "still_001" / "video.mp4").write_bytes(b"rubbish")
+    assert len(load_pictures(nova, tmp_path / "cache").frames) == N
+    assert "still_001" in caplog.text
+
+
+def test_load_when_size_is_odd_then_left_out(tmp_path, caplog):
+    pictures = load_pictures(write_clips(tmp_path / "nova", ((256, 256), (320, 240))), tmp_path / "cache")
+    assert len(pictures.frames) == N
+    assert "320 x 240" in caplog.text
+
+
+def test_load_when_no_clip_can_be_read_then_sentence(nova, tmp_path):
+    for video in nova.glob("clips/*/video.mp4"):
+        video.unlink()
+    with pytest.raises(StudioError, match="None of the clips"):
+        load_pictures(nova, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '[{"split": "train"}]'])
+def test_still_clips_when_list_is_broken_then_sentence(nova, text):
+    path = nova / "clips.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(StudioError, match=r"clips\.json"):
+        still_clips(nova)
+
+
+def test_params_when_names_are_missing_then_sentence_names_them(nova):
+    clip = still_clips(nova)[0]
+    np.savez(clip.folder / "params.npz", params=np.zeros((N, 1)), names=np.array(["jawOpen"]))
+    with pytest.raises(StudioError, match="mouthPucker"):
+        read_params(clip)

@@ -1,0 +1,155 @@
+"""Tiny networks all the way into a model folder that the live path opens."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.student_spec import Precision
+from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.student import open_student
+from avatar_app.studio.nets.picture import PictureNet, PictureShape, save_picture_net
+from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.publish import gate, package, quantize
+from avatar_app.studio.publish.calibration import feed
+from avatar_app.studio.publish.card import card
+from avatar_app.studio.publish.graphs import export_student, nova_hd
+
+pytestmark = pytest.mark.studio
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("run")
+    speech = SpeechNet(SpeechShape(width=16, dilations=(1, 1), front_widths=(4, 4, 4))).eval()
+    picture = PictureNet(PictureShape(n_hidden=16, n_code=8, widths=(16, 16, 16, 16)))
+    picture.base.data += 0.5
+    save_speech_net(folder, speech, {})
+    save_picture_net(folder, picture, {})
+    return nova_hd(folder, folder)
+
+
+@pytest.fixture(scope="module")
+def feeds(source):
+    rng = np.random.default_rng(0)
+    windows = rng.uniform(-4, 4, (12, 80, source.n_mel_columns)).astype(np.float32)
+    return [feed(window, k % 4, {}) for k, window in enumerate(windows)]
+
+
+@pytest.fixture(scope="module")
+def exact(source):
+    return quantize.prepared(export_student(source))
+
+
+def test_export_when_run_then_draws_what_torch_draws(source, exact, feeds):
+    drawn = quantize.run_all(exact, feeds)
+    with torch.no_grad():
+        true = np.concatenate([source.net(*map(torch.from_numpy, f.values())).numpy() for f in feeds])
+    assert np.abs(drawn - true).max() < 1e-4
+
+
+@pytest.mark.parametrize(("make", "least_db"), [
+    (lambda model, feeds, nodes: quantize.to_fp16(model), 55),
+    (lambda model, feeds, nodes: quantize.to_int8(model, feeds, nodes), 35),
+])  # fmt: skip
+def test_fewer_bits_when_run_then_nearly_the_same_picture(exact, feeds, make, least_db):
+    nodes = quantize.candidates(exact, ())
+    few = make(exact, feeds, nodes)
+    assert quantize.psnr_db(quantize.run_all(few, feeds), quantize.run_all(exact, feeds)) > least_db
+    assert len(few.SerializeToString()) < len(exact.SerializeToString())
+
+
+def test_candidates_when_a_part_stays_float_then_not_among_them(exact):
+    names = quantize.candidates(exact, ("/speech/",))
+    assert names and not any(name.startswith("/speech/") for name in names)
+
+
+def test_sweep_when_done_then_most_harmful_first(exact, feeds):
+    nodes = quantize.candidates(exact, ("/speech/",))
+    told = []
+    damages = quantize.sweep(exact, feeds, nodes, told.append)
+    assert len(told) == len(nodes)
+    assert [d.psnr_db for d in damages] == sorted(d.psnr_db for d in damages)
+
+
+def test_half_weights_when_stored_then_smaller_and_same_picture(exact, feeds):
+    import copy
+
+    half = quantize.with_half_weights(copy.deepcopy(exact))
+    assert len(half.SerializeToString()) < 0.7 * len(exact.SerializeToString())
+    assert quantize.psnr_db(quantize.run_all(half, feeds), quantize.run_all(exact, feeds)) > 55
+
+
+@pytest.fixture
+def folder(tmp_path, source, exact, feeds):
+    """A model folder with all precisions and its golden pictures."""
+    nodes = quantize.candidates(exact, ())
+    int8 = quantize.to_int8(exact, feeds, nodes)
+    graphs = {"fp32": exact, "fp16": quantize.to_fp16(exact), "int8": int8, "mixed": int8}
+    for name, graph in graphs.items():
+        package._save_graph(source, graph, tmp_path / f"student-{name}.onnx")
+    golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:4]], None)
+    golden.save(tmp_path / "golden.npz")
+    package._save_manifest(tmp_path, package._manifest(source, tmp_path, {"note": "test"}))
+    return tmp_path, golden
+
+
+def test_manifest_when_written_then_live_path_opens_every_precision(folder):
+    path, golden = folder
+    spec = read_manifest(path)
+    for precision in Precision:
+        student = open_student(path, spec, "openvino", precision)
+        assert student.draw(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
+        student.close()
+
+
+def test_gate_when_golden_pictures_agree_then_passes_and_when_not_then_names_engine_and_precision(folder):
+    path, golden = folder
+    near_db = gate.check_golden(path, read_manifest(path), golden)
+    assert len(near_db) == 8
+    wrong = gate.Golden(golden.windows, golden.heads, 1 - golden.patches, golden.face)
+    with pytest.raises(StudioError, match="fp32 with openvino"):
+        gate.check_golden(path, read_manifest(path), wrong)
+
+
+def test_gate_when_mixed_loses_too_much_then_refused():
+    gate.check_budget({"mixed": 0.3})
+    with pytest.raises(StudioError, match=r"0\.31 dB"):
+        gate.check_budget({"mixed": 0.31})
+
+
+def test_gate_when_int8_is_slower_then_refused():
+    times = {f"{engine} {p.value}": 1.0 for engine in gate.ENGINES for p in Precision}
+    gate.check_speed(times)
+    with pytest.raises(StudioError, match="int8 is slower"):
+        gate.check_speed({**times, "openvino int8": 1.1})
+
+
+def test_register_when_called_then_first_is_default_until_another_is_named(tmp_path):
+    package.register("a", tmp_path)
+    package.register("b", tmp_path)
+    assert json.loads((tmp_path / "registry.json").read_text()) == {"schema": 1, "models": ["a", "b"], "default": "a"}
+    package.register("b", tmp_path, default="b")
+    assert json.loads((tmp_path / "registry.json").read_text())["default"] == "b"
+
+
+def test_card_when_written_then_every_figure_is_the_manifests(folder):
+    path, _ = folder
+    manifest = json.loads((path / "manifest.json").read_text())
+    scores = {
+        "mouth_psnr_db": 31.2, "mouth_ssim": 0.912, "opening_correlation": 0.93, "voices_correlation": 0.87,
+        "noise_motion_ratio": 0.005,
+    }  # fmt: skip
+    times = {f"{engine} int8": 1.23 for engine in gate.ENGINES}
+    manifest["quality"] = {
+        "held_out": {"lookahead_40": scores},
+        "loss_db": {"int8": 0.14},
+        "step_ms": {"machine": "m", **times},
+    }
+    text = card(manifest)
+    assert "| 40 ms | 31.2 dB | 0.912 | 0.93 | 0.87 | 0.5 % |" in text
+    assert "| INT8 | +0.14 dB | 1.23 ms | 1.23 ms |" in text

@@ -1,0 +1,90 @@
+"""A real training of the network that draws, on mouths that are bars of light."""
+
+import numpy as np
+import pytest
+import torch
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.data.clips import Pictures
+from avatar_app.studio.data.mouth import N_MOUTH
+from avatar_app.studio.nets.picture import PictureNet, PictureShape, load_picture_net, save_picture_net
+from avatar_app.studio.train.loop import LoopPlan, train
+from avatar_app.studio.train.picture import PictureRecipe, PictureTask, one_cycle, pixel_weight
+from avatar_app.studio.train.run_folder import RunFolder
+
+pytestmark = pytest.mark.studio
+TINY = PictureShape(n_hidden=8, n_code=4, widths=(8, 8, 8, 8))
+
+
+def bars(n: int = 48) -> Pictures:
+    """The first parameter says how high a bright bar is."""
+    rng = np.random.default_rng(0)
+    params = np.zeros((n, N_MOUTH), np.float32)
+    params[:, 0] = rng.uniform(0, 1, n)
+    frames = np.full((n, 256, 256, 3), 40, np.uint8)
+    for frame, height in zip(frames, params[:, 0], strict=True):
+        frame[180 : 182 + int(40 * height), 100:150] = 220
+    return Pictures(frames, params, np.arange(n) < 40, np.zeros(n, np.int64))
+
+
+def run(folder, n_steps: int, plan_steps: int | None = None) -> PictureTask:
+    torch.set_num_threads(1)
+    task = PictureTask(bars(), PictureRecipe(batch=4), seed=0)
+    train(task, RunFolder(folder), LoopPlan(plan_steps or n_steps, log_steps=5, checkpoint_steps=5))
+    return task
+
+
+def test_net_when_default_then_picture_has_the_boxs_size_and_is_small():
+    net = PictureNet()
+    assert net(torch.rand(2, N_MOUTH)).shape == (2, 3, net.shape.box.h, net.shape.box.w)
+    assert sum(p.numel() for p in net.parameters()) < 1_100_000
+
+
+def test_net_when_saved_then_draws_the_same(tmp_path):
+    net = PictureNet(TINY).eval()
+    save_picture_net(tmp_path, net, {"held_out": {"mouth_psnr_db": 40.0}})
+    params = torch.rand(1, N_MOUTH)
+    assert torch.equal(load_picture_net(tmp_path)(params), net(params))
+
+
+@pytest.mark.parametrize("name", ["picture.safetensors", "picture.json"])
+def test_load_when_file_is_cut_short_then_sentence(tmp_path, name):
+    save_picture_net(tmp_path, PictureNet(TINY), {})
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:50])
+    with pytest.raises(StudioError):
+        load_picture_net(tmp_path)
+
+
+def test_training_when_run_a_little_then_loss_falls():
+    task = PictureTask(bars(), PictureRecipe(batch=8), seed=0)
+    rng = np.random.default_rng(0)
+    losses = [task.step(index, 60, rng)["loss"] for index in range(60)]
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    assert task.evaluate()["sharpness"] > 0.3
+
+
+def test_training_when_stopped_and_continued_then_same_weights(tmp_path):
+    whole = run(tmp_path / "whole", 10)
+    task = PictureTask(bars(), PictureRecipe(batch=4), seed=0)
+
+    def stop_at_seven(line: str) -> None:
+        if "step 5 " in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(task, RunFolder(tmp_path / "cut"), LoopPlan(10, log_steps=1, checkpoint_steps=3), tell=stop_at_seven)
+    continued = PictureTask(bars(), PictureRecipe(batch=4), seed=1)
+    train(continued, RunFolder(tmp_path / "cut"), LoopPlan(10, log_steps=1, checkpoint_steps=3))
+    for a, b in zip(whole.net.state_dict().values(), continued.net.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_weight_when_pixels_move_then_they_count_more():
+    weight = pixel_weight(bars().frames)[0, 0]
+    assert weight[200, 125] > 3 * weight[20, 20]
+
+
+def test_rate_when_run_ends_then_it_fell_to_nothing():
+    recipe = PictureRecipe()
+    assert one_cycle(0, 1000, recipe) < one_cycle(50, 1000, recipe) == pytest.approx(recipe.peak_rate, rel=1e-3)
+    assert one_cycle(999, 1000, recipe) < 1e-4 * recipe.peak_rate + 2e-7
