@@ -66,4 +66,5 @@ def test_mic_when_speech_is_played_into_it_then_the_very_waveform_is_heard_witho
     assert [block.index - blocks[0].index for block in blocks] == [160 * k for k in range(len(blocks))]
     assert 0 <= t_now_ns - blocks[-1].t_capture_ns < 150e6
     spacing_ns = np.diff([block.t_capture_ns for block in blocks])
-    assert np.abs(spacing_ns - 10_000_000).max() < 5_000_000
+    # The server may shift its own clock when a player joins: one jump, which the time stamps follow.
+    assert (np.abs(spacing_ns - 10_000_000) > 5_000_000).sum() <= 2

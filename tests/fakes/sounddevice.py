@@ -56,10 +56,11 @@ class FakeSoundDevice:
 
 
 class FakeStream:
-    def __init__(self, system, name, *, samplerate, channels, callback, finished_callback, **options) -> None:
+    def __init__(self, system, name, *, samplerate, channels, callback, finished_callback, latency, **options) -> None:
         self.system, self.name = system, name
         self.rate_hz, self.n_channels = samplerate, channels
         self.callback, self.finished = callback, finished_callback
+        self.latency = latency
         self.is_open = False
 
     def start(self):

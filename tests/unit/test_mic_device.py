@@ -113,20 +113,24 @@ def test_mic_when_device_stalls_then_lost_and_found_again(desk):
     assert len(desk.system.streams) == 2
 
 
-def test_mic_when_first_sound_takes_two_seconds_then_waited_for_without_a_notice(desk):
+def test_mic_when_opened_but_never_speaks_then_larger_buffer_at_once_and_no_notice(desk):
     desk.mic.start(desk.ring)
-    desk.clock.advance(s_to_ns(2))
-    time.sleep(0.3)
+    desk.clock.advance(s_to_ns(0.7))
+    desk.wait_for(lambda: len(desk.system.streams) == 2)
+    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    assert [(stream.latency, stream.is_open) for stream in desk.system.streams] == [("low", False), ("high", True)]
     desk.speak()
-    assert desk.take()
-    assert desk.mic.status().state is MicState.RUNNING
-    assert len(desk.system.streams) == 1 and not desk.notices.current()
+    assert desk.take()[0].did_restart
+    assert not desk.notices.current()
 
 
-def test_mic_when_opened_but_never_speaks_then_lost(desk):
+def test_mic_when_it_has_spoken_and_pauses_shortly_then_stays_open(desk):
     desk.mic.start(desk.ring)
-    desk.clock.advance(s_to_ns(3.1))
-    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+    desk.speak()
+    desk.take()
+    desk.clock.advance(s_to_ns(0.7))
+    time.sleep(0.3)
+    assert [stream.latency for stream in desk.system.streams] == ["low"]
 
 
 def test_mic_when_samples_are_nan_then_silence_and_counted(desk):

@@ -21,9 +21,9 @@ from avatar_app.live.worker import Worker
 log = logging.getLogger(__name__)
 
 STALL_NS = ms_to_ns(1500)
-# PulseAudio delivers the first sound of a source that slept up to 2 s after opening, whatever the buffer.
-FIRST_SOUND_NS = s_to_ns(3)
 RETRY_NS = s_to_ns(3)
+# PulseAudio through ALSA can be silent for two seconds after opening; a small buffer then stays hundreds of ms late.
+FIRST_SOUND_NS = ms_to_ns(600)
 # Two seconds of deliveries: a worker that is late loses nothing.
 N_DELIVERIES = 200
 NOTICE_KEY = "mic"
@@ -61,6 +61,7 @@ class DeviceMic:
         self._n_bad_samples = 0
         self._t_heard_ns = 0
         self._t_retry_ns = 0
+        self._latency = "low"
         self._has_heard = False
         self._worker = Worker("mic", self._step, clock, notices)
 
@@ -123,12 +124,13 @@ class DeviceMic:
 
     def _find_and_open(self) -> OpenDevice:
         """Open the device; one that was plugged in since PortAudio started is found at the second look."""
+        wanted = (self._name, self._clock, self._deliveries.put, self._ended.set, self._latency)
         try:
-            return self._portaudio.open(self._name, self._clock, self._deliveries.put, self._ended.set)
+            return self._portaudio.open(*wanted)
         except AudioInputError:
             if not self._portaudio.refresh():
                 raise
-            return self._portaudio.open(self._name, self._clock, self._deliveries.put, self._ended.set)
+            return self._portaudio.open(*wanted)
 
     def _close_device(self) -> None:
         opened, self._open = self._open, None
@@ -145,13 +147,23 @@ class DeviceMic:
         delivery = self._deliveries.take(timeout_s=0.1)
         if delivery is not None:
             self._hear(delivery)
-        elif self._ended.is_set() or self._is_stalled():
+            return
+        silent_ns = self._clock.now_ns() - self._t_heard_ns
+        if self._ended.is_set() or silent_ns > STALL_NS:
             self._lose()
+        elif silent_ns > FIRST_SOUND_NS and not self._has_heard and self._latency == "low":
+            self._open_with_larger_buffer()
 
-    def _is_stalled(self) -> bool:
-        """Whether sound is overdue; a device just opened is given more time."""
-        patience_ns = STALL_NS if self._has_heard else FIRST_SOUND_NS
-        return self._clock.now_ns() - self._t_heard_ns > patience_ns
+    def _open_with_larger_buffer(self) -> None:
+        """The device was opened but did not speak: open it with a larger buffer."""
+        log.info("microphone %s gives nothing with a small buffer", self._name)
+        self._latency = "high"
+        self._close_device()
+        try:
+            self._open_device()
+        except AudioInputError as error:
+            log.info("microphone %s did not open again: %s", self._name, error)
+            self._lose()
 
     def _hear(self, delivery: Delivery) -> None:
         self._t_heard_ns = self._clock.now_ns()

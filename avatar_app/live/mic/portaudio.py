@@ -93,7 +93,12 @@ class PortAudio:
                 self._find(name)
 
     def open(
-        self, name: str, clock: Clock, deliver: Callable[[Delivery], None], ended: Callable[[], None]
+        self,
+        name: str,
+        clock: Clock,
+        deliver: Callable[[Delivery], None],
+        ended: Callable[[], None],
+        latency: str = "low",
     ) -> OpenDevice:
         """Open a microphone at its own rate.
 
@@ -102,13 +107,14 @@ class PortAudio:
             clock: the program's.
             deliver: called by the driver's thread with each piece of sound.
             ended: called by the driver's thread when the stream ends by itself.
+            latency: "low", or "high" for a device that stays silent with the small buffer.
 
         Raises:
             AudioInputError: there is no such device, or it cannot be opened.
         """
         with self._lock:
             index, device = self._find(name)
-            stream, n_channels = self._open_stream(index, device, clock, deliver, ended)
+            stream, n_channels = self._open_stream(index, device, clock, deliver, ended, latency)
             self._n_open += 1
         return OpenDevice(device, n_channels, lambda: self._close(stream))
 
@@ -126,6 +132,7 @@ class PortAudio:
         clock: Clock,
         deliver: Callable[[Delivery], None],
         ended: Callable[[], None],
+        latency: str,
     ) -> tuple[Any, int]:
         sd = self._sounddevice()
         wanted = device.n_channels if device.n_channels <= MAX_CHANNELS else 2
@@ -138,7 +145,7 @@ class PortAudio:
                     channels=n_channels,
                     dtype="float32",
                     blocksize=device.rate_hz // 100,
-                    latency="low",
+                    latency=latency,
                     callback=_callback(clock, device.rate_hz, deliver),
                     finished_callback=ended,
                 )
