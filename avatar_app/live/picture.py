@@ -131,23 +131,27 @@ class FramePart:
         """Take the newest mouth, and lean the grid towards the rhythm in which mouths come."""
         patch = self._mouth.take()
         if patch is not None:
+            is_first = self._patch is None or self._patch.t_ready_ns < patch.t_ready_ns - STALE_NS
             self._patch = patch
-            self._lean(t_tick_ns - patch.t_ready_ns)
+            self._lean(t_tick_ns - patch.t_ready_ns, at_once=is_first)
         elif self._patch is not None and t_tick_ns - self._patch.t_ready_ns > STALE_NS:
             weight = max(0.0, self._patch.weight - REST_STEP)
             self._patch = replace(self._patch, weight=weight, pixels=self._patch.pixels if weight > 0 else None)
         return patch is not None
 
-    def _lean(self, waited_ns: int) -> None:
-        """Shift the grid a little, so that a mouth waits about `AIM_NS` and clocks that differ never drift apart."""
+    def _lean(self, waited_ns: int, *, at_once: bool) -> None:
+        """Shift the grid so that a mouth waits about `AIM_NS` and clocks that differ never drift apart.
+
+        At the first mouth of a stream nobody has seen a rhythm yet: the whole shift at once. Later, little by little.
+        """
         if self._pacer is None:
             return
         period_ns = NS_PER_S // self._pacer_fps
-        error_ns = AIM_NS - waited_ns
-        if error_ns < -period_ns // 2:
-            error_ns += period_ns
+        error_ns = (AIM_NS - waited_ns) % period_ns
+        if error_ns > period_ns // 2:
+            error_ns -= period_ns
         limit_ns = int(MAX_SHIFT_RATIO * period_ns)
-        self._pacer.shift(max(-limit_ns, min(limit_ns, error_ns // 16)))
+        self._pacer.shift(error_ns if at_once else max(-limit_ns, min(limit_ns, error_ns // 16)))
 
     def _draw(self, t_ns: int) -> UInt8:
         """The picture of this instant; nothing is composed twice."""

@@ -81,11 +81,14 @@ def listener(pulse):
 def test_mic_when_somebody_speaks_then_level_rises_and_blocks_are_fresh(pulse, listener):
     listener.wait_for(lambda line: line["n_blocks"] > 5, 20)
     player = pulse.speak(demo_sample())
-    heard = listener.wait_for(lambda line: line["level_db"] > -30, 10)
+    # The server hands over what it had gathered before it got going: blocks are old for the first second.
+    heard = listener.wait_for(lambda line: line["level_db"] > -30 and line["newest_age_ms"] < 150, 10)
     player.kill()
     player.wait(5)
     assert heard["state"] == "running"
-    assert heard["newest_age_ms"] < 200
+    ages_ms = [line["newest_age_ms"] for line in listener.lines[-3:]]
+    # Up to 100 ms of it is this test's own waiting between two looks.
+    assert max(ages_ms) < 200
 
 
 def test_mic_when_device_is_unplugged_and_back_then_speaks_again_within_5_s(pulse, listener):
