@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 STALL_NS = ms_to_ns(1500)
 RETRY_NS = s_to_ns(3)
-# PulseAudio through ALSA can be silent for two seconds after opening; a small buffer then stays hundreds of ms late.
+# PulseAudio through ALSA can be silent for two seconds after opening, and then hands over what it gathered.
 FIRST_SOUND_NS = ms_to_ns(600)
 # Two seconds of deliveries: a worker that is late loses nothing.
 N_DELIVERIES = 200
