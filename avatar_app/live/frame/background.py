@@ -11,7 +11,7 @@ from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.packets import UInt8
 
 CHECKER_PX = 16
-CHECKER_GREYS = (255, 214)
+CHECKER_GREYS = (150, 132)
 
 
 class Background:
