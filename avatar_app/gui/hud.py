@@ -19,7 +19,7 @@ STAGES = (
     ("compose", "Compose"),
     ("handover", "Hand-over"),
 )
-WIDTH_PX = 216
+WIDTH_PX = 234
 COLUMN_PX = 44
 NOTHING = "–"
 NO_PAIR = (math.nan, math.nan)

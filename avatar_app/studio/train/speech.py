@@ -18,13 +18,14 @@ from torch.nn.functional import cross_entropy, huber_loss
 from avatar_app.contracts.errors import UserError
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data import speech_corpus
-from avatar_app.studio.data.mouth import LIP_TO_TEETH, PHONES, lip_opening_mm, visible_weight
+from avatar_app.studio.data.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_opening_mm, visible_weight
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, Corpus, draw_batch
 from avatar_app.studio.data.speech_corpus import Utterance
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech_score import SEALED_INDICES, hear, motion_mm, score_voices
+from avatar_app.studio.train.strength import missing_strength, stretch
 
 N_SYNTHETIC = 160
 CHECKPOINT_STEPS = 250
@@ -230,7 +231,11 @@ def run(arguments: argparse.Namespace) -> None:
         recipe.n_steps, log_steps=50, checkpoint_steps=CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed
     )
     train(task, folder, plan)
-    facts: dict[str, object] = {"recipe": asdict(recipe), "held_out": dict(task.evaluate())}
+    facts: dict[str, object] = {"recipe": asdict(recipe), "as_trained": dict(task.evaluate())}
+    strength = missing_strength([hear(task.average, u) for u in data.held_out])
+    for head in range(len(LOOKAHEADS_MS)):
+        stretch(task.average.mouth, head * N_MOUTH, strength.mean[head], strength.gain[head])
+    facts |= {"gain": strength.gain.round(3).tolist(), "held_out": dict(task.evaluate())}
     test = [hear(task.average, u) for u in data.test]
     facts["test"] = score_voices(test, data.opening_mm.numpy())
     save_speech_net(arguments.run / "best", task.average, facts)

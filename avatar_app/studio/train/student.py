@@ -24,6 +24,7 @@ from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech import SpeechData, load_data
 from avatar_app.studio.train.speech_score import hear, score_voices
+from avatar_app.studio.train.strength import missing_strength, stretch
 from avatar_app.studio.train.student_draw import DrawConfig, DrawData, DrawTask
 from avatar_app.studio.train.student_hear import HearConfig, HearTask, fold_heads
 
@@ -99,11 +100,15 @@ def run(arguments: argparse.Namespace) -> None:
     data = load_data(arguments.data, arguments.voices or arguments.run / "voices")
     hearing = train_hearing(arguments, data)
     net = drawing.net.eval()
+    strength = missing_strength([hear(hearing.average_ears, u) for u in data.held_out])  # type: ignore[arg-type]
+    for head, (mean, gain) in enumerate(zip(strength.mean, strength.gain, strict=True)):
+        stretch(hearing.average_ears.mouth[head], 0, mean, gain)  # type: ignore[arg-type]
     fold_heads(net, hearing.average_ears, drawing.code)
     test = [hear(hearing.average_ears, utterance) for utterance in data.test]  # type: ignore[arg-type]
     facts: dict[str, object] = {
         "held_out": {**drawing.evaluate(), **hearing.evaluate()},
         "test": score_voices(test, data.opening_mm.numpy()),
+        "gain": strength.gain.round(3).tolist(),
         "recipe": {"draw": asdict(DrawConfig()), "hear": asdict(HearConfig())},
     }
     save_student(arguments.run / "best", net, facts)
