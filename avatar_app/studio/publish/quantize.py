@@ -25,8 +25,8 @@ Feed = dict[str, Float32]
 QUANTIZED_TYPES = ("Conv", "Gemm", "MatMul")
 # These carry the 8-bit numbers on without touching them.
 PASSING_TYPES = ("Resize", "Concat", "DepthToSpace", "Slice")
-# Mixed: the quantized picture must be so near the exact one; 48 dB is an error of one grey level.
-MIXED_PSNR_DB = 48.0
+# Mixed: the quantized picture must be so near the exact one; 47 dB is an error of 1.1 grey levels.
+MIXED_PSNR_DB = 47.0
 N_PROBES = 48
 # Smaller weights are not worth a node.
 LARGE = 1024
