@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training: one loop for all networks, and a module for each."""
