@@ -84,7 +84,7 @@ def run(
         stack.callback(pipeline.stop)
         window = _window(app, pipeline, keeper, board, list_mics or _device_mics)
         stack.callback(window.shut_down)
-        _watch_mics(stack, window, pipeline, is_real=list_mics is None)
+        _watch_mics(stack, window, is_real=list_mics is None)
         _hook_errors(stack, board)
         instance.raise_asked.connect(window.bring_to_front)
         return _show(app, window, duration_s, screenshot)
@@ -154,22 +154,19 @@ def _window(
     return window[0]
 
 
-def _watch_mics(stack: ExitStack, window: Window, pipeline: Pipeline, is_real: bool) -> None:
+def _watch_mics(stack: ExitStack, window: Window, is_real: bool) -> None:
     """Keep the list of microphones fresh once the window is up."""
-    watcher = MicWatcher()
+    watcher = MicWatcher(_look_for_mics)
     stack.callback(watcher.stop)
-
-    def refresh() -> None:
-        if is_real:
-            from avatar_app.live.mic import refresh_devices
-
-            refresh_devices()
-        window.panel.sound.refresh()
-
-    watcher.changed.connect(refresh)
+    watcher.changed.connect(window.panel.sound.refresh)
     if is_real:
         QTimer.singleShot(1500, watcher, lambda: watcher.start())
-    del pipeline
+
+
+def _look_for_mics() -> None:
+    from avatar_app.live.mic import refresh_devices
+
+    refresh_devices()
 
 
 def _show(app: QApplication, window: Window, duration_s: float | None, screenshot: Path | None) -> int:

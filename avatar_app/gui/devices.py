@@ -1,4 +1,4 @@
-"""Tells when a microphone is plugged in or out.
+"""Tells when a microphone was plugged in or out, and the list was made anew.
 
 `QMediaDevices` costs about 15 MB and is slow to load, so it is loaded after the window is up, and only here.
 """
@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal
+
+from avatar_app.contracts.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -16,21 +20,42 @@ SETTLE_MS = 700
 
 
 class MicWatcher(QObject):
-    """Watches the system's list of microphones. Thread: main.
+    """Watches the system's list of microphones. Thread: main; looking takes a thread of its own for up to a second.
+
+    Args:
+        look: makes the program's own list anew.
 
     Signals:
-        changed(): the list changed, and has been quiet since.
+        changed(): the list changed, has been quiet since, and was made anew.
     """
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[], object]) -> None:
         super().__init__()
+        self._look = look
+        self._looking: threading.Thread | None = None
         self._devices: QObject | None = None
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self.changed)
+        self._settle.timeout.connect(self.look)
+
+    def look(self) -> None:
+        """Make the list anew without holding up the window."""
+        if self._looking is not None and self._looking.is_alive():
+            self._settle.start()
+            return
+        self._looking = threading.Thread(target=self._look_and_tell, name="mic-list", daemon=True)
+        self._looking.start()
+
+    def _look_and_tell(self) -> None:
+        try:
+            self._look()
+        except UserError as error:
+            log.warning("microphones cannot be listed: %s", error)
+            return
+        self.changed.emit()
 
     def start(self) -> bool:
         """Begin watching; False when this Qt has no multimedia part, and then only a restart shows new devices."""
@@ -47,6 +72,9 @@ class MicWatcher(QObject):
     def stop(self) -> None:
         """Stop watching; twice is fine."""
         self._settle.stop()
+        if self._looking is not None:
+            self._looking.join(5)
+            self._looking = None
         if self._devices is not None:
             self._devices.deleteLater()
             self._devices = None

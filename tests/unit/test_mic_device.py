@@ -1,3 +1,4 @@
+import json
 import time
 
 import numpy as np
@@ -202,10 +203,27 @@ def test_check_when_two_devices_share_a_name_then_label_is_asked_for():
         PortAudio(FakeSoundDevice("Alpha", "Alpha")).check("Alpha")
 
 
-def test_refresh_when_a_stream_is_open_then_refused_and_undisturbed(desk):
+def test_refresh_when_a_stream_is_open_then_undisturbed_and_another_process_lists(desk, monkeypatch):
     desk.mic.start(desk.ring)
+    listed = '[{"name": "Gamma", "host_api": "ALSA", "n_channels": 1, "rate_hz": 48000, "is_default": false}]'
+    monkeypatch.setattr(desk.portaudio, "_run_child", lambda command: listed)
     assert desk.portaudio.refresh() is False
     assert desk.system.n_starts == 1
+    assert [device.label for device in desk.portaudio.devices()] == ["Gamma, ALSA"]
+
+
+def test_refresh_when_the_other_process_fails_then_list_stays_as_it_was(desk, monkeypatch):
+    desk.mic.start(desk.ring)
+    monkeypatch.setattr(desk.portaudio, "_run_child", lambda command: "rubbish")
+    desk.portaudio.refresh()
+    assert [device.name for device in desk.portaudio.devices()] == ["Alpha", "Beta"]
+
+
+def test_print_devices_when_run_then_json_that_the_parent_reads(capsys):
+    from avatar_app.live.mic import portaudio
+
+    portaudio.print_devices()
+    assert isinstance(json.loads(capsys.readouterr().out), list)
 
 
 def test_devices_when_there_are_none_then_sentence_on_opening():

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
+import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from avatar_app.contracts.clock import Clock
@@ -15,6 +19,9 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.mic.mic import MicDevice
 
+log = logging.getLogger(__name__)
+
+LIST_TIMEOUT_S = 10.0
 # Sound servers offer dozens of channels where there is one microphone.
 MAX_CHANNELS = 8
 PLAUSIBLE_AGE_S = 1.0
@@ -53,30 +60,53 @@ class PortAudio:
         self._module = module
         self._lock = threading.RLock()
         self._n_open = 0
+        self._listed_by_child: tuple[MicDevice, ...] | None = None
 
     def devices(self) -> tuple[MicDevice, ...]:
-        """All microphones, as PortAudio saw them when it was last started.
+        """All microphones, as they were when they were last looked for.
 
         Raises:
             AudioInputError: PortAudio is not installed or does not answer.
         """
         with self._lock:
-            return tuple(device for _, device in self._numbered())
+            return self._listed_by_child or tuple(device for _, device in self._numbered())
 
     def refresh(self) -> bool:
-        """Look for devices anew; False when an open stream forbids it.
+        """Look for devices anew, for up to a second.
+
+        While a stream is open, PortAudio stays as it is and another process looks: new devices are listed then, and can
+        be opened when the stream is closed.
+
+        Returns:
+            Whether PortAudio itself was started anew.
 
         Raises:
             AudioInputError: PortAudio is not installed or does not answer.
         """
         with self._lock:
             if self._n_open:
+                self._listed_by_child = self._ask_child()
                 return False
+            self._listed_by_child = None
             sd = self._sounddevice()
             # The only way to see new devices; the names are private but have been stable since 2015.
             self._ask(sd._terminate)
             self._ask(sd._initialize)
             return True
+
+    def _ask_child(self) -> tuple[MicDevice, ...] | None:
+        """The list that a process of its own sees; None when it cannot tell."""
+        code = f"from {__name__} import print_devices; print_devices()"
+        try:
+            done = self._run_child([sys.executable, "-c", code])
+            return tuple(MicDevice(**entry) for entry in json.loads(done))
+        except (OSError, ValueError, TypeError, subprocess.SubprocessError) as error:
+            log.warning("the list of microphones stays as it was: %s", error)
+            return None
+
+    def _run_child(self, command: list[str]) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True)  # noqa: S603
+        return done.stdout
 
     def check(self, name: str) -> None:
         """Make sure that there is such a device, looking for new ones if not.
@@ -218,6 +248,11 @@ class PortAudio:
                     f"The sound library PortAudio is missing ({error}).", INSTALL_PORTAUDIO
                 ) from error
         return self._module
+
+
+def print_devices() -> None:
+    """Write the list of microphones as JSON; what the child process of `PortAudio.refresh` runs."""
+    print(json.dumps([asdict(device) for device in PortAudio().devices()]))  # noqa: T201
 
 
 def _callback(clock: Clock, rate_hz: int, deliver: Callable[[Delivery], None]) -> Callable[..., None]:
