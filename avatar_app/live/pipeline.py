@@ -280,31 +280,31 @@ class LivePipeline:
             measuring.communicate()
 
     def _open_mic(self) -> None:
-        wanted = self._wanted
+        """Open the wanted microphone. A machine without any plays the built-in sample, and says so."""
+        wanted, name = self._wanted, self._wanted.mic
         self._close_mic()
         try:
-            mic, name = self._find_mic(wanted)
-            ring: Ring[AudioBlock] = Ring(RING_BLOCKS)
-            mic.set_muted(wanted.is_muted)
-            mic.start(ring)
+            try:
+                self._start_mic(name, wanted)
+                self._notices.clear("mic")
+            except AudioInputError as error:
+                if name:
+                    raise
+                name = "demo"
+                self._start_mic(name, wanted)
+                text = "No microphone was found, so the built-in speech sample is playing."
+                self._notices.post(Notice("mic", Level.INFO, text, error.what_to_do))
         except UserError as error:
             self._notices.post(Notice.from_error("mic", error))
             return
-        self._ring, self._mic = ring, mic
         self._in_use = replace(self._in_use, mic=name)
 
-    def _find_mic(self, wanted: Settings) -> tuple[Mic, str]:
-        """The wanted microphone; where the machine has none at all, the built-in sample, and says so."""
-        try:
-            mic = open_mic(wanted.mic, self._clock, self._notices, gain_db=wanted.mic_gain_db)
-            self._notices.clear("mic")
-            return mic, wanted.mic
-        except AudioInputError as error:
-            if wanted.mic:
-                raise
-            text = "No microphone was found, so the built-in speech sample is playing."
-            self._notices.post(Notice("mic", Level.INFO, text, error.what_to_do))
-            return open_mic("demo", self._clock, self._notices), "demo"
+    def _start_mic(self, name: str, wanted: Settings) -> None:
+        mic = open_mic(name, self._clock, self._notices, gain_db=wanted.mic_gain_db)
+        ring: Ring[AudioBlock] = Ring(RING_BLOCKS)
+        mic.set_muted(wanted.is_muted)
+        mic.start(ring)
+        self._ring, self._mic = ring, mic
 
     def _close_mic(self) -> None:
         mic, self._mic = self._mic, None

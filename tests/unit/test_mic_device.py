@@ -222,7 +222,10 @@ def test_refresh_when_the_other_process_fails_then_list_stays_as_it_was(desk, mo
 def test_print_devices_when_run_then_json_that_the_parent_reads(capsys):
     from avatar_app.live.mic import portaudio
 
-    portaudio.print_devices()
+    try:
+        portaudio.print_devices()
+    except AudioInputError:
+        pytest.skip("PortAudio is not installed")
     assert isinstance(json.loads(capsys.readouterr().out), list)
 
 

@@ -1,0 +1,147 @@
+"""The whole live path with real models: what changes while it runs, and what fails."""
+
+import time
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.clock import MonotonicClock
+from avatar_app.contracts.errors import AudioInputError
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.live import pipeline as pipeline_module
+from avatar_app.live.pipeline import LivePipeline
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+
+class Desk:
+    """A running pipeline, and every picture it makes."""
+
+    def __init__(self, profile, **changes) -> None:
+        self.notices = NoticeBoard()
+        self.settings = Settings(mic="demo", precision="fp32").replace(**changes)
+        self.pipeline = LivePipeline(self.settings, ProfilePaths(profile), MonotonicClock(), self.notices)
+        self.sink = self.pipeline.add_sink("test")
+        self.pipeline.start()
+
+    def change(self, **changes) -> None:
+        self.settings = self.settings.replace(**changes)
+        self.pipeline.apply(self.settings)
+
+    def wait_for(self, is_so, timeout_s: float = 30) -> None:
+        t_limit_s = time.monotonic() + timeout_s
+        while not is_so() and time.monotonic() < t_limit_s:
+            time.sleep(0.01)
+        assert is_so()
+
+    def wait_until_it_talks(self) -> None:
+        self.wait_for(lambda: self.pipeline.status().t_first_mouth_ns is not None)
+
+    def longest_run_of_repeats(self, seconds: float) -> int:
+        """Over the pictures that come now."""
+        longest = run = 0
+        t_end_s = time.monotonic() + seconds
+        while time.monotonic() < t_end_s:
+            picture = self.sink.take(timeout_s=0.2)
+            if picture is not None:
+                run = run + 1 if picture.is_repeat else 0
+                longest = max(longest, run)
+        return longest
+
+
+@pytest.fixture
+def desk(tmp_path):
+    made = Desk(tmp_path)
+    yield made
+    made.pipeline.stop()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"precision": "int8"}, {"model": "nova-96"}, {"lookahead_ms": 160}, {"lookahead_ms": 0}, {"fps": 50}],
+    ids=str,
+)
+def test_apply_when_changed_while_talking_then_no_gap_longer_than_two_frames(desk, changes):
+    desk.wait_until_it_talks()
+    desk.longest_run_of_repeats(1.0)
+    desk.change(**changes)
+    assert desk.longest_run_of_repeats(2.5) <= 2
+    status = desk.pipeline.status()
+    for name, value in changes.items():
+        shown = {"precision": status.precision.lower(), "model": status.model, "lookahead_ms": status.lookahead_ms}
+        assert shown.get(name, value) == value
+    assert desk.notices.current() == ()
+
+
+def test_apply_when_model_is_unknown_then_notice_and_the_old_one_goes_on(desk):
+    desk.wait_until_it_talks()
+    desk.change(model="nova-hq")
+    desk.wait_for(lambda: desk.notices.current())
+    assert "nova-hd" in desk.notices.current()[0].what_to_do
+    assert desk.pipeline.status().model == "nova-hd"
+    assert desk.pipeline.settings.model == ""
+
+
+@pytest.mark.parametrize("failing_step", ["open", "start"])
+def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_path, monkeypatch, failing_step):
+    real = pipeline_module.open_mic
+
+    class Broken:
+        def set_muted(self, is_muted):
+            pass
+
+        def start(self, ring):
+            raise AudioInputError("It cannot be opened.", "Plug one in.")
+
+    def open_mic(name, *rest, **options):
+        if name:
+            return real(name, *rest, **options)
+        if failing_step == "open":
+            raise AudioInputError("This machine has no microphone.", "Plug one in.")
+        return Broken()
+
+    monkeypatch.setattr(pipeline_module, "open_mic", open_mic)
+    desk = Desk(tmp_path, mic="")
+    desk.wait_until_it_talks()
+    assert "built-in speech sample" in desk.notices.current()[0].text
+    assert desk.pipeline.settings.mic == "demo"
+    desk.pipeline.stop()
+
+
+def test_start_when_a_named_microphone_is_missing_then_face_rests_and_no_other_speaks(tmp_path):
+    desk = Desk(tmp_path, mic="No Such Microphone, ALSA")
+    desk.wait_for(lambda: desk.notices.current())
+    desk.wait_for(lambda: desk.sink.n_put > 5)
+    time.sleep(0.5)
+    assert desk.pipeline.status().t_first_mouth_ns is None
+    desk.pipeline.stop()
+
+
+def test_mute_when_on_then_mouth_rests_and_off_then_speaks_again(desk):
+    desk.wait_until_it_talks()
+    desk.change(is_muted=True)
+    time.sleep(0.8)
+    desk.wait_for(lambda: not desk.pipeline.status().is_speaking, 5)
+    desk.change(is_muted=False)
+    desk.wait_for(lambda: desk.pipeline.status().is_speaking, 10)
+
+
+def test_stop_when_called_twice_and_started_again_then_it_talks_again(desk):
+    desk.wait_until_it_talks()
+    desk.pipeline.stop()
+    desk.pipeline.stop()
+    desk.pipeline.start()
+    desk.wait_for(lambda: desk.pipeline.status().is_speaking, 10)
+
+
+def test_status_when_talking_then_every_figure_is_a_number(desk):
+    desk.wait_until_it_talks()
+    time.sleep(1.5)
+    status = desk.pipeline.status()
+    assert 20 < status.fps_out < 30
+    assert all(
+        np.isfinite(value) for name in ("capture", "mel", "student", "compose") for value in status.stage_ms[name]
+    )
+    assert 0 < status.latency_p50_ms < 1000
+    assert status.engine == "openvino" and status.precision == "FP32"
+    assert status.rss_mb > 50
