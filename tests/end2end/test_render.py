@@ -63,12 +63,13 @@ def test_render_when_silent_then_the_idle_mouth_shows_and_in_speech_another(tmp_
     mouths = []
     for sound in (spoken, tmp_path / "silence.wav"):
         out = tmp_path / f"{sound.stem}.mp4"
-        run("render", "--audio", sound, "--out", out, "--profile-dir", tmp_path, "--crf", 10)
+        run("render", "--audio", sound, "--out", out, "--profile-dir", tmp_path, "--crf", 0)
         mouths.append(np.stack([picture[MOUTH].astype(int) for picture in pictures(out)]))
     difference = np.abs(mouths[0] - mouths[1]).mean(axis=(1, 2, 3))
     assert difference[20:85].mean() > 5
-    # Half a second after the last word nothing is left of it, nor was there anything before the first.
-    assert max(difference[100:].max(), difference[:8].max()) < 1.5
+    # Half a second after the last word nothing is left of it, nor was there anything before the first. The files
+    # are lossless, so that what the encoder leaves behind of a word is not taken for a mouth.
+    assert max(difference[100:].max(), difference[:8].max()) == 0
 
 
 @pytest.mark.parametrize("fps", [30, 60])
