@@ -19,7 +19,8 @@ from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.nets.nova96 import FEATURE_NAMES, PATCH_TOP_PX, FaceGraph
 from avatar_app.studio.nets.picture import CROP_PX, load_picture_net
 from avatar_app.studio.nets.speech import load_speech_net
-from avatar_app.studio.train.student import SIZE_PX, load_student
+from avatar_app.studio.train.drawing import SIZE_PX
+from avatar_app.studio.train.student import load_student
 
 Float32 = NDArray[np.float32]
 

@@ -10,35 +10,25 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 
 from avatar_app.contracts.errors import StudioError, UserError
 from avatar_app.contracts.mel_spec import MEL
-from avatar_app.studio.data.clips import Pictures, load_pictures
+from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import load_speech_net
 from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
+from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
+from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_heads
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech import SpeechData, load_data
 from avatar_app.studio.train.speech_score import hear, score_voices
 from avatar_app.studio.train.strength import missing_strength, stretch
-from avatar_app.studio.train.student_draw import DrawConfig, DrawData, DrawTask
-from avatar_app.studio.train.student_hear import HearConfig, HearTask, fold_heads
 
 log = logging.getLogger(__name__)
 
-SIZE_PX = 96
 CHECKPOINT_STEPS = 500
-
-
-def draw_data(pictures: Pictures) -> DrawData:
-    """The pictures at the student's size."""
-    size = (SIZE_PX, SIZE_PX)
-    frames = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in pictures.frames])
-    return DrawData(frames, pictures.params, pictures.is_train)
 
 
 def save_student(folder: Path, net: Nova96, facts: dict[str, object]) -> None:
@@ -68,7 +58,7 @@ def load_student(folder: Path) -> Nova96:
     return net.eval()
 
 
-def train_drawing(arguments: argparse.Namespace) -> DrawTask:
+def train_drawing(arguments: argparse.Namespace) -> DrawTask[Nova96]:
     """The first half, to its end."""
     folder = RunFolder(arguments.run / "draw")
     config = DrawConfig()
@@ -77,7 +67,7 @@ def train_drawing(arguments: argparse.Namespace) -> DrawTask:
     )
     torch.manual_seed(arguments.seed)
     pictures = load_pictures(arguments.data / "nova", arguments.pictures or arguments.run / "pictures")
-    task = DrawTask(draw_data(pictures), config)
+    task = DrawTask(Nova96(), draw_data(pictures), config)
     train(task, folder, _plan(arguments.draw_steps, arguments.seed))
     return task
 
@@ -89,7 +79,8 @@ def train_hearing(arguments: argparse.Namespace, data: SpeechData) -> HearTask:
     request = {"data": str(arguments.data), "n_steps": arguments.hear_steps, "teacher": str(arguments.teacher)}
     folder.open_request({**request, **asdict(config)}, arguments.seed)
     teacher = load_speech_net(arguments.teacher) if arguments.teacher else None
-    task = HearTask(data, config, arguments.seed, teacher)
+    torch.manual_seed(arguments.seed)
+    task = HearTask(Ears.of_nova96(Nova96()), data, config, arguments.seed, teacher)
     train(task, folder, _plan(arguments.hear_steps, arguments.seed))
     return task
 

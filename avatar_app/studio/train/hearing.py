@@ -1,15 +1,15 @@
-"""Hearing, the second half of `nova-96`: 16 mel columns in, mouth parameters out, for four look-aheads at once.
+"""Hearing, the second half of a generator's training: 16 mel columns in, mouth parameters out, per look-ahead.
 
 Trained on parameters, not on pixels: what a short window leaves uncertain is averaged in 14 numbers, never in a
-picture. Voices and losses are those of the larger network that hears (`train.speech`). `fold_heads` then writes the
-guess into the audio encoders' own last layer, so that nothing is added to the published architecture.
+picture. Voices and losses are those of the larger network that hears (`train.speech`). `fold_head` then writes the
+guess into an audio encoder's own last layer, so that nothing is added to the published architecture.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -21,11 +21,12 @@ from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.data.mouth import N_MOUTH, PHONES, REST
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.nets.generator import ConvBlock
-from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, N_CODE, Nova96
+from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import STEP_COLUMNS, SpeechNet
+from avatar_app.studio.nets.teacher import Teacher
+from avatar_app.studio.train.drawing import MouthCode
 from avatar_app.studio.train.loop import cosine_rate, set_rate, step_generator, update_average
 from avatar_app.studio.train.speech import SpeechData, SpeechRecipe, SpeechTask
-from avatar_app.studio.train.student_draw import MouthCode
 
 N_COLUMNS = 16
 POOL_SEED = 1_000_000_007
@@ -53,23 +54,35 @@ class HearConfig:
 
 
 class Ears(nn.Module):
-    """The audio encoders without their last layer, and linear guesses on top of them.
+    """Audio encoders without their last layer, and linear guesses on top of them.
 
     Args:
-        net: whose encoders these are.
+        ear: the layers that all encoders share.
+        encoders: the others: one for each look-ahead, or one that answers for all.
+        n_code: channels before the last layer.
     """
 
-    def __init__(self, net: Nova96) -> None:
+    def __init__(self, ear: nn.Module, encoders: Sequence[nn.Sequential], n_code: int) -> None:
         super().__init__()
-        self.ear = net.ear
-        self.encoders = nn.ModuleList(encoder[:-1] for encoder in net.audio_encoders)  # type: ignore[index]
-        self.mouth = nn.ModuleList(nn.Linear(N_CODE, N_MOUTH) for _ in LOOKAHEAD_MS)
-        self.phones = nn.ModuleList(nn.Linear(N_CODE, len(PHONES)) for _ in LOOKAHEAD_MS)
+        self.ear = ear
+        self.encoders = nn.ModuleList(encoder[:-1] for encoder in encoders)
+        self.mouth = nn.ModuleList(nn.Linear(n_code, N_MOUTH) for _ in LOOKAHEAD_MS)
+        self.phones = nn.ModuleList(nn.Linear(n_code, len(PHONES)) for _ in LOOKAHEAD_MS)
         self.shape = SimpleNamespace(window_columns=N_COLUMNS)
         for head in self.mouth:
             assert isinstance(head, nn.Linear)  # noqa: S101
             nn.init.zeros_(head.weight)
             head.bias.data = torch.from_numpy(REST.copy())
+
+    @classmethod
+    def of_nova96(cls, net: Nova96) -> Ears:
+        """The student's, a different encoder for each look-ahead."""
+        return cls(net.ear, [_sequential(e) for e in net.audio_encoders], 16 * net.shape.audio_width)
+
+    @classmethod
+    def of_teacher(cls, net: Teacher) -> Ears:
+        """The teacher's: one encoder, which is also asked where the mouth was before, so that it hears all of it."""
+        return cls(nn.Identity(), [net.audio_encoder], 16 * net.shape.audio_width)
 
     def forward(self, mel: Tensor) -> Tensor:
         """(B, 1, 80, T) mel, T >= 16 -> (B, 4, 14, N): the mouth for every second window."""
@@ -81,10 +94,11 @@ class Ears(nn.Module):
         return self._answers(self.mouth, features, len(mel)), self._answers(self.phones, features, len(mel))
 
     def features(self, mel: Tensor) -> list[Tensor]:
-        """(B, 1, 80, T) -> (B * N, 128) per look-ahead."""
+        """(B, 1, 80, T) -> (B * N, n_code) per look-ahead."""
         windows = mel.unfold(3, N_COLUMNS, STEP_COLUMNS).permute(0, 3, 1, 2, 4)
         heard = self.ear(windows.reshape(-1, 1, MEL.n_mels, N_COLUMNS))
-        return [encoder(heard).flatten(1) for encoder in self.encoders]
+        features = [encoder(heard).flatten(1) for encoder in self.encoders]
+        return features * (len(LOOKAHEAD_MS) // len(features))
 
     @staticmethod
     def _answers(heads: nn.ModuleList, features: list[Tensor], n_pieces: int) -> Tensor:
@@ -146,15 +160,17 @@ class HearTask(SpeechTask):
     """Trains the audio encoders up to their last layer; for `loop.train`.
 
     Args:
+        ears: what is trained.
         data: voices.
         config: how.
-        seed: of the first weights and of the pool.
+        seed: of the pool.
         teacher: see `VoicePool`.
     """
 
-    def __init__(self, data: SpeechData, config: HearConfig, seed: int, teacher: SpeechNet | None = None) -> None:
-        torch.manual_seed(seed)
-        self.ears = Ears(Nova96())
+    def __init__(
+        self, ears: Ears, data: SpeechData, config: HearConfig, seed: int, teacher: SpeechNet | None = None
+    ) -> None:
+        self.ears = ears
         self.average_ears = copy.deepcopy(self.ears).eval()
         self._data, self._recipe, self._config = data, SpeechRecipe(), config
         self._pool = VoicePool(data, config, seed, teacher)
@@ -182,19 +198,31 @@ class HearTask(SpeechTask):
 
 @torch.no_grad()
 def fold_heads(net: Nova96, ears: Ears, code: MouthCode) -> None:
-    """Write ears, guesses and code into the audio encoders of a network.
+    """Write ears, guesses and code into the student's audio encoders."""
+    net.ear.load_state_dict(ears.ear.state_dict())
+    for trained, head, encoder in zip(ears.encoders, ears.mouth, net.audio_encoders, strict=True):
+        fold_head(_sequential(encoder), trained, head, code)
+
+
+@torch.no_grad()
+def fold_head(encoder: nn.Sequential, trunk: nn.Module, head: nn.Module, code: MouthCode) -> None:
+    """Write a trained trunk, a guess and the code into one audio encoder.
 
     The last layer of an encoder is 1x1, so it may hold the product: code(head(x)) = ReLU(C (H x + h) + c). Its norm
     becomes the identity.
     """
-    net.ear.load_state_dict(ears.ear.state_dict())
-    for trained, head, encoder in zip(ears.encoders, ears.mouth, net.audio_encoders, strict=True):
-        encoder[:-1].load_state_dict(trained.state_dict())  # type: ignore[index]
-        last = encoder[-1]  # type: ignore[index]
-        assert isinstance(head, nn.Linear) and isinstance(last, ConvBlock)  # noqa: S101
-        conv, norm = last.conv_block
-        assert isinstance(conv, nn.Conv2d) and conv.bias is not None and isinstance(norm, nn.BatchNorm2d)  # noqa: S101
-        conv.weight.copy_((code.layer.weight @ head.weight)[:, :, None, None])
-        conv.bias.copy_(code.layer.weight @ head.bias + code.layer.bias)
-        norm.reset_parameters()
-        norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr]
+    encoder[:-1].load_state_dict(trunk.state_dict())
+    last = encoder[-1]
+    assert isinstance(head, nn.Linear) and isinstance(last, ConvBlock)  # noqa: S101
+    conv, norm = last.conv_block
+    assert isinstance(conv, nn.Conv2d) and conv.bias is not None and isinstance(norm, nn.BatchNorm2d)  # noqa: S101
+    conv.weight.copy_((code.layer.weight @ head.weight)[:, :, None, None])
+    conv.bias.copy_(code.layer.weight @ head.bias + code.layer.bias)
+    norm.reset_parameters()
+    assert norm.running_var is not None  # noqa: S101
+    norm.running_var.fill_(1 - norm.eps)
+
+
+def _sequential(module: nn.Module) -> nn.Sequential:
+    assert isinstance(module, nn.Sequential)  # noqa: S101  a ModuleList forgets what it holds
+    return module

@@ -1,13 +1,14 @@
-"""Drawing, the first half of `nova-96`: 14 mouth parameters in, the lower half of Nova's face out.
+"""Drawing, the first half of a generator's training: 14 mouth parameters in, the lower half of Nova's face out.
 
 At rest of head and eyes a set of parameters has exactly one picture, so a plain L1 loss stays sharp. The parameters
-enter where the sound will: as the 128 numbers that the audio encoder hands to the decoder.
+enter where the sound will: as the code that the audio encoder hands to the decoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -15,17 +16,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avatar_app.studio.data.clips import Pictures
 from avatar_app.studio.data.mouth import N_MOUTH, REST
-from avatar_app.studio.nets.nova96 import N_CODE, PATCH_TOP_PX, Nova96
+from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.nova96 import PATCH_TOP_PX
 from avatar_app.studio.train.loop import cosine_rate, set_rate
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
+Drawer = TypeVar("Drawer", bound=DrawsLowerHalf)
 
 # The square of the lower half that holds the mouth, where quality is judged: rows 60..91, columns 24..71 of the face.
 MOUTH_ROWS = slice(12, 44)
 MOUTH_COLUMNS = slice(24, 72)
 REST_DISTANCE = 1e-3
+SIZE_PX = 96
+N_SETTLING_FACES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,15 @@ class DrawConfig:
         peak_rate: highest learning rate.
         rest_share: how often a picture of the mouth at rest is drawn compared to any other; there are many alike.
         frozen_share: last part of the run, in which norms keep their statistics and arithmetic is float32.
+        is_face_trained: whether the face encoder learns. In a deep one without skips nothing holds what it says of
+            the one face in bounds: the decoder then listens to that alone, and the mouth's code dies.
     """
 
     batch: int = 16
     peak_rate: float = 2.5e-3
     rest_share: float = 0.3
     frozen_share: float = 0.2
+    is_face_trained: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,29 +69,45 @@ class DrawData:
     is_train: NDArray[np.bool_]
 
 
+def draw_data(pictures: Pictures) -> DrawData:
+    """The pictures at the generators' size."""
+    size = (SIZE_PX, SIZE_PX)
+    frames = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in pictures.frames])
+    return DrawData(frames, pictures.params, pictures.is_train)
+
+
 class MouthCode(nn.Module):
     """Writes mouth parameters as the code that the decoder reads.
 
     One layer on purpose: the mean of two codes is then nearly the code of the mean, and a head that guesses parameters
-    can be folded into the last layer of an audio encoder (`fold_head`).
+    can be folded into the last layer of an audio encoder (`hearing.fold_head`).
+
+    Args:
+        n_code: channels of the code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_code: int) -> None:
         super().__init__()
-        self.layer = nn.Linear(N_MOUTH, N_CODE)
+        self.layer = nn.Linear(N_MOUTH, n_code)
         nn.init.normal_(self.layer.weight)
         nn.init.uniform_(self.layer.bias, -0.3, 0.3)
 
     def forward(self, params: Tensor) -> Tensor:
-        """(B, 14) -> (B, 128, 1, 1), not negative."""
+        """(B, 14) -> (B, n_code, 1, 1), not negative."""
         return torch.relu(self.layer(params))[:, :, None, None]
 
 
-class DrawTask:
-    """Trains face encoder, decoder and `MouthCode`; for `loop.train`."""
+class DrawTask(Generic[Drawer]):
+    """Trains face encoder, decoder and `MouthCode`; for `loop.train`.
 
-    def __init__(self, data: DrawData, config: DrawConfig) -> None:
-        self.net, self.code = Nova96(), MouthCode()
+    Args:
+        net: whose halves these are.
+        data: pictures.
+        config: how.
+    """
+
+    def __init__(self, net: Drawer, data: DrawData, config: DrawConfig) -> None:
+        self.net, self.code = net, MouthCode(16 * net.shape.audio_width)
         self._data, self._config = data, config
         self._train = np.flatnonzero(data.is_train)
         self._held_out = np.flatnonzero(~data.is_train)
@@ -91,8 +116,13 @@ class DrawTask:
         odds = np.where(is_rest, config.rest_share, 1.0)
         self._odds = odds / odds.sum()
         self._weight = pixel_weight(data.frames[self._train])
-        parameters = [*self.net.face_encoder_blocks.parameters(), *self.net.face_decoder_blocks.parameters()]
-        parameters += [*self.net.output_block.parameters(), *self.code.parameters()]
+        parameters = [*self.net.face_decoder_blocks.parameters(), *self.net.output_block.parameters()]
+        parameters += self.code.parameters()
+        if config.is_face_trained:
+            parameters += self.net.face_encoder_blocks.parameters()
+        else:
+            faces = self._train[:: max(1, len(self._train) // N_SETTLING_FACES)]
+            settle_norms(self.net.face_encoder_blocks, torch.cat([face_input(data.frames[k]) for k in faces]))
         self._optimizer = torch.optim.AdamW(parameters, lr=config.peak_rate, weight_decay=1e-4)
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -138,6 +168,21 @@ class DrawTask:
         self.net.train(not is_frozen)
         # One face has no spread that a batch norm could measure.
         self.net.face_encoder_blocks.eval()
+
+
+@torch.no_grad()
+def settle_norms(blocks: nn.ModuleList, faces: Tensor) -> None:
+    """Set the statistics of an encoder's batch norms to those of some faces."""
+    norms = [module for module in blocks.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # the mean of all that passes
+    blocks.train()
+    for block in blocks:
+        faces = block(faces)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    blocks.eval()
 
 
 def face_input(picture: UInt8) -> Tensor:

@@ -1,0 +1,101 @@
+"""Draws only the lower half of a face: the rows that a mouth can reach, for any member of the Wav2Lip family.
+
+A convolution of kernel 3 reaches one row up, a transposed one of stride 2 draws row y from row y // 2 (and the one
+below). Followed back from the lower half, that says from which row on every level is needed. Nothing that is drawn
+changes; a third of the work goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avatar_app.studio.nets.generator import Generator, GeneratorShape
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows of the decoder's seven levels the lower half needs, deepest first.
+
+    Attributes:
+        first: first row that the joined features of each level must have.
+        n_spare: rows that each block delivers above that, from the rows it is given.
+        n_cut: rows that the output block delivers above the lower half.
+    """
+
+    first: tuple[int, ...]
+    n_spare: tuple[int, ...]
+    n_cut: int
+
+
+def rows_of(shape: GeneratorShape) -> Rows:
+    """Follow the lower half back through a decoder."""
+    n_residuals = (1, 2, 2, 2, 2, 2) if shape.has_residuals else (0,) * 6
+    # The output block's kernel reaches one row up.
+    first = [shape.size_px // 2 - 1]
+    n_spare: list[int] = []
+    for n in reversed(n_residuals[1:]):
+        before = max(0, first[0] - n) // 2
+        n_spare.insert(0, first[0] - 2 * before)
+        first.insert(0, before)
+    # The block from 1x1 to S/32 sees all there is.
+    return Rows((0, *first), (0, first[0], *n_spare), 1)
+
+
+class DrawsLowerHalf(nn.Module):
+    """A generator of the family that draws its lower half only; subclasses add how they hear.
+
+    Attributes:
+        shape: of the generator.
+        rows: which rows of its levels are needed.
+        face_encoder_blocks: named as in the published checkpoints, and the next two as well.
+    """
+
+    face_encoder_blocks: nn.ModuleList
+    face_decoder_blocks: nn.ModuleList
+    output_block: nn.Sequential
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.shape = generator.shape
+        self.rows = rows_of(self.shape)
+        self.face_encoder_blocks = generator.face_encoder_blocks
+        self.face_decoder_blocks = generator.face_decoder_blocks
+        self.output_block = generator.output_block
+
+    def encode_face(self, face: Tensor) -> list[Tensor]:
+        """(B, 6, S, S) in 0..1 -> the rows of the seven features that the lower half needs, deepest first."""
+        features = []
+        for block in self.face_encoder_blocks:
+            face = block(face)
+            features.append(face)
+        return [feature[:, :, row:] for feature, row in zip(reversed(features), self.rows.first, strict=True)]
+
+    def joined(self, code: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+        """The decoder's seven joins, deepest first: what the joins of a teacher and of its student are compared in.
+
+        Args:
+            code: (B, C, 1, 1) of the sound.
+            features: from `encode_face`, batch B or 1.
+
+        Returns:
+            Seven (B, C_k, H_k, S_k): exact rows from `rows.first[k]` on.
+        """
+        joined: list[Tensor] = []
+        x = code
+        for block, feature, n_spare in zip(self.face_decoder_blocks, features, self.rows.n_spare, strict=True):
+            x = torch.cat((block(x)[:, :, n_spare:], feature.expand(len(code), -1, -1, -1)), dim=1)
+            joined.append(x)
+        return joined
+
+    def draw_joined(self, joined: Sequence[Tensor]) -> Tensor:
+        """The picture from the last of the joins: (B, 3, S / 2, S) float32 in 0..1, BGR, the lower rows."""
+        picture: Tensor = self.output_block(joined[-1])[:, :, self.rows.n_cut :]
+        return picture
+
+    def draw(self, code: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """The lower half for a code and the features of a face; see `joined`."""
+        return self.draw_joined(self.joined(code, features))
