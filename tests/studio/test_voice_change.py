@@ -8,8 +8,8 @@ import torch
 
 from avatar_app.studio.data.mel import linear_magnitudes
 from avatar_app.studio.data.mouth import REST
-from avatar_app.studio.data.speech_batches import BatchPlan, Corpus, columns_at, draw_batch, mouth_at, targets_at
-from avatar_app.studio.data.speech_corpus import Utterance
+from avatar_app.studio.data.speech_batches import BatchPlan, columns_at, draw_batch, mouth_at, targets_at
+from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.data.voice_change import (
     ChangeRanges,
     add_noise,

@@ -24,6 +24,7 @@ from avatar_app.studio.data.mouth import CURVE_HZ, Phone, curves_of, phones_over
 log = logging.getLogger(__name__)
 
 N_HELD_OUT = 24
+N_SYNTHETIC = 160
 _FIELDS = ("magnitudes", "mouth", "phones")
 TRUST = {"high": 1.0, "medium": 1.0, "low": 0.25}
 SYNTHETIC_VOICES = ("rms", "slt", "awb", "kal16")
@@ -46,6 +47,30 @@ class Recording:
     phones: tuple[Phone, ...]
     trust: float
     split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Utterances by kind."""
+
+    real: Sequence[Utterance]
+    synthetic: Sequence[Utterance]
+    quiet: Sequence[Utterance]
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """All voices by use.
+
+    Attributes:
+        corpus: to learn from.
+        held_out: whole speakers, to choose by.
+        test: whole speakers, to report only.
+    """
+
+    corpus: Corpus
+    held_out: Sequence[Utterance]
+    test: Sequence[Utterance]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +157,30 @@ def texts_of(folder: Path, names: Iterable[str]) -> list[tuple[str, str]]:
     """Transcripts of recordings, as (name, text)."""
     entries = json.loads((folder / "phones.json").read_text(encoding="utf-8"))
     return [(name, str(entries[name]["text"])) for name in names]
+
+
+def load_voices(speech: Path, cache: Path) -> Voices:
+    """Every recording of `speech/librispeech`, synthetic voices that say the same, and sounds that are no speech.
+
+    Args:
+        speech: the folder.
+        cache: where prepared sounds are kept for the next run.
+
+    Raises:
+        StudioError: something in the folder is missing.
+    """
+    recordings = librispeech_recordings(speech)
+    by_split = {
+        split: cached(
+            cache / f"{split}.npz",
+            lambda split=split: [load_utterance(r) for r in recordings if r.split == split],  # type: ignore[misc]
+        )
+        for split in ("train", "held_out", "test")
+    }
+    names = [u.name for u in by_split["train"]][:N_SYNTHETIC]
+    synthetic = cached(cache / "synthetic.npz", lambda: synthesize(texts_of(speech, names)))
+    quiet = cached(cache / "quiet.npz", quiet_utterances)
+    return Voices(Corpus(by_split["train"], synthetic, quiet), by_split["held_out"], by_split["test"])
 
 
 def quiet_utterances(seed: int = 5) -> list[Utterance]:

@@ -19,15 +19,14 @@ from avatar_app.contracts.errors import UserError
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data import speech_corpus
 from avatar_app.studio.data.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_opening_mm, visible_weight
-from avatar_app.studio.data.speech_batches import Batch, BatchPlan, Corpus, draw_batch
-from avatar_app.studio.data.speech_corpus import Utterance
+from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
+from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech_score import SEALED_INDICES, hear, motion_mm, score_voices
 from avatar_app.studio.train.strength import missing_strength, stretch
 
-N_SYNTHETIC = 160
 CHECKPOINT_STEPS = 250
 
 
@@ -95,25 +94,12 @@ def load_data(folder: Path, cache: Path) -> SpeechData:
     Raises:
         StudioError: something in the folder is missing.
     """
-    speech = folder / "speech" / "librispeech"
-    recordings = speech_corpus.librispeech_recordings(speech)
-    by_split = {
-        split: speech_corpus.cached(
-            cache / f"{split}.npz",
-            lambda split=split: [speech_corpus.load_utterance(r) for r in recordings if r.split == split],  # type: ignore[misc]
-        )
-        for split in ("train", "held_out", "test")
-    }
-    names = [u.name for u in by_split["train"]][:N_SYNTHETIC]
-    synthetic = speech_corpus.cached(
-        cache / "synthetic.npz", lambda: speech_corpus.synthesize(speech_corpus.texts_of(speech, names))
-    )
-    quiet = speech_corpus.cached(cache / "quiet.npz", speech_corpus.quiet_utterances)
+    voices = speech_corpus.load_voices(folder / "speech" / "librispeech", cache)
     rig = folder / "nova" / "rig.npz"
     return SpeechData(
-        corpus=Corpus(by_split["train"], synthetic, quiet),
-        held_out=by_split["held_out"],
-        test=by_split["test"],
+        corpus=voices.corpus,
+        held_out=voices.held_out,
+        test=voices.test,
         opening_mm=torch.from_numpy(lip_opening_mm(rig)),
         visible=torch.from_numpy(visible_weight(rig)),
     )
