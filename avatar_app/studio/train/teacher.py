@@ -1,0 +1,95 @@
+"""Trains the teacher, Wav2Lip: it learns to draw, then to hear, then both together under the eye of the sync expert.
+
+End to end from a random start, a network of 36 million parameters needs days on a GPU before its first mouth. Apart,
+both halves are plain regression and converge in an hour on two CPU cores; what is left for the whole is to agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from avatar_app.contracts.errors import UserError
+from avatar_app.studio.data.clips import load_pictures
+from avatar_app.studio.nets.speech import load_speech_net
+from avatar_app.studio.nets.teacher import Teacher
+from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
+from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask
+from avatar_app.studio.train.loop import LoopPlan, train
+from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.speech import SpeechData, load_data
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_STEPS = 250
+DRAW = DrawConfig(peak_rate=5e-4, frozen_share=0.1, is_face_trained=False)
+HEAR = HearConfig(peak_rate=1e-3)
+
+
+def train_drawing(arguments: argparse.Namespace) -> DrawTask[Teacher]:
+    """The first part, to its end."""
+    folder = RunFolder(arguments.run / "draw")
+    request = {"data": str(arguments.data), "n_steps": arguments.draw_steps, **asdict(DRAW)}
+    folder.open_request(request, arguments.seed)
+    torch.manual_seed(arguments.seed)
+    pictures = load_pictures(arguments.data / "nova", arguments.pictures or arguments.run / "pictures")
+    net = Teacher().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task = DrawTask(net, draw_data(pictures), DRAW)
+    train(task, folder, _plan(arguments.draw_steps, arguments.seed))
+    return task
+
+
+def train_hearing(arguments: argparse.Namespace, data: SpeechData) -> HearTask:
+    """The second part, to its end."""
+    folder = RunFolder(arguments.run / "hear")
+    request = {"data": str(arguments.data), "n_steps": arguments.hear_steps, "speech": str(arguments.speech)}
+    folder.open_request({**request, **asdict(HEAR)}, arguments.seed)
+    torch.manual_seed(arguments.seed)
+    longer = load_speech_net(arguments.speech) if arguments.speech else None
+    task = HearTask(Ears.of_teacher(Teacher()), data, HEAR, arguments.seed, longer)
+    train(task, folder, _plan(arguments.hear_steps, arguments.seed))
+    return task
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train all parts."""
+    train_drawing(arguments)
+    data = load_data(arguments.data, arguments.voices or arguments.run / "voices")
+    train_hearing(arguments, data)
+
+
+def _plan(n_steps: int, seed: int) -> LoopPlan:
+    return LoopPlan(n_steps, log_steps=50, checkpoint_steps=CHECKPOINT_STEPS, evaluate_steps=1000, seed=seed)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of `avatar-app studio train teacher`."""
+    parser = argparse.ArgumentParser(prog="avatar-app studio train teacher", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/ and nova/")
+    parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
+    parser.add_argument("--speech", type=Path, help="`best` folder of `studio train speech`, whose ears are longer")
+    parser.add_argument("--draw-steps", type=int, default=5000)
+    parser.add_argument("--hear-steps", type=int, default=4000)
+    parser.add_argument("--pictures", type=Path, help="where decoded pictures are kept (default: in the run folder)")
+    parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n-threads", type=int, default=2)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    torch.set_num_threads(arguments.n_threads)
+    try:
+        run(arguments)
+    except UserError as error:
+        log.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
