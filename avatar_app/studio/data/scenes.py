@@ -77,12 +77,25 @@ class Takes:
     mouth: Tensor
     is_true: Tensor
 
-    def windows(self, lookahead_ms: int) -> Tensor:
-        """(B * n, 1, 80, 16): what is heard at each picture, pictures of a piece one after the other."""
-        n = self.pictures.shape[1]
-        ends = [WINDOW_COLUMNS + newest_column(k, lookahead_ms) for k in range(n)]
-        windows = torch.stack([self.mel[..., end - WINDOW_COLUMNS : end] for end in ends], dim=1)
-        return windows.flatten(0, 1)
+    def windows(self, lookaheads_ms: Sequence[int]) -> Tensor:
+        """What is heard at each picture.
+
+        Args:
+            lookaheads_ms: of each piece.
+
+        Returns:
+            (B * n, 1, 80, 16): pictures of a piece one after the other.
+        """
+        windows = []
+        for mel, lookahead_ms in zip(self.mel, lookaheads_ms, strict=True):
+            ends = [WINDOW_COLUMNS + newest_column(k, lookahead_ms) for k in range(self.pictures.shape[1])]
+            windows += [mel[..., end - WINDOW_COLUMNS : end] for end in ends]
+        return torch.stack(windows)
+
+    def part(self, pieces: slice, device: torch.device) -> Takes:
+        """Some of the pieces, on a device."""
+        parts = (self.mel, self.pictures, self.mouth, self.is_true)
+        return Takes(*(part[pieces].to(device) for part in parts))
 
     def utterances(self) -> Tensor:
         """(B, n - 4, 1, 80, 16): the sound that lasts as long as five pictures, from the start of each on."""
@@ -192,6 +205,14 @@ def draw_takes(
         torch.from_numpy(mouth),
         torch.tensor([scene.is_true for scene in chosen]),
     )
+
+
+def whole(scene: Scene) -> Takes:
+    """All pictures of a scene as one piece, in its own voice."""
+    n_columns = WINDOW_COLUMNS + newest_column(len(scene.pictures) - 1, 160)
+    mel = mel_from_magnitudes(torch.from_numpy(_piece(scene, 0, n_columns)))
+    pictures = torch.from_numpy(np.ascontiguousarray(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
+    return Takes(mel[None, None], pictures, torch.from_numpy(scene.mouth[None]), torch.tensor([scene.is_true]))
 
 
 # Only noise under what is silent altogether, for that is what `change_voices` does to silence.

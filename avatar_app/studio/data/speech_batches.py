@@ -66,6 +66,10 @@ class Batch:
     phones: Tensor
     trust: Tensor
 
+    def part(self, pieces: slice) -> Batch:
+        """Some of the pieces."""
+        return Batch(self.mel[pieces], self.mouth[pieces], self.phones[pieces], self.trust[pieces])
+
 
 def draw_batch(corpus: Corpus, plan: BatchPlan, rng: np.random.Generator) -> Batch:
     """A batch of changed voices; all chance from `rng`."""

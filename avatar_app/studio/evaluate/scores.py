@@ -42,6 +42,12 @@ def motion(mouths: UInt8) -> float:
     return float(np.mean(steps)) if steps else 0.0
 
 
+def jitter(drawn: UInt8, true: UInt8) -> float:
+    """How much a drawn mouth trembles, in grey levels: mean second difference over time of its error."""
+    error = drawn.astype(np.float32) - true
+    return float(np.abs(np.diff(error, 2, axis=0)).mean()) if len(error) > 2 else 0.0
+
+
 @dataclass(frozen=True)
 class OpeningReader:
     """Reads the lip gap from a picture of the mouth: a linear map that was fitted to true pictures.

@@ -46,7 +46,7 @@ def rows_of(shape: GeneratorShape) -> Rows:
 
 
 class DrawsLowerHalf(nn.Module):
-    """A generator of the family that draws its lower half only; subclasses add how they hear.
+    """A generator of the family that draws its lower half only; subclasses say how they `hear`.
 
     Attributes:
         shape: of the generator.
@@ -65,6 +65,18 @@ class DrawsLowerHalf(nn.Module):
         self.face_encoder_blocks = generator.face_encoder_blocks
         self.face_decoder_blocks = generator.face_decoder_blocks
         self.output_block = generator.output_block
+
+    def hear(self, mel: Tensor, lookahead: Tensor) -> Tensor:
+        """What a sound means for the mouth; each subclass hears its own way.
+
+        Args:
+            mel: (B, 1, 80, 16) float32 in -4..4, newest column last.
+            lookahead: (B, 4) float32, one-hot in the order of `LOOKAHEADS_MS`.
+
+        Returns:
+            (B, C, 1, 1) float32, not negative: the decoder's code.
+        """
+        raise NotImplementedError
 
     def encode_face(self, face: Tensor) -> list[Tensor]:
         """(B, 6, S, S) in 0..1 -> the rows of the seven features that the lower half needs, deepest first."""

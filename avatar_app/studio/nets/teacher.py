@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from torch import Tensor
 
+from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.wav2lip import Wav2Lip
+from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
 
 # The published alignment: the window begins one picture before the one that is drawn.
 TEACHER_LOOKAHEAD_MS = 160
@@ -23,8 +29,13 @@ class Teacher(DrawsLowerHalf):
         super().__init__(net)
         self.audio_encoder = net.audio_encoder
 
+    def hear(self, mel: Tensor, lookahead: Tensor) -> Tensor:
+        """(B, 1, 80, 16) mel, newest column 160 ms after the picture, to the code (B, 512, 1, 1)."""
+        code: Tensor = self.audio_encoder(mel)
+        return code
+
     def forward(self, mel: Tensor, features: list[Tensor]) -> Tensor:
-        """(B, 1, 80, 16) mel, newest column 160 ms after the picture, to (B, 3, 48, 96) in 0..1, BGR."""
+        """(B, 1, 80, 16) mel and the features of a face to (B, 3, 48, 96) in 0..1, BGR."""
         return self.draw(self.audio_encoder(mel), features)
 
     def wav2lip(self) -> Wav2Lip:
@@ -32,3 +43,30 @@ class Teacher(DrawsLowerHalf):
         net = Wav2Lip()
         net.load_state_dict(self.state_dict(), strict=True)
         return net.train(self.training)
+
+
+def save_teacher(folder: Path, net: Teacher, facts: dict[str, object]) -> None:
+    """Write `teacher.safetensors` and `teacher.json` (mel fingerprint, facts such as scores)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / "teacher.safetensors", net.state_dict(), {})
+    about = {"schema": 1, "mel_fingerprint": MEL.fingerprint(), "lookahead_ms": [TEACHER_LOOKAHEAD_MS], **facts}
+    temporary = folder / "teacher.json.tmp"
+    temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / "teacher.json")
+
+
+def load_teacher(folder: Path) -> Teacher:
+    """Read what `save_teacher` wrote; the network is frozen and in evaluation mode.
+
+    Raises:
+        StudioError: files are missing or damaged, or were trained on another mel spectrogram.
+    """
+    try:
+        about = json.loads((folder / "teacher.json").read_text(encoding="utf-8"))
+        if about["mel_fingerprint"] != MEL.fingerprint():
+            raise StudioError(f"The teacher in {folder} hears another mel spectrogram.", "Train it again.")
+        net = Teacher()
+        net.load_state_dict(load_tensors(folder / "teacher.safetensors")[0])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise StudioError(f"The teacher in {folder} cannot be read: {error}.", "Train it again.") from error
+    return net.eval().requires_grad_(requires_grad=False)

@@ -20,6 +20,7 @@ from avatar_app.studio.data.clips import Pictures
 from avatar_app.studio.data.mouth import N_MOUTH, REST
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.nova96 import PATCH_TOP_PX
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import cosine_rate, set_rate
 
 UInt8 = NDArray[np.uint8]
@@ -32,6 +33,7 @@ MOUTH_COLUMNS = slice(24, 72)
 REST_DISTANCE = 1e-3
 SIZE_PX = 96
 N_SETTLING_FACES = 16
+N_SAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class DrawTask(Generic[Drawer]):
     """
 
     def __init__(self, net: Drawer, data: DrawData, config: DrawConfig) -> None:
-        self.net, self.code = net, MouthCode(16 * net.shape.audio_width)
+        self._device = parallel.device()
+        self.net, self.code = net.to(self._device), MouthCode(16 * net.shape.audio_width).to(self._device)
         self._data, self._config = data, config
         self._train = np.flatnonzero(data.is_train)
         self._held_out = np.flatnonzero(~data.is_train)
@@ -115,14 +118,14 @@ class DrawTask(Generic[Drawer]):
         self._rest = self._train[is_rest]
         odds = np.where(is_rest, config.rest_share, 1.0)
         self._odds = odds / odds.sum()
-        self._weight = pixel_weight(data.frames[self._train])
+        self._weight = pixel_weight(data.frames[self._train]).to(self._device)
         parameters = [*self.net.face_decoder_blocks.parameters(), *self.net.output_block.parameters()]
         parameters += self.code.parameters()
         if config.is_face_trained:
             parameters += self.net.face_encoder_blocks.parameters()
         else:
             faces = self._train[:: max(1, len(self._train) // N_SETTLING_FACES)]
-            settle_norms(self.net.face_encoder_blocks, torch.cat([face_input(data.frames[k]) for k in faces]))
+            settle_norms(self.net.face_encoder_blocks, torch.cat([self._face(k) for k in faces]))
         self._optimizer = torch.optim.AdamW(parameters, lr=config.peak_rate, weight_decay=1e-4)
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -139,29 +142,45 @@ class DrawTask(Generic[Drawer]):
         self._set_mode(is_frozen=is_frozen)
         set_rate(self._optimizer, cosine_rate(index, n_steps, self._config.peak_rate, floor_ratio=0.001))
         chosen = rng.choice(self._train, self._config.batch, p=self._odds)
-        face = face_input(self._data.frames[rng.choice(self._rest)])
-        with torch.autocast("cpu", torch.bfloat16, enabled=not is_frozen):
-            drawn = self._draw(chosen, face)
-        loss = sharp_l1(drawn.float(), lower_half(self._data.frames[chosen]), self._weight)
+        face = self._face(rng.choice(self._rest))
+        mine = chosen[parallel.share(len(chosen))]
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_frozen):
+            drawn = self._draw(mine, face)
+        loss = sharp_l1(drawn.float(), self._true(mine), self._weight)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._optimizer)
         self._optimizer.step()
+        parallel.average_norms(self.net)
         return {"loss": float(loss.detach())}
 
     @torch.no_grad()
     def evaluate(self) -> Mapping[str, float]:
         """PSNR in dB of held-out pictures, drawn from their true parameters: lower half, and mouth."""
         self._set_mode(is_frozen=True)
-        face = face_input(self._data.frames[self._rest[0]])
+        face = self._face(self._rest[0])
         halves, mouths = [], []
         for chosen in np.array_split(self._held_out, max(1, len(self._held_out) // 64)):
-            error = (self._draw(chosen, face) - lower_half(self._data.frames[chosen])).square()
+            error = (self._draw(chosen, face) - self._true(chosen)).square()
             halves.append(error.mean((1, 2, 3)))
             mouths.append(error[:, :, MOUTH_ROWS, MOUTH_COLUMNS].mean((1, 2, 3)))
         return {"psnr_db": _mean_psnr_db(halves), "mouth_psnr_db": _mean_psnr_db(mouths)}
 
+    @torch.no_grad()
+    def sample(self) -> UInt8:
+        """Held-out pictures above what is drawn for them."""
+        self._set_mode(is_frozen=True)
+        chosen = self._held_out[:: max(1, len(self._held_out) // N_SAMPLES)][:N_SAMPLES]
+        return strip(self._true(chosen), self._draw(chosen, self._face(self._rest[0])))
+
+    def _face(self, number: int) -> Tensor:
+        return face_input(self._data.frames[number]).to(self._device)
+
+    def _true(self, chosen: NDArray[np.int64]) -> Tensor:
+        return lower_half(self._data.frames[chosen]).to(self._device)
+
     def _draw(self, chosen: NDArray[np.int64], face: Tensor) -> Tensor:
-        code = self.code(torch.from_numpy(self._data.params[chosen]))
+        code = self.code(torch.from_numpy(self._data.params[chosen]).to(self._device))
         return self.net.draw(code, self.net.encode_face(face))
 
     def _set_mode(self, *, is_frozen: bool) -> None:
@@ -193,6 +212,11 @@ def face_input(picture: UInt8) -> Tensor:
     return torch.cat((masked, whole))[None]
 
 
+def face_of(crop: UInt8) -> Tensor:
+    """(S, S, 3) uint8 BGR, a face of any size -> `face_input` of it."""
+    return face_input(cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA))
+
+
 def lower_half(pictures: UInt8) -> Tensor:
     """(B, 96, 96, 3) uint8 -> (B, 3, 48, 96) float32 in 0..1."""
     rows = np.ascontiguousarray(pictures[:, PATCH_TOP_PX:])
@@ -214,6 +238,13 @@ def sharp_l1(drawn: Tensor, true: Tensor, weight: Tensor) -> Tensor:
     down = (error[..., 1:, :] - error[..., :-1, :]).abs()
     parts = (weight * error.abs(), weight[..., 1:] * across, weight[..., 1:, :] * down)
     return torch.stack([part.mean() for part in parts]).sum()
+
+
+def strip(*rows: Tensor) -> UInt8:
+    """Rows of pictures, each (n, 3, h, w) in 0..1, as one picture (rows * h, n * w, 3) uint8."""
+    lines = [torch.cat(list(row.clamp(0, 1)), dim=2) for row in rows]
+    picture: UInt8 = (torch.cat(lines, dim=1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    return picture
 
 
 def _mean_psnr_db(squared_errors: list[Tensor]) -> float:

@@ -24,6 +24,7 @@ from avatar_app.studio.nets.generator import ConvBlock
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import STEP_COLUMNS, SpeechNet
 from avatar_app.studio.nets.teacher import Teacher
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.drawing import MouthCode
 from avatar_app.studio.train.loop import cosine_rate, set_rate, step_generator, update_average
 from avatar_app.studio.train.speech import SpeechData, SpeechRecipe, SpeechTask
@@ -170,7 +171,8 @@ class HearTask(SpeechTask):
     def __init__(
         self, ears: Ears, data: SpeechData, config: HearConfig, seed: int, teacher: SpeechNet | None = None
     ) -> None:
-        self.ears = ears
+        self._device = parallel.device()
+        self.ears = ears.to(self._device)
         self.average_ears = copy.deepcopy(self.ears).eval()
         self._data, self._recipe, self._config = data, SpeechRecipe(), config
         self._pool = VoicePool(data, config, seed, teacher)
@@ -184,14 +186,18 @@ class HearTask(SpeechTask):
     def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
         """Train on one batch of window pairs."""
         set_rate(self._optimizer, cosine_rate(index, n_steps, self._config.peak_rate, floor_ratio=0.01))
-        batch = self._pool.draw(index, rng)
+        batch = self._pool.draw(index, rng).part(parallel.share(self._config.pairs))
         self.ears.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=index < n_steps * (1 - self._config.precise_share)):
-            mouth, phones = self.ears.forward_with_phones(batch.mel)
-        parts = self.losses(mouth.float(), phones.float(), batch)
+        is_precise = index >= n_steps * (1 - self._config.precise_share)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
+            mouth, phones = self.ears.forward_with_phones(batch.mel.to(self._device))
+        # A loss of a few numbers, which the larger network that hears reckons on the CPU too.
+        parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._optimizer)
         self._optimizer.step()
+        parallel.average_norms(self.ears)
         update_average(self.average_ears, self.ears, min(0.999, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}
 

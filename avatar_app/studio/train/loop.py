@@ -8,13 +8,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.checkpoint import load_checkpoint, save_checkpoint
 from avatar_app.studio.train.run_folder import RunFolder
 
@@ -46,6 +48,15 @@ class Trainable(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsSamples(Protocol):
+    """What can show how far it is."""
+
+    def sample(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8 BGR: a picture to look at."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LoopPlan:
     """How long to train and how often to speak.
@@ -68,6 +79,8 @@ class LoopPlan:
 def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[str], None] = log.info) -> None:
     """Train from the folder's checkpoint, or from the start, to the end of the plan.
 
+    Of several processes (`parallel`) only the chief writes.
+
     Args:
         task: what is trained.
         folder: the run folder; its request is the caller's to write.
@@ -81,7 +94,7 @@ def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[st
     clock = _Clock(first, plan.n_steps)
     sums = _Means()
     for index in range(first, plan.n_steps):
-        parts = _one_step(task, index, plan)
+        parts = parallel.mean_of(_one_step(task, index, plan))
         _stop_when_lost(parts, index, folder)
         sums.add(parts)
         done = index + 1
@@ -90,7 +103,7 @@ def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[st
         if _is_due(done, plan.evaluate_steps) or done == plan.n_steps:
             _measure(task, folder, done, tell)
         if _is_due(done, plan.checkpoint_steps) or done == plan.n_steps:
-            save_checkpoint(folder.checkpoint_file, done, task.modules(), task.optimizers())
+            _save(task, folder, done)
 
 
 def step_generator(seed: int, index: int) -> np.random.Generator:
@@ -123,13 +136,21 @@ def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
 
 
 def _restore(task: Trainable, folder: RunFolder) -> int:
-    if not folder.checkpoint_file.exists():
-        folder.forget_metrics_after(0)
-        return 0
-    n_steps_done = load_checkpoint(folder.checkpoint_file, task.modules(), task.optimizers())
-    folder.forget_metrics_after(n_steps_done)
-    log.info("continuing %s after step %d", folder.path, n_steps_done)
+    n_steps_done = 0
+    if folder.checkpoint_file.exists():
+        n_steps_done = load_checkpoint(folder.checkpoint_file, task.modules(), task.optimizers())
+        log.info("continuing %s after step %d", folder.path, n_steps_done)
+    if parallel.is_chief():
+        folder.forget_metrics_after(n_steps_done)
+    # Nobody may write a new checkpoint before all have read this one.
+    parallel.wait()
     return n_steps_done
+
+
+def _save(task: Trainable, folder: RunFolder, done: int) -> None:
+    if parallel.is_chief():
+        save_checkpoint(folder.checkpoint_file, done, task.modules(), task.optimizers())
+    parallel.wait()
 
 
 def _one_step(task: Trainable, index: int, plan: LoopPlan) -> Mapping[str, float]:
@@ -155,15 +176,19 @@ def _stop_when_lost(parts: Mapping[str, float], index: int, folder: RunFolder) -
 def _report(
     folder: RunFolder, done: int, means: Mapping[str, float], clock: _Clock, tell: Callable[[str], None]
 ) -> None:
+    if not parallel.is_chief():
+        return
     folder.append_metrics({"step": done, **{name: round(value, 6) for name, value in means.items()}})
     tell(f"step {done} of {clock.n_steps}, loss {means['loss']:.4f}, {clock.describe(done)}")
 
 
 def _measure(task: Trainable, folder: RunFolder, done: int, tell: Callable[[str], None]) -> None:
     measured = task.evaluate()
-    if not measured:
+    if not measured or not parallel.is_chief():
         return
     folder.append_metrics({"step": done, **{f"held_out_{k}": round(v, 6) for k, v in measured.items()}})
+    if isinstance(task, ShowsSamples):
+        folder.write_picture(f"samples/{done:06d}.png", task.sample())
     tell(f"step {done}, held out: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
 
 

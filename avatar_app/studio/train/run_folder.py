@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from avatar_app import __version__
 from avatar_app.contracts.errors import StudioError
@@ -59,6 +61,7 @@ class RunFolder:
         if file.exists():
             _check_same(file, wanted, seed)
             return
+        # Of several processes each writes the same; the last one wins.
         request = {"config": wanted, "seed": seed, "commit": _commit(), "versions": _versions()}
         self.write_text("request.json", json.dumps(request, indent=2) + "\n")
 
@@ -67,6 +70,12 @@ class RunFolder:
         temporary = self.path / f"{name}.tmp"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(self.path / name)
+
+    def write_picture(self, name: str, picture: NDArray[np.uint8]) -> None:
+        """Write a picture, (h, w, 3) BGR, as PNG."""
+        (self.path / name).parent.mkdir(exist_ok=True)
+        # Not imwrite: it takes no paths with letters beyond ASCII on Windows.
+        (self.path / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add one JSON line to `metrics.jsonl`."""

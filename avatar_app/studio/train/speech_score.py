@@ -48,7 +48,8 @@ def hear(net: SpeechNet, utterance: Utterance, gain_db: float = 0.0) -> Heard:
     rows = torch.from_numpy(utterance.magnitudes.astype(np.float32)) * 10 ** (gain_db / 20)
     silence = torch.zeros(window - 1, rows.shape[1])
     mel = mel_from_magnitudes(torch.cat([silence, rows, torch.zeros(_PAD_COLUMNS, rows.shape[1])]))
-    said = net(mel[None, None])[0].clamp(0, 1).numpy()
+    device = next(net.parameters()).device
+    said = net(mel[None, None].to(device))[0].clamp(0, 1).cpu().numpy()
     newest_s = np.arange(said.shape[-1]) * STEP_COLUMNS / MEL.columns_per_s
     pairs = [mouth_at(utterance, newest_s - ms / 1000) for ms in LOOKAHEADS_MS]
     return Heard(utterance.name, said, np.stack([m for m, _ in pairs]), np.stack([p for _, p in pairs]))

@@ -16,18 +16,27 @@ from pathlib import Path
 import torch
 
 from avatar_app.contracts.errors import UserError
+from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.clips import load_pictures
+from avatar_app.studio.data.stage import load_stage
+from avatar_app.studio.nets.expert import load_expert
 from avatar_app.studio.nets.speech import load_speech_net
-from avatar_app.studio.nets.teacher import Teacher
+from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, save_teacher
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
-from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask
+from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_head
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask
 from avatar_app.studio.train.speech import SpeechData, load_data
+from avatar_app.studio.train.speech_score import hear
+from avatar_app.studio.train.strength import missing_strength, stretch
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 250
+# The authors' weights: of sync alone, of sync beside a judge of quality, and of that judge.
+W_SYNC, W_SYNC_JUDGED, W_QUALITY = 0.01, 0.03, 0.07
 DRAW = DrawConfig(peak_rate=5e-4, frozen_share=0.1, is_face_trained=False)
 HEAR = HearConfig(peak_rate=1e-3)
 
@@ -57,11 +66,46 @@ def train_hearing(arguments: argparse.Namespace, data: SpeechData) -> HearTask:
     return task
 
 
+def train_speaking(arguments: argparse.Namespace, net: Teacher) -> SpeakTask[Teacher]:
+    """The third part, both halves together, to its end."""
+    folder = RunFolder(arguments.run / "speak")
+    config = SpeakConfig(
+        Pressures(sync=W_SYNC_JUDGED if arguments.quality else W_SYNC, quality=W_QUALITY * arguments.quality),
+        n_takes=arguments.n_takes,
+    )
+    request = {"data": str(arguments.data), "n_steps": arguments.speak_steps, **asdict(config)}
+    folder.open_request(request, arguments.seed)
+    torch.manual_seed(arguments.seed)
+    cache = arguments.cache or arguments.run / "cache"
+    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices)
+    task = SpeakTask(net, stage, config, load_expert(arguments.expert))
+    train(task, folder, _plan(arguments.speak_steps, arguments.seed))
+    return task
+
+
 def run(arguments: argparse.Namespace) -> None:
-    """Train all parts."""
-    train_drawing(arguments)
+    """Train all parts and write `best/`."""
+    drawing = train_drawing(arguments)
     data = load_data(arguments.data, arguments.voices or arguments.run / "voices")
-    train_hearing(arguments, data)
+    hearing = train_hearing(arguments, data)
+    net = put_together(drawing, hearing, data)
+    speaking = train_speaking(arguments, net)
+    facts: dict[str, object] = {
+        "held_out": {"drawing": dict(drawing.evaluate()), "speaking": dict(speaking.evaluate())},
+        "recipe": {"draw": asdict(DRAW), "hear": asdict(HEAR), "speak": asdict(speaking.config)},
+    }
+    if parallel.is_chief():
+        save_teacher(arguments.run / "best", speaking.average, facts)
+
+
+def put_together(drawing: DrawTask[Teacher], hearing: HearTask, data: SpeechData) -> Teacher:
+    """The network that hears as one half learned and draws as the other did."""
+    ears, number = hearing.average_ears, LOOKAHEADS_MS.index(TEACHER_LOOKAHEAD_MS)
+    strength = missing_strength([hear(ears, u) for u in data.held_out])  # type: ignore[arg-type]
+    head = ears.mouth[number]
+    stretch(head, 0, strength.mean[number], strength.gain[number])  # type: ignore[arg-type]
+    fold_head(drawing.net.audio_encoder, ears.encoders[0], head, drawing.code)
+    return drawing.net
 
 
 def _plan(n_steps: int, seed: int) -> LoopPlan:
@@ -74,20 +118,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/ and nova/")
     parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
     parser.add_argument("--speech", type=Path, help="`best` folder of `studio train speech`, whose ears are longer")
-    parser.add_argument("--draw-steps", type=int, default=5000)
-    parser.add_argument("--hear-steps", type=int, default=4000)
+    parser.add_argument("--picture", type=Path, required=True, help="`best` folder of `studio train picture`")
+    parser.add_argument("--expert", type=Path, required=True, help="`best` folder of `studio train expert`")
+    parser.add_argument("--quality", action="store_true", help="with a judge of picture quality; for GPUs")
+    parser.add_argument("--draw-steps", type=int, default=4000)
+    parser.add_argument("--hear-steps", type=int, default=3000)
+    parser.add_argument("--speak-steps", type=int, default=600)
+    parser.add_argument("--n-takes", type=int, default=4, help="pieces of five pictures a step, when it speaks")
+    parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
     parser.add_argument("--pictures", type=Path, help="where decoded pictures are kept (default: in the run folder)")
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=2)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    torch.set_num_threads(arguments.n_threads)
+    parallel.start(arguments.n_threads)
     try:
         run(arguments)
     except UserError as error:
         log.error("%s", error)
         return 2
+    finally:
+        parallel.stop()
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Distillation: what a small network learns from a large one."""

@@ -1,0 +1,114 @@
+"""What a generator scores on scenes before it is a graph; recipes are compared by this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+
+from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.scenes import Float32, Scene, UInt8, whole
+from avatar_app.studio.data.stage import Stage
+from avatar_app.studio.evaluate.scores import OpeningReader, correlation, jitter, psnr_db, ssim
+from avatar_app.studio.evaluate.sync import distances, moving, scores
+from avatar_app.studio.nets.expert import SyncExpert
+from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.train.drawing import MOUTH_COLUMNS, MOUTH_ROWS, face_of
+
+BATCH = 32
+N_READER_SCENES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorScores:
+    """Means over scenes.
+
+    Attributes:
+        mouth_psnr_db: of lips and teeth, at 96 pixels a face.
+        mouth_ssim: the same.
+        opening_correlation: of the lip gap read from the drawn pictures with the true one.
+        jitter: see `scores.jitter`.
+        offset_pictures: largest offset of any scene that the expert finds.
+        distance: LSE-D's part, by our expert.
+        confidence: LSE-C's part.
+    """
+
+    mouth_psnr_db: float
+    mouth_ssim: float
+    opening_correlation: float
+    jitter: float
+    offset_pictures: float
+    distance: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Jury:
+    """What generators are judged with.
+
+    Attributes:
+        scenes: what they must draw.
+        rest: (256, 256, 3) uint8 BGR, the face they see.
+        opening_mm: (14,) lip gap per unit of each parameter.
+        reader: reads the lip gap from pictures of the mouth.
+        expert: one that no generator was trained with.
+    """
+
+    scenes: Sequence[Scene]
+    rest: UInt8
+    opening_mm: Float32
+    reader: OpeningReader
+    expert: SyncExpert
+
+    @classmethod
+    def of_clips(cls, stage: Stage, opening_mm: Float32, expert: SyncExpert) -> Jury:
+        """The rendered clips of the test split; the reader is fitted to others."""
+        seen = [scene for scene in stage.train if scene.is_true and np.ptp(scene.mouth) > 0]
+        seen = seen[:: max(1, len(seen) // N_READER_SCENES)][:N_READER_SCENES]
+        reader = OpeningReader.fit(
+            np.concatenate([mouths(scene.pictures) for scene in seen]),
+            np.concatenate([scene.mouth @ opening_mm for scene in seen]),
+        )
+        return cls(stage.test, stage.rest, opening_mm, reader, expert)
+
+    def score(self, net: DrawsLowerHalf, lookahead_ms: int) -> GeneratorScores:
+        """Let a network speak all scenes."""
+        found = [self._score_one(net, scene, lookahead_ms) for scene in self.scenes]
+        worst = max((s.offset_pictures for s in found), key=abs)
+        means = {name: float(np.mean([asdict(s)[name] for s in found])) for name in asdict(found[0])}
+        return GeneratorScores(**{**means, "offset_pictures": worst})
+
+    def _score_one(self, net: DrawsLowerHalf, scene: Scene, lookahead_ms: int) -> GeneratorScores:
+        drawn = drawn_scene(net, scene, self.rest, lookahead_ms)
+        a, b = mouths(drawn.pictures), mouths(scene.pictures)
+        sync = scores(distances(self.expert, drawn)[moving(scene)])
+        return GeneratorScores(
+            psnr_db(a, b),
+            ssim(a, b),
+            correlation(self.reader.read(a), scene.mouth @ self.opening_mm),
+            jitter(a, b),
+            *(sync.offset_pictures, sync.distance, sync.confidence),
+        )
+
+
+@torch.no_grad()
+def drawn_scene(net: DrawsLowerHalf, scene: Scene, rest: UInt8, lookahead_ms: int) -> Scene:
+    """The scene with the pictures that a network draws for its sound."""
+    is_training = net.training
+    net.eval()
+    device = next(net.parameters()).device
+    features = net.encode_face(face_of(rest).to(device))
+    lookahead = torch.eye(len(LOOKAHEADS_MS), device=device)[LOOKAHEADS_MS.index(lookahead_ms)]
+    pictures = []
+    for windows in torch.split(whole(scene).windows([lookahead_ms]).to(device), BATCH):
+        drawn = net.draw(net.hear(windows, lookahead.expand(len(windows), -1)), features)
+        pictures.append((drawn.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+    net.train(is_training)
+    return replace(scene, pictures=np.concatenate(pictures))
+
+
+def mouths(halves: UInt8) -> UInt8:
+    """Lips and teeth, (n, 32, 48, 3), of lower halves (n, 48, 96, 3)."""
+    return np.ascontiguousarray(halves[:, MOUTH_ROWS, MOUTH_COLUMNS])

@@ -1,0 +1,356 @@
+"""Speaking: sound in, pictures out, the whole generator at once, under every pressure that a recipe names.
+
+Teacher and student learn by the same task; only the recipe differs. Reconstruction, sync and picture quality are
+weighted as Wav2Lip's authors do (arXiv 2008.10010): (1 - w_s - w_q) L1 + w_s sync + w_q quality, and w_s opens once
+the expert finds held-out pictures nearly in sync.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.scenes import Takes, UInt8, draw_takes
+from avatar_app.studio.data.stage import Stage
+from avatar_app.studio.data.voice_change import ChangeRanges
+from avatar_app.studio.distil.joins import JoinMaps
+from avatar_app.studio.nets.discriminator import QualityDiscriminator
+from avatar_app.studio.nets.expert import SyncExpert
+from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher
+from avatar_app.studio.train import parallel
+from avatar_app.studio.train.drawing import N_SAMPLES, face_of, pixel_weight, sharp_l1, strip
+from avatar_app.studio.train.loop import cosine_rate, set_rate, update_average
+
+# Held-out sync loss below which the expert may press (the authors' threshold).
+SYNC_OPENS_BELOW = 0.75
+N_HELD_OUT_TAKES = 48
+HELD_OUT_SEED = 2
+
+
+Speaker = TypeVar("Speaker", bound=DrawsLowerHalf)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressures:
+    """What a generator is held to; a weight of 0 leaves a term out.
+
+    Attributes:
+        truth: L1 to the pictures that belong to the sound.
+        outputs: L1 to the pictures that the teacher draws.
+        features: distance of the decoder joins to the teacher's (`distil.joins`).
+        sync: of the sync expert's loss, once it opened.
+        quality: of the discriminator's.
+        disc_width: channels of the discriminator's first stage.
+    """
+
+    truth: float = 1.0
+    outputs: float = 0.0
+    features: float = 0.0
+    sync: float = 0.0
+    quality: float = 0.0
+    disc_width: int = 32
+
+    @property
+    def need_teacher(self) -> bool:
+        """Whether any term asks the teacher."""
+        return self.outputs > 0 or self.features > 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakConfig:
+    """How speaking is trained.
+
+    Attributes:
+        pressures: the loss.
+        n_takes: pieces of sound a step.
+        n_pictures: consecutive pictures of each, at least the expert's five.
+        peak_rate: highest learning rate.
+        lookaheads_ms: each piece is heard at one of these.
+        are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
+        frozen_share: see there; arithmetic is float32 in it.
+        is_face_trained: whether the face encoder learns.
+        is_decoder_trained: whether what draws learns; when not, only the ears do.
+        average_decay: of the averaged weights, which are the result.
+        changes: how far voices are changed.
+    """
+
+    pressures: Pressures = field(default_factory=Pressures)
+    n_takes: int = 4
+    n_pictures: int = 5
+    peak_rate: float = 1e-4
+    lookaheads_ms: tuple[int, ...] = (TEACHER_LOOKAHEAD_MS,)
+    are_norms_frozen: bool = True
+    frozen_share: float = 0.2
+    is_face_trained: bool = False
+    is_decoder_trained: bool = True
+    average_decay: float = 0.995
+    changes: ChangeRanges = field(default_factory=ChangeRanges)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A batch, with what the teacher makes of it.
+
+    Attributes:
+        takes: sounds and pictures.
+        lookaheads_ms: of each piece.
+        drawn: (B * n, 3, 48, 96) float32, the teacher's pictures, when one was asked.
+        joined: the teacher's seven joins.
+    """
+
+    takes: Takes
+    lookaheads_ms: Sequence[int]
+    drawn: Tensor | None = None
+    joined: Sequence[Tensor] = ()
+
+
+class Lessons:
+    """Makes batches; all chance from the generator it is given.
+
+    Args:
+        stage: sounds and pictures.
+        config: sizes.
+        teacher: asked about each batch, when there is one.
+    """
+
+    def __init__(self, stage: Stage, config: SpeakConfig, teacher: Teacher | None = None) -> None:
+        self._stage, self._config = stage, config
+        self._teacher = teacher.to(parallel.device()) if teacher is not None else None
+        with torch.no_grad():
+            face = face_of(stage.rest).to(parallel.device())
+            self._features = self._teacher.encode_face(face) if self._teacher is not None else []
+
+    def draw(self, rng: np.random.Generator, *, is_precise: bool = False) -> Lesson:
+        """This process's share of a new batch."""
+        config, stage = self._config, self._stage
+        takes = draw_takes(
+            stage.train, stage.odds, stage.corpus, config.n_takes, config.n_pictures, rng, config.changes
+        )
+        heard_at = [config.lookaheads_ms[int(k)] for k in rng.integers(len(config.lookaheads_ms), size=config.n_takes)]
+        mine = parallel.share(config.n_takes)
+        return self.taught(Lesson(takes.part(mine, parallel.device()), heard_at[mine]), is_precise=is_precise)
+
+    @torch.no_grad()
+    def taught(self, lesson: Lesson, *, is_precise: bool) -> Lesson:
+        """The lesson with the teacher's word."""
+        if self._teacher is None:
+            return lesson
+        windows = lesson.takes.windows([TEACHER_LOOKAHEAD_MS] * len(lesson.lookaheads_ms))
+        with torch.autocast(parallel.device().type, torch.bfloat16, enabled=not is_precise):
+            joined = self._teacher.joined(self._teacher.audio_encoder(windows), self._features)
+            drawn = self._teacher.draw_joined(joined)
+        return replace(lesson, drawn=drawn.float(), joined=joined)
+
+
+class SpeakTask(Generic[Speaker]):
+    """Trains a generator from sound to picture; for `loop.train`.
+
+    Args:
+        net: what is trained.
+        stage: sounds and pictures.
+        config: how.
+        expert: says how well sound and pictures belong together.
+        teacher: says what the pictures should be.
+
+    Raises:
+        StudioError: the recipe asks for an expert or a teacher that is not given.
+    """
+
+    def __init__(
+        self,
+        net: Speaker,
+        stage: Stage,
+        config: SpeakConfig,
+        expert: SyncExpert | None = None,
+        teacher: Teacher | None = None,
+    ) -> None:
+        pressures = config.pressures
+        if (pressures.sync and expert is None) or (pressures.need_teacher and teacher is None):
+            raise StudioError("This recipe needs a sync expert or a teacher.", "Train it first and name its folder.")
+        self.config, self._device = config, parallel.device()
+        self.net = net.to(self._device)
+        self.average = copy.deepcopy(self.net).eval()
+        self.lessons = Lessons(stage, config, teacher if pressures.need_teacher else None)
+        self._held_out = _held_out_takes(stage, config)
+        self._expert = expert.to(self._device) if expert is not None else None
+        self._face = face_of(stage.rest).to(self._device)
+        self._weight = pixel_weight(_some_pictures(stage)).to(self._device)
+        self._schedule = _Schedule()
+        self._maps = JoinMaps(net.shape, teacher.shape).to(self._device) if pressures.features and teacher else None
+        self._optimizer = torch.optim.AdamW(self._trained(), lr=config.peak_rate, weight_decay=1e-4)
+        self._judge = QualityDiscriminator(pressures.disc_width).to(self._device) if pressures.quality else None
+        self._judge_optimizer = (
+            torch.optim.AdamW(self._judge.parameters(), lr=config.peak_rate) if self._judge is not None else None
+        )
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Networks to save."""
+        found: dict[str, nn.Module] = {"net": self.net, "average": self.average, "schedule": self._schedule}
+        found |= {"maps": self._maps} if self._maps is not None else {}
+        return found | ({"judge": self._judge} if self._judge is not None else {})
+
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Optimizers to save."""
+        found: dict[str, torch.optim.Optimizer] = {"speak": self._optimizer}
+        return found | ({"judge": self._judge_optimizer} if self._judge_optimizer is not None else {})
+
+    def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
+        """Train on one batch."""
+        lesson = self.lessons.draw(rng, is_precise=self.is_precise(index, n_steps))
+        return self.learn(lesson, index, n_steps)
+
+    def is_precise(self, index: int, n_steps: int) -> bool:
+        """Whether this step belongs to the last part, computed in float32."""
+        return index >= n_steps * (1 - self.config.frozen_share)
+
+    def learn(self, lesson: Lesson, index: int, n_steps: int) -> Mapping[str, float]:
+        """Train on a given batch; several tasks may learn from the same."""
+        is_precise = self.is_precise(index, n_steps)
+        self._set_mode(is_frozen=self.config.are_norms_frozen or is_precise)
+        rate = cosine_rate(index, n_steps, self.config.peak_rate, n_warmup=min(200, n_steps // 10))
+        set_rate(self._optimizer, rate)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
+            joined = self.net.joined(self._codes(self.net, lesson), self.net.encode_face(self._face))
+            drawn = self.net.draw_joined(joined)
+        parts = self._losses(lesson, drawn.float(), joined)
+        self._optimizer.zero_grad(set_to_none=True)
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._optimizer)
+        self._optimizer.step()
+        if not self.config.are_norms_frozen:
+            parallel.average_norms(self.net)
+        if self._judge is not None:
+            parts["judge"] = self._teach_judge(lesson.takes.pictures.flatten(0, 1), drawn.detach().float(), rate)
+        update_average(self.average, self.net, min(self.config.average_decay, (index + 1) / (index + 10)))
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    @torch.no_grad()
+    def evaluate(self) -> Mapping[str, float]:
+        """The averaged network on held-out voices: PSNR in dB of the lower half, and the expert's loss."""
+        drawn = self._drawn_held_out()
+        true = self._held_out.pictures.flatten(0, 1)
+        errors = (drawn - true).square().mean((1, 2, 3)).clamp_min(1e-12)
+        found = {"psnr_db": float(-10 * torch.log10(errors).mean())}
+        if self._expert is not None:
+            found["sync"] = float(self._sync(self._held_out, drawn))
+            if found["sync"] < SYNC_OPENS_BELOW:
+                self._schedule.is_open.fill_(1)
+        return found
+
+    def sample(self) -> UInt8:
+        """Held-out pictures above what is drawn for their sound."""
+        true = self._held_out.pictures.flatten(0, 1)
+        every = max(1, len(true) // N_SAMPLES)
+        return strip(true[::every][:N_SAMPLES], self._drawn_held_out()[::every][:N_SAMPLES])
+
+    def _drawn_held_out(self) -> Tensor:
+        lookahead_ms = self.config.lookaheads_ms[-1]
+        return self.draw(self.average, Lesson(self._held_out, [lookahead_ms] * len(self._held_out.mel)))
+
+    @torch.no_grad()
+    def draw(self, net: Speaker, lesson: Lesson) -> Tensor:
+        """What a network draws for a batch, (B * n, 3, 48, 96), in float32."""
+        features = net.encode_face(self._face)
+        codes = self._codes(net, lesson)
+        return torch.cat([net.draw(part, features) for part in torch.split(codes, 32)])
+
+    def _losses(self, lesson: Lesson, drawn: Tensor, joined: Sequence[Tensor]) -> dict[str, Tensor]:
+        pressures = self.config.pressures
+        parts: dict[str, Tensor] = {}
+        pixels = pressures.truth * sharp_l1(drawn, lesson.takes.pictures.flatten(0, 1), self._weight)
+        if lesson.drawn is not None and pressures.outputs:
+            pixels = pixels + pressures.outputs * sharp_l1(drawn, lesson.drawn, self._weight)
+        parts["pixels"] = pixels
+        w_sync = pressures.sync * float(self._schedule.is_open)
+        total = (1 - w_sync - pressures.quality) * pixels
+        if w_sync:
+            parts["sync"] = self._sync(lesson.takes, drawn)
+            total = total + w_sync * parts["sync"]
+        if self._judge is not None:
+            logits = self._judge(drawn)
+            parts["quality"] = binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+            total = total + pressures.quality * parts["quality"]
+        if self._maps is not None:
+            parts["features"] = self._maps(joined, lesson.joined)
+            total = total + pressures.features * parts["features"]
+        return {"loss": total, **parts}
+
+    def _sync(self, takes: Takes, drawn: Tensor) -> Tensor:
+        """Binary cross entropy of the cosines of right pairs."""
+        assert self._expert is not None  # noqa: S101  checked when the task was made
+        stacks = replace(takes, pictures=drawn.view(takes.pictures.shape)).mouthfuls().flatten(0, 1)
+        cosine = self._expert(takes.utterances().flatten(0, 1), stacks).clamp(1e-4, 1 - 1e-4)
+        return binary_cross_entropy(cosine, torch.ones_like(cosine))
+
+    def _teach_judge(self, true: Tensor, drawn: Tensor, rate: float) -> Tensor:
+        """One step of the discriminator."""
+        assert self._judge is not None and self._judge_optimizer is not None  # noqa: S101
+        set_rate(self._judge_optimizer, rate)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            logits = self._judge(torch.cat((true, drawn))).float()
+        is_true = torch.cat((torch.ones(len(true)), torch.zeros(len(drawn)))).to(self._device)
+        loss = binary_cross_entropy_with_logits(logits, is_true)
+        self._judge_optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._judge_optimizer)
+        self._judge_optimizer.step()
+        return loss
+
+    def _codes(self, net: Speaker, lesson: Lesson) -> Tensor:
+        windows = lesson.takes.windows(lesson.lookaheads_ms)
+        n_pictures = len(windows) // len(lesson.lookaheads_ms)
+        numbers = torch.tensor([LOOKAHEADS_MS.index(ms) for ms in lesson.lookaheads_ms], device=self._device)
+        one_hot = torch.nn.functional.one_hot(numbers, len(LOOKAHEADS_MS)).float()
+        return net.hear(windows, one_hot.repeat_interleave(n_pictures, 0))
+
+    def _trained(self) -> list[nn.Parameter]:
+        """What the recipe lets learn; the rest is frozen."""
+        face = set(self.net.face_encoder_blocks.parameters())
+        draws = {*self.net.face_decoder_blocks.parameters(), *self.net.output_block.parameters()}
+        frozen = set() if self.config.is_face_trained else face
+        frozen |= set() if self.config.is_decoder_trained else draws
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        maps = [] if self._maps is None else list(self._maps.parameters())
+        return [*(p for p in self.net.parameters() if p not in frozen), *maps]
+
+    def _set_mode(self, *, is_frozen: bool) -> None:
+        self.net.train(not is_frozen)
+        # One face has no spread that a batch norm could measure.
+        self.net.face_encoder_blocks.eval()
+
+
+class _Schedule(nn.Module):
+    """Whether the sync term is open: a buffer, so that a continued run knows."""
+
+    is_open: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("is_open", torch.zeros(()))
+
+
+def _held_out_takes(stage: Stage, config: SpeakConfig) -> Takes:
+    """Pieces of voices never trained on, always the same."""
+    odds = np.array([len(scene.pictures) for scene in stage.held_out], np.float32)
+    rng = np.random.default_rng(HELD_OUT_SEED)
+    takes = draw_takes(stage.held_out, odds, stage.corpus, N_HELD_OUT_TAKES, config.n_pictures, rng)
+    return takes.part(slice(None), parallel.device())
+
+
+def _some_pictures(stage: Stage) -> UInt8:
+    """Pictures of trained scenes, in whole faces, to see which pixels move: (n, 96, 96, 3)."""
+    rng = np.random.default_rng(HELD_OUT_SEED)
+    scenes = [stage.train[int(k)] for k in rng.choice(len(stage.train), 400, p=stage.odds / stage.odds.sum())]
+    halves = np.stack([scene.pictures[int(rng.integers(len(scene.pictures)))] for scene in scenes])
+    return np.concatenate((np.zeros_like(halves), halves), axis=1)

@@ -1,0 +1,45 @@
+"""A tiny speaking run as a process of its own: `python -m tests.studio.speak_run FOLDER N_STEPS [DIE_AT]`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from avatar_app.studio.nets.nova96 import Nova96
+from avatar_app.studio.train import parallel
+from avatar_app.studio.train.checkpoint import save_tensors
+from avatar_app.studio.train.loop import LoopPlan, train
+from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.speaking import SpeakConfig, SpeakTask
+from tests.studio.tiny_stage import give_weak_norms, tiny_stage
+
+
+def main() -> None:
+    folder, n_steps = Path(sys.argv[1]), int(sys.argv[2])
+    die_at = int(sys.argv[3]) if len(sys.argv) > 3 else -1
+    parallel.start(1)
+    torch.manual_seed(0)
+    net = Nova96()
+    give_weak_norms(net)
+    # Float32 throughout: bf16 would round shares of a batch differently than the whole.
+    task = SpeakTask(net, tiny_stage(), SpeakConfig(peak_rate=1e-3, frozen_share=1.0))
+    learn = task.step
+
+    def step(index, steps, rng):
+        if index == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return learn(index, steps, rng)
+
+    task.step = step
+    train(task, RunFolder(folder), LoopPlan(n_steps, log_steps=1, checkpoint_steps=2, seed=3))
+    if parallel.is_chief():
+        save_tensors(folder / "net.safetensors", task.net.state_dict(), {})
+    parallel.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""A generator that learns to speak: under each pressure, after a kill, in one process and in two."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the studio extra")
+
+from avatar_app.contracts.errors import StudioError  # noqa: E402
+from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
+from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
+from avatar_app.studio.nets.teacher import Teacher, load_teacher, save_teacher  # noqa: E402
+from avatar_app.studio.train.checkpoint import load_tensors  # noqa: E402
+from avatar_app.studio.train.loop import step_generator  # noqa: E402
+from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask  # noqa: E402
+from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
+
+pytestmark = pytest.mark.studio
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def stage():
+    # Two threads on a busy machine wait for each other ten times as long as they work.
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tiny_stage()
+    torch.set_num_threads(n_threads)
+
+
+def _task(stage, pressures=None, net=None, **config):
+    torch.manual_seed(0)
+    net = net or Nova96()
+    give_weak_norms(net)
+    pressures = pressures or Pressures()
+    expert = SyncExpert().eval().requires_grad_(False) if pressures.sync else None
+    teacher = Teacher().eval().requires_grad_(False) if pressures.need_teacher else None
+    return SpeakTask(net, stage, SpeakConfig(pressures, peak_rate=1e-3, **config), expert, teacher)
+
+
+def _losses(task, n_steps):
+    return [task.step(k, n_steps, step_generator(0, k)) for k in range(n_steps)]
+
+
+def test_step_when_repeated_then_pixels_get_nearer_the_truth(stage):
+    task = _task(stage, are_norms_frozen=False, is_face_trained=True)
+    before = task.evaluate()["psnr_db"]
+    parts = _losses(task, 40)
+    assert np.mean([p["pixels"] for p in parts[-5:]]) < 0.7 * np.mean([p["pixels"] for p in parts[:5]])
+    assert task.evaluate()["psnr_db"] > before + 2
+
+
+def test_step_when_all_pressures_are_on_then_each_has_its_part(stage):
+    task = _task(stage, Pressures(1, 1, 0.1, 0.03, 0.07, disc_width=2))
+    task.modules()["schedule"].is_open.fill_(1)
+    parts = _losses(task, 2)[-1]
+    assert parts.keys() == {"loss", "pixels", "sync", "quality", "features", "judge"}
+    expected = (1 - 0.03 - 0.07) * parts["pixels"] + 0.03 * parts["sync"]
+    expected += 0.07 * parts["quality"] + 0.1 * parts["features"]
+    assert parts["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_sync_when_the_expert_is_not_content_then_stays_shut(stage):
+    task = _task(stage, Pressures(sync=0.03))
+    assert "sync" not in _losses(task, 1)[0]
+    task._expert.forward = lambda mel, pictures: torch.full((len(mel),), 0.3)
+    assert task.evaluate()["sync"] > 0.75 and not task.modules()["schedule"].is_open
+    task._expert.forward = lambda mel, pictures: torch.full((len(mel),), 0.6)
+    assert task.evaluate()["sync"] < 0.75 and task.modules()["schedule"].is_open
+
+
+def test_task_when_the_decoder_is_fixed_then_only_the_ears_move(stage):
+    task = _task(stage, is_decoder_trained=False)
+    before = {name: value.clone() for name, value in task.net.state_dict().items()}
+    _losses(task, 2)
+    moved = {
+        name.split(".")[0] for name, value in task.net.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert moved == {"ear", "audio_encoders"}
+
+
+def test_task_when_its_recipe_needs_a_teacher_that_is_missing_then_says_so(stage):
+    with pytest.raises(StudioError, match="teacher"):
+        SpeakTask(Nova96(), stage, SpeakConfig(Pressures(outputs=1.0)))
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    _run(folder, 6)
+    return folder
+
+
+def test_run_when_killed_with_nine_then_continues_to_the_same_weights(unbroken, tmp_path):
+    assert _run(tmp_path / "cut", 6, 5, check=False).returncode == -9
+    assert (tmp_path / "cut" / "checkpoint.safetensors").exists()
+    _run(tmp_path / "cut", 6)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == [1, 2, 3, 4, 5, 6]
+    whole, cut = (load_tensors(folder / "net.safetensors")[0] for folder in (unbroken, tmp_path / "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_run_when_two_processes_share_it_then_equals_one(unbroken, tmp_path):
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    _run(tmp_path / "two", 6, launcher=launch)
+    one, two = (load_tensors(folder / "net.safetensors")[0] for folder in (unbroken, tmp_path / "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=2e-5, rtol=1e-4, msg=name)
+    losses = [_losses_in(folder) for folder in (unbroken, tmp_path / "two")]
+    assert len(losses[0]) == 6
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def _losses_in(folder):
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def _run(folder, *arguments, launcher=(), check=True):
+    command = [sys.executable, *launcher, "-m", "tests.studio.speak_run", str(folder), *map(str, arguments)]
+    return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=check, timeout=240)
+
+
+def test_load_teacher_when_saved_then_same_weights_and_when_missing_then_says_so(tmp_path):
+    net = Teacher()
+    save_teacher(tmp_path / "t", net, {})
+    loaded = load_teacher(tmp_path / "t").state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in net.state_dict().items())
+    with pytest.raises(StudioError, match="cannot be read"):
+        load_teacher(tmp_path / "nothing")
