@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avatar_app.contracts.errors import MissingExtraError, UserError
+from avatar_app.studio.pipeline import end_with_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,15 @@ class Command:
 
 
 COMMANDS = (
+    Command(("all",), "avatar_app.studio.pipeline", "every step from data to published models"),
     Command(("avatar",), "avatar_app.studio.enrol.rendered", "build an avatar folder from rendered pictures", ()),
     Command(("train", "speech"), "avatar_app.studio.train.speech", "what a sound means for the lips"),
     Command(("train", "picture"), "avatar_app.studio.train.picture", "what the lips look like"),
-    Command(("train", "student"), "avatar_app.studio.train.student", "both as one small network"),
+    Command(("train", "expert"), "avatar_app.studio.train.expert", "a judge of whether sound and lips belong together"),
+    Command(("train", "teacher"), "avatar_app.studio.train.teacher", "Wav2Lip: hears and draws, large and slow"),
+    Command(("train", "student"), "avatar_app.studio.train.student", "the halves of a network 28 times smaller"),
+    Command(("distil", "ablation"), "avatar_app.studio.distil.ablation", "which pressure makes the best student"),
+    Command(("distil", "student"), "avatar_app.studio.distil.student", "the student learns from the teacher"),
     Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
             ("torch", "onnx")),
     Command(("evaluate",), "avatar_app.studio.evaluate.cli", "quality of a model on held-out clips"),
@@ -51,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     command = find(argv)
     need_packages(command)
+    end_with_parent()
     rest = list(argv[len(command.words) :])
     sys.argv = ["avatar-app studio " + " ".join(command.words), *rest]
     return int(importlib.import_module(command.module).main(rest) or 0)

@@ -52,7 +52,7 @@ class SpeechRecipe:
         sealed_boost: extra weight while lips seal or touch the teeth.
     """
 
-    n_steps: int = 6000
+    n_steps: int = 5000
     peak_rate: float = 2e-3
     weight_decay: float = 0.05
     average_decay: float = 0.998

@@ -1,0 +1,149 @@
+"""Which pressure makes the best small network? Six recipes learn side by side from the same batches."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from avatar_app.contracts.errors import UserError
+from avatar_app.studio.data.mouth import lip_opening_mm
+from avatar_app.studio.data.scenes import UInt8
+from avatar_app.studio.data.stage import Stage, load_stage
+from avatar_app.studio.evaluate.generators import Jury
+from avatar_app.studio.nets.expert import SyncExpert, load_expert
+from avatar_app.studio.nets.nova96 import Nova96
+from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
+from avatar_app.studio.train import parallel
+from avatar_app.studio.train.loop import LoopPlan, train
+from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.speaking import Lessons, Pressures, SpeakConfig, SpeakTask
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_STEPS = 100
+# Of the features: all terms begin about equal then.
+W_FEATURES = 0.1
+# A quarter of the published width: beside a student of 1.3 million parameters a judge of 14 would take all the time.
+DISC_WIDTH = 8
+RECIPES = {
+    "from scratch, L1": Pressures(),
+    "from scratch, L1 + sync": Pressures(sync=0.03),
+    "from scratch, L1 + sync + GAN": Pressures(sync=0.03, quality=0.07, disc_width=DISC_WIDTH),
+    "distilled, outputs": Pressures(outputs=1.0),
+    "distilled, features": Pressures(features=W_FEATURES),
+    "distilled, both": Pressures(outputs=1.0, features=W_FEATURES),
+}
+CONFIG = SpeakConfig(peak_rate=1e-3, are_norms_frozen=False, is_face_trained=True)
+
+
+class AblationTask:
+    """All recipes at once; for `loop.train`.
+
+    Args:
+        stage: sounds and pictures.
+        expert: presses where a recipe asks for it.
+        teacher: teaches where a recipe asks for it.
+        seed: of the first weights, the same for all.
+    """
+
+    def __init__(self, stage: Stage, expert: SyncExpert, teacher: Teacher, seed: int) -> None:
+        self.tasks: dict[str, SpeakTask[Nova96]] = {}
+        for name, pressures in RECIPES.items():
+            torch.manual_seed(seed)
+            self.tasks[name] = SpeakTask(Nova96(), stage, replace(CONFIG, pressures=pressures), expert, teacher)
+        self._lessons = Lessons(stage, CONFIG, teacher)
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Networks of all recipes."""
+        return {f"{k} {n}": m for k, task in enumerate(self.tasks.values()) for n, m in task.modules().items()}
+
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Optimizers of all recipes."""
+        return {f"{k} {n}": o for k, task in enumerate(self.tasks.values()) for n, o in task.optimizers().items()}
+
+    def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
+        """One batch for all."""
+        first = next(iter(self.tasks.values()))
+        lesson = self._lessons.draw(rng, is_precise=first.is_precise(index, n_steps))
+        pixels = {name: task.learn(lesson, index, n_steps)["pixels"] for name, task in self.tasks.items()}
+        return {"loss": float(np.sum(list(pixels.values()))), **pixels}
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Every recipe's own measurements."""
+        return {f"{name} {key}": v for name, task in self.tasks.items() for key, v in task.evaluate().items()}
+
+    def sample(self) -> UInt8:
+        """The samples of all recipes, one below the other."""
+        return np.concatenate([task.sample() for task in self.tasks.values()])
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train all recipes and write `ablation.json`."""
+    folder = RunFolder(arguments.run)
+    asked = {name: asdict(pressures) for name, pressures in RECIPES.items()}
+    request = {"data": str(arguments.data), "n_steps": arguments.n_steps, "recipes": asked, **asdict(CONFIG)}
+    folder.open_request(request, arguments.seed)
+    cache = arguments.cache or arguments.run / "cache"
+    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices)
+    teacher = load_teacher(arguments.teacher)
+    task = AblationTask(stage, load_expert(arguments.expert), teacher, arguments.seed)
+    plan = LoopPlan(arguments.n_steps, 25, CHECKPOINT_STEPS, evaluate_steps=250, seed=arguments.seed)
+    train(task, folder, plan)
+    jury = Jury.of_clips(stage, lip_opening_mm(arguments.data / "nova" / "rig.npz"), load_expert(arguments.judge))
+    nets = {"teacher": teacher, **{name: each.average for name, each in task.tasks.items()}}
+    rows = [{"name": name, **asdict(jury.score(net, TEACHER_LOOKAHEAD_MS))} for name, net in nets.items()]
+    n_pictures = CONFIG.n_takes * CONFIG.n_pictures
+    budget = f"{arguments.n_steps} batches of {n_pictures} pictures each, the same for every small network"
+    folder.write_text("ablation.json", json.dumps({"budget": budget, "rows": rows}, indent=1) + "\n")
+    for row in rows:
+        log.info("%s", {key: round(v, 3) if isinstance(v, float) else v for key, v in row.items()})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of `avatar-app studio distil ablation`."""
+    parser = argparse.ArgumentParser(prog="avatar-app studio distil ablation", description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--expert", type=Path, required=True, help="`best` folder of the expert to train with")
+    parser.add_argument("--judge", type=Path, required=True, help="`best` folder of another expert, to judge with")
+    parser.add_argument("--n-steps", type=int, default=2000)
+    arguments = parser.parse_args(argv)
+    return carry_out(run, arguments)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What all commands that distil ask for."""
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/ and nova/")
+    parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
+    parser.add_argument("--teacher", type=Path, required=True, help="`best` folder of `studio train teacher`")
+    parser.add_argument("--picture", type=Path, required=True, help="`best` folder of `studio train picture`")
+    parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
+    parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the cache)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n-threads", type=int, default=1)
+
+
+def carry_out(work: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+    """Run a command of the distillery; its exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    parallel.start(arguments.n_threads)
+    try:
+        work(arguments)
+    except UserError as error:
+        log.error("%s", error)
+        return 2
+    finally:
+        parallel.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Distils `nova-96`: the two halves of the student, put together, learn from the teacher's pictures and joins.
+
+Where a sound has pictures of its own they count too; where it has none, what the teacher draws for it is the target.
+The student's shorter look-aheads hear less than the teacher does, so they learn what can be known at their time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.mouth import lip_opening_mm
+from avatar_app.studio.data.stage import load_stage
+from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments, carry_out
+from avatar_app.studio.evaluate.generators import Jury
+from avatar_app.studio.nets.expert import load_expert
+from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, load_teacher
+from avatar_app.studio.train import parallel
+from avatar_app.studio.train.loop import LoopPlan, train
+from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask
+from avatar_app.studio.train.student import load_student, save_student
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_STEPS = 200
+# Unrelated pictures, for no term here looks at more than one: the more sounds in a batch, the better.
+CONFIG = SpeakConfig(
+    Pressures(outputs=1.0, features=W_FEATURES),
+    n_takes=24,
+    n_pictures=1,
+    peak_rate=3e-4,
+    lookaheads_ms=LOOKAHEADS_MS,
+)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Distil to the end and write `best/`."""
+    folder = RunFolder(arguments.run)
+    request = {"data": str(arguments.data), "n_steps": arguments.n_steps, **asdict(CONFIG)}
+    folder.open_request(request, arguments.seed)
+    torch.manual_seed(arguments.seed)
+    cache = arguments.cache or arguments.run / "cache"
+    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices)
+    teacher = load_teacher(arguments.teacher)
+    task = SpeakTask(load_student(arguments.student), stage, CONFIG, teacher=teacher)
+    train(task, folder, LoopPlan(arguments.n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=600, seed=arguments.seed))
+    jury = Jury.of_clips(stage, lip_opening_mm(arguments.data / "nova" / "rig.npz"), load_expert(arguments.judge))
+    test = {f"lookahead_{ms}": asdict(jury.score(task.average, ms)) for ms in LOOKAHEADS_MS}
+    facts: dict[str, object] = {
+        "held_out": dict(task.evaluate()),
+        "test": test,
+        "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
+        "recipe": {"distil": asdict(CONFIG), "n_steps": arguments.n_steps},
+    }
+    log.info("%s", facts)
+    if parallel.is_chief():
+        save_student(arguments.run / "best", task.average.cpu(), facts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of `avatar-app studio distil student`."""
+    parser = argparse.ArgumentParser(prog="avatar-app studio distil student", description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
+    parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
+    parser.add_argument("--n-steps", type=int, default=2400)
+    return carry_out(run, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

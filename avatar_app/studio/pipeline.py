@@ -1,0 +1,189 @@
+"""`avatar-app studio all`: every step from data to published models, two at a time, continued after a kill.
+
+Each step is a command that a user can run alone, and runs as a process of its own: what it took in memory is free
+again when it ends. Steps continue from their own checkpoints; here is only written down which ones are finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import psutil
+
+from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.studio.recipe import NOVA_FOLDER, Step, whole_recipe
+
+log = logging.getLogger(__name__)
+
+FINISHED_FILE = "finished.json"
+# A step that finds this watches over the process of that number, and ends when that does.
+PARENT_VARIABLE = "AVATAR_APP_STUDIO_PARENT"
+
+
+class Pipeline:
+    """Runs steps as soon as what they need is finished.
+
+    Args:
+        steps: in any order.
+        runs: where finished steps are written down.
+        n_jobs: steps at a time.
+        launch: runs one; raises `StudioError` when it fails.
+    """
+
+    def __init__(self, steps: Sequence[Step], runs: Path, n_jobs: int, launch: Callable[[Step], None]) -> None:
+        self._steps, self._n_jobs, self._launch = {step.name: step for step in steps}, n_jobs, launch
+        self._file = runs / FINISHED_FILE
+        self.took_s = _read(self._file)
+
+    def run(self) -> None:
+        """Run what is not finished.
+
+        Raises:
+            StudioError: a step failed; steps under way are finished first, and nothing new is begun.
+        """
+        for name in self._steps:
+            if name in self.took_s:
+                log.info("[%s] is finished", name)
+        with ThreadPoolExecutor(self._n_jobs) as pool:
+            running: dict[Future[float], str] = {}
+            failed: StudioError | None = None
+            while failed is None or running:
+                if failed is None:
+                    for name in self._ready(set(running.values()))[: self._n_jobs - len(running)]:
+                        running[pool.submit(self._timed, self._steps[name])] = name
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    failed = self._note(running.pop(future), future) or failed
+            raise failed
+
+    def _ready(self, running: set[str]) -> list[str]:
+        return [
+            name
+            for name, step in self._steps.items()
+            if name not in self.took_s and name not in running and all(before in self.took_s for before in step.after)
+        ]
+
+    def _timed(self, step: Step) -> float:
+        t_start_s = time.monotonic()
+        self._launch(step)
+        return time.monotonic() - t_start_s
+
+    def _note(self, name: str, future: Future[float]) -> StudioError | None:
+        error = future.exception()
+        if isinstance(error, StudioError):
+            return error
+        self.took_s = {**self.took_s, name: round(future.result(), 1)}
+        temporary = self._file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self.took_s, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(self._file)
+        log.info(
+            "[%s] finished after %.0f min; %d of %d", name, self.took_s[name] / 60, len(self.took_s), len(self._steps)
+        )
+        return None
+
+
+def launch(step: Step) -> None:
+    """Run a step as a child process and pass on its lines, each with the step's name before it.
+
+    Raises:
+        StudioError: it ended with an error.
+    """
+    log.info("[%s] avatar-app studio %s", step.name, " ".join(step.words))
+    last = ""
+    with subprocess.Popen(  # noqa: S603  our own program
+        [sys.executable, "-m", "avatar_app", "studio", *step.words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+    ) as child:
+        assert child.stdout is not None  # noqa: S101  it is piped
+        for line in child.stdout:
+            last = line.rstrip() or last
+            log.info("[%s] %s", step.name, line.rstrip())
+    if child.returncode != 0:
+        raise StudioError(
+            f"The step {step.name} ended with an error: {last or f'code {child.returncode}'}.",
+            "Put right what it says, then give the same command again: it continues there.",
+        )
+
+
+def end_with_parent() -> None:
+    """When this process is a step: end when the pipeline ends, however it ends."""
+    number = os.environ.get(PARENT_VARIABLE, "")
+    if number.isdigit():
+        threading.Thread(target=_wait_and_end, args=(int(number),), daemon=True).start()
+
+
+def _wait_and_end(parent: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(parent).wait()
+    # Not sys.exit: that ends a thread. What a run keeps is written in one move at any time.
+    os._exit(1)
+
+
+def data_folder(path: Path) -> Path:
+    """The folder that holds nova/ and speech/; its nova/ may be named instead.
+
+    Raises:
+        StudioError: one of them is missing.
+    """
+    folder = path.resolve()
+    if folder.name == NOVA_FOLDER and not (folder / NOVA_FOLDER).exists():
+        folder = folder.parent
+    for name in (NOVA_FOLDER, "speech"):
+        if not (folder / name).is_dir():
+            raise StudioError(f"There is no folder {name} in {folder}.", "Name the folder that holds both with --data.")
+    return folder
+
+
+def _read(file: Path) -> Mapping[str, float]:
+    if not file.exists():
+        return {}
+    try:
+        return {str(name): float(took_s) for name, took_s in json.loads(file.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise StudioError(
+            f"The file {file} cannot be read: {error}.", "Delete it: steps find what they have done."
+        ) from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of `avatar-app studio all`."""
+    parser = argparse.ArgumentParser(prog="avatar-app studio all", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/, or its nova/")
+    parser.add_argument("--run", type=Path, default=Path("runs"), help="where everything is kept (default: runs)")
+    parser.add_argument("--models-dir", type=Path, help="where models are published (default: where the program looks)")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        arguments.run.mkdir(parents=True, exist_ok=True)
+        recipe = whole_recipe(data_folder(arguments.data), arguments.run.resolve(), arguments.models_dir)
+        Pipeline(recipe, arguments.run, arguments.jobs, launch).run()
+    except OSError as error:
+        log.error("The folder %s cannot be made: %s. Choose another with --run.", arguments.run, error)
+        return 2
+    except UserError as error:
+        log.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""`studio all`: order, what is kept after a failure, and after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio import pipeline
+from avatar_app.studio.cli import COMMANDS, find
+from avatar_app.studio.pipeline import Pipeline, data_folder, launch
+from avatar_app.studio.recipe import Step, whole_recipe
+
+REPO = Path(__file__).parents[2]
+STEPS = [Step("a", ()), Step("b", (), ("a",)), Step("c", (), ("a",)), Step("d", (), ("b", "c"))]
+
+
+def test_run_when_all_is_well_then_each_step_runs_once_after_what_it_needs(tmp_path):
+    done = []
+    Pipeline(STEPS, tmp_path, 2, lambda step: done.append(step.name)).run()
+    assert sorted(done) == ["a", "b", "c", "d"]
+    assert done[0] == "a" and done[3] == "d"
+    assert json.loads((tmp_path / "finished.json").read_text()).keys() == set("abcd")
+
+
+def test_run_when_two_steps_are_ready_then_they_run_at_the_same_time(tmp_path):
+    both = threading.Barrier(2, timeout=20)
+    Pipeline(STEPS, tmp_path, 2, lambda step: both.wait() if step.name in "bc" else None).run()
+
+
+def test_run_when_a_step_fails_then_the_rest_waits_and_the_next_run_continues_there(tmp_path):
+    done = []
+
+    def work(step, broken="b"):
+        if step.name == broken:
+            raise StudioError("b broke.", "Mend it.")
+        done.append(step.name)
+
+    with pytest.raises(StudioError, match="b broke"):
+        Pipeline(STEPS, tmp_path, 1, work).run()
+    assert "d" not in done
+    Pipeline(STEPS, tmp_path, 1, lambda step: work(step, "")).run()
+    assert sorted(done) == ["a", "b", "c", "d"]
+
+
+def test_launch_when_a_command_fails_then_its_last_line_is_the_reason(caplog):
+    caplog.set_level("INFO")
+    with pytest.raises(StudioError, match="There is no studio command"):
+        launch(Step("wrong", ("nonsense",)))
+    assert "[wrong] " in caplog.text
+
+
+def test_step_when_the_pipeline_is_killed_then_it_ends_too():
+    code = (
+        "import subprocess, sys, os, time\n"
+        "from avatar_app.studio.pipeline import PARENT_VARIABLE\n"
+        "child = 'import time; from avatar_app.studio import pipeline; pipeline.end_with_parent(); time.sleep(60)'\n"
+        "env = {**os.environ, PARENT_VARIABLE: str(os.getpid())}\n"
+        "print(subprocess.Popen([sys.executable, '-c', child], env=env).pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=REPO)
+    child = psutil.Process(int(parent.stdout.readline()))
+    time.sleep(1)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait(timeout=20)
+    parent.stdout.close()
+    assert child.wait(timeout=20) in (1, None)
+
+
+def test_recipe_when_read_then_every_step_is_a_command_and_needs_steps_before_it():
+    seen = set()
+    for step in whole_recipe(Path("data"), Path("runs"), None):
+        assert set(step.after) <= seen
+        assert find(step.words) in COMMANDS
+        seen.add(step.name)
+
+
+def test_data_folder_when_nova_is_named_then_its_parent_and_when_speech_is_missing_then_says_so(tmp_path):
+    (tmp_path / "nova").mkdir()
+    with pytest.raises(StudioError, match="no folder speech"):
+        data_folder(tmp_path / "nova")
+    (tmp_path / "speech").mkdir()
+    assert data_folder(tmp_path / "nova") == data_folder(tmp_path) == tmp_path
+
+
+def test_main_when_data_is_missing_then_one_sentence_and_two(tmp_path, caplog):
+    assert pipeline.main(["--data", str(tmp_path / "no"), "--run", str(tmp_path / "runs")]) == 2
+    assert "no folder nova" in caplog.text
