@@ -1,12 +1,22 @@
 import json
+from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+import soundfile
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.data.clips import is_at_rest, load_pictures, read_params, rest_picture, still_clips
+from avatar_app.studio.data.clips import (
+    is_at_rest,
+    load_pictures,
+    read_frames,
+    read_params,
+    rest_picture,
+    still_clips,
+)
 from avatar_app.studio.data.mouth import MOUTH_NAMES, REST
+from avatar_app.studio.data.scenes import clip_scenes
 
 N = 6
 
@@ -68,6 +78,69 @@ def test_load_when_one_clip_is_broken_then_left_out_with_a_line_that_says_why(no
     (nova / "clips" / "still_001" / "video.mp4").write_bytes(b"rubbish")
     assert len(load_pictures(nova, tmp_path / "cache").frames) == N
     assert "still_001" in caplog.text
+
+
+def write_video(path, times_s, size_px=256, colour=lambda k: 60 + 5 * k):
+    """Grey pictures that begin to show at given times, the last for a twenty-fifth."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = size_px, size_px, "yuv420p", 4_000_000
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for k, t_s in enumerate(times_s):
+            grey = np.full((size_px, size_px, 3), colour(k), np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="bgr24")
+            frame.pts, frame.time_base = round(1000 * t_s), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize(
+    "times_s",
+    [
+        pytest.param(np.arange(30) / 30, id="30 fps"),
+        pytest.param(np.arange(30) * 1001 / 30000, id="29.97 fps"),
+        pytest.param(np.arange(60) / 60, id="60 fps"),
+        pytest.param(np.cumsum([0, *[0.01, 0.09, 0.03, 0.06] * 7]), id="variable"),
+    ],
+)
+def test_read_frames_when_rate_is_another_then_what_shows_at_each_twenty_fifth(nova, times_s):
+    clip = still_clips(nova)[0]
+    write_video(clip.folder / "video.mp4", times_s, colour=lambda k: 20 + 3 * k)
+    with av.open(str(clip.folder / "video.mp4")) as container:
+        frames = list(container.decode(video=0))
+    each = np.array([float(frame.to_ndarray(format="bgr24").mean()) for frame in frames])
+    begins_s = np.array([frame.time for frame in frames]) - frames[0].time
+    shown = [float(frame.mean()) for frame in read_frames(clip)]
+    asked_s = (np.arange(len(shown)) + 0.5) / 25
+    number = np.searchsorted(begins_s - 1e-4, asked_s, side="right") - 1
+    assert len(shown) >= 24
+    assert len(each) == len(times_s)
+    assert np.array_equal(shown, each[number])
+
+
+def test_read_frames_when_size_is_another_then_brought_to_ours(nova):
+    clip = still_clips(nova)[0]
+    write_video(clip.folder / "video.mp4", np.arange(6) / 25, size_px=200)
+    assert {frame.shape for frame in read_frames(clip)} == {(256, 256, 3)}
+
+
+def test_load_when_a_clip_is_too_short_then_left_out(nova, tmp_path, caplog):
+    write_video(nova / "clips" / "still_001" / "video.mp4", np.arange(3) / 25)
+    assert len(load_pictures(nova, tmp_path / "cache").frames) == N
+    assert "pictures, fewer than 5" in caplog.text
+
+
+def test_load_when_a_clip_shows_no_face_then_left_out(nova, tmp_path, caplog):
+    write_video(nova / "clips" / "still_001" / "video.mp4", np.arange(6) / 25, colour=lambda k: 250)
+    assert len(load_pictures(nova, tmp_path / "cache").frames) == N
+    assert "still_001 is left out: it does not show the face" in caplog.text
+
+
+def test_scenes_when_a_clip_has_no_sound_then_left_out(nova, caplog):
+    soundfile.write(nova / "clips" / "still_000" / "audio.flac", np.zeros(16000), 16000)
+    assert [scene.name for scene in clip_scenes(nova, is_train=True)] == ["still_000"]
+    assert clip_scenes(nova, is_train=False) == []
+    assert "still_001 is left out" in caplog.text
 
 
 def test_load_when_size_is_odd_then_left_out(tmp_path, caplog):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +28,10 @@ FPS = 25
 CROP_PX = 256
 STILL = "still_"
 REST_DISTANCE = 1e-3
+# As many as the sync expert sees at once.
+MIN_PICTURES = 5
+# Grey levels, mean over the upper half; between clips of one head it is noise, below 2.
+MAX_HEAD_DIFFERENCE = 12.0
 GET_THE_DATA = "Get the clips again, or name another data folder with --data."
 
 
@@ -102,22 +109,87 @@ def read_params(clip: Clip) -> Float32:
 
 
 def read_frames(clip: Clip) -> Iterator[UInt8]:
-    """The pictures of a clip, (256, 256, 3) uint8 BGR each, in order.
+    """The pictures of a clip, (256, 256, 3) uint8 BGR each, 25 a second: picture k is what shows at (k + 0.5) / 25 s.
+
+    Videos of other rates, fixed or not, and of other sizes are brought to that.
 
     Raises:
-        StudioError: the video cannot be read, or has another size.
+        StudioError: the video cannot be read, or is not square, so no crop of a face.
     """
     path = clip.folder / "video.mp4"
     try:
         with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
-                if (frame.width, frame.height) != (CROP_PX, CROP_PX):
-                    raise StudioError(
-                        f"The video {path} is {frame.width} x {frame.height}, not {CROP_PX} x {CROP_PX}.", GET_THE_DATA
-                    )
-                yield np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
-    except (OSError, IndexError) as error:
+            for frame, n_times in _on_grid(container):
+                if frame.width != frame.height:
+                    raise StudioError(f"The video {path} is {frame.width} x {frame.height}, not square.", GET_THE_DATA)
+                picture = _at_size(np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8))
+                for _ in range(n_times):
+                    yield picture
+    except (OSError, IndexError, av.FFmpegError) as error:
         raise StudioError(f"The video {path} cannot be read: {error}.", GET_THE_DATA) from error
+
+
+def read_clip(clip: Clip) -> tuple[UInt8, Float32]:
+    """Pictures (n, 256, 256, 3) and what they show (n, 14).
+
+    Raises:
+        StudioError: it cannot be read, or is shorter than what the sync expert sees at once.
+    """
+    params = read_params(clip)
+    frames = list(itertools.islice(read_frames(clip), len(params)))
+    if len(frames) < MIN_PICTURES:
+        raise StudioError(f"The clip {clip.name} has {len(frames)} pictures, fewer than {MIN_PICTURES}.", GET_THE_DATA)
+    return np.stack(frames), params[: len(frames)]
+
+
+def read_clips(clips: Sequence[Clip]) -> Iterator[tuple[Clip, UInt8, Float32]]:
+    """All that can be used; each that cannot is left out with a line that says why.
+
+    The head is at rest, so its upper half is the same in all clips: what shows another one shows no face, or a
+    stranger's.
+    """
+    brow: Float32 | None = None
+    for number, clip in enumerate(clips):
+        try:
+            frames, params = read_clip(clip)
+        except StudioError as error:
+            log.warning("%s is left out: %s", clip.name, error)
+            continue
+        upper = frames[:, : CROP_PX // 2].mean(axis=0, dtype=np.float32)
+        brow = upper if brow is None else brow
+        if np.abs(upper - brow).mean() > MAX_HEAD_DIFFERENCE:
+            log.warning("%s is left out: it does not show the face of the other clips.", clip.name)
+            continue
+        log.info("%d of %d clips read: %s", number + 1, len(clips), clip.name)
+        yield clip, frames, params
+
+
+def _on_grid(container: av.container.InputContainer) -> Iterator[tuple[av.VideoFrame, int]]:
+    """Frames, and for how many instants (k + 0.5) / 25 s each of them shows."""
+    shown: av.VideoFrame | None = None
+    first_s, n_given, end_s = 0.0, 0, 0.0
+    for frame in container.decode(video=0):
+        t_s = float(frame.time or 0.0)
+        if shown is None:
+            first_s = t_s
+        else:
+            n_times = math.ceil((t_s - first_s) * FPS - 0.5 - 1e-3) - n_given
+            if n_times > 0:
+                yield shown, n_times
+                n_given += n_times
+        shown = frame
+        end_s = t_s - first_s + float(frame.duration or 0) * float(frame.time_base or 0)
+    if shown is not None:
+        n_left = math.ceil(end_s * FPS - 0.5 - 1e-3) - n_given
+        yield shown, max(n_left, 1 if n_given == 0 else 0)
+
+
+def _at_size(picture: UInt8) -> UInt8:
+    if picture.shape[0] == CROP_PX:
+        return picture
+    shrinks = picture.shape[0] > CROP_PX
+    size = (CROP_PX, CROP_PX)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)  # type: ignore[no-any-return]
 
 
 def rest_picture(clips: list[Clip], n_wanted: int = 60) -> UInt8:
@@ -164,18 +236,11 @@ def load_pictures(nova: Path, cache: Path) -> Pictures:
 def _decode_all(clips: list[Clip], cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     frames, params, is_train, numbers = [], [], [], []
-    for number, clip in enumerate(clips):
-        try:
-            shown, pictures = read_params(clip), np.stack(list(read_frames(clip)))
-        except (StudioError, ValueError) as error:
-            log.warning("%s is left out: %s", clip.name, error)
-            continue
-        n = min(len(shown), len(pictures))
-        frames.append(pictures[:n])
-        params.append(shown[:n])
-        is_train += [clip.is_train] * n
-        numbers += [number] * n
-        log.info("%d of %d clips decoded: %s", number + 1, len(clips), clip.name)
+    for clip, pictures, shown in read_clips(clips):
+        frames.append(pictures)
+        params.append(shown)
+        is_train += [clip.is_train] * len(shown)
+        numbers += [clips.index(clip)] * len(shown)
     if not frames:
         raise StudioError("None of the clips can be read.", GET_THE_DATA)
     _write_cache(cache, frames, params, is_train, numbers)

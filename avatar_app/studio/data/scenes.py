@@ -18,13 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.mel_spec import MEL
-from avatar_app.studio.data.clips import FPS, Clip, read_frames, read_params, still_clips
+from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.studio.data.clips import FPS, read_clips, still_clips
 from avatar_app.studio.data.mel import linear_magnitudes, mel_from_magnitudes
 from avatar_app.studio.data.mouth import CURVE_HZ, REST
 from avatar_app.studio.data.speech_batches import columns_at, mouth_at
-from avatar_app.studio.data.speech_corpus import Corpus, Utterance, read_16khz
+from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.data.voice_change import ChangeRanges, change_voices
 from avatar_app.studio.nets.picture import PictureNet
 
@@ -128,9 +129,17 @@ def clip_scenes(nova: Path, *, is_train: bool) -> list[Scene]:
         StudioError: the list of clips cannot be read.
     """
     scenes = []
-    for clip in still_clips(nova):
-        if clip.is_train == is_train:
-            scenes += _readable(clip)
+    for clip, frames, mouth in read_clips([clip for clip in still_clips(nova) if clip.is_train == is_train]):
+        try:
+            samples = read_audio(clip.folder / "audio.flac")
+        except AudioInputError as error:
+            log.warning("%s is left out: %s", clip.name, error)
+            continue
+        magnitudes = linear_magnitudes(samples).astype(np.float16)
+        if len(magnitudes) < WINDOW_COLUMNS:
+            log.warning("%s is left out: its sound is shorter than a mel window.", clip.name)
+            continue
+        scenes.append(Scene(clip.name, magnitudes, np.stack([lower_half(f) for f in frames]), mouth, is_true=True))
     return scenes
 
 
@@ -242,18 +251,6 @@ def _anywhere(pool: Sequence[Utterance], n_columns: int, rng: np.random.Generato
     magnitudes = pool[int(rng.integers(len(pool)))].magnitudes
     first = int(rng.integers(max(1, len(magnitudes) - n_columns)))
     return columns_at(magnitudes, np.arange(first, first + n_columns, dtype=np.float64))
-
-
-def _readable(clip: Clip) -> list[Scene]:
-    try:
-        pictures = np.stack([lower_half(frame) for frame in read_frames(clip)])
-        mouth, samples = read_params(clip), read_16khz(clip.folder / "audio.flac")
-    except (StudioError, ValueError) as error:
-        log.warning("%s is left out: %s", clip.name, error)
-        return []
-    n = min(len(pictures), len(mouth))
-    magnitudes = linear_magnitudes(samples).astype(np.float16)
-    return [Scene(clip.name, magnitudes, pictures[:n], mouth[:n], is_true=True)]
 
 
 def _mouth_at_pictures(utterance: Utterance) -> Float32:
