@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +67,34 @@ class RunFolder:
         self.write_text("request.json", json.dumps(request, indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a text file in one move."""
+        """Write a text file in one move.
+
+        Raises:
+            StudioError: it cannot be written.
+        """
         temporary = self.path / f"{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self.path / name)
+        with self._writing():
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self.path / name)
 
     def write_picture(self, name: str, picture: NDArray[np.uint8]) -> None:
-        """Write a picture, (h, w, 3) BGR, as PNG."""
-        (self.path / name).parent.mkdir(exist_ok=True)
-        # Not imwrite: it takes no paths with letters beyond ASCII on Windows.
-        (self.path / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+        """Write a picture, (h, w, 3) BGR, as PNG.
+
+        Raises:
+            StudioError: it cannot be written.
+        """
+        with self._writing():
+            (self.path / name).parent.mkdir(exist_ok=True)
+            # Not imwrite: it takes no paths with letters beyond ASCII on Windows.
+            (self.path / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Add one JSON line to `metrics.jsonl`."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        """Add one JSON line to `metrics.jsonl`.
+
+        Raises:
+            StudioError: it cannot be written.
+        """
+        with self._writing(), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(line)) + "\n")
 
     def forget_metrics_after(self, n_steps_done: int) -> None:
@@ -89,6 +104,17 @@ class RunFolder:
             return
         lines = [line for line in file.read_text(encoding="utf-8").splitlines() if _step_of(line) <= n_steps_done]
         self.write_text("metrics.jsonl", "".join(line + "\n" for line in lines))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            kept = f" The last good checkpoint is {self.checkpoint_file}." if self.checkpoint_file.exists() else ""
+            raise StudioError(
+                f"The run folder {self.path} cannot be written to: {error}.{kept}",
+                "Free some space, then give the same command again: it continues.",
+            ) from error
 
 
 def _step_of(line: str) -> float:

@@ -1,0 +1,154 @@
+"""Expert, ablation and distillation: real runs of seconds on a mouth made from nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the studio extra")
+
+from avatar_app.contracts.errors import StudioError  # noqa: E402
+from avatar_app.studio.distil import ablation, student  # noqa: E402
+from avatar_app.studio.distil.joins import JoinMaps, n_moving_channels  # noqa: E402
+from avatar_app.studio.evaluate.generators import Jury, drawn_scene  # noqa: E402
+from avatar_app.studio.evaluate.sync import distances, found_ratio, scores  # noqa: E402
+from avatar_app.studio.nets.discriminator import QualityDiscriminator  # noqa: E402
+from avatar_app.studio.nets.expert import SyncExpert, load_expert, save_expert  # noqa: E402
+from avatar_app.studio.nets.generator import GeneratorShape  # noqa: E402
+from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
+from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
+from avatar_app.studio.train import expert as expert_module  # noqa: E402
+from avatar_app.studio.train.expert import ExpertRecipe, ExpertTask  # noqa: E402
+from avatar_app.studio.train.loop import step_generator  # noqa: E402
+from avatar_app.studio.train.student import load_student, save_student  # noqa: E402
+from tests.studio.tiny_stage import OPENING_MM, give_weak_norms, tiny_stage  # noqa: E402
+
+pytestmark = pytest.mark.studio
+
+
+@pytest.fixture(scope="module")
+def stage():
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tiny_stage()
+    torch.set_num_threads(n_threads)
+
+
+@pytest.fixture
+def folders(stage, tmp_path, monkeypatch):
+    """`best` folders of everything that distillation needs, and arguments that name them."""
+    for module in (ablation, student, expert_module):
+        monkeypatch.setattr(module, "load_stage", lambda *_: stage)
+    for module in (ablation, student):
+        monkeypatch.setattr(module, "lip_opening_mm", lambda _: OPENING_MM)
+    save_expert(tmp_path / "expert", SyncExpert(), {"may_judge": True})
+    save_teacher(tmp_path / "teacher", Teacher(), {})
+    torch.manual_seed(0)
+    net = Nova96()
+    give_weak_norms(net)
+    save_student(tmp_path / "student", net, {})
+    names = {"--data": "data", "--picture": "p", "--teacher": "teacher", "--judge": "expert"}
+    return [word for flag, name in names.items() for word in (flag, str(tmp_path / name))]
+
+
+@torch.no_grad()
+def test_joins_when_a_map_exists_then_it_is_found_and_noise_is_one():
+    torch.manual_seed(0)
+    small, large = GeneratorShape(4, 8, 8, False), GeneratorShape(16, 32, 32, True)
+    sizes = (1, 3, 6, 12, 24, 48, 96)
+    maps = JoinMaps(small, large)
+    seen = [torch.randn(6, n + 3, s, s) for n, s in zip(n_moving_channels(small), sizes, strict=True)]
+    hidden = JoinMaps(small, large).maps
+    told = [m(x[:, : m.in_channels]) + 5 for m, x in zip(hidden, seen, strict=True)]
+    # The teacher needs rows above the student's; the face's half of a join is no matter.
+    taller = [torch.cat((torch.randn(*t.shape[:2], 2, t.shape[3]), t), 2) for t in told]
+    maps.load_state_dict({f"maps.{k}": v for k, v in hidden.state_dict().items()})
+    assert float(maps(seen, taller)) < 1e-6
+    silent = [torch.zeros_like(x) for x in seen]
+    assert float(maps(silent, taller)) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_discriminator_when_published_width_then_published_size():
+    with torch.device("meta"):
+        assert sum(p.numel() for p in QualityDiscriminator().parameters()) == 14_113_793
+    assert QualityDiscriminator(2)(torch.rand(3, 3, 48, 96)).shape == (3,)
+
+
+def test_expert_when_trained_then_tells_shifted_from_aligned(stage):
+    task = ExpertTask(stage, ExpertRecipe(n_takes=3, n_pictures=14), seed=0)
+    told = [task.step(k, 60, step_generator(0, k))["told"] for k in range(60)]
+    assert np.mean(told[-5:]) < 0.75 * np.mean(told[:5])
+
+
+def test_found_ratio_when_distances_are_lowest_at_zero_then_all_and_when_shifted_then_none():
+    found = np.ones((50, 31), np.float32)
+    found[:, 15] = 0.2
+    assert found_ratio([found]) == 1.0
+    assert found_ratio([np.roll(found, 4, axis=1)]) == 0.0
+    late = scores(np.roll(found, 4, axis=1))
+    assert (late.offset_pictures, late.distance, late.confidence) == (4, pytest.approx(0.2), pytest.approx(0.8))
+
+
+def test_distances_when_the_sound_is_moved_then_columns_move_with_it(stage):
+    scene = stage.test[0]
+    torch.manual_seed(0)
+    expert = SyncExpert().eval()
+    here = distances(expert, scene)
+    later = distances(expert, replace(scene, magnitudes=np.roll(scene.magnitudes, 16, axis=0)))
+    # Sixteen columns are five pictures.
+    assert np.abs(here[8:14, 13:17] - later[8:14, 18:22]).max() < 0.02
+
+
+def test_load_expert_when_it_may_not_judge_then_says_so(tmp_path):
+    save_expert(tmp_path, SyncExpert(), {"may_judge": False, "held_out": {"found_ratio": 0.5}})
+    with pytest.raises(StudioError, match="50%"):
+        load_expert(tmp_path)
+
+
+def test_expert_main_when_trained_too_little_then_its_folder_says_that_it_may_not_judge(folders, tmp_path, caplog):
+    arguments = ["--data", "d", "--run", str(tmp_path / "e"), "--picture", "p", "--n-steps", "1", "--n-takes", "2"]
+    caplog.set_level("INFO")
+    assert expert_module.main([*arguments, "--n-pictures", "12"]) == 0
+    assert json.loads((tmp_path / "e" / "best" / "expert.json").read_text())["may_judge"] is False
+    assert "may not judge" in caplog.text
+
+
+def test_ablation_when_run_then_a_row_for_each_recipe_and_the_teacher(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, "CONFIG", replace(ablation.CONFIG, n_takes=2))
+    arguments = ["--run", str(tmp_path / "a"), "--expert", str(tmp_path / "expert"), "--n-steps", "1"]
+    assert ablation.main([*folders, *arguments]) == 0
+    table = json.loads((tmp_path / "a" / "ablation.json").read_text())
+    assert [row["name"] for row in table["rows"]] == ["teacher", *ablation.RECIPES]
+    assert {"mouth_psnr_db", "mouth_ssim", "opening_correlation", "confidence", "jitter"} < table["rows"][0].keys()
+    assert (tmp_path / "a" / "samples" / "000001.png").exists()
+
+
+def test_student_when_distilled_then_its_folder_opens_and_only_what_speaks_has_moved(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(student, "CONFIG", replace(student.CONFIG, n_takes=4))
+    arguments = ["--run", str(tmp_path / "d"), "--student", str(tmp_path / "student"), "--n-steps", "2"]
+    assert student.main([*folders, *arguments]) == 0
+    before, after = (load_student(folder).state_dict() for folder in (tmp_path / "student", tmp_path / "d" / "best"))
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved <= {"ear", "audio_encoders", "face_decoder_blocks", "output_block"}
+    assert "ear" in moved
+    about = json.loads((tmp_path / "d" / "best" / "nova96.json").read_text())
+    assert set(about["test"]) == {f"lookahead_{ms}" for ms in (0, 40, 80, 160)}
+
+
+def test_distil_when_the_teacher_is_missing_then_one_sentence_and_two(folders, tmp_path, caplog):
+    arguments = [word if word != str(tmp_path / "teacher") else str(tmp_path / "no") for word in folders]
+    assert student.main([*arguments, "--run", str(tmp_path / "d"), "--student", str(tmp_path / "student")]) == 2
+    assert "The teacher in" in caplog.text
+
+
+def test_jury_when_pictures_are_true_then_perfect(stage):
+    jury = Jury.of_clips(stage, OPENING_MM, SyncExpert().eval())
+    net = Nova96()
+    give_weak_norms(net)
+    drawn = drawn_scene(net, stage.test[0], stage.rest, 160)
+    assert drawn.pictures.shape == stage.test[0].pictures.shape
+    found = jury.score(net, 160)
+    assert 0 < found.mouth_psnr_db < 40 and found.jitter > 0
