@@ -64,10 +64,11 @@ def distances(expert: SyncExpert, scene: Scene) -> Float32:
     mel = torch.from_numpy(mel_of(scene, before, before + N_EXPERT_PICTURES * WINDOW_COLUMNS))
     starts = [before + round(k * COLUMNS_PER_PICTURE) for k in range(-MAX_SHIFT, n + MAX_SHIFT)]
     windows = torch.stack([mel[:, start : start + WINDOW_COLUMNS] for start in starts])[:, None]
-    seen = torch.cat([expert.see(stacks[k : k + BATCH]) for k in range(0, n, BATCH)])
-    heard = torch.cat([expert.hear(windows[k : k + BATCH]) for k in range(0, len(windows), BATCH)])
+    device = next(expert.parameters()).device
+    seen = torch.cat([expert.see(stacks[k : k + BATCH].to(device)) for k in range(0, n, BATCH)])
+    heard = torch.cat([expert.hear(windows[k : k + BATCH].to(device)) for k in range(0, len(windows), BATCH)])
     shifted = heard.unfold(0, 2 * MAX_SHIFT + 1, 1)
-    found: Float32 = (seen[:, :, None] - shifted).norm(dim=1).numpy()
+    found: Float32 = (seen[:, :, None] - shifted).norm(dim=1).cpu().numpy()
     return found
 
 

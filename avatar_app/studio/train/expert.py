@@ -21,6 +21,7 @@ from avatar_app.studio.data.stage import Stage, load_stage
 from avatar_app.studio.data.voice_change import ChangeRanges
 from avatar_app.studio.evaluate.sync import distances, found_ratio, moving, scores
 from avatar_app.studio.nets.expert import SyncExpert, save_expert
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
@@ -70,7 +71,8 @@ class ExpertTask:
 
     def __init__(self, stage: Stage, recipe: ExpertRecipe, seed: int) -> None:
         torch.manual_seed(seed)
-        self.net = SyncExpert()
+        self._device = parallel.device()
+        self.net = SyncExpert().to(self._device)
         self.average = copy.deepcopy(self.net).eval()
         self._stage, self._recipe = stage, recipe
         self._optimizer = torch.optim.AdamW(self.net.parameters(), weight_decay=0.02)
@@ -89,12 +91,14 @@ class ExpertTask:
         set_rate(self._optimizer, cosine_rate(index, n_steps, recipe.peak_rate, n_warmup=100))
         stage = self._stage
         takes = draw_takes(stage.train, stage.odds, stage.corpus, recipe.n_takes, recipe.n_pictures, rng, CHANGES)
+        takes = takes.part(parallel.share(recipe.n_takes), self._device)
         self.net.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self._device.type, torch.bfloat16):
             heard, seen = self._embed(takes)
         parts = self.losses(heard.float(), seen.float(), rng)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._optimizer)
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self._optimizer.step()
         update_average(self.average, self.net, min(recipe.average_decay, (index + 1) / (index + 10)))
@@ -110,7 +114,7 @@ class ExpertTask:
         """
         n_takes, n_places = heard.shape[:2]
         cosine = seen.flatten(0, 1) @ heard.flatten(0, 1).T
-        answer = self._answer(n_takes, n_places)
+        answer = self._answer(n_takes, n_places).to(cosine.device)
         told = 0.5 * (
             cross_entropy(cosine * self.net.log_scale.exp(), answer)
             + cross_entropy(cosine.T * self.net.log_scale.exp(), answer)
@@ -209,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    torch.set_num_threads(arguments.n_threads)
+    parallel.start(arguments.n_threads)
     try:
         run(arguments)
     except UserError as error:

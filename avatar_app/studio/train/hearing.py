@@ -191,7 +191,7 @@ class HearTask(SpeechTask):
         is_precise = index >= n_steps * (1 - self._config.precise_share)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
             mouth, phones = self.ears.forward_with_phones(batch.mel.to(self._device))
-        # A loss of a few numbers, which the larger network that hears reckons on the CPU too.
+        # The loss is a few numbers: it is reckoned where the batch lies.
         parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from avatar_app.contracts.errors import UserError
 from avatar_app.studio.data.clips import Pictures, load_pictures
 from avatar_app.studio.nets.picture import PictureNet, save_picture_net
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import LoopPlan, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
@@ -63,19 +64,20 @@ class PictureTask:
 
     def __init__(self, data: Pictures, recipe: PictureRecipe, seed: int) -> None:
         torch.manual_seed(seed)
+        self._device = parallel.device()
         self.net = PictureNet()
         self._recipe = recipe
         box = self.net.shape.box
         self._rows, self._columns = slice(box.y, box.y + box.h), slice(box.x, box.x + box.w)
-        self._params = torch.from_numpy(data.params)
+        self._params = torch.from_numpy(data.params).to(self._device)
         # A copy in memory: reading one box of random pictures from the file would touch all of it anyway.
         self._frames = np.ascontiguousarray(data.frames[:, self._rows, self._columns])
         self._train = np.flatnonzero(data.is_train)
         self._held_out = np.flatnonzero(~data.is_train)[::4]
         few = self._frames[self._train[::10]]
         self.net.base.data = _pixels(few).mean(dim=0, keepdim=True)
-        self._weight = pixel_weight(few)
-        self.net = self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._weight = pixel_weight(few).to(self._device)
+        self.net = self.net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).eval()
         self._optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.99))
 
@@ -90,14 +92,15 @@ class PictureTask:
     def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
         """Train on one batch."""
         set_rate(self._optimizer, one_cycle(index, n_steps, self._recipe))
-        chosen = rng.choice(self._train, self._recipe.batch)
-        true = _pixels(self._frames[chosen]).contiguous(memory_format=torch.channels_last)
+        chosen = rng.choice(self._train, self._recipe.batch)[parallel.share(self._recipe.batch)]
+        true = self._true(chosen).contiguous(memory_format=torch.channels_last)
         self.net.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self._device.type, torch.bfloat16):
             drawn = self.net(self._params[chosen])
         parts = self.losses(drawn.float() - true)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._optimizer)
         self._optimizer.step()
         update_average(self.average, self.net, min(self._recipe.average_decay, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}
@@ -125,11 +128,14 @@ class PictureTask:
         psnr_db, edges_drawn, edges_true = [], 0.0, 0.0
         for chosen in np.array_split(self._held_out, max(1, len(self._held_out) // 32)):
             drawn = self.average(self._params[chosen])[:, :, rows, columns].clamp(0, 1)
-            true = _pixels(self._frames[chosen])[:, :, rows, columns]
+            true = self._true(chosen)[:, :, rows, columns]
             psnr_db.append(-10 * (drawn - true).square().mean((1, 2, 3)).clamp_min(1e-12).log10())
             edges_drawn += float(drawn.diff(dim=-1).square().sum() + drawn.diff(dim=-2).square().sum())
             edges_true += float(true.diff(dim=-1).square().sum() + true.diff(dim=-2).square().sum())
         return {"mouth_psnr_db": float(torch.cat(psnr_db).mean()), "sharpness": (edges_drawn / edges_true) ** 0.5}
+
+    def _true(self, chosen: NDArray[np.int64]) -> Tensor:
+        return _pixels(self._frames[chosen]).to(self._device)
 
 
 def one_cycle(index: int, n_steps: int, recipe: PictureRecipe) -> float:
@@ -161,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio train picture`."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    torch.set_num_threads(arguments.n_threads)
+    parallel.start(arguments.n_threads)
     try:
         run(arguments)
     except UserError as error:

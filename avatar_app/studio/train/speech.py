@@ -22,6 +22,7 @@ from avatar_app.studio.data.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_open
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech_score import SEALED_INDICES, hear, motion_mm, score_voices
@@ -116,7 +117,8 @@ class SpeechTask:
 
     def __init__(self, data: SpeechData, recipe: SpeechRecipe, seed: int) -> None:
         torch.manual_seed(seed)
-        self.net = SpeechNet(SpeechShape(recipe.width, recipe.dilations, recipe.dropout))
+        self._device = parallel.device()
+        self.net = SpeechNet(SpeechShape(recipe.width, recipe.dilations, recipe.dropout)).to(self._device)
         self.average = copy.deepcopy(self.net).eval()
         self._data, self._recipe = data, recipe
         self._plan = BatchPlan(
@@ -138,13 +140,15 @@ class SpeechTask:
     def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
         """Train on one batch."""
         set_rate(self._optimizer, cosine_rate(index, n_steps, self._recipe.peak_rate))
-        batch = draw_batch(self._data.corpus, self._plan, rng)
+        batch = draw_batch(self._data.corpus, self._plan, rng).part(parallel.share(self._plan.n_examples))
         self.net.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            mouth, phones = self.net.forward_with_phones(batch.mel)
-        parts = self.losses(mouth.float(), phones.float(), batch)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            mouth, phones = self.net.forward_with_phones(batch.mel.to(self._device))
+        # The loss is a few numbers: it is reckoned where the batch lies.
+        parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._optimizer)
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self._optimizer.step()
         # A short memory at first, or the average would remember the random start.
@@ -197,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio train speech`."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    torch.set_num_threads(arguments.n_threads)
+    parallel.start(arguments.n_threads)
     try:
         run(arguments)
     except UserError as error:

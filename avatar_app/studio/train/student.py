@@ -17,6 +17,7 @@ from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import load_speech_net
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
 from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
 from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_heads
@@ -123,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n-threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    torch.set_num_threads(arguments.n_threads)
+    parallel.start(arguments.n_threads)
     try:
         run(arguments)
     except UserError as error:
