@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +108,32 @@ def test_train_when_checkpoint_is_damaged_then_says_what_to_do(tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(StudioError, match="cannot be read"):
         train(TinyTask(), RunFolder(tmp_path), PLAN)
+
+
+def test_train_when_files_may_not_grow_then_last_checkpoint_stays_and_the_run_continues(tmp_path):
+    with pytest.raises(KilledError):
+        train(TinyTask(kill_at=7), RunFolder(tmp_path), PLAN)
+    kept = (tmp_path / "checkpoint.safetensors").read_bytes()
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(StudioError, match=r"cannot be written.*Free some space"):
+            train(TinyTask(), RunFolder(tmp_path), PLAN)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == kept
+    task = TinyTask()
+    train(task, RunFolder(tmp_path), PLAN)
+    whole = TinyTask()
+    train(whole, RunFolder(tmp_path / "whole"), PLAN)
+    assert all(torch.equal(a, b) for a, b in zip(task.net.parameters(), whole.net.parameters(), strict=True))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_metrics_when_the_disk_is_full_then_a_sentence_that_names_the_checkpoint(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.checkpoint_file.write_bytes(b"")
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(StudioError, match=r"last good checkpoint is .*checkpoint.safetensors"):
+        folder.append_metrics({"step": 1})
