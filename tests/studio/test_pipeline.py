@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -96,3 +97,15 @@ def test_data_folder_when_nova_is_named_then_its_parent_and_when_speech_is_missi
 def test_main_when_data_is_missing_then_one_sentence_and_two(tmp_path, caplog):
     assert pipeline.main(["--data", str(tmp_path / "no"), "--run", str(tmp_path / "runs")]) == 2
     assert "no folder nova" in caplog.text
+
+
+@pytest.mark.studio
+def test_recipe_when_typed_then_every_command_knows_its_flags(capsys):
+    pytest.importorskip("torch", reason="needs the studio extra")
+    for step in whole_recipe(Path("data"), Path("runs"), Path("models")):
+        command = find(step.words)
+        with pytest.raises(SystemExit):
+            importlib.import_module(command.module).main(["--help"])
+        helped = capsys.readouterr().out
+        flags = {word for word in step.words if word.startswith("--")}
+        assert {flag for flag in flags if flag not in helped} == set(), step.name

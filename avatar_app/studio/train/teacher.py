@@ -38,7 +38,7 @@ CHECKPOINT_STEPS = 250
 # The authors' weights: of sync alone, of sync beside a judge of quality, and of that judge.
 W_SYNC, W_SYNC_JUDGED, W_QUALITY = 0.01, 0.03, 0.07
 DRAW = DrawConfig(peak_rate=5e-4, frozen_share=0.1, is_face_trained=False)
-HEAR = HearConfig(peak_rate=1e-3)
+HEAR = HearConfig(pairs=24, peak_rate=1e-3)
 
 
 def train_drawing(arguments: argparse.Namespace) -> DrawTask[Teacher]:
@@ -122,14 +122,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--expert", type=Path, required=True, help="`best` folder of `studio train expert`")
     parser.add_argument("--quality", action="store_true", help="with a judge of picture quality; for GPUs")
     parser.add_argument("--draw-steps", type=int, default=2000)
-    parser.add_argument("--hear-steps", type=int, default=2400)
+    parser.add_argument("--hear-steps", type=int, default=4000)
     parser.add_argument("--speak-steps", type=int, default=600)
     parser.add_argument("--n-takes", type=int, default=4, help="pieces of five pictures a step, when it speaks")
     parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
     parser.add_argument("--pictures", type=Path, help="where decoded pictures are kept (default: in the run folder)")
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-threads", type=int, default=2)
+    parser.add_argument("--n-threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     parallel.start(arguments.n_threads)
