@@ -24,10 +24,11 @@ from avatar_app.live.student.registry import REGISTRY_SCHEMA
 from avatar_app.live.student.student import open_student
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.evaluate.report import TestData, clip_psnr_db, evaluate
-from avatar_app.studio.publish import gate, quantize
+from avatar_app.studio.publish import gate, qdq, quantize, sensitivity
 from avatar_app.studio.publish.calibration import calibration_feeds
 from avatar_app.studio.publish.card import card
-from avatar_app.studio.publish.graphs import Source, export_face, export_student
+from avatar_app.studio.publish.graphs import Source, export_face, export_packed, export_student
+from avatar_app.studio.publish.running import Feed
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +41,20 @@ TRAINED_ON = (
     "Voices of flite (synthetic)",
 )
 N_GOLDEN = 8
+CHART = "sensitivity.svg"
 # The look-ahead that precisions are compared at.
 COMPARED_MS = 160
 
 
 def publish(
-    source: Source, data: Path, tests: TestData, face: Float32, models_dir: Path, facts: Mapping[str, Any]
+    source: Source,
+    data: Path,
+    tests: TestData,
+    face: Float32,
+    models_dir: Path,
+    facts: Mapping[str, Any],
+    *,
+    with_tensorrt: bool = False,
 ) -> None:
     """Export, quantize, measure, judge, write and register one student.
 
@@ -56,6 +65,7 @@ def publish(
         face: (1, 6, S, S) float32, the avatar's face at the student's size.
         models_dir: where model folders lie.
         facts: provenance: recipes and scores of the training runs.
+        with_tensorrt: also write `student-tensorrt.onnx`, INT8 as TensorRT wants it.
 
     Raises:
         StudioError: the model did not pass; nothing is changed then.
@@ -65,7 +75,8 @@ def publish(
     unfinished.mkdir(parents=True)
     seen = face if source.face is not None else None
     feeds = calibration_feeds(source, data, seen, np.random.default_rng(0))
-    sweep = _write_graphs(source, feeds, unfinished)
+    sweep = _write_graphs(source, feeds, unfinished, with_tensorrt=with_tensorrt)
+    (unfinished / CHART).write_text(sensitivity.chart(sweep), encoding="utf-8")
     golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:: len(feeds) // N_GOLDEN][:N_GOLDEN]], seen)
     golden.save(unfinished / "golden.npz")
     manifest = _manifest(source, unfinished, {**facts, "sensitivity": sweep})
@@ -92,26 +103,32 @@ def register(model_id: str, models_dir: Path, default: str | None = None) -> Non
     temporary.replace(path)
 
 
-def _write_graphs(source: Source, feeds: list[quantize.Feed], folder: Path) -> dict[str, Any]:
-    """Write a file for each precision; what the sweep found."""
-    exact = quantize.prepared(export_student(source))
-    nodes = quantize.candidates(exact, ())
-    damages = quantize.sweep(exact, feeds, nodes, log.info)
-    careful = [damage for damage in damages if not damage.node.startswith(source.stays_float or ("?",))]
-    mixed, n_float = quantize.to_mixed(exact, feeds, careful)
+def _write_graphs(source: Source, feeds: list[Feed], folder: Path, *, with_tensorrt: bool) -> dict[str, Any]:
+    """Write a file for each precision, and the face's graph; what the sweep found."""
+    exact, packed = quantize.prepared(export_student(source)), quantize.prepared(export_packed(source))
+    nodes = quantize.candidates(packed, ())
+    calibration = qdq.calibrate(packed, feeds)
+    found = sensitivity.sweep(packed, calibration, feeds, nodes, log.info)
+    careful = [node for node in nodes if node.startswith(source.stays_float or ("?",))]
+    mixed = sensitivity.to_mixed(packed, calibration, feeds, found.damages, careful)
+    int8, scales = qdq.with_8bit_inputs(qdq.to_int8(packed, calibration, nodes))
+    half, more_scales = qdq.with_8bit_inputs(mixed.graph)
     graphs = {
-        Precision.FP32: exact,
-        Precision.FP16: quantize.to_fp16(exact),
-        Precision.INT8: quantize.to_int8(exact, feeds, nodes),
-        Precision.MIXED: quantize.with_half_weights(mixed),
+        "student-fp32": exact,
+        "student-fp16": quantize.to_fp16(exact),
+        "student-int8": int8,
+        "student-mixed": quantize.with_half_weights(half),
     }
-    for precision, graph in graphs.items():
-        _save_graph(source, graph, folder / f"student-{precision.value}.onnx")
+    if with_tensorrt:
+        large = [node for node in nodes if node not in (*careful, *mixed.too_small, *mixed.too_harmful)]
+        graphs["student-tensorrt"] = qdq.to_int8(packed, calibration, large, is_symmetric=True)
+    for name, graph in graphs.items():
+        _save_graph(source, graph, folder / f"{name}.onnx")
     face = export_face(source)
     if face is not None:
-        _save_graph(source, face, folder / "face.onnx")
-    stays_float = [d.node for d in damages if d not in careful] + [d.node for d in careful[:n_float]]
-    return {"psnr_db": {d.node: round(d.psnr_db, 1) for d in damages}, "float_in_mixed": stays_float}
+        wanted = {port.name for graph in graphs.values() for port in graph.graph.input}
+        _save_graph(source, qdq.with_8bit_outputs(face, wanted, scales | more_scales), folder / "face.onnx")
+    return sensitivity.facts(found, mixed)
 
 
 def _save_graph(source: Source, graph: onnx.ModelProto, path: Path) -> None:
@@ -165,7 +182,7 @@ def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData
     gate.check_budget(losses_db)
     times_ms = gate.measure_speed(folder, spec, golden)
     log.info("median step in ms: %s", times_ms)
-    gate.check_speed(times_ms)
+    speedup = gate.check_speed(times_ms)
     student = open_student(folder, spec, "openvino", Precision.MIXED)
     student.set_face(face)
     scores = evaluate(student, tests)
@@ -173,6 +190,7 @@ def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData
         "loss_db": losses_db,
         "golden_psnr_db": near_db,
         "step_ms": {"machine": f"{platform.machine()}, one thread", **times_ms},
+        "speedup": speedup,
         "held_out": {"precision": "mixed", **scores},
     }
 
