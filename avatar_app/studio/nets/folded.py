@@ -122,7 +122,8 @@ class PackedStudent(nn.Module):
         weights = Weights(net)
         self.hear = Ear(net)
         self.read = _linear(weights.read.weight.flatten(1), weights.read.bias)
-        self.first = _linear(_from_one_pixel(weights))
+        # With a bias, even of zeros, the map is not taken for one: a product with a changing bias has no 8-bit form.
+        self.first = _linear(_from_one_pixel(weights), torch.zeros(N_CODE * 6))
         self.ups = nn.ModuleList(_conv(packed_up_weight(weights.heard(k))) for k in range(1, N_LEVELS - 1))
         self.out = _conv(packed_weight(weights.heard(N_LEVELS - 1)))
         assert weights.last.bias is not None  # noqa: S101  it has one

@@ -139,16 +139,19 @@ def with_8bit_inputs(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
     constants = {w.name: numpy_helper.to_array(w) for w in graph.initializer}
     found = {}
     for port in graph.input:
-        readers = [node for node in graph.node if port.name in node.input]
+        moved = _moved(graph, port.name)
+        readers = [node for node in graph.node if moved in node.input]
         if port.name in ("mel", "lookahead") or [node.op_type for node in readers] != ["QuantizeLinear"]:
             continue
         quantize = readers[0]
         found[port.name] = (constants[quantize.input[1]], constants[quantize.input[2]])
+        graph.node.remove(quantize)
+        _rename(graph, quantize.output[0], moved)
+        _rename(graph, port.name, f"{port.name}_u8")
         port.name += "_u8"
         port.type.tensor_type.elem_type = TensorProto.UINT8
-        for node in graph.node:
-            node.input[:] = [port.name if name == quantize.output[0] else name for name in node.input]
-        graph.node.remove(quantize)
+    # What was known of the tensors' types is known no longer.
+    del graph.value_info[:]
     return model, found
 
 
@@ -164,23 +167,36 @@ def with_8bit_outputs(
     """
     face = copy.deepcopy(face)
     graph = face.graph
-    shapes = {port.name: port for port in graph.output}
     for name, (scale, zero) in scales.items():
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
         graph.initializer.append(numpy_helper.from_array(zero, f"{name}_zero"))
         graph.node.append(
             helper.make_node("QuantizeLinear", [name, f"{name}_scale", f"{name}_zero"], [f"{name}_u8"], f"{name}_u8")
         )
-        dims = [dim.dim_value for dim in shapes[name].type.tensor_type.shape.dim]
-        graph.output.append(helper.make_tensor_value_info(f"{name}_u8", TensorProto.UINT8, dims))
+        graph.output.append(helper.make_tensor_value_info(f"{name}_u8", TensorProto.UINT8, None))
     kept = [port for port in graph.output if port.name in wanted]
     del graph.output[:]
     graph.output.extend(kept)
     return face
 
 
+def _moved(graph: onnx.GraphProto, name: str) -> str:
+    """The tensor that an input is after it was moved, and nothing else."""
+    readers = [node for node in graph.node if name in node.input]
+    while len(readers) == 1 and readers[0].op_type in MOVING_TYPES:
+        name = readers[0].output[0]
+        readers = [node for node in graph.node if name in node.input]
+    return name
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Let all who read one tensor read another."""
+    for node in graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+
+
 def _followers(graph: onnx.GraphProto, nodes: Sequence[str]) -> list[str]:
-    """Nodes that stay in 8 bits because what they take comes from a quantized node, or is a map for it."""
+    """Nodes that stay in 8 bits because what they take comes from a quantized node."""
     makers = {output: node for node in graph.node for output in node.output}
     ports = {port.name for port in graph.input}
     chosen = set(nodes)
@@ -202,7 +218,6 @@ def _followers(graph: onnx.GraphProto, nodes: Sequence[str]) -> list[str]:
         if all(is_fed):
             chosen.add(node.name)
             found.append(node.name)
-            found += [makers[name].name for name in data if is_map(name) and name in makers]
     return found
 
 
