@@ -42,6 +42,7 @@ TRAINED_ON = (
 )
 N_GOLDEN = 8
 CHART = "sensitivity.svg"
+TENSORRT = "student-tensorrt.onnx"
 # The look-ahead that precisions are compared at.
 COMPARED_MS = 160
 
@@ -121,7 +122,7 @@ def _write_graphs(source: Source, feeds: list[Feed], folder: Path, *, with_tenso
     }
     if with_tensorrt:
         large = [node for node in nodes if node not in (*careful, *mixed.too_small, *mixed.too_harmful)]
-        graphs["student-tensorrt"] = qdq.to_int8(packed, calibration, large, is_symmetric=True)
+        graphs[Path(TENSORRT).stem] = qdq.to_int8(packed, calibration, large, is_symmetric=True)
     for name, graph in graphs.items():
         _save_graph(source, graph, folder / f"{name}.onnx")
     face = export_face(source)
@@ -160,6 +161,7 @@ def _manifest(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[st
         "files": {p.value: _entry(folder / f"student-{p.value}.onnx") for p in Precision},
         "face_file": _entry(folder / "face.onnx") if source.face is not None else None,
         "golden_file": _entry(folder / "golden.npz"),
+        "tensorrt_file": _entry(folder / TENSORRT) if (folder / TENSORRT).exists() else None,
         "licence": LICENCE,
         "n_parameters": source.n_parameters,
         "provenance": {"trained_on": list(TRAINED_ON), "commit": _commit(), "versions": _versions(), **facts},

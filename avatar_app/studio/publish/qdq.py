@@ -25,7 +25,6 @@ WEIGHTED_TYPES = ("Conv", "Gemm", "MatMul")
 # These carry the 8-bit numbers on without touching them.
 MOVING_TYPES = ("Resize", "Concat", "DepthToSpace", "Slice", "Reshape", "Transpose")
 FOLLOWING_TYPES = (*MOVING_TYPES, "Relu", "Sigmoid", "Add")
-LARGEST_WEIGHT = 127
 # For tensors that are always zero.
 SMALLEST_RANGE = 1e-6
 
@@ -37,12 +36,10 @@ class Calibration:
     Attributes:
         feeds: one input of the set, for the tool that wants to see one.
         ranges: smallest (at most 0) and largest value by tensor; equal for tensors that must share a scale.
-        means: mean of each channel (axis 1) by tensor.
     """
 
     feeds: Sequence[Feed]
     ranges: Mapping[str, tuple[float, float]]
-    means: Mapping[str, Float32]
 
 
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]
@@ -62,15 +59,12 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[Feed]) -> Calibration:
     watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     low: dict[str, float] = {}
     high: dict[str, float] = {}
-    sums: dict[str, Float32] = {}
     for feed, outputs in zip(feeds, run_each(watched, feeds, names), strict=True):
         for name, value in (feed | outputs).items():
             if value.dtype == np.float32 and value.size:
                 low[name] = min(low.get(name, 0.0), float(value.min()))
                 high[name] = max(high.get(name, 0.0), float(value.max()))
-                sums[name] = sums.get(name, np.float32(0)) + _channel_means(value)
-    means = {name: np.asarray(total / len(feeds), np.float32) for name, total in sums.items()}
-    return Calibration(feeds[:1], _shared(model, low, high), means)
+    return Calibration(feeds[:1], _shared(model, low, high))
 
 
 def to_int8(
@@ -105,27 +99,6 @@ def to_int8(
             extra_options=options,
         )
         return onnx.load(target)
-
-
-def with_corrected_biases(model: onnx.ModelProto, calibration: Calibration, nodes: Collection[str]) -> onnx.ModelProto:
-    """Take from each bias what rounding the weights adds to the layer's result on average.
-
-    The mean error of a channel is the sum over inputs of (rounded weight - weight) x mean input (Nagel et al. 2019,
-    arXiv 1906.04721, section 4.2), measured instead of derived.
-    """
-    model = copy.deepcopy(model)
-    graph = model.graph
-    weights = {w.name: w for w in graph.initializer}
-    for node in graph.node:
-        if node.name not in nodes or node.op_type != "Conv" or _attribute(node, "group", 1) != 1:
-            continue
-        weight = numpy_helper.to_array(weights[node.input[1]])
-        error = (_rounded(weight) - weight).sum(axis=tuple(range(2, weight.ndim))) @ calibration.means[node.input[0]]
-        bias = numpy_helper.to_array(weights[node.input[2]]) if len(node.input) > 2 else np.zeros_like(error)
-        name = f"{node.name}/corrected_bias"
-        graph.initializer.append(numpy_helper.from_array((bias - error).astype(np.float32), name))
-        node.input[:] = [*node.input[:2], name]
-    return model
 
 
 def with_8bit_inputs(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[Float32, NDArray[np.uint8]]]]:
@@ -241,19 +214,3 @@ def _shared(
 def _limits(low: float, high: float, is_symmetric: bool) -> dict[str, Float32]:
     high = max(high, -low if is_symmetric else 0.0, SMALLEST_RANGE)
     return {"rmin": np.float32(-high if is_symmetric else low), "rmax": np.float32(high)}  # type: ignore[dict-item]
-
-
-def _channel_means(value: Float32) -> Float32:
-    axes = tuple(axis for axis in range(value.ndim) if axis != 1)
-    return np.asarray(value.mean(axis=axes), np.float32)
-
-
-def _rounded(weight: Float32) -> Float32:
-    """A convolution's weight as 8 bits per output channel hold it."""
-    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)), keepdims=True)
-    step = np.maximum(largest, 1e-12) / LARGEST_WEIGHT
-    return np.asarray(np.rint(weight / step) * step, np.float32)
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
-    return next((attribute.i for attribute in node.attribute if attribute.name == name), default)
