@@ -18,7 +18,7 @@ from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.nets.cost import count_parameters
 from avatar_app.studio.nets.folded import MAP_NAMES, TILE_NAMES, FaceMaps, FoldedStudent, PackedStudent
-from avatar_app.studio.nets.nova96 import PATCH_TOP_PX
+from avatar_app.studio.nets.nova96 import PATCH_TOP_PX, Nova96
 from avatar_app.studio.nets.picture import CROP_PX, load_picture_net
 from avatar_app.studio.nets.speech import load_speech_net
 from avatar_app.studio.train.drawing import SIZE_PX
@@ -117,7 +117,11 @@ def nova_96(student: Path) -> Source:
     Raises:
         StudioError: it cannot be read.
     """
-    net = load_student(student)
+    return nova_96_of(load_student(student))
+
+
+def nova_96_of(net: Nova96) -> Source:
+    """The 28x student, in evaluation mode."""
 
     def draw(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
         assert face is not None  # noqa: S101  it has no other

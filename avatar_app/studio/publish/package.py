@@ -173,28 +173,36 @@ def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData
     """All measurements; raises where one is not good enough."""
     gate.check_sizes(folder, spec)
     near_db = gate.check_golden(folder, spec, golden)
-    psnr_db = {}
-    for precision in spec.files:
-        student = open_student(folder, spec, "openvino", precision)
-        student.set_face(face)
-        psnr_db[precision.value] = clip_psnr_db(student, tests, COMPARED_MS)
-        student.close()
-    losses_db = {name: round(psnr_db[Precision.FP32.value] - value, 3) for name, value in psnr_db.items()}
-    log.info("loss against FP32 in dB: %s", losses_db)
+    by_engine = {engine: _losses_db(folder, spec, engine, tests, face) for engine in gate.ENGINES}
+    log.info("loss against FP32 in dB: %s", by_engine)
+    # What a precision costs is what it costs where it costs most: engines round at different places.
+    losses_db = {p.value: max(losses[p.value] for losses in by_engine.values()) for p in spec.files}
     gate.check_budget(losses_db)
     times_ms = gate.measure_speed(folder, spec, golden)
-    log.info("median step in ms: %s", times_ms)
+    log.info("step in ms: %s", times_ms)
     speedup = gate.check_speed(times_ms)
     student = open_student(folder, spec, "openvino", Precision.MIXED)
     student.set_face(face)
     scores = evaluate(student, tests)
     return {
         "loss_db": losses_db,
+        "loss_db_by_engine": by_engine,
         "golden_psnr_db": near_db,
         "step_ms": {"machine": f"{platform.machine()}, one thread", **times_ms},
         "speedup": speedup,
         "held_out": {"precision": "mixed", **scores},
     }
+
+
+def _losses_db(folder: Path, spec: StudentSpec, engine: str, tests: TestData, face: Float32) -> dict[str, float]:
+    """By precision: how much mouth PSNR on the held-out clips goes against FP32 in the same engine."""
+    psnr_db = {}
+    for precision in spec.files:
+        student = open_student(folder, spec, engine, precision)
+        student.set_face(face)
+        psnr_db[precision.value] = clip_psnr_db(student, tests, COMPARED_MS)
+        student.close()
+    return {name: round(psnr_db[Precision.FP32.value] - value, 3) for name, value in psnr_db.items()}
 
 
 def _save_manifest(folder: Path, manifest: Mapping[str, Any]) -> StudentSpec:
