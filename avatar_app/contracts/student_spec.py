@@ -45,7 +45,8 @@ class StudentSpec:
 
     The graph's inputs are `mel` (1, 1, 80, n_mel_columns) float32, newest column last, and `lookahead`
     (1, len(lookahead_ms)) float32, one-hot. With a `face_file`, that graph turns `face` (1, 6, S, S)
-    float32 into features once, and the student's graph takes them as further inputs of the same names.
+    float32 into features once, and the student's graph takes some of them as further inputs of the same names: graphs
+    in 8 bits take theirs as uint8.
     The output `patch` is (1, 3, h, w) float32 in 0..1, BGR, the picture inside `box`. The newest column of
     `mel` lies `lookahead_ms` after the instant that is drawn.
     """

@@ -6,8 +6,7 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.studio.nets import Nova96  # noqa: E402
 from avatar_app.studio.nets.cost import count_parameters  # noqa: E402
-from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, PATCH_TOP_PX, FaceGraph  # noqa: E402
-from avatar_app.studio.nets.subpixel import with_subpixel_upsampling  # noqa: E402
+from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, PATCH_TOP_PX  # noqa: E402
 
 pytestmark = pytest.mark.studio
 
@@ -41,7 +40,7 @@ def one_hot(lookahead_ms):
 def test_forward_at_each_lookahead_equals_the_rows_of_its_student28x(net, sound_and_face, lookahead_ms):
     mel, face = sound_and_face
     with torch.no_grad():
-        patch = net(mel, one_hot(lookahead_ms), *FaceGraph(net)(face))
+        patch = net(mel, one_hot(lookahead_ms), *net.encode_face(face))
         whole = net.student(lookahead_ms)(mel, face.expand(2, -1, -1, -1))
     assert patch.shape == (2, 3, 48, 96)
     torch.testing.assert_close(patch, whole[:, :, PATCH_TOP_PX:], atol=1e-5, rtol=0)
@@ -56,16 +55,3 @@ def test_forward_when_the_lookahead_turns_changes_the_picture(net, sound_and_fac
     with torch.no_grad():
         features = net.encode_face(face)
         assert (net(mel, one_hot(0), *features) - net(mel, one_hot(160), *features)).abs().max() > 1e-3
-
-
-def test_with_subpixel_upsampling_draws_the_same_picture(net, sound_and_face):
-    mel, face = sound_and_face
-    twin = with_subpixel_upsampling(net)
-    n_left = sum(isinstance(layer, torch.nn.ConvTranspose2d) for layer in twin.modules())
-    with torch.no_grad():
-        features = net.encode_face(face)
-        torch.testing.assert_close(
-            twin(mel, one_hot(40), *features), net(mel, one_hot(40), *features), atol=1e-5, rtol=0
-        )
-    assert n_left == 1  # the first one grows 1 to 3 pixels and has no stride to replace
-    assert any(isinstance(layer, torch.nn.ConvTranspose2d) and layer.stride == (2, 2) for layer in net.modules())

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from avatar_app.contracts.errors import ModelError
-from avatar_app.contracts.packets import Float32
+from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.contracts.student_spec import Precision
+
+# What goes in and comes out: floats, and in 8-bit graphs the features of the face.
+Values = Float32 | UInt8
 
 # Known engines, in the order in which they are tried before this machine was measured.
 ENGINES = (
@@ -63,8 +66,12 @@ class Session(Protocol):
         """What really runs."""
         ...
 
-    def run(self, inputs: Mapping[str, Float32]) -> dict[str, Float32]:
-        """Outputs by name; they stay valid until the next call."""
+    def keep(self, inputs: Mapping[str, Values]) -> None:
+        """Take inputs that stay the same from now on, so that no step copies them; names unknown here are left out."""
+        ...
+
+    def run(self, inputs: Mapping[str, Values]) -> dict[str, Values]:
+        """Outputs by name, for what was kept and these inputs; they stay valid until the next call."""
         ...
 
     def close(self) -> None:

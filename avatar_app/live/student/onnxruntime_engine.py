@@ -10,9 +10,8 @@ from typing import Any
 import onnxruntime as ort
 
 from avatar_app.contracts.errors import ModelError
-from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.student_spec import Precision
-from avatar_app.live.student.engine import EngineInfo
+from avatar_app.live.student.engine import EngineInfo, Values
 
 # Engine: ONNX Runtime's provider, and the device in words.
 PROVIDERS = {
@@ -57,6 +56,7 @@ class OnnxRuntimeSession:
             raise ModelError(f"The engine {engine} could not start on this machine.", "Choose the engine `auto`.")
         self._names = [output.name for output in self._session.get_outputs()]
         self._inputs = [node.name for node in self._session.get_inputs()]
+        self._kept: dict[str, Values] = {}
         self._info = EngineInfo(engine, device, precision, arithmetic)
 
     @property
@@ -64,9 +64,14 @@ class OnnxRuntimeSession:
         """What really runs."""
         return self._info
 
-    def run(self, inputs: Mapping[str, Float32]) -> dict[str, Float32]:
+    def keep(self, inputs: Mapping[str, Values]) -> None:
+        """Take inputs that stay the same from now on."""
+        self._kept.update({name: inputs[name] for name in self._inputs if name in inputs})
+
+    def run(self, inputs: Mapping[str, Values]) -> dict[str, Values]:
         """Outputs by name."""
-        outputs = self._session.run(self._names, {name: inputs[name] for name in self._inputs})
+        now = {name: inputs[name] for name in self._inputs if name in inputs}
+        outputs = self._session.run(self._names, {**self._kept, **now})
         return dict(zip(self._names, outputs, strict=True))
 
     def close(self) -> None:

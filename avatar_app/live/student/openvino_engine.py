@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from avatar_app.contracts.errors import ModelError
-from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.student_spec import Precision
-from avatar_app.live.student.engine import EngineInfo
+from avatar_app.live.student.engine import EngineInfo, Values
 
 DEVICE = "CPU"
 # As the executed graph spells its layers' arithmetic.
@@ -55,10 +54,10 @@ class OpenVinoSession:
             raise ModelError(
                 f"OpenVINO cannot run this model: {_first_line(error)}.", "Choose another engine or precision."
             ) from error
-        self._inputs: dict[str, Float32] = {}
+        self._inputs: dict[str, Values] = {}
         for port in self._compiled.inputs:
             # Filled in place for every frame, so that no tensor is made anew.
-            array = np.zeros(tuple(port.shape), dtype=np.float32)
+            array = np.zeros(tuple(port.shape), dtype=port.get_element_type().to_dtype())
             self._inputs[port.get_node().get_friendly_name()] = array
             self._request.set_tensor(port, ov.Tensor(array, shared_memory=True))
         # A tensor may have several names; the graph's own is among them.
@@ -72,11 +71,14 @@ class OpenVinoSession:
         """What really runs."""
         return self._info
 
-    def run(self, inputs: Mapping[str, Float32]) -> dict[str, Float32]:
+    def keep(self, inputs: Mapping[str, Values]) -> None:
+        """Take inputs that stay the same from now on."""
+        for name in inputs.keys() & self._inputs.keys():
+            np.copyto(self._inputs[name], inputs[name])
+
+    def run(self, inputs: Mapping[str, Values]) -> dict[str, Values]:
         """Outputs by name; they stay valid until the next call."""
-        for name, array in self._inputs.items():
-            if array is not inputs[name]:
-                np.copyto(array, inputs[name])
+        self.keep(inputs)
         self._request.infer()
         return self._outputs
 

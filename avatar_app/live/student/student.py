@@ -63,7 +63,7 @@ class Student:
         self._face = face
         if self._face_session is not None:
             features = self._face_session.run({"face": face})
-            self._inputs.update({name: feature.copy() for name, feature in features.items()})
+            self._session.keep({name: feature.copy() for name, feature in features.items()})
 
     def draw(self, mel: Float32, lookahead_ms: int) -> UInt8:
         """The mouth of one instant, as the live path uses it.

@@ -15,7 +15,6 @@ from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.student28x import Student28x
 
 LOOKAHEAD_MS = (0, 40, 80, 160)
-FEATURE_NAMES = tuple(f"face_{k}" for k in range(7))
 N_CODE = 128
 N_SHARED_LAYERS = 3
 PATCH_TOP_PX = 48
@@ -59,15 +58,3 @@ class Nova96(DrawsLowerHalf):
     def forward(self, mel: Tensor, lookahead: Tensor, *features: Tensor) -> Tensor:
         """The graph of one frame: `hear`, then `draw`."""
         return self.draw(self.hear(mel, lookahead), features)
-
-
-class FaceGraph(nn.Module):
-    """The graph that runs once per identity: (1, 6, 96, 96) face -> the seven features, deepest first."""
-
-    def __init__(self, net: Nova96) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, face: Tensor) -> tuple[Tensor, ...]:
-        """See `DrawsLowerHalf.encode_face`."""
-        return tuple(self.net.encode_face(face))

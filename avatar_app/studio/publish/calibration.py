@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avatar_app.contracts.mel_spec import MEL
@@ -13,9 +12,8 @@ from avatar_app.live.mel import melspectrogram
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
-from avatar_app.studio.nets.nova96 import FEATURE_NAMES
-from avatar_app.studio.publish.graphs import Source
-from avatar_app.studio.publish.quantize import Feed
+from avatar_app.studio.publish.graphs import Source, features_of
+from avatar_app.studio.publish.running import Feed
 
 N_VOICES = 32
 WINDOWS_PER_VOICE = 6
@@ -46,15 +44,6 @@ def calibration_feeds(source: Source, data: Path, face: Float32 | None, rng: np.
 
 
 def feed(window: Float32, head: int, features: Feed) -> Feed:
-    """A graph's inputs for one (80, W) window and one look-ahead."""
+    """All inputs for one (80, W) window and one look-ahead; a graph takes those that it has."""
     one_hot = np.eye(len(LOOKAHEADS_MS), dtype=np.float32)[head : head + 1]
     return {"mel": np.ascontiguousarray(window, dtype=np.float32)[None, None], "lookahead": one_hot, **features}
-
-
-@torch.no_grad()
-def features_of(source: Source, face: Float32 | None) -> Feed:
-    """What the student remembers of the face; nothing for one that knows it by heart."""
-    if source.face is None or face is None:
-        return {}
-    features = source.face(torch.from_numpy(face))
-    return {name: value.numpy() for name, value in zip(FEATURE_NAMES, features, strict=True)}

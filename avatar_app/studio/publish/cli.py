@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--picture", type=Path, help="`best` folder of `studio train picture`")
     parser.add_argument("--student", type=Path, help="`best` folder of `studio train student`")
     parser.add_argument("--models-dir", type=Path, default=models_dir())
+    parser.add_argument("--tensorrt", action="store_true", help="also write a graph for TensorRT")
     parser.add_argument("--default", action="store_true", help="make it the default model")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         source = _source(arguments)
         face = Avatar.load("nova").face_input(source.size_px)
-        publish(source, arguments.data, load_test_data(arguments.data), face, arguments.models_dir, _facts(arguments))
+        tests, facts = load_test_data(arguments.data), _facts(arguments)
+        publish(source, arguments.data, tests, face, arguments.models_dir, facts, with_tensorrt=arguments.tensorrt)
         if arguments.default:
             register(source.id, arguments.models_dir, default=source.id)
     except UserError as error:

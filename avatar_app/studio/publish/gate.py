@@ -17,7 +17,7 @@ from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.ranking import BUDGET_DB
 from avatar_app.live.student.student import Student, open_student
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.publish.calibration import features_of, feed
+from avatar_app.studio.publish.calibration import feed
 from avatar_app.studio.publish.graphs import Source
 
 Float32 = NDArray[np.float32]
@@ -26,7 +26,9 @@ ENGINES = ("openvino", "onnxruntime-cpu")
 MAX_FILE_BYTES = 16_000_000
 # FP32 in any engine equals torch but for the order of sums; in fewer bits a picture may differ by so much.
 MIN_PSNR_DB = {Precision.FP32: 60.0, Precision.FP16: 50.0, Precision.MIXED: 42.0, Precision.INT8: 30.0}
-N_ROUNDS = 5
+# INT8 or mixed against FP32 in the same engine.
+MIN_SPEEDUP = 1.8
+N_ROUNDS = 15
 STEPS_PER_ROUND = 40
 
 
@@ -61,11 +63,12 @@ class Golden:
 def make_golden(source: Source, windows: Sequence[Float32], face: Float32 | None) -> Golden:
     """Ask torch."""
     heads = np.arange(len(windows)) % len(LOOKAHEADS_MS)
-    features = features_of(source, face)
+    shown = None if face is None else torch.from_numpy(face)
     patches = []
     for window, head in zip(windows, heads, strict=True):
-        inputs = feed(window, int(head), features)
-        patches.append(source.net(*(torch.from_numpy(value) for value in inputs.values())).numpy())
+        inputs = feed(window, int(head), {})
+        mel, lookahead = torch.from_numpy(inputs["mel"]), torch.from_numpy(inputs["lookahead"])
+        patches.append(source.draw(mel, lookahead, shown).numpy())
     nothing = np.zeros(0, np.float32)
     return Golden(np.stack(windows), heads, np.concatenate(patches), nothing if face is None else face)
 
@@ -117,7 +120,10 @@ def check_sizes(folder: Path, spec: StudentSpec) -> None:
 
 
 def measure_speed(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, Any]:
-    """Median milliseconds of a step, one thread, engines and precisions in turns, by `engine precision`."""
+    """Milliseconds of a step by `engine precision`, one thread, all in turns: the median of the quietest round.
+
+    Other programs on the machine make rounds slower, never faster; the quietest ones can be compared.
+    """
     students = {
         f"{engine} {precision.value}": _opened(folder, spec, engine, precision, golden)
         for engine in ENGINES
@@ -126,22 +132,29 @@ def measure_speed(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, 
     times_ms: dict[str, list[float]] = {name: [] for name in students}
     for _ in range(N_ROUNDS):
         for name, student in students.items():
-            times_ms[name] += [_step_ms(student, golden, k) for k in range(STEPS_PER_ROUND)]
+            times_ms[name].append(float(np.median([_step_ms(student, golden, k) for k in range(STEPS_PER_ROUND)])))
     for student in students.values():
         student.close()
-    return {name: round(float(np.median(values)), 3) for name, values in times_ms.items()}
+    return {name: round(min(values), 3) for name, values in times_ms.items()}
 
 
-def check_speed(times_ms: Mapping[str, float]) -> None:
-    """Fewer bits must be faster, or they are of no use.
+def check_speed(times_ms: Mapping[str, float]) -> dict[str, float]:
+    """Fewer bits must be faster, or they are of no use; how many times, by engine, for the faster of INT8 and mixed.
 
     Raises:
-        StudioError: INT8 or mixed is slower than FP32 in the same engine.
+        StudioError: they are not fast enough against FP32 in the same engine.
     """
+    ratios = {}
     for engine in ENGINES:
-        for precision in (Precision.INT8, Precision.MIXED):
-            if times_ms[f"{engine} {precision.value}"] > times_ms[f"{engine} {Precision.FP32.value}"]:
-                raise StudioError(f"{precision.value} is slower than FP32 in {engine}.", "See which layers stay float.")
+        fastest = min((Precision.INT8, Precision.MIXED), key=lambda p: times_ms[f"{engine} {p.value}"])
+        ratio = times_ms[f"{engine} {Precision.FP32.value}"] / times_ms[f"{engine} {fastest.value}"]
+        ratios[engine] = round(ratio, 2)
+        if ratio < MIN_SPEEDUP:
+            raise StudioError(
+                f"{fastest.value} is only {ratio:.2f} times as fast as FP32 in {engine}; {MIN_SPEEDUP} are needed.",
+                "See which layers stay float.",
+            )
+    return ratios
 
 
 def _opened(folder: Path, spec: StudentSpec, engine: str, precision: Precision, golden: Golden) -> Student:

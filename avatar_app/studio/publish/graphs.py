@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.nets.nova96 import FEATURE_NAMES, PATCH_TOP_PX, FaceGraph
+from avatar_app.studio.nets.cost import count_parameters
+from avatar_app.studio.nets.folded import MAP_NAMES, TILE_NAMES, FaceMaps, FoldedStudent, PackedStudent
+from avatar_app.studio.nets.nova96 import PATCH_TOP_PX, Nova96
 from avatar_app.studio.nets.picture import CROP_PX, load_picture_net
 from avatar_app.studio.nets.speech import load_speech_net
 from avatar_app.studio.train.drawing import SIZE_PX
@@ -34,8 +36,13 @@ class Source:
     """A trained student, ready to be exported.
 
     Attributes:
-        net: `mel`, `lookahead` (and features) to `patch`.
-        face: the face to features; None where the face is part of the weights.
+        trained: the network whose parameters were learned.
+        net: `mel`, `lookahead` (and `features`) to `patch`: the graph for floating point.
+        packed: the same for 8 bits, from `packed_features`; None where one form is best for both.
+        face: the face to all features; None where the face is part of the weights.
+        features: names of what `net` takes of the face.
+        packed_features: names of what `packed` takes of it.
+        draw: the trained network's own picture for a mel window, a one-hot look-ahead and a face.
         size_px: side of the crop that `box` lies in.
         n_mel_columns: of the window.
         stays_float: beginnings of the names of nodes that are never quantized.
@@ -44,8 +51,13 @@ class Source:
     id: str
     title: str
     architecture: str
+    trained: nn.Module
     net: nn.Module
+    packed: nn.Module | None
     face: nn.Module | None
+    features: tuple[str, ...]
+    packed_features: tuple[str, ...]
+    draw: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     size_px: int
     n_mel_columns: int
     box: PatchBox
@@ -54,9 +66,7 @@ class Source:
     @property
     def n_parameters(self) -> int:
         """Numbers that training chose."""
-        modules = [self.net] if self.face is None else [self.net, self.face]
-        # The face's graph shares its weights with the student.
-        return sum({id(p): p.numel() for module in modules for p in module.parameters()}.values())
+        return count_parameters(self.trained)
 
 
 class HearAndDraw(nn.Module):
@@ -82,12 +92,18 @@ def nova_hd(speech: Path, picture: Path) -> Source:
         StudioError: one of them cannot be read.
     """
     hears, draws = load_speech_net(speech), load_picture_net(picture)
+    net = HearAndDraw(hears, draws).eval()
     return Source(
         id="nova-hd",
         title="Nova HD",
         architecture="SpeechNet + PictureNet",
-        net=HearAndDraw(hears, draws).eval(),
+        trained=net,
+        net=net,
+        packed=None,
         face=None,
+        features=(),
+        packed_features=(),
+        draw=lambda mel, lookahead, _: net(mel, lookahead),
         size_px=CROP_PX,
         n_mel_columns=hears.shape.window_columns,
         box=draws.shape.box,
@@ -101,13 +117,28 @@ def nova_96(student: Path) -> Source:
     Raises:
         StudioError: it cannot be read.
     """
-    net = load_student(student)
+    return nova_96_of(load_student(student))
+
+
+def nova_96_of(net: Nova96) -> Source:
+    """The 28x student, in evaluation mode."""
+
+    def draw(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
+        assert face is not None  # noqa: S101  it has no other
+        picture: Tensor = net(mel, lookahead, *net.encode_face(face))
+        return picture
+
     return Source(
         id="nova-96",
         title="Nova 96",
         architecture="Wav2Lip 28x",
-        net=net,
-        face=FaceGraph(net).eval(),
+        trained=net,
+        net=FoldedStudent(net).eval(),
+        packed=PackedStudent(net).eval(),
+        face=FaceMaps(net).eval(),
+        features=MAP_NAMES,
+        packed_features=TILE_NAMES,
+        draw=draw,
         size_px=SIZE_PX,
         n_mel_columns=16,
         box=PatchBox(0, PATCH_TOP_PX, SIZE_PX, SIZE_PX - PATCH_TOP_PX),
@@ -115,30 +146,44 @@ def nova_96(student: Path) -> Source:
     )
 
 
-def example_inputs(source: Source) -> dict[str, Tensor]:
-    """One set of inputs of the right shapes, in the graph's order."""
+def export_student(source: Source) -> onnx.ModelProto:
+    """The student's graph in FP32."""
+    return _export_step(source, source.net, source.features)
+
+
+def export_packed(source: Source) -> onnx.ModelProto:
+    """The graph, in FP32, that 8-bit graphs are made of."""
+    if source.packed is None:
+        return export_student(source)
+    return _export_step(source, source.packed, source.packed_features)
+
+
+def export_face(source: Source) -> onnx.ModelProto | None:
+    """The graph that looks at the face, where there is one; it gives every feature."""
+    if source.face is None:
+        return None
+    face = torch.zeros(1, 6, source.size_px, source.size_px)
+    return _export(source.face, (face,), ["face"], [*source.features, *source.packed_features])
+
+
+@torch.no_grad()
+def features_of(source: Source, face: Float32 | None) -> dict[str, Float32]:
+    """All features of a (1, 6, S, S) face by name; nothing for a student that knows its face by heart."""
+    if source.face is None or face is None:
+        return {}
+    names = (*source.features, *source.packed_features)
+    return {name: value.numpy() for name, value in zip(names, source.face(torch.from_numpy(face)), strict=True)}
+
+
+def _export_step(source: Source, net: nn.Module, features: Sequence[str]) -> onnx.ModelProto:
+    """One step: sound, and these features, to the picture."""
     inputs = {
         "mel": torch.zeros(1, 1, 80, source.n_mel_columns),
         "lookahead": torch.eye(len(LOOKAHEADS_MS))[:1],
     }
-    if source.face is not None:
-        features = source.face(torch.zeros(1, 6, source.size_px, source.size_px))
-        inputs.update(zip(FEATURE_NAMES, features, strict=True))
-    return inputs
-
-
-def export_student(source: Source) -> onnx.ModelProto:
-    """The student's graph in FP32."""
-    inputs = example_inputs(source)
-    return _export(source.net, tuple(inputs.values()), list(inputs), ["patch"])
-
-
-def export_face(source: Source) -> onnx.ModelProto | None:
-    """The graph that looks at the face, where there is one."""
-    if source.face is None:
-        return None
-    face = torch.zeros(1, 6, source.size_px, source.size_px)
-    return _export(source.face, (face,), ["face"], list(FEATURE_NAMES))
+    seen = features_of(source, np.zeros((1, 6, source.size_px, source.size_px), np.float32))
+    inputs.update({name: torch.from_numpy(seen[name]) for name in features})
+    return _export(net, tuple(inputs.values()), list(inputs), ["patch"])
 
 
 @torch.no_grad()
