@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--expert", type=Path, required=True, help="`best` folder of `studio train expert`")
     parser.add_argument("--quality", action="store_true", help="with a judge of picture quality; for GPUs")
     parser.add_argument("--draw-steps", type=int, default=2000)
-    parser.add_argument("--hear-steps", type=int, default=4000)
+    parser.add_argument("--hear-steps", type=int, default=12000)
     parser.add_argument("--speak-steps", type=int, default=600)
     parser.add_argument("--n-takes", type=int, default=4, help="pieces of five pictures a step, when it speaks")
     parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
