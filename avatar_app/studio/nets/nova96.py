@@ -62,9 +62,9 @@ class Nova96(DrawsLowerHalf):
 
 
 class FaceGraph(nn.Module):
-    """The graph that runs once per identity: (1, 6, 96, 96) face -> the seven features, deepest first."""
+    """The graph that runs once per identity: (1, 6, S, S) face -> the seven features, deepest first."""
 
-    def __init__(self, net: Nova96) -> None:
+    def __init__(self, net: DrawsLowerHalf) -> None:
         super().__init__()
         self.net = net
 

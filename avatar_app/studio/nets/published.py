@@ -27,7 +27,15 @@ def load_published(path: Path | str, net: Net) -> Net:
     Raises:
         StudioError: the file is missing, is no checkpoint, or belongs to another network.
     """
-    weights = _weights(Path(path))
+    return fill(net, read_weights(Path(path)), path)
+
+
+def fill(net: Net, weights: Mapping[str, Tensor], path: Path | str) -> Net:
+    """Give a network the weights that were read from `path`, and set it to evaluation.
+
+    Raises:
+        StudioError: a name or a shape differs.
+    """
     try:
         net.load_state_dict(weights, strict=True)
     except RuntimeError as error:
@@ -38,7 +46,12 @@ def load_published(path: Path | str, net: Net) -> Net:
     return net.eval()
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint by their published names, whatever they are wrapped in.
+
+    Raises:
+        StudioError: the file is missing, or holds no weights.
+    """
     try:
         # weights_only: a checkpoint is somebody else's pickle and may carry no code.
         data = torch.load(path, map_location="cpu", weights_only=True)

@@ -25,6 +25,12 @@ from avatar_app.studio.train.student import load_student
 Float32 = NDArray[np.float32]
 
 OPSET = 17
+LICENCE = "Apache-2.0"
+TRAINED_ON = (
+    "Rendered clips of Nova (ours, Apache-2.0)",
+    "LibriSpeech train-clean-100, 251 speakers (CC BY 4.0)",
+    "Voices of flite (synthetic)",
+)
 # Hearing is a tenth of the work, and a rounded parameter would move the whole mouth.
 FLOAT_NODES_HD = ("/speech/", "/picture/read/")
 
@@ -39,6 +45,10 @@ class Source:
         size_px: side of the crop that `box` lies in.
         n_mel_columns: of the window.
         stays_float: beginnings of the names of nodes that are never quantized.
+        lookahead_ms: what the places of the input `lookahead` stand for.
+        avatar_id: whose mouth it draws.
+        licence: of the weights.
+        trained_on: what the weights were learned from.
     """
 
     id: str
@@ -50,6 +60,10 @@ class Source:
     n_mel_columns: int
     box: PatchBox
     stays_float: tuple[str, ...]
+    lookahead_ms: tuple[int, ...] = LOOKAHEADS_MS
+    avatar_id: str = "nova"
+    licence: str = LICENCE
+    trained_on: tuple[str, ...] = TRAINED_ON
 
     @property
     def n_parameters(self) -> int:
@@ -119,7 +133,7 @@ def example_inputs(source: Source) -> dict[str, Tensor]:
     """One set of inputs of the right shapes, in the graph's order."""
     inputs = {
         "mel": torch.zeros(1, 1, 80, source.n_mel_columns),
-        "lookahead": torch.eye(len(LOOKAHEADS_MS))[:1],
+        "lookahead": torch.eye(len(source.lookahead_ms))[:1],
     }
     if source.face is not None:
         features = source.face(torch.zeros(1, 6, source.size_px, source.size_px))
