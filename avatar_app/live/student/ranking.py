@@ -70,7 +70,7 @@ def within_budget(spec: StudentSpec) -> tuple[Precision, ...]:
 
 def machine_key(spec: StudentSpec) -> str:
     """Changes when the model, the processor or an engine does: then the ranking is measured again."""
-    facts = [platform.machine(), platform.system(), _cpu_name(), os.cpu_count(), *map(_version, PACKAGES)]
+    facts = [platform.machine(), platform.system(), cpu_name(), os.cpu_count(), *map(_version, PACKAGES)]
     facts += [f"{p.value}:{file.sha256}" for p, file in sorted(spec.files.items(), key=lambda item: item[0].value)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -193,9 +193,10 @@ def _version(package: str) -> str:
         return ""
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's name, as well as the system knows it."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    return platform.processor()
+    return platform.processor() or platform.machine()
