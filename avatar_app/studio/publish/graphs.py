@@ -144,7 +144,7 @@ def example_inputs(source: Source) -> dict[str, Tensor]:
 def export_student(source: Source) -> onnx.ModelProto:
     """The student's graph in FP32."""
     inputs = example_inputs(source)
-    return _export(source.net, tuple(inputs.values()), list(inputs), ["patch"])
+    return export_graph(source.net, tuple(inputs.values()), list(inputs), ["patch"])
 
 
 def export_face(source: Source) -> onnx.ModelProto | None:
@@ -152,13 +152,21 @@ def export_face(source: Source) -> onnx.ModelProto | None:
     if source.face is None:
         return None
     face = torch.zeros(1, 6, source.size_px, source.size_px)
-    return _export(source.face, (face,), ["face"], list(FEATURE_NAMES))
+    return export_graph(source.face, (face,), ["face"], list(FEATURE_NAMES))
 
 
 @torch.no_grad()
-def _export(
+def export_graph(
     net: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
+    """A network's graph.
+
+    Args:
+        net: in evaluation mode.
+        inputs: examples; their shapes are fixed in the graph.
+        names: of the inputs.
+        outputs: names of the outputs.
+    """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The exporter without `dynamo` is called old at each use; the new one needs a package more, and its graphs of
         # these networks are larger.

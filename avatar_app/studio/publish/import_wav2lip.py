@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import logging
 import re
 import shutil
@@ -30,16 +29,14 @@ from avatar_app.settings.paths import ProfilePaths
 from avatar_app.studio.nets import Student28x, Wav2Lip
 from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.nets.published import fill, read_weights
-from avatar_app.studio.publish import gate, package, quantize
-from avatar_app.studio.publish.gate import Float32, Golden
-from avatar_app.studio.publish.graphs import Source, export_face, export_student
-from avatar_app.studio.publish.one_lookahead import example_windows, source_of
+from avatar_app.studio.publish import gate, package
+from avatar_app.studio.publish.graphs import Source
+from avatar_app.studio.publish.one_lookahead import source_of, write_folder
 
 log = logging.getLogger(__name__)
 
 LICENCE = "NON-COMMERCIAL: research and personal use only"
 FIRST_WEIGHT = "face_encoder_blocks.0.0.conv_block.0.weight"
-N_GOLDEN = 6
 NEITHER = "Choose wav2lip.pth, wav2lip_gan.pth or the published checkpoint of the 28x student."
 
 
@@ -121,7 +118,7 @@ def import_checkpoint(path: Path, models: Path, model_id: str = "", avatar_id: s
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        write_folder(source, Avatar.load(avatar_id).face_input(source.size_px), unfinished, facts)
+        _write(source, unfinished, facts)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -131,33 +128,11 @@ def import_checkpoint(path: Path, models: Path, model_id: str = "", avatar_id: s
     return folder
 
 
-def write_folder(source: Source, face: Float32, folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write graphs, golden pictures, manifest and card, and check that every engine draws what torch draws.
-
-    Args:
-        source: what to write.
-        face: (1, 6, S, S) float32: what the golden pictures are drawn on.
-        folder: an empty one.
-        facts: provenance.
-
-    Raises:
-        StudioError: an engine draws something else.
-    """
+def _write(source: Source, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write the folder, and check that every engine draws what torch draws."""
     log.info("exporting %s", source.id)
-    exact = quantize.prepared(export_student(source))
-    package.save_graph(source, exact, folder / "student-fp32.onnx")
-    package.save_graph(source, quantize.to_fp16(exact), folder / "student-fp16.onnx")
-    face_graph = export_face(source)
-    assert face_graph is not None  # noqa: S101  every generator of the family looks at a face
-    package.save_graph(source, face_graph, folder / "face.onnx")
-    golden = gate.make_golden(source, [window.numpy() for window in example_windows(N_GOLDEN)], face)
-    golden.save(folder / "golden.npz")
-    _judge(source, folder, golden, facts)
-
-
-def _judge(source: Source, folder: Path, golden: Golden, facts: Mapping[str, Any]) -> None:
-    manifest = package.manifest_of(source, folder, facts)
-    spec = package.save_manifest(folder, manifest)
+    face = Avatar.load(source.avatar_id).face_input(source.size_px)
+    spec, manifest, golden = write_folder(source, face, folder, facts)
     log.info("comparing the engines with torch")
     manifest["quality"] = {"golden_psnr_db": gate.check_golden(folder, spec, golden)}
     package.save_manifest(folder, manifest)
@@ -232,8 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         log.error("The model cannot be written to %s: %s. Choose another folder with --out.", models, error.strerror)
         return 2
-    log.info("%s", json.dumps({"model": folder.name, "folder": str(folder), "licence": LICENCE}))
-    log.info("Use it with: avatar-app --model %s", folder.name)
+    print(f"{folder}\n{LICENCE}.\nUse it with: avatar-app --model {folder.name}")  # noqa: T201
     return 0
 
 

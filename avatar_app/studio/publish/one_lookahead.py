@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 from torch import Tensor
 
-from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.student_spec import PatchBox, StudentSpec
 from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.nova96 import FaceGraph
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS
-from avatar_app.studio.publish.graphs import Source
+from avatar_app.studio.publish import gate, package, quantize
+from avatar_app.studio.publish.gate import Float32, Golden
+from avatar_app.studio.publish.graphs import Source, export_face, export_student
 
+N_GOLDEN = 6
 N_MEL_COLUMNS = 16
 
 
@@ -73,9 +80,33 @@ def source_of(
     )
 
 
-@torch.no_grad()
-def example_windows(n: int, seed: int = 0) -> list[Tensor]:
-    """(80, 16) mel windows of different loudness, the first one silent."""
-    rng = torch.Generator().manual_seed(seed)
-    loud = [torch.rand(80, N_MEL_COLUMNS, generator=rng) * 8 * k / max(1, n - 1) - 4 for k in range(n)]
-    return [window.contiguous() for window in loud]
+def write_folder(
+    source: Source, face: Float32, folder: Path, facts: Mapping[str, Any]
+) -> tuple[StudentSpec, dict[str, Any], Golden]:
+    """Write graphs in FP32 and FP16, golden pictures and the manifest; nothing is judged yet.
+
+    Args:
+        source: from `source_of`.
+        face: (1, 6, S, S) float32: what the golden pictures are drawn on.
+        folder: an empty one.
+        facts: provenance.
+
+    Returns:
+        The manifest as the live program reads it, as it was written, and the golden pictures.
+    """
+    exact = quantize.prepared(export_student(source))
+    package.save_graph(source, exact, folder / "student-fp32.onnx")
+    package.save_graph(source, quantize.to_fp16(exact), folder / "student-fp16.onnx")
+    face_graph = export_face(source)
+    assert face_graph is not None  # noqa: S101  every generator of the family looks at a face
+    package.save_graph(source, face_graph, folder / "face.onnx")
+    golden = gate.make_golden(source, example_windows(N_GOLDEN), face)
+    golden.save(folder / "golden.npz")
+    manifest = package.manifest_of(source, folder, facts)
+    return package.save_manifest(folder, manifest), manifest, golden
+
+
+def example_windows(n: int, seed: int = 0) -> list[Float32]:
+    """(80, 16) float32 mel windows of different loudness, the first one silent."""
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(-4, 8 * k / max(1, n - 1) - 4, (80, N_MEL_COLUMNS)).astype(np.float32) for k in range(n)]

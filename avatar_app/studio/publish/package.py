@@ -140,7 +140,7 @@ def manifest_of(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[
         "golden_file": _entry(folder / "golden.npz"),
         "licence": source.licence,
         "n_parameters": source.n_parameters,
-        "provenance": {"trained_on": list(source.trained_on), "commit": _commit(), "versions": _versions(), **facts},
+        "provenance": {"trained_on": list(source.trained_on), "commit": commit_id(), "versions": _versions(), **facts},
         "quality": {},
     }
 
@@ -182,7 +182,8 @@ def _entry(path: Path) -> dict[str, str]:
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _commit() -> str:
+def commit_id() -> str:
+    """The commit that the code is at; empty where that cannot be told."""
     git = shutil.which("git")
     if git is None:
         return ""
