@@ -20,6 +20,7 @@ from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
 from avatar_app.studio.evaluate.compare import Steps, read_ablation, sensitivity  # noqa: E402
+from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, save_expert  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
@@ -175,6 +176,14 @@ def test_evaluate_when_one_model_is_named_then_json_as_before(data, capsys):
 def test_evaluate_when_something_is_missing_then_one_sentence_and_exit_2(words, said, data, caplog, tmp_path):
     assert cli.main([*words, "--data", str(data), "--out", str(tmp_path / "r")]) == 2
     assert said in caplog.messages[-1] and "\n" not in caplog.messages[-1]
+
+
+def test_test_data_when_a_clip_has_no_sound_then_left_out_with_a_line_and_none_left_is_a_sentence(tmp_path, caplog):
+    root = write_data(tmp_path / "data")
+    (root / "nova" / "clips" / "still_002" / "audio.flac").unlink()
+    with pytest.raises(StudioError, match="None of the clips to test on"):
+        load_test_data(root)
+    assert "still_002 is left out" in caplog.text
 
 
 @pytest.mark.parametrize("net", [Student28x, Wav2Lip])

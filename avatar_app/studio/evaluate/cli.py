@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ablation", type=Path, metavar="FILE", help="JSON table of runs to print as well")
     parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/")
     parser.add_argument("--out", type=Path, help="JSON file (default: standard output); with --models a folder")
+    parser.add_argument("--models-dir", type=Path, help="where the models lie (default: where the program looks)")
     parser.add_argument("--profile-dir", type=Path, metavar="DIR", help="as of the other commands")
     quick = parser.add_argument_group("for a first impression")
     quick.add_argument("--clips", type=int, metavar="N", help="only so many held-out clips")
@@ -69,7 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _print_one(arguments: argparse.Namespace) -> int:
-    student = load(arguments.model, arguments.precision, user_dir=ProfilePaths(arguments.profile_dir).models_dir)
+    user_dir = ProfilePaths(arguments.profile_dir).models_dir
+    student = load(arguments.model, arguments.precision, models_dir=arguments.models_dir, user_dir=user_dir)
     student.set_face(Avatar.load(student.spec.avatar_id).face_input(student.spec.size_px))
     data = load_test_data(arguments.data, arguments.clips, arguments.voices, arguments.noises)
     expert = load_expert(arguments.expert) if arguments.expert else None
@@ -109,7 +111,8 @@ def _write_report(arguments: argparse.Namespace) -> int:
 def _contestants(arguments: argparse.Namespace, stack: ExitStack) -> list[Contestant]:
     """The teacher first, then the students in the order in which they were named."""
     user_dir = ProfilePaths(arguments.profile_dir).models_dir
-    students = [contestants.registered(model_id, user_dir) for model_id in dict.fromkeys(arguments.models)]
+    names = dict.fromkeys(arguments.models)
+    students = [contestants.registered(name, arguments.models_dir, user_dir) for name in names]
     if arguments.teacher is None:
         return students
     net = load_teacher(arguments.teacher).wav2lip().eval()

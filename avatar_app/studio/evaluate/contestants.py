@@ -64,14 +64,19 @@ class Contestant:
         return student
 
 
-def registered(model_id: str, user_dir: Path | None = None) -> Contestant:
+def registered(model_id: str, models_dir: Path | None = None, user_dir: Path | None = None) -> Contestant:
     """A registered model, or one of the user's.
+
+    Args:
+        model_id: its name.
+        models_dir: where registered models lie; None means the shipped ones.
+        user_dir: where the user's own lie.
 
     Raises:
         ModelError: there is none, or it is damaged.
         AvatarError: its avatar is missing.
     """
-    folder = find_model(model_id, None, user_dir)
+    folder = find_model(model_id, models_dir, user_dir)
     spec = read_manifest(folder)
     return Contestant(folder, spec, Avatar.load(spec.avatar_id).face_input(spec.size_px))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_app.contracts.errors import AudioInputError, StudioError
 from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.studio.data import noises
-from avatar_app.studio.data.clips import FPS, Clip, read_frames, read_params, rest_picture, still_clips
+from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, rest_picture, still_clips
 from avatar_app.studio.data.mel import linear_magnitudes
 from avatar_app.studio.data.mouth import curves_of, lip_opening_mm
 from avatar_app.studio.data.scenes import Scene, lower_half
@@ -20,6 +22,8 @@ from avatar_app.studio.data.speech_corpus import Recording, librispeech_recordin
 from avatar_app.studio.evaluate.landmarks import LipReader, Lips, distance_px
 from avatar_app.studio.evaluate.mouths import MOUTH
 from avatar_app.studio.evaluate.scores import OpeningReader
+
+log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -101,7 +105,7 @@ def load_test_data(
     clips = still_clips(nova)
     seen = [clip for clip in clips if clip.is_train]
     reader, lip_reader = _readers(seen, opening, lips)
-    tests = [_test_clip(clip, opening, lip_reader) for clip in clips if not clip.is_train][:n_clips]
+    tests = _test_clips([clip for clip in clips if not clip.is_train][:n_clips], opening, lip_reader)
     errors_px = [distance_px(test.lips_px, lips.at(test.scene.mouth)) for test in tests]
     recordings = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split != "train"]
     voices = [(r.name, read_audio(r.file), _voice_opening(r, opening)) for r in recordings[:n_voices]]
@@ -111,38 +115,46 @@ def load_test_data(
 
 
 def _readers(seen: Sequence[Clip], opening: Float32, lips: Lips) -> tuple[OpeningReader, LipReader]:
-    few = _spread(seen, N_READER_CLIPS)
-    true = {clip.name: _mouths_and_params(clip) for clip in {*few, *_spread(seen, N_LIP_READER_CLIPS)}}
-    first = [true[clip.name] for clip in few]
-    reader = OpeningReader.fit(_joined([m for m, _ in first]), np.concatenate([p @ opening for _, p in first]))
-    second = [true[clip.name] for clip in _spread(seen, N_LIP_READER_CLIPS)]
-    return reader, LipReader.fit(_joined([m for m, _ in second]), np.concatenate([lips.at(p) for _, p in second]))
+    few, more = _spread(seen, N_READER_CLIPS), _spread(seen, N_LIP_READER_CLIPS)
+    true = {clip.name: (_mouths(frames), params) for clip, frames, params in read_clips(_union(few, more))}
+    if not true:
+        raise StudioError("None of the clips to learn from can be read.", GET_THE_DATA)
+    first, second = ([true[clip.name] for clip in clips if clip.name in true] for clips in (few, more))
+    return (
+        OpeningReader.fit(np.concatenate([m for m, _ in first]), np.concatenate([p @ opening for _, p in first])),
+        LipReader.fit(np.concatenate([m for m, _ in second]), np.concatenate([lips.at(p) for _, p in second])),
+    )
 
 
 def _spread(clips: Sequence[Clip], n: int) -> Sequence[Clip]:
     return clips[:: max(1, len(clips) // n)]
 
 
-def _joined(pictures: Sequence[UInt8]) -> UInt8:
-    return np.concatenate(pictures)
+def _union(a: Sequence[Clip], b: Sequence[Clip]) -> list[Clip]:
+    return sorted({*a, *b}, key=lambda clip: clip.name)
 
 
-def _mouths_and_params(clip: Clip) -> tuple[UInt8, Float32]:
-    mouths, params = np.stack([frame[MOUTH] for frame in read_frames(clip)]), read_params(clip)
-    n = min(len(mouths), len(params))
-    return mouths[:n], params[:n]
+def _mouths(frames: UInt8) -> UInt8:
+    return np.ascontiguousarray(frames[:, MOUTH[0], MOUTH[1]])
 
 
-def _test_clip(clip: Clip, opening: Float32, lip_reader: LipReader) -> TestClip:
-    frames = list(read_frames(clip))
-    params, samples = read_params(clip), read_audio(clip.folder / "audio.flac")
-    n = min(len(frames), len(params))
-    mouths = np.stack([frame[MOUTH] for frame in frames[:n]])
-    halves = np.stack([lower_half(frame) for frame in frames[:n]])
-    magnitudes = linear_magnitudes(samples).astype(np.float16)
-    scene = Scene(clip.name, magnitudes, halves, params[:n], is_true=True)
-    opening_mm = (params[:n] @ opening).astype(np.float32)
-    return TestClip(clip, samples, mouths, opening_mm, lip_reader.read(mouths), scene)
+def _test_clips(clips: Sequence[Clip], opening: Float32, lip_reader: LipReader) -> list[TestClip]:
+    """Those that can be read; the others are named in a line each."""
+    tests = []
+    for clip, frames, params in read_clips(clips):
+        try:
+            samples = read_audio(clip.folder / "audio.flac")
+        except AudioInputError as error:
+            log.warning("%s is left out: %s", clip.name, error)
+            continue
+        mouths = _mouths(frames)
+        halves = np.stack([lower_half(frame) for frame in frames])
+        scene = Scene(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_true=True)
+        opening_mm = (params @ opening).astype(np.float32)
+        tests.append(TestClip(clip, samples, mouths, opening_mm, lip_reader.read(mouths), scene))
+    if not tests:
+        raise StudioError("None of the clips to test on can be read.", GET_THE_DATA)
+    return tests
 
 
 def _voice_opening(recording: Recording, opening: Float32) -> Float32:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from avatar_app.studio.evaluate import markup, words
 from avatar_app.studio.evaluate.charts import Bar, bars, lines
 from avatar_app.studio.evaluate.compare import ABLATION_NUMBERS
+from avatar_app.studio.evaluate.contestants import TEACHER_ID
 from avatar_app.studio.evaluate.speed import ENGINES, WHOLE
 from avatar_app.studio.evaluate.words import Report
 
@@ -237,7 +238,8 @@ def ablation(report: Report) -> list[str]:
     high = {"mouth_psnr_db", "mouth_ssim", "opening_correlation", "confidence"}
     best = {}
     for column, key in enumerate(keys, start=1):
-        values = [(row[key], k) for k, row in enumerate(told["rows"]) if key in row]
+        # The teacher stands there for comparison, not as one of the ways to make a student.
+        values = [(row[key], k) for k, row in enumerate(told["rows"]) if key in row and row["name"] != TEACHER_ID]
         if key != "offset_pictures" and len(values) > 1:
             best[column] = max(values)[1] if key in high else min(values)[1]
     rows = [[row["name"], *(f"{row[key]:.3g}" if key in row else words.NONE for key in keys)] for row in told["rows"]]
