@@ -59,13 +59,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise StudioError(f"There is no checkpoint {path}.", "Check the path.") from error
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise StudioError(
-            f"The checkpoint {path} cannot be read: {str(error).splitlines()[0] if str(error) else 'it is cut short'}.",
+            f"The checkpoint {path} cannot be read: {_reason(error)}.",
             "Download it again; it must hold weights and nothing else.",
         ) from error
     inner = data.get("state_dict", data) if isinstance(data, Mapping) else None
     if not isinstance(inner, Mapping) or not all(isinstance(value, Tensor) for value in inner.values()):
         raise StudioError(f"The file {path} holds no network weights.", "Choose a checkpoint with a `state_dict`.")
     return {str(name).removeprefix(PARALLEL_PREFIX): value for name, value in inner.items()}
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, in words of ours where torch's would talk users into running its code."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is no checkpoint, or holds code besides weights"
+    return str(error).splitlines()[0].rstrip(".") if str(error) else "it is cut short"
 
 
 def _difference(net: nn.Module, weights: Mapping[str, Tensor]) -> str:
