@@ -82,7 +82,7 @@ def run(
         keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board)
         stack.callback(keeper.save_now)
         stack.callback(pipeline.stop)
-        window = _window(app, pipeline, keeper, board, list_mics or _device_mics)
+        window = _window(app, pipeline, keeper, board, list_mics or _device_mics, profile_paths)
         stack.callback(window.shut_down)
         _watch_mics(stack, window, is_real=list_mics is None)
         _hook_errors(stack, board)
@@ -134,13 +134,19 @@ def _device_mics() -> tuple[Device, ...]:
 
 
 def _window(
-    app: QApplication, pipeline: Pipeline, keeper: SettingsKeeper, board: NoticeBoard, list_mics: ListMics
+    app: QApplication,
+    pipeline: Pipeline,
+    keeper: SettingsKeeper,
+    board: NoticeBoard,
+    list_mics: ListMics,
+    paths: ProfilePaths,
 ) -> Window:
     app.setStyle("Fusion")
     icons = Icons(assets_dir())
     app.setWindowIcon(icons.app_icon())
     window: list[Window] = []
-    panel = Panel(catalogue(list_mics, assets_dir(), models_dir()), dialogs(lambda: window[0]))
+    choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir)
+    panel = Panel(choices, dialogs(lambda: window[0]))
     window.append(Window(pipeline, keeper, panel, icons, board, MonotonicClock()))
 
     def dress() -> None:

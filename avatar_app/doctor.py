@@ -84,7 +84,7 @@ def examine(
         _screen(),
         _microphones(),
         _avatars(),
-        _models(),
+        _models(paths),
         _latency(settings, paths),
     )
     for finding in itertools.chain.from_iterable(checks):
@@ -160,9 +160,10 @@ def _avatar(avatar_id: str) -> Iterator[Finding]:
     yield _ok("avatar", f"{avatar.spec.title}: {avatar.n_idle} idle pictures of {avatar.spec.size_px} px")
 
 
-def _models() -> Iterator[Finding]:
+def _models(paths: ProfilePaths) -> Iterator[Finding]:
     try:
-        folders = [find_model(model_id) for model_id in list_models()]
+        own = paths.models_dir
+        folders = [find_model(model_id, None, own) for model_id in list_models(None, own)]
     except UserError as error:
         yield _failed("model", error.what, error.what_to_do)
         return

@@ -122,7 +122,13 @@ def open_student(settings: Settings, profile: ProfilePaths) -> Student:
     Raises:
         ModelError: it cannot be used.
     """
-    student = load(settings.model, settings.precision, settings.engine, cache_dir=profile.cache_dir)
+    student = load(
+        settings.model,
+        settings.precision,
+        settings.engine,
+        user_dir=profile.models_dir,
+        cache_dir=profile.cache_dir,
+    )
     student.set_face(Avatar.load(student.spec.avatar_id).face_input(student.spec.size_px))
     return student
 
@@ -131,7 +137,7 @@ def choose_lookahead_ms(job: RenderJob, student: Student) -> int:
     """The model's look-ahead nearest to the wanted one, or its largest."""
     offered = student.spec.lookahead_ms
     wanted = job.lookahead_ms
-    return max(offered) if wanted is None else min(offered, key=lambda ms: abs(ms - wanted))
+    return max(offered) if wanted is None else student.spec.nearest_lookahead_ms(wanted)
 
 
 def choose_background(text: str | None, settings: Settings) -> Background:

@@ -47,7 +47,7 @@ class Options:
 Section = Callable[[Settings, ProfilePaths, Options], dict[str, Any]]
 
 SECTIONS: dict[str, Section] = {
-    "students": lambda settings, paths, options: students.measure(0.3 if options.is_quick else 1.0),
+    "students": lambda settings, paths, options: students.measure(0.3 if options.is_quick else 1.0, paths.models_dir),
     "latency": lambda settings, paths, options: live.latency(settings, paths, min(options.seconds, LATENCY_S)),
     "pacing": lambda settings, paths, options: live.pacing(settings, paths, options.seconds),
     "program": lambda settings, paths, options: live.program(settings, options.seconds),

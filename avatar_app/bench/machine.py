@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from avatar_app import __version__
+from avatar_app.live.student.ranking import cpu_name
 
 PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-contrib-python", "PySide6-Essentials")
 
@@ -27,15 +26,6 @@ def facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := package_version(name))},
     }
-
-
-def cpu_name() -> str:
-    """The processor's name, as well as the system knows it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def package_version(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from avatar_app.live.student import list_models, ranking
@@ -10,17 +11,16 @@ from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.registry import find_model
 
 
-def measure(seconds: float) -> dict[str, Any]:
-    """By model: every pair of engine and precision, and the fastest of them.
+def measure(seconds: float, user_dir: Path | None = None) -> dict[str, Any]:
+    """By model, the user's own included: every pair of engine and precision, and the fastest of them.
 
     Raises:
         ModelError: a model cannot be used.
     """
-    return {model_id: _model(model_id, seconds) for model_id in list_models()}
+    return {model_id: _model(find_model(model_id, None, user_dir), seconds) for model_id in list_models(None, user_dir)}
 
 
-def _model(model_id: str, seconds: float) -> dict[str, Any]:
-    folder = find_model(model_id)
+def _model(folder: Path, seconds: float) -> dict[str, Any]:
     spec = read_manifest(folder)
     found = ranking.measure(folder, seconds)
     running = [pair for pair in found.pairs if not pair.error]

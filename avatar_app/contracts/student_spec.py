@@ -68,6 +68,10 @@ class StudentSpec:
     provenance: Mapping[str, Any]
     quality: Mapping[str, Any]
 
+    def nearest_lookahead_ms(self, wanted_ms: int) -> int:
+        """The look-ahead of this model that is nearest to a wanted one; published networks know a single one."""
+        return min(self.lookahead_ms, key=lambda ms: abs(ms - wanted_ms))
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> StudentSpec:
         """Read a manifest.

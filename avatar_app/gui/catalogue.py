@@ -23,12 +23,14 @@ class Device(Protocol):
         ...
 
 
-def catalogue(list_mics: Callable[[], Iterable[Device]], assets: Path, models: Path) -> Catalogue:
+def catalogue(
+    list_mics: Callable[[], Iterable[Device]], assets: Path, models: Path, user_models: Path | None = None
+) -> Catalogue:
     """The catalogue of a machine."""
     return Catalogue(
         mics=lambda: mic_options(list_mics),
         avatars=lambda: avatar_options(assets),
-        models=lambda avatar_id: model_options(models, avatar_id),
+        models=lambda avatar_id: model_options(models, avatar_id, user_models),
     )
 
 
@@ -48,13 +50,17 @@ def avatar_options(assets: Path) -> tuple[Option, ...]:
     return tuple(sorted(options, key=lambda option: option.text.lower()))
 
 
-def model_options(models: Path, avatar_id: str) -> tuple[Option, ...]:
-    """The registered students that draw an avatar, the default first."""
+def model_options(models: Path, avatar_id: str, user_models: Path | None = None) -> tuple[Option, ...]:
+    """The students that draw an avatar: the default, the other registered ones, the user's own."""
     registry = _described(models / "registry.json") or {}
     ids = [str(name) for name in registry.get("models", ())]
     default = registry.get("default")
     ids.sort(key=lambda name: name != default)
-    found = (_described(models / name / "manifest.json") for name in ids)
+    files = [models / name / "manifest.json" for name in ids]
+    if user_models is not None:
+        own = sorted(user_models.glob("*/manifest.json"))
+        files += [file for file in own if file.parent.name not in ids and not file.parent.name.endswith(".unfinished")]
+    found = (_described(file) for file in files)
     return tuple(_option(data) for data in found if data is not None and data.get("avatar_id") == avatar_id)
 
 

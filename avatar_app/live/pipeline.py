@@ -168,7 +168,7 @@ class LivePipeline:
             engine=student.engine.engine if student else "",
             precision=student.engine.label if student else "",
             model=student.spec.id if student else "",
-            lookahead_ms=self._in_use.lookahead_ms,
+            lookahead_ms=self._used_lookahead_ms(self._in_use.lookahead_ms),
             n_dropped=speech.n_dropped + self._ring.n_lost,
             n_repeated=counts.n_repeated,
             n_missed=counts.n_missed,
@@ -187,7 +187,8 @@ class LivePipeline:
     def _apply_light(self, new: Settings) -> None:
         """Everything that takes effect at once."""
         old = self._in_use
-        self._speech.configure(new.fps, self._allowed_lookahead(new.lookahead_ms))
+        self._speech.configure(new.fps, new.lookahead_ms)
+        self._tell_lookahead(new.lookahead_ms)
         self._frame.set_fps(new.fps)
         if (old.fps, old.lookahead_ms) != (new.fps, new.lookahead_ms):
             self._meters.clear()
@@ -198,11 +199,20 @@ class LivePipeline:
         self._in_use = replace(new, **kept)
         self._set_background(new)
 
-    def _allowed_lookahead(self, lookahead_ms: int) -> int:
+    def _used_lookahead_ms(self, wanted_ms: int) -> int:
         """The model's look-ahead nearest to the wanted one."""
-        if self._student is None:
-            return lookahead_ms
-        return min(self._student.spec.lookahead_ms, key=lambda ms: abs(ms - lookahead_ms))
+        student = self._student
+        return wanted_ms if student is None else student.spec.nearest_lookahead_ms(wanted_ms)
+
+    def _tell_lookahead(self, wanted_ms: int) -> None:
+        """Say so when the model does not know the look-ahead that was asked for."""
+        student, used_ms = self._student, self._used_lookahead_ms(wanted_ms)
+        if student is None or used_ms == wanted_ms:
+            self._notices.clear("lookahead")
+            return
+        known = " and ".join(str(ms) for ms in student.spec.lookahead_ms)
+        text = f"The model {student.spec.title} listens {used_ms} ms ahead, not {wanted_ms} ms: it learned {known} ms."
+        self._notices.post(Notice("lookahead", Level.INFO, text, "Choose another model for the other look-aheads."))
 
     def _set_background(self, new: Settings) -> None:
         try:
@@ -238,14 +248,20 @@ class LivePipeline:
         """Load the wanted model; the one in use goes on drawing meanwhile, and stays when loading fails."""
         wanted = self._wanted
         try:
-            student = load(wanted.model, wanted.precision, wanted.engine, cache_dir=self._profile.cache_dir)
+            student = load(
+                wanted.model,
+                wanted.precision,
+                wanted.engine,
+                user_dir=self._profile.models_dir,
+                cache_dir=self._profile.cache_dir,
+            )
             student.set_face(self._face_for(student.spec))
         except UserError as error:
             self._notices.post(Notice.from_error("model", error))
             return
         self._notices.clear("model")
         self._student = student
-        self._speech.configure(wanted.fps, self._allowed_lookahead(wanted.lookahead_ms))
+        self._tell_lookahead(wanted.lookahead_ms)
         self._speech.set_student(student)
         self._in_use = replace(self._in_use, **{name: getattr(wanted, name) for name in STUDENT_FIELDS})
         if "auto" in (wanted.precision, wanted.engine):
@@ -262,7 +278,7 @@ class LivePipeline:
         if self._measuring is not None or ranking.read(spec, self._profile.cache_dir) is not None:
             return
         log.info("measuring engines and precisions for %s", spec.id)
-        self._measuring = ranking.start_measuring(spec.id, self._profile.cache_dir)
+        self._measuring = ranking.start_measuring(spec.id, self._profile.cache_dir, user_dir=self._profile.models_dir)
 
     def _use_measured(self, done: subprocess.Popen[str]) -> None:
         """The measurement ended: open the model again, now as what is fastest."""

@@ -101,7 +101,10 @@ class SpeechPart:
         self._new_student.put(student)
 
     def configure(self, fps: int, lookahead_ms: int) -> None:
-        """Set frame rate and look-ahead; both take effect at the next block."""
+        """Set frame rate and look-ahead; both take effect at the next block.
+
+        A student that does not know this look-ahead uses its nearest one.
+        """
         self._config = (fps, lookahead_ms)
 
     def run(self, ring: Callable[[], Ring[AudioBlock]]) -> Callable[[threading.Event], None]:
@@ -160,28 +163,33 @@ class SpeechPart:
 
     def _draw_due(self, columns: MelColumns) -> None:
         self._history.append(columns.columns)
-        if self._grid != self._config:
-            self._start_grid()
-        newest_due = self._newest_due()
+        fps, lookahead_ms = self._used_config()
+        if self._grid != (fps, lookahead_ms):
+            self._start_grid(fps, lookahead_ms)
+        newest_due = self._newest_due(fps, lookahead_ms)
         if newest_due < self._next_frame:
             return
         n_skipped = newest_due - self._next_frame
         self._next_frame = newest_due + 1
-        self._draw(newest_due, n_skipped)
+        self._draw(newest_due, n_skipped, fps, lookahead_ms)
 
-    def _start_grid(self) -> None:
+    def _used_config(self) -> tuple[int, int]:
+        """Frame rate, and the look-ahead that the student in use knows: it may have been adopted just now."""
+        fps, wanted_ms = self._config
+        student = self._student
+        return fps, wanted_ms if student is None else student.spec.nearest_lookahead_ms(wanted_ms)
+
+    def _start_grid(self, fps: int, lookahead_ms: int) -> None:
         """Begin at the newest frame that the sound heard so far allows, so that a change leaves no gap."""
-        self._grid = self._config
-        self._next_frame = max(0, self._newest_due())
+        self._grid = (fps, lookahead_ms)
+        self._next_frame = max(0, self._newest_due(fps, lookahead_ms))
 
-    def _newest_due(self) -> int:
+    def _newest_due(self, fps: int, lookahead_ms: int) -> int:
         """Number of the newest frame whose window is complete (-1: none yet)."""
-        fps, lookahead_ms = self._config
         t_known_s = (self._history.n_columns - 0.5) / MEL.columns_per_s - lookahead_ms / 1000
         return int(np.floor(t_known_s * fps + 1e-6))
 
-    def _draw(self, frame: int, n_skipped: int) -> None:
-        fps, lookahead_ms = self._config
+    def _draw(self, frame: int, n_skipped: int, fps: int, lookahead_ms: int) -> None:
         t_frame_s = frame / fps
         weight = self._weight(t_frame_s, lookahead_ms)
         student, pixels = self._student, None

@@ -55,6 +55,12 @@ class ProfilePaths:
         return self.dir / "cache" if self.dir else Path(platformdirs.user_cache_dir(APP_NAME, appauthor=False))
 
     @property
+    def models_dir(self) -> Path:
+        """Models that the user made or imported; they stand beside the shipped ones and are never the default."""
+        base = self.dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+        return base / "models"
+
+    @property
     def log_dir(self) -> Path:
         """Log files."""
         return self.dir / "log" if self.dir else Path(platformdirs.user_log_dir(APP_NAME, appauthor=False))

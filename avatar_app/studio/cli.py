@@ -41,6 +41,8 @@ COMMANDS = (
     Command(("distil", "student"), "avatar_app.studio.distil.student", "the student learns from the teacher"),
     Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
             ("torch", "onnx")),
+    Command(("import-wav2lip",), "avatar_app.studio.publish.import_wav2lip",
+            "make a model of a published checkpoint that you have", ("torch", "onnx")),
     Command(("evaluate",), "avatar_app.studio.evaluate.cli", "quality of a model on held-out clips"),
 )  # fmt: skip
 

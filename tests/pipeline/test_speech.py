@@ -1,5 +1,7 @@
 """The speech thread's work on a manual clock, with the real mel and gate and a student that tells what it saw."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from avatar_app.live.mel import melspectrogram
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.speech import MelHistory, SpeechPart
 from avatar_app.settings.paths import demo_sample
-from tests.fakes.student import FakeStudent
+from tests.fakes.student import FakeStudent, fake_spec
 
 T_START_NS = 7 * NS_PER_S
 
@@ -150,3 +152,15 @@ def test_mel_history_when_it_wraps_then_windows_stay_true():
         newest = history.n_columns - 1
         if newest >= 20:
             np.testing.assert_array_equal(history.window(newest - 2, 16), columns[:, newest - 17 : newest - 1])
+
+
+def test_lookahead_when_the_student_knows_another_one_then_its_nearest_is_used(speech):
+    """A published network listens 160 ms ahead and nothing else; one that takes over at any moment stays in step."""
+    bench = Bench(lookahead_ms=80)
+    single = FakeStudent(dataclasses.replace(fake_spec(), lookahead_ms=(160,)))
+    many = FakeStudent()
+    for student in (single, many):
+        bench.part.set_student(student)
+        bench.feed(speech[: 16_000 * 2])
+    assert set(single.lookaheads_ms) == {160}
+    assert set(many.lookaheads_ms) == {80}

@@ -140,10 +140,10 @@ def folder(tmp_path, source, exact, feeds, calibration):
     int8 = qdq.to_int8(exact, calibration, nodes)
     graphs = {"fp32": exact, "fp16": quantize.to_fp16(exact), "int8": int8, "mixed": int8}
     for name, graph in graphs.items():
-        package._save_graph(source, graph, tmp_path / f"student-{name}.onnx")
+        package.save_graph(source, graph, tmp_path / f"student-{name}.onnx")
     golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:4]], None)
     golden.save(tmp_path / "golden.npz")
-    package._save_manifest(tmp_path, package._manifest(source, tmp_path, {"note": "test"}))
+    package.save_manifest(tmp_path, package.manifest_of(source, tmp_path, {"note": "test"}))
     return tmp_path, golden
 
 

@@ -70,7 +70,7 @@ def within_budget(spec: StudentSpec) -> tuple[Precision, ...]:
 
 def machine_key(spec: StudentSpec) -> str:
     """Changes when the model, the processor or an engine does: then the ranking is measured again."""
-    facts = [platform.machine(), platform.system(), _cpu_name(), os.cpu_count(), *map(_version, PACKAGES)]
+    facts = [platform.machine(), platform.system(), cpu_name(), os.cpu_count(), *map(_version, PACKAGES)]
     facts += [f"{p.value}:{file.sha256}" for p, file in sorted(spec.files.items(), key=lambda item: item[0].value)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -115,7 +115,9 @@ def measure(folder: Path, seconds: float = MEASURE_S) -> Ranking:
     return Ranking(tuple(_measure_pair(folder, spec, engine, precision, seconds) for engine, precision in pairs))
 
 
-def start_measuring(model_id: str, cache_dir: Path, models_dir: Path | None = None) -> subprocess.Popen[str]:
+def start_measuring(
+    model_id: str, cache_dir: Path, models_dir: Path | None = None, user_dir: Path | None = None
+) -> subprocess.Popen[str]:
     """Measure a model in a process of its own, of low priority, that remembers the ranking and ends.
 
     A child, so that an engine that crashes takes nothing with it, and that the memory of engines that are not chosen
@@ -128,6 +130,8 @@ def start_measuring(model_id: str, cache_dir: Path, models_dir: Path | None = No
     arguments = [sys.executable, "-c", code, "--model", model_id, "--cache-dir", str(cache_dir)]
     if models_dir is not None:
         arguments += ["--models-dir", str(models_dir)]
+    if user_dir is not None:
+        arguments += ["--user-dir", str(user_dir)]
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own interpreter and code
 
 
@@ -139,11 +143,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="")
     parser.add_argument("--cache-dir", type=Path, required=True)
     parser.add_argument("--models-dir", type=Path)
+    parser.add_argument("--user-dir", type=Path)
     parser.add_argument("--seconds", type=float, default=MEASURE_S)
     arguments = parser.parse_args(argv)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(5)
-    folder = find_model(arguments.model, arguments.models_dir)
+    folder = find_model(arguments.model, arguments.models_dir, arguments.user_dir)
     write(read_manifest(folder), arguments.cache_dir, measure(folder, arguments.seconds))
     return 0
 
@@ -188,9 +193,10 @@ def _version(package: str) -> str:
         return ""
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's name, as well as the system knows it."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    return platform.processor()
+    return platform.processor() or platform.machine()

@@ -128,6 +128,7 @@ def load(
     engine: str = AUTO,
     *,
     models_dir: Path | None = None,
+    user_dir: Path | None = None,
     n_threads: int = 1,
     cache_dir: Path | None = None,
 ) -> Student:
@@ -141,13 +142,14 @@ def load(
         precision: of the published graph; "auto" is the fastest within the model's quality budget.
         engine: one of `engine.ENGINES`, or "auto".
         models_dir: where the models lie; None means the shipped ones.
+        user_dir: where the user's own models lie, if any.
         n_threads: that the engine may use for one picture.
         cache_dir: where the ranking lies; None means that none is used.
 
     Raises:
         ModelError: the model is not there or damaged, or no engine runs it as asked.
     """
-    folder = find_model(model_id, models_dir)
+    folder = find_model(model_id, models_dir, user_dir)
     spec = read_manifest(folder)
     pairs = _pairs(spec, _precision(precision), engine, cache_dir)
     for engine_name, chosen in pairs[:-1]:

@@ -1,4 +1,7 @@
-"""`avatar-app studio evaluate`: the quality of a registered student, as JSON."""
+"""`avatar-app studio evaluate`: the quality of one model as JSON, or of several, and their teacher, as a page.
+
+With --model, JSON of one model. With --models, a folder with index.html, report.json and films side by side.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,115 @@ import argparse
 import json
 import logging
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from avatar_app.contracts.errors import UserError
+import torch
+
+from avatar_app.contracts.errors import OutputError, UserError
 from avatar_app.live.frame import Avatar
 from avatar_app.live.student import load
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.studio.evaluate import contestants
+from avatar_app.studio.evaluate.compare import Plan, compare, read_ablation
+from avatar_app.studio.evaluate.contestants import Contestant
+from avatar_app.studio.evaluate.page import render
 from avatar_app.studio.evaluate.report import evaluate, load_test_data
+from avatar_app.studio.evaluate.speed import N_ROUNDS
+from avatar_app.studio.nets.expert import load_expert
+from avatar_app.studio.nets.teacher import load_teacher
 
 log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio evaluate`."""
-    parser = argparse.ArgumentParser(prog="avatar-app studio evaluate", description=__doc__)
-    parser.add_argument("--model", default="", help="a registered model (default: the default one)")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/")
-    parser.add_argument("--out", type=Path, help="JSON file (default: standard output)")
-    arguments = parser.parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    torch.set_num_threads(1)
     try:
-        student = load(arguments.model, arguments.precision)
-        student.set_face(Avatar.load(student.spec.avatar_id).face_input(student.spec.size_px))
-        report = evaluate(student, load_test_data(arguments.data))
+        return _write_report(arguments) if arguments.models else _print_one(arguments)
     except UserError as error:
         log.error("%s", error)
         return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The flags."""
+    parser = argparse.ArgumentParser(
+        prog="avatar-app studio evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="", help="one registered model (default: the default one), as JSON")
+    parser.add_argument("--precision", default="auto", help="of --model")
+    parser.add_argument("--models", nargs="+", metavar="ID", help="registered models, compared on a page")
+    parser.add_argument("--teacher", type=Path, metavar="DIR", help="`best` folder of the teacher's run")
+    parser.add_argument("--expert", type=Path, metavar="DIR", help="`best` folder of an expert that only judges")
+    parser.add_argument("--ablation", type=Path, metavar="FILE", help="JSON table of runs to print as well")
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/")
+    parser.add_argument("--out", type=Path, help="JSON file (default: standard output); with --models a folder")
+    parser.add_argument("--models-dir", type=Path, help="where the models lie (default: where the program looks)")
+    parser.add_argument("--profile-dir", type=Path, metavar="DIR", help="as of the other commands")
+    quick = parser.add_argument_group("for a first impression")
+    quick.add_argument("--clips", type=int, metavar="N", help="only so many held-out clips")
+    quick.add_argument("--voices", type=int, metavar="N", help="only so many held-out voices")
+    quick.add_argument("--noises", type=int, metavar="N", help="only so many noises, silence first")
+    quick.add_argument("--rounds", type=int, default=N_ROUNDS, metavar="N", help=f"of timing ({N_ROUNDS})")
+    quick.add_argument("--lookaheads", type=int, nargs="+", metavar="MS", help="only these")
+    quick.add_argument("--no-videos", action="store_true", help="no films")
+    return parser
+
+
+def _print_one(arguments: argparse.Namespace) -> int:
+    user_dir = ProfilePaths(arguments.profile_dir).models_dir
+    student = load(arguments.model, arguments.precision, models_dir=arguments.models_dir, user_dir=user_dir)
+    student.set_face(Avatar.load(student.spec.avatar_id).face_input(student.spec.size_px))
+    data = load_test_data(arguments.data, arguments.clips, arguments.voices, arguments.noises)
+    expert = load_expert(arguments.expert) if arguments.expert else None
+    report = evaluate(student, data, arguments.lookaheads, expert, log.info)
     text = json.dumps({"schema": 1, "model": student.spec.id, "engine": student.engine.label, **report}, indent=2)
     if arguments.out:
         arguments.out.write_text(text + "\n", encoding="utf-8")
     else:
         print(text)  # noqa: T201
     return 0
+
+
+def _write_report(arguments: argparse.Namespace) -> int:
+    out: Path = arguments.out or Path("report")
+    plan = Plan(
+        n_rounds=max(1, arguments.rounds),
+        lookaheads_ms=tuple(arguments.lookaheads) if arguments.lookaheads else None,
+        has_videos=not arguments.no_videos,
+        ablation=read_ablation(arguments.ablation) if arguments.ablation else None,
+    )
+    expert = load_expert(arguments.expert) if arguments.expert else None
+    with ExitStack() as stack:
+        compared = _contestants(arguments, stack)
+        data = load_test_data(arguments.data, arguments.clips, arguments.voices, arguments.noises)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            found, shown = compare(compared, data, expert, plan, out)
+            (out / "report.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            (out / "index.html").write_text(render(found, shown), encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(f"The report cannot be written to {out}: {reason}.", "Choose another --out.") from error
+    print(out / "index.html")  # noqa: T201
+    return 0
+
+
+def _contestants(arguments: argparse.Namespace, stack: ExitStack) -> list[Contestant]:
+    """The teacher first, then the students in the order in which they were named."""
+    user_dir = ProfilePaths(arguments.profile_dir).models_dir
+    names = dict.fromkeys(arguments.models)
+    students = [contestants.registered(name, arguments.models_dir, user_dir) for name in names]
+    if arguments.teacher is None:
+        return students
+    net = load_teacher(arguments.teacher).wav2lip().eval()
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="avatar-app-teacher-"))
+    return [contestants.teacher(net, Path(folder)), *students]
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ HALF_PICTURE_SAMPLES = LIVE_RATE_HZ // FPS // 2
 TAIL_SAMPLES = LIVE_RATE_HZ // 2
 # Lips and teeth, in pixels of the 256 px crop: where pictures are compared.
 MOUTH = (slice(164, 244), slice(80, 176))
+# All that a student may draw: the lower half of the crop.
+HALF_TOP_PX = CROP_PX // 2
+MOUTH_IN_HALF = (slice(164 - HALF_TOP_PX, 244 - HALF_TOP_PX), slice(80, 176))
 
 _NEVER = threading.Event()
 
@@ -44,12 +47,26 @@ def drawn_mouths(student: Student, samples: Float32, lookahead_ms: int, rest: UI
     Returns:
         (n_pictures, 80, 96, 3) uint8 BGR: `MOUTH` of the crop at (k + 0.5) / 25 s.
     """
+    return _drawn(student, samples, lookahead_ms, rest, MOUTH)
+
+
+def drawn_halves(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8) -> UInt8:
+    """The same, but the whole lower half of the crop: (n_pictures, 128, 256, 3) uint8 BGR."""
+    return _drawn(student, samples, lookahead_ms, rest, (slice(HALF_TOP_PX, CROP_PX), slice(0, CROP_PX)))
+
+
+def mouths_of(halves: UInt8) -> UInt8:
+    """Lips and teeth, (n, 80, 96, 3), of lower halves (n, 128, 256, 3)."""
+    return np.ascontiguousarray(halves[:, MOUTH_IN_HALF[0], MOUTH_IN_HALF[1]])
+
+
+def _drawn(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8, part: tuple[slice, slice]) -> UInt8:
     n_pictures = len(samples) * FPS // LIVE_RATE_HZ
     padded = np.concatenate((samples[HALF_PICTURE_SAMPLES:], np.zeros(TAIL_SAMPLES, np.float32)))
     drawn: dict[int, UInt8] = {}
     for patch in _patches(student, padded, lookahead_ms):
-        drawn.setdefault(patch.index, _in_crop(patch, rest)[MOUTH])
-    still = rest[MOUTH]
+        drawn.setdefault(patch.index, _in_crop(patch, rest)[part])
+    still = rest[part]
     return np.stack([drawn.get(k, still) for k in range(n_pictures)])
 
 

@@ -3,146 +3,140 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.packets import LIVE_RATE_HZ
-from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.student import Student
-from avatar_app.studio.data import noises
-from avatar_app.studio.data.clips import FPS, Clip, read_frames, read_params, rest_picture, still_clips
-from avatar_app.studio.data.mouth import curves_of, lip_opening_mm
-from avatar_app.studio.data.speech_corpus import Recording, librispeech_recordings
-from avatar_app.studio.evaluate.mouths import MOUTH, drawn_mouths
-from avatar_app.studio.evaluate.scores import OpeningReader, correlation, motion, psnr_db, ssim
+from avatar_app.studio.data.clips import FPS
+from avatar_app.studio.data.scenes import SIZE_PX, TOP_PX, Scene
+from avatar_app.studio.evaluate.held_out import TestClip, TestData, load_test_data
+from avatar_app.studio.evaluate.landmarks import distance_px
+from avatar_app.studio.evaluate.mouths import drawn_halves, drawn_mouths, mouths_of
+from avatar_app.studio.evaluate.scores import correlation, jitter, motion, psnr_db, ssim
+from avatar_app.studio.evaluate.sync import distances, moving, scores
+from avatar_app.studio.nets.expert import SyncExpert
+
+__all__ = ["TestData", "clip_psnr_db", "evaluate", "load_test_data", "sync_scores"]
 
 log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
-N_READER_CLIPS = 4
-CURVE_HZ = 100
-NOISE_SEED = 11
+BY_NAME = ("clips", "voices", "noises")
+MEANS = ("mouth_psnr_db", "mouth_ssim", "opening_correlation", "mouth_lmd_px", "jitter")
 
 
-@dataclass(frozen=True)
-class TestData:
-    """What nobody trained on.
-
-    Attributes:
-        clips: name, samples, true mouths (n, 80, 96, 3), lip gap in mm (n,), for each test clip.
-        voices: name, samples, lip gap in mm at 25 Hz, for each real speaker of the test split.
-        rest: (256, 256, 3) uint8 BGR.
-        reader: reads the lip gap from pictures.
-    """
-
-    clips: Sequence[tuple[str, Float32, UInt8, Float32]]
-    voices: Sequence[tuple[str, Float32, Float32]]
-    rest: UInt8
-    reader: OpeningReader
-
-
-def load_test_data(data: Path) -> TestData:
-    """Read the held-out clips and voices.
-
-    Raises:
-        StudioError: something in the folder is missing.
-        AudioInputError: a sound cannot be read.
-    """
-    nova = data / "nova"
-    opening = lip_opening_mm(nova / "rig.npz")
-    clips = still_clips(nova)
-    seen = [clip for clip in clips if clip.is_train]
-    pairs = [_true_mouths(clip, opening) for clip in seen[:: max(1, len(seen) // N_READER_CLIPS)]]
-    reader = OpeningReader.fit(np.concatenate([m for m, _ in pairs]), np.concatenate([o for _, o in pairs]))
-    unseen = [clip for clip in clips if not clip.is_train]
-    test = [(clip.name, read_audio(clip.folder / "audio.flac"), *_true_mouths(clip, opening)) for clip in unseen]
-    recordings = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split != "train"]
-    voices = [(r.name, read_audio(r.file), _voice_opening(r, opening)) for r in recordings]
-    return TestData(test, voices, rest_picture(seen), reader)
-
-
-def evaluate(student: Student, data: TestData, lookaheads_ms: Sequence[int] | None = None) -> dict[str, Any]:
+def evaluate(
+    student: Student,
+    data: TestData,
+    lookaheads_ms: Sequence[int] | None = None,
+    expert: SyncExpert | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
     """Every number, by look-ahead.
 
+    Args:
+        student: opened, and shown its face.
+        data: what nobody trained on.
+        lookaheads_ms: of the student; all when None.
+        expert: judges sync; no sync numbers without one.
+        tell: hears of every look-ahead that is done.
+
     Returns:
-        `lookahead_<ms>`: `mouth_psnr_db`, `mouth_ssim`, `opening_correlation` on the clips, each again by clip under
-        `clips`; `voices_correlation` on real speakers never met, by voice under `voices`; `noise_motion_ratio`:
-        motion in silence and noise against that in speech.
+        `lookahead_<ms>`: `mouth_psnr_db`, `mouth_ssim`, `opening_correlation`, `mouth_lmd_px`, `jitter` on the clips
+        and, with an expert, `sync`, each again by clip under `clips`; `voices_correlation` on real speakers never met,
+        by voice under `voices`; `noise_motion_ratio`: motion in silence and noise against that in speech, by sound
+        under `noises`.
     """
     report = {}
     for ms in lookaheads_ms or student.spec.lookahead_ms:
-        report[f"lookahead_{ms}"] = _at_lookahead(student, data, ms)
-        log.info(
-            "look-ahead %d ms: %s",
-            ms,
-            {k: v for k, v in report[f"lookahead_{ms}"].items() if k != "clips" and k != "voices"},
-        )
+        found = report[f"lookahead_{ms}"] = _at_lookahead(student, data, ms, expert)
+        log.debug("look-ahead %d ms: %s", ms, {k: v for k, v in found.items() if k not in BY_NAME})
+        if tell is not None:
+            tell(f"{student.spec.id}, look-ahead {ms} ms")
     return report
 
 
 def clip_psnr_db(student: Student, data: TestData, lookahead_ms: int) -> float:
     """Mouth PSNR on the held-out clips alone; quick."""
-    drawn = [drawn_mouths(student, sound, lookahead_ms, data.rest) for _, sound, _, _ in data.clips]
-    pairs = zip(drawn, (true for _, _, true, _ in data.clips), strict=True)
+    drawn = [drawn_mouths(student, test.samples, lookahead_ms, data.rest) for test in data.clips]
+    pairs = zip(drawn, (test.mouths for test in data.clips), strict=True)
     return float(np.mean([psnr_db(*_same_length(a, b)) for a, b in pairs]))
 
 
-def _at_lookahead(student: Student, data: TestData, ms: int) -> dict[str, Any]:
-    clips, moved = {}, []
-    for name, sound, true, opening_mm in data.clips:
-        drawn, shown = _same_length(drawn_mouths(student, sound, ms, data.rest), true)
-        moved.append(motion(drawn))
-        clips[name] = {
-            "mouth_psnr_db": round(psnr_db(drawn, shown), 2),
-            "mouth_ssim": round(ssim(drawn, shown), 4),
-            "opening_correlation": round(correlation(data.reader.read(drawn), opening_mm[: len(drawn)]), 3),
-        }
-    voices = {name: _voice_correlation(student, data, sound, opening, ms) for name, sound, opening in data.voices}
+def sync_scores(found: Sequence[Float32]) -> dict[str, Any]:
+    """What (n, 31) distances of one scene, or of several, say: offset in pictures and ms, distance, confidence."""
+    rows = [rows for rows in found if len(rows)]
+    if not rows:
+        return {}
+    told = scores(np.concatenate(rows))
     return {
-        **{key: round(float(np.mean([c[key] for c in clips.values()])), 4) for key in next(iter(clips.values()))},
-        "voices_correlation": round(float(np.mean(list(voices.values()))), 4),
-        "noise_motion_ratio": round(_noise_motion(student, data, ms) / max(float(np.mean(moved)), 1e-9), 4),
+        "offset_pictures": told.offset_pictures,
+        "offset_ms": told.offset_pictures * 1000 // FPS,
+        "distance": round(told.distance, 4),
+        "confidence": round(told.confidence, 4),
+    }
+
+
+def expert_distances(expert: SyncExpert, scene: Scene) -> Float32:
+    """(n, 31) distances of the pictures in which the true mouth speaks."""
+    return np.asarray(distances(expert, scene)[moving(scene)])
+
+
+def _at_lookahead(student: Student, data: TestData, ms: int, expert: SyncExpert | None) -> dict[str, Any]:
+    clips, moved, heard = {}, [], []
+    for test in data.clips:
+        halves = drawn_halves(student, test.samples, ms, data.rest)[: len(test.mouths)]
+        mouths = mouths_of(halves)
+        moved.append(motion(mouths))
+        clips[test.name] = _clip_scores(mouths, test, data)
+        if expert is not None:
+            heard.append(expert_distances(expert, _drawn_scene(test.scene, halves)))
+            clips[test.name]["sync"] = sync_scores(heard[-1:])
+    voices = {name: _voice_correlation(student, data, sound, opening, ms) for name, sound, opening in data.voices}
+    in_speech = max(float(np.mean(moved)), 1e-9)
+    noises = {name: motion(drawn_mouths(student, sound, ms, data.rest)) / in_speech for name, sound in data.noises}
+    return {
+        **{key: round(float(np.mean([c[key] for c in clips.values()])), 4) for key in MEANS},
+        **({"sync": sync_scores(heard)} if heard else {}),
+        **({"voices_correlation": round(float(np.mean(list(voices.values()))), 4)} if voices else {}),
+        "noise_motion_ratio": round(float(np.mean(list(noises.values()))), 4),
+        "silence_motion_ratio": round(noises["silence"], 4),
         "clips": clips,
         "voices": voices,
+        "noises": {name: round(ratio, 4) for name, ratio in noises.items()},
     }
+
+
+def _clip_scores(mouths: UInt8, test: TestClip, data: TestData) -> dict[str, Any]:
+    drawn, shown = _same_length(mouths, test.mouths)
+    n = len(drawn)
+    return {
+        "mouth_psnr_db": round(psnr_db(drawn, shown), 2),
+        "mouth_ssim": round(ssim(drawn, shown), 4),
+        "opening_correlation": round(correlation(data.reader.read(drawn), test.opening_mm[:n]), 3),
+        "mouth_lmd_px": round(distance_px(data.lip_reader.read(drawn), test.lips_px[:n]), 3),
+        "jitter": round(jitter(drawn, shown), 3),
+    }
+
+
+def _drawn_scene(scene: Scene, halves: UInt8) -> Scene:
+    """The clip with what a student draws, as small as a sync expert looks at it."""
+    size = (SIZE_PX, SIZE_PX - TOP_PX)
+    pictures = np.stack([cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in halves])
+    return replace(scene, pictures=pictures, mouth=scene.mouth[: len(pictures)])
 
 
 def _voice_correlation(student: Student, data: TestData, sound: Float32, opening_mm: Float32, ms: int) -> float:
     read = data.reader.read(drawn_mouths(student, sound, ms, data.rest))
     n = min(len(read), len(opening_mm))
     return round(correlation(read[:n], opening_mm[:n]), 3)
-
-
-def _noise_motion(student: Student, data: TestData, ms: int) -> float:
-    """Mean motion over silence and every kind of noise."""
-    rng = np.random.default_rng(NOISE_SEED)
-    sounds = [
-        np.zeros(5 * LIVE_RATE_HZ, np.float32),
-        *(sound[: 10 * LIVE_RATE_HZ] for _, sound in noises.all_noises(rng)),
-    ]
-    return float(np.mean([motion(drawn_mouths(student, sound, ms, data.rest)) for sound in sounds]))
-
-
-def _true_mouths(clip: Clip, opening: Float32) -> tuple[UInt8, Float32]:
-    frames = np.stack([frame[MOUTH] for frame in read_frames(clip)])
-    params = read_params(clip)
-    n = min(len(frames), len(params))
-    return frames[:n], (params[:n] @ opening).astype(np.float32)
-
-
-def _voice_opening(recording: Recording, opening: Float32) -> Float32:
-    """Lip gap in mm at the middle of every twenty-fifth of a second."""
-    n_values = int(recording.phones[-1].end_s * CURVE_HZ)
-    curve = curves_of(recording.phones, n_values) @ opening
-    step = CURVE_HZ // FPS
-    return curve[step // 2 :: step].astype(np.float32)
 
 
 def _same_length(a: UInt8, b: UInt8) -> tuple[UInt8, UInt8]:

@@ -61,18 +61,19 @@ class OpeningReader:
     @classmethod
     def fit(cls, mouths: UInt8, opening_mm: Float32) -> OpeningReader:
         """Fit to (n, h, w, 3) pictures and their (n,) lip gaps, by ridge regression."""
-        features = _features(mouths)
+        features = features_of(mouths)
         gram = features.T @ features + RIDGE * np.eye(features.shape[1])
         weight: NDArray[np.float64] = np.linalg.solve(gram, features.T @ opening_mm).astype(np.float64)
         return cls(weight)
 
     def read(self, mouths: UInt8) -> NDArray[np.float64]:
         """Lip gap in millimetres of (n, h, w, 3) pictures."""
-        opening: NDArray[np.float64] = _features(mouths) @ self.weight
+        opening: NDArray[np.float64] = features_of(mouths) @ self.weight
         return opening
 
 
-def _features(mouths: UInt8) -> NDArray[np.float64]:
+def features_of(mouths: UInt8) -> NDArray[np.float64]:
+    """What readers look at: (n, h, w, 3) pictures, small, as rows that end with a one."""
     small = np.stack([cv2.resize(m, READ_SIZE, interpolation=cv2.INTER_AREA) for m in mouths])
     flat = small.reshape(len(mouths), -1).astype(np.float64) / 255
     return np.concatenate((flat, np.ones((len(flat), 1))), axis=1)

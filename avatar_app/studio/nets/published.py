@@ -27,7 +27,15 @@ def load_published(path: Path | str, net: Net) -> Net:
     Raises:
         StudioError: the file is missing, is no checkpoint, or belongs to another network.
     """
-    weights = _weights(Path(path))
+    return fill(net, read_weights(Path(path)), path)
+
+
+def fill(net: Net, weights: Mapping[str, Tensor], path: Path | str) -> Net:
+    """Give a network the weights that were read from `path`, and set it to evaluation.
+
+    Raises:
+        StudioError: a name or a shape differs.
+    """
     try:
         net.load_state_dict(weights, strict=True)
     except RuntimeError as error:
@@ -38,7 +46,12 @@ def load_published(path: Path | str, net: Net) -> Net:
     return net.eval()
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint by their published names, whatever they are wrapped in.
+
+    Raises:
+        StudioError: the file is missing, or holds no weights.
+    """
     try:
         # weights_only: a checkpoint is somebody else's pickle and may carry no code.
         data = torch.load(path, map_location="cpu", weights_only=True)
@@ -46,13 +59,20 @@ def _weights(path: Path) -> dict[str, Tensor]:
         raise StudioError(f"There is no checkpoint {path}.", "Check the path.") from error
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise StudioError(
-            f"The checkpoint {path} cannot be read: {str(error).splitlines()[0] if str(error) else 'it is cut short'}.",
+            f"The checkpoint {path} cannot be read: {_reason(error)}.",
             "Download it again; it must hold weights and nothing else.",
         ) from error
     inner = data.get("state_dict", data) if isinstance(data, Mapping) else None
     if not isinstance(inner, Mapping) or not all(isinstance(value, Tensor) for value in inner.values()):
         raise StudioError(f"The file {path} holds no network weights.", "Choose a checkpoint with a `state_dict`.")
     return {str(name).removeprefix(PARALLEL_PREFIX): value for name, value in inner.items()}
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, in words of ours where torch's would talk users into running its code."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is no checkpoint, or holds code besides weights"
+    return str(error).splitlines()[0].rstrip(".") if str(error) else "it is cut short"
 
 
 def _difference(net: nn.Module, weights: Mapping[str, Tensor]) -> str:

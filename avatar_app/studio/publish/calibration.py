@@ -40,10 +40,11 @@ def calibration_feeds(source: Source, data: Path, face: Float32 | None, rng: np.
         mel = melspectrogram(read_audio(voices[number].file))
         starts = rng.integers(0, mel.shape[1] - source.n_mel_columns, WINDOWS_PER_VOICE)
         windows += [mel[:, start : start + source.n_mel_columns] for start in starts]
-    return [feed(window, k % len(LOOKAHEADS_MS), features) for k, window in enumerate(windows)]
+    n_heads = len(source.lookahead_ms)
+    return [feed(window, k % n_heads, features, n_heads) for k, window in enumerate(windows)]
 
 
-def feed(window: Float32, head: int, features: Feed) -> Feed:
-    """All inputs for one (80, W) window and one look-ahead; a graph takes those that it has."""
-    one_hot = np.eye(len(LOOKAHEADS_MS), dtype=np.float32)[head : head + 1]
+def feed(window: Float32, head: int, features: Feed, n_heads: int = len(LOOKAHEADS_MS)) -> Feed:
+    """All inputs for one (80, W) window and one of its look-aheads; a graph takes those that it has."""
+    one_hot = np.eye(n_heads, dtype=np.float32)[head : head + 1]
     return {"mel": np.ascontiguousarray(window, dtype=np.float32)[None, None], "lookahead": one_hot, **features}

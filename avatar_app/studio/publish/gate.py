@@ -16,7 +16,6 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.ranking import BUDGET_DB
 from avatar_app.live.student.student import Student, open_student
-from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.publish.calibration import feed
 from avatar_app.studio.publish.graphs import Source
 
@@ -62,11 +61,12 @@ class Golden:
 @torch.no_grad()
 def make_golden(source: Source, windows: Sequence[Float32], face: Float32 | None) -> Golden:
     """Ask torch."""
-    heads = np.arange(len(windows)) % len(LOOKAHEADS_MS)
+    n_heads = len(source.lookahead_ms)
+    heads = np.arange(len(windows)) % n_heads
     shown = None if face is None else torch.from_numpy(face)
     patches = []
     for window, head in zip(windows, heads, strict=True):
-        inputs = feed(window, int(head), {})
+        inputs = feed(window, int(head), {}, n_heads)
         mel, lookahead = torch.from_numpy(inputs["mel"]), torch.from_numpy(inputs["lookahead"])
         patches.append(source.draw(mel, lookahead, shown).numpy())
     nothing = np.zeros(0, np.float32)
@@ -168,7 +168,7 @@ def _psnr_db(student: Student, golden: Golden) -> float:
     """How near the drawn 8-bit pictures are to torch's."""
     errors = []
     for window, head, patch in zip(golden.windows, golden.heads, golden.patches, strict=True):
-        drawn = student.draw(window, LOOKAHEADS_MS[head]).astype(np.float32)
+        drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
         true = np.rint(patch.transpose(1, 2, 0).astype(np.float32) * 255)
         errors.append(np.square(drawn - true).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
@@ -177,5 +177,5 @@ def _psnr_db(student: Student, golden: Golden) -> float:
 def _step_ms(student: Student, golden: Golden, k: int) -> float:
     window = golden.windows[k % len(golden.windows)]
     t_start_s = time.perf_counter()
-    student.draw(window, LOOKAHEADS_MS[-1])
+    student.draw(window, student.spec.lookahead_ms[-1])
     return 1e3 * (time.perf_counter() - t_start_s)

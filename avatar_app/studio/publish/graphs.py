@@ -27,6 +27,12 @@ from avatar_app.studio.train.student import load_student
 Float32 = NDArray[np.float32]
 
 OPSET = 17
+LICENCE = "Apache-2.0"
+TRAINED_ON = (
+    "Rendered clips of Nova (ours, Apache-2.0)",
+    "LibriSpeech train-clean-100, 251 speakers (CC BY 4.0)",
+    "Voices of flite (synthetic)",
+)
 # Hearing is a tenth of the work, and a rounded parameter would move the whole mouth.
 FLOAT_NODES_HD = ("/speech/", "/picture/read/")
 
@@ -46,6 +52,10 @@ class Source:
         size_px: side of the crop that `box` lies in.
         n_mel_columns: of the window.
         stays_float: beginnings of the names of nodes that are never quantized.
+        lookahead_ms: what the places of the input `lookahead` stand for.
+        avatar_id: whose mouth it draws.
+        licence: of the weights.
+        trained_on: what the weights were learned from.
     """
 
     id: str
@@ -62,6 +72,10 @@ class Source:
     n_mel_columns: int
     box: PatchBox
     stays_float: tuple[str, ...]
+    lookahead_ms: tuple[int, ...] = LOOKAHEADS_MS
+    avatar_id: str = "nova"
+    licence: str = LICENCE
+    trained_on: tuple[str, ...] = TRAINED_ON
 
     @property
     def n_parameters(self) -> int:
@@ -163,7 +177,7 @@ def export_face(source: Source) -> onnx.ModelProto | None:
     if source.face is None:
         return None
     face = torch.zeros(1, 6, source.size_px, source.size_px)
-    return _export(source.face, (face,), ["face"], [*source.features, *source.packed_features])
+    return export_graph(source.face, (face,), ["face"], [*source.features, *source.packed_features])
 
 
 @torch.no_grad()
@@ -179,17 +193,25 @@ def _export_step(source: Source, net: nn.Module, features: Sequence[str]) -> onn
     """One step: sound, and these features, to the picture."""
     inputs = {
         "mel": torch.zeros(1, 1, 80, source.n_mel_columns),
-        "lookahead": torch.eye(len(LOOKAHEADS_MS))[:1],
+        "lookahead": torch.eye(len(source.lookahead_ms))[:1],
     }
     seen = features_of(source, np.zeros((1, 6, source.size_px, source.size_px), np.float32))
     inputs.update({name: torch.from_numpy(seen[name]) for name in features})
-    return _export(net, tuple(inputs.values()), list(inputs), ["patch"])
+    return export_graph(net, tuple(inputs.values()), list(inputs), ["patch"])
 
 
 @torch.no_grad()
-def _export(
+def export_graph(
     net: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
+    """A network's graph.
+
+    Args:
+        net: in evaluation mode.
+        inputs: examples; their shapes are fixed in the graph.
+        names: of the inputs.
+        outputs: names of the outputs.
+    """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The exporter without `dynamo` is called old at each use; the new one needs a package more, and its graphs of
         # these networks are larger.

@@ -22,7 +22,6 @@ from avatar_app.contracts.student_spec import MANIFEST_SCHEMA, Precision, Studen
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.registry import REGISTRY_SCHEMA
 from avatar_app.live.student.student import open_student
-from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.evaluate.report import TestData, clip_psnr_db, evaluate
 from avatar_app.studio.publish import gate, qdq, quantize, sensitivity
 from avatar_app.studio.publish.calibration import calibration_feeds
@@ -34,12 +33,6 @@ log = logging.getLogger(__name__)
 
 Float32 = NDArray[np.float32]
 
-LICENCE = "Apache-2.0"
-TRAINED_ON = (
-    "Rendered clips of Nova (ours, Apache-2.0)",
-    "LibriSpeech train-clean-100, 251 speakers (CC BY 4.0)",
-    "Voices of flite (synthetic)",
-)
 N_GOLDEN = 8
 CHART = "sensitivity.svg"
 TENSORRT = "student-tensorrt.onnx"
@@ -80,10 +73,10 @@ def publish(
     (unfinished / CHART).write_text(sensitivity.chart(sweep), encoding="utf-8")
     golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:: len(feeds) // N_GOLDEN][:N_GOLDEN]], seen)
     golden.save(unfinished / "golden.npz")
-    manifest = _manifest(source, unfinished, {**facts, "sensitivity": sweep})
-    spec = _save_manifest(unfinished, manifest)
+    manifest = manifest_of(source, unfinished, {**facts, "sensitivity": sweep})
+    spec = save_manifest(unfinished, manifest)
     manifest["quality"] = _judge(unfinished, spec, golden, tests, face)
-    _save_manifest(unfinished, manifest)
+    save_manifest(unfinished, manifest)
     (unfinished / "README.md").write_text(card(manifest), encoding="utf-8")
     shutil.rmtree(models_dir / source.id, ignore_errors=True)
     unfinished.rename(models_dir / source.id)
@@ -124,20 +117,21 @@ def _write_graphs(source: Source, feeds: list[Feed], folder: Path, *, with_tenso
         large = [node for node in nodes if node not in (*careful, *mixed.too_small, *mixed.too_harmful)]
         graphs[Path(TENSORRT).stem] = qdq.to_int8(packed, calibration, large, is_symmetric=True)
     for name, graph in graphs.items():
-        _save_graph(source, graph, folder / f"{name}.onnx")
+        save_graph(source, graph, folder / f"{name}.onnx")
     face = export_face(source)
     if face is not None:
         wanted = {port.name for graph in graphs.values() for port in graph.graph.input}
-        _save_graph(source, qdq.with_8bit_outputs(face, wanted, scales | more_scales), folder / "face.onnx")
+        save_graph(source, qdq.with_8bit_outputs(face, wanted, scales | more_scales), folder / "face.onnx")
     return sensitivity.facts(found, mixed)
 
 
-def _save_graph(source: Source, graph: onnx.ModelProto, path: Path) -> None:
+def save_graph(source: Source, graph: onnx.ModelProto, path: Path) -> None:
+    """Write a graph that says what it is, who may use it and what it was learned from."""
     about = {
         "title": source.title,
         "architecture": source.architecture,
-        "licence": LICENCE,
-        "trained_on": "; ".join(TRAINED_ON),
+        "licence": source.licence,
+        "trained_on": "; ".join(source.trained_on),
     }
     del graph.metadata_props[:]
     for key, value in about.items():
@@ -145,26 +139,27 @@ def _save_graph(source: Source, graph: onnx.ModelProto, path: Path) -> None:
     onnx.save(graph, path)
 
 
-def _manifest(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_of(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of the files that lie in a folder, not measured yet."""
     box = source.box
     return {
         "schema": MANIFEST_SCHEMA,
         "id": source.id,
         "title": source.title,
         "architecture": source.architecture,
-        "avatar_id": "nova",
+        "avatar_id": source.avatar_id,
         "size_px": source.size_px,
         "n_mel_columns": source.n_mel_columns,
         "mel_fingerprint": MEL.fingerprint(),
-        "lookahead_ms": list(LOOKAHEADS_MS),
+        "lookahead_ms": list(source.lookahead_ms),
         "patch_box": [box.x, box.y, box.w, box.h],
-        "files": {p.value: _entry(folder / f"student-{p.value}.onnx") for p in Precision},
+        "files": {p.value: _entry(file) for p in Precision if (file := folder / f"student-{p.value}.onnx").exists()},
         "face_file": _entry(folder / "face.onnx") if source.face is not None else None,
         "golden_file": _entry(folder / "golden.npz"),
         "tensorrt_file": _entry(folder / TENSORRT) if (folder / TENSORRT).exists() else None,
-        "licence": LICENCE,
+        "licence": source.licence,
         "n_parameters": source.n_parameters,
-        "provenance": {"trained_on": list(TRAINED_ON), "commit": _commit(), "versions": _versions(), **facts},
+        "provenance": {"trained_on": list(source.trained_on), "commit": commit_id(), "versions": _versions(), **facts},
         "quality": {},
     }
 
@@ -205,7 +200,8 @@ def _losses_db(folder: Path, spec: StudentSpec, engine: str, tests: TestData, fa
     return {name: round(psnr_db[Precision.FP32.value] - value, 3) for name, value in psnr_db.items()}
 
 
-def _save_manifest(folder: Path, manifest: Mapping[str, Any]) -> StudentSpec:
+def save_manifest(folder: Path, manifest: Mapping[str, Any]) -> StudentSpec:
+    """Write `manifest.json`, and read it as the live program does."""
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return read_manifest(folder)
 
@@ -214,7 +210,8 @@ def _entry(path: Path) -> dict[str, str]:
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _commit() -> str:
+def commit_id() -> str:
+    """The commit that the code is at; empty where that cannot be told."""
     git = shutil.which("git")
     if git is None:
         return ""

@@ -1,0 +1,261 @@
+"""Milliseconds of a step: all models, engines, precisions and threads in turns, in one run on one machine.
+
+Shared machines are noisy, and their noise changes by the minute. So everything takes its turn in every round, and
+ratios are taken within rounds: their spread says how far to trust them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.student_spec import Precision
+from avatar_app.live.student.engine import open_session
+from avatar_app.live.student.ranking import cpu_name
+from avatar_app.studio.evaluate.contestants import Contestant
+from avatar_app.studio.publish.one_lookahead import example_windows
+
+log = logging.getLogger(__name__)
+
+Float32 = NDArray[np.float32]
+
+ENGINES = ("openvino", "onnxruntime-cpu")
+N_THREADS = (1, 2)
+N_ROUNDS = 15
+WARM_UP_STEPS = 3
+# A turn lasts about so long, so that slow and fast ones see the same noise.
+TURN_MS = 30.0
+STEPS_PER_TURN = (3, 60)
+STEP, WHOLE = "step", "whole"
+PACKAGES = ("openvino", "onnxruntime", "torch", "numpy")
+
+
+@dataclass
+class Runner:
+    """One model on one engine in one precision.
+
+    Attributes:
+        model: its id.
+        form: `step`: what runs for each picture; `whole`: the full network as published.
+        arithmetic: what the engine says it computes in.
+        draw: runs it once.
+        close: gives its memory back.
+        rounds_ms: times of each round.
+    """
+
+    model: str
+    form: str
+    engine: str
+    precision: str
+    n_threads: int
+    arithmetic: str
+    draw: Callable[[int], object]
+    close: Callable[[], None]
+    rounds_ms: list[list[float]] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """What tells it from the others."""
+        return self.model, self.form, self.engine, self.precision, self.n_threads
+
+    def take_turn(self) -> None:
+        """One round: as many steps as fit."""
+        first_ms = self._timed(0)
+        low, high = STEPS_PER_TURN
+        n = max(low, min(high, round(TURN_MS / max(first_ms, 1e-3))))
+        self.rounds_ms.append([self._timed(k) for k in range(n)])
+
+    def medians_ms(self) -> NDArray[np.float64]:
+        """The median of each round."""
+        return np.array([np.median(times) for times in self.rounds_ms])
+
+    def to_json(self) -> dict[str, Any]:
+        """Median and quartiles over all steps."""
+        times_ms = np.concatenate(self.rounds_ms)
+        p25, p50, p75 = (round(float(q), 4) for q in np.percentile(times_ms, (25, 50, 75)))
+        return {
+            "model": self.model,
+            "form": self.form,
+            "engine": self.engine,
+            "precision": self.precision,
+            "n_threads": self.n_threads,
+            "arithmetic": self.arithmetic,
+            "p50_ms": p50,
+            "p25_ms": p25,
+            "p75_ms": p75,
+            "n_steps": len(times_ms),
+        }
+
+    def _timed(self, k: int) -> float:
+        t_start_s = time.perf_counter()
+        self.draw(k)
+        return 1e3 * (time.perf_counter() - t_start_s)
+
+
+def measure_speed(
+    contestants: Sequence[Contestant],
+    n_rounds: int = N_ROUNDS,
+    threads: Sequence[int] = N_THREADS,
+    tell: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Time everybody.
+
+    Args:
+        contestants: with or without a teacher among them.
+        n_rounds: turns of each.
+        threads: numbers of threads to try.
+        tell: hears of every round.
+
+    Returns:
+        `runs`: see `Runner.to_json`; `refused`: what an engine cannot run, with its reason; `headline`: how much
+        faster each student's best is than its teacher in FP32 with ONNX Runtime, whole network, one thread;
+        `against_fp32`: each precision against FP32 in the same engine, one thread. Ratios have `ratio` (median over
+        rounds), `p25`, `p75`.
+    """
+    runners, refused = _open_all(contestants, threads)
+    for runner in runners:
+        for k in range(WARM_UP_STEPS):
+            runner.draw(k)
+    for number in range(n_rounds):
+        for runner in runners:
+            runner.take_turn()
+        if tell is not None:
+            tell(f"speed, round {number + 1} of {n_rounds}")
+    for runner in runners:
+        runner.close()
+    return {
+        "n_rounds": n_rounds,
+        "runs": [runner.to_json() for runner in runners],
+        "refused": refused,
+        "headline": headline(runners, [c.spec.id for c in contestants if c.is_teacher]),
+        "against_fp32": against_fp32(runners),
+    }
+
+
+def headline(runners: Sequence[Runner], teachers: Sequence[str]) -> list[dict[str, Any]]:
+    """Each student's fastest pair on one thread against the first teacher's whole network and its live step."""
+    found = []
+    for form in (WHOLE, STEP):
+        slow = _find(runners, teachers[0] if teachers else "", form, ENGINES[1], Precision.FP32.value)
+        if slow is None:
+            continue
+        for model in dict.fromkeys(r.model for r in runners if r.model not in teachers):
+            own = [r for r in runners if r.model == model and r.n_threads == 1]
+            fast = min(own, key=lambda r: float(np.median(r.medians_ms())), default=None)
+            if fast is not None:
+                pair = {"model": model, "engine": fast.engine, "precision": fast.precision}
+                found.append({**pair, "teacher_form": form, **_ratio(slow, fast)})
+    return found
+
+
+def against_fp32(runners: Sequence[Runner]) -> list[dict[str, Any]]:
+    """How much faster than FP32 every other precision is, by model and engine, one thread."""
+    found = []
+    for r in runners:
+        exact = _find(runners, r.model, r.form, r.engine, Precision.FP32.value)
+        if r.n_threads == 1 and exact is not None and r is not exact:
+            pair = {"model": r.model, "engine": r.engine, "precision": r.precision}
+            found.append({**pair, **_ratio(exact, r)})
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Where it was measured."""
+    return {
+        "cpu": cpu_name(),
+        "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "load_at_start": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def _ratio(slow: Runner, fast: Runner) -> dict[str, float]:
+    ratios = slow.medians_ms() / np.maximum(fast.medians_ms(), 1e-9)
+    p25, p50, p75 = (round(float(q), 3) for q in np.percentile(ratios, (25, 50, 75)))
+    return {"ratio": p50, "p25": p25, "p75": p75}
+
+
+def _find(runners: Sequence[Runner], model: str, form: str, engine: str, precision: str) -> Runner | None:
+    return next((r for r in runners if r.key == (model, form, engine, precision, 1)), None)
+
+
+def _open_all(contestants: Sequence[Contestant], threads: Sequence[int]) -> tuple[list[Runner], list[dict[str, Any]]]:
+    """Runners, and what an engine refused."""
+    refused: list[dict[str, Any]] = []
+
+    def opened(model: str, engine: str, opening: Callable[[], Runner]) -> Iterator[Runner]:
+        try:
+            yield opening()
+        except ModelError as error:
+            log.warning("%s", error)
+            refused.append({"model": model, "engine": engine, "reason": str(error)})
+
+    runners = [
+        runner
+        for contestant, engine, n_threads in itertools.product(contestants, ENGINES, threads)
+        for opening in _openings(contestant, engine, n_threads)
+        for runner in opened(contestant.spec.id, engine, opening)
+    ]
+    return runners, refused
+
+
+def _openings(contestant: Contestant, engine: str, n_threads: int) -> list[Callable[[], Runner]]:
+    """How to open every precision of a contestant, and its whole network if it has one."""
+    openings: list[Callable[[], Runner]] = [
+        partial(_step_runner, contestant, engine, precision, n_threads) for precision in contestant.spec.files
+    ]
+    if contestant.whole:
+        openings.append(partial(_whole_runner, contestant, engine, n_threads))
+    return openings
+
+
+def _step_runner(contestant: Contestant, engine: str, precision: Precision, n_threads: int) -> Runner:
+    student = contestant.open(precision, engine, n_threads)
+    windows = [_wide(window, contestant.spec.n_mel_columns) for window in example_windows(4)]
+    ms = contestant.spec.lookahead_ms[-1]
+    return Runner(
+        contestant.spec.id,
+        STEP,
+        engine,
+        precision.value,
+        n_threads,
+        student.engine.arithmetic,
+        lambda k: student.draw(windows[k % len(windows)], ms),
+        student.close,
+    )
+
+
+def _whole_runner(contestant: Contestant, engine: str, n_threads: int) -> Runner:
+    session = open_session(engine, contestant.whole, Precision.FP32, n_threads)
+    inputs = [{"mel": window[None, None], "face": contestant.face} for window in example_windows(4)]
+    return Runner(
+        contestant.spec.id,
+        WHOLE,
+        engine,
+        Precision.FP32.value,
+        n_threads,
+        session.info.arithmetic,
+        lambda k: session.run(inputs[k % len(inputs)]),
+        session.close,
+    )
+
+
+def _wide(window: Float32, n_columns: int) -> Float32:
+    """A window of as many columns as a student hears."""
+    return np.ascontiguousarray(np.resize(window, (window.shape[0], n_columns)))

@@ -1,0 +1,130 @@
+"""How numbers and names of `report.json` are written on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from avatar_app.studio.evaluate import markup
+from avatar_app.studio.evaluate.speed import STEP
+
+Report = Mapping[str, Any]
+
+ENGINE_NAMES = {"openvino": "OpenVINO", "onnxruntime-cpu": "ONNX Runtime"}
+PRECISION_NAMES = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8", "mixed": "mixed"}
+NONE = "–"
+LAYER_CHARS = 36
+
+
+def titles(report: Report) -> dict[str, str]:
+    """What people call each model; with its id where two are called the same."""
+    found = {model: str(about["title"]) for model, about in report["models"].items()}
+    used = list(found.values())
+    return {model: f"{name} ({model})" if used.count(name) > 1 else name for model, name in found.items()}
+
+
+def colours(report: Report) -> dict[str, int]:
+    """A teacher is grey; students take the colours in turn."""
+    students = [m for m, about in report["models"].items() if not about["is_teacher"]]
+    return {m: 1 + students.index(m) % (markup.N_COLOURS - 1) if m in students else 0 for m in report["models"]}
+
+
+def legend(report: Report) -> str:
+    """Models with their colours."""
+    of = colours(report)
+    return markup.legend({name: of[model] for model, name in titles(report).items()})
+
+
+def teacher_of(report: Report) -> str | None:
+    """Id of the teacher, if one takes part."""
+    return next((m for m, about in report["models"].items() if about["is_teacher"]), None)
+
+
+def by_lookahead(report: Report) -> list[tuple[str, int, Report]]:
+    """Model, look-ahead in ms, scores."""
+    return [
+        (model, int(key.removeprefix("lookahead_")), scores)
+        for model, about in report["models"].items()
+        for key, scores in about["quality"].items()
+        if key.startswith("lookahead_")
+    ]
+
+
+def engine_name(engine: str) -> str:
+    """An engine by its proper name."""
+    return ENGINE_NAMES.get(engine, engine)
+
+
+def precision_name(precision: str) -> str:
+    """A precision as it is written."""
+    return PRECISION_NAMES.get(precision, precision)
+
+
+def ratio_range(ratio: Report) -> str:
+    """The middle half of a ratio's rounds."""
+    return f"{ratio['p25']:.2f} .. {ratio['p75']:.2f}"
+
+
+def milliseconds(value: float) -> str:
+    """Short times with two digits behind the point, long ones with one."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def millions(n: float) -> str:
+    """A count in millions."""
+    return f"{n / 1e6:,.1f} M"
+
+
+def megabytes(n_bytes: int | None) -> str:
+    """A size; a dash where there is no file."""
+    return NONE if n_bytes is None else f"{n_bytes / 1e6:.2f} MB"
+
+
+def percent(ratio: float) -> str:
+    """A share in percent, without the sign."""
+    return f"{100 * ratio:.1f}"
+
+
+def optional(scores: Report, key: str, digits: int) -> str:
+    """A score, or a dash where it was not measured."""
+    return f"{scores[key]:.{digits}f}" if key in scores else NONE
+
+
+def layer_name(node: str) -> str:
+    """The telling parts of a node's name: `/speech/ear/ear.0/conv_block/Conv` is `speech/ear.0`."""
+    *parts, _ = [part for part in node.strip("/").split("/") if not part.startswith("conv_block")] or [node]
+    told = [part for part, inner in zip(parts, [*parts[1:], ""], strict=True) if not inner.startswith(f"{part}.")]
+    name = "/".join(told) or node
+    return name if len(name) <= LAYER_CHARS else "…" + name[1 - LAYER_CHARS :]
+
+
+def quantiles(values: Sequence[float]) -> list[float]:
+    """Least, quarter, median, three quarters and most of sorted values."""
+    last = len(values) - 1
+    return [values[round(share * last)] for share in (0, 0.25, 0.5, 0.75, 1)]
+
+
+def form_name(run: Report) -> str:
+    """Named only where it is not the live step."""
+    return "whole, " if run["form"] != STEP else ""
+
+
+def pair_name(run: Report) -> str:
+    """Precision and engine of a run."""
+    return f"{precision_name(run['precision'])}, {engine_name(run['engine'])}"
+
+
+def spread(run: Report) -> str:
+    """The quartiles of a run's times."""
+    return f"{milliseconds(run['p25_ms'])} .. {milliseconds(run['p75_ms'])}"
+
+
+def signed(n: int) -> str:
+    """A whole number with its sign; 0 has none."""
+    return f"{n:+d}" if n else "0"
+
+
+def loss(loss_db: float, precision: str) -> str:
+    """What is lost against FP32, in brackets; nothing for FP32 itself."""
+    # Adding 0 turns a negative zero into a positive one.
+    return "" if precision == "fp32" else f"  ({round(-loss_db, 2) + 0.0:+.2f})"

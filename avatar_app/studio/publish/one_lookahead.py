@@ -1,0 +1,135 @@
+"""A generator of the Wav2Lip family as a model of the live program: one look-ahead, any identity's face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from avatar_app.contracts.student_spec import PatchBox, StudentSpec
+from avatar_app.studio.nets.generator import Generator
+from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS
+from avatar_app.studio.publish import gate, package, quantize
+from avatar_app.studio.publish.gate import Float32, Golden
+from avatar_app.studio.publish.graphs import Source, export_face, export_student
+
+N_GOLDEN = 6
+N_MEL_COLUMNS = 16
+FEATURE_NAMES = tuple(f"face_{k}" for k in range(7))
+
+
+class OneLookahead(DrawsLowerHalf):
+    """The whole generator as published, of which a live step runs what depends on sound and is seen.
+
+    Args:
+        net: whose modules these are.
+    """
+
+    def __init__(self, net: Generator) -> None:
+        super().__init__(net)
+        self.audio_encoder = net.audio_encoder
+
+    def forward(self, mel: Tensor, lookahead: Tensor, *features: Tensor) -> Tensor:
+        """The graph of one frame.
+
+        Args:
+            mel: (1, 1, 80, 16) float32 in -4..4, newest column 160 ms after the picture.
+            lookahead: (1, 1) float32: one-hot, of a single one.
+            *features: of the face, from `FaceGraph`.
+
+        Returns:
+            (1, 3, S / 2, S) float32 in 0..1, BGR: the lower half.
+        """
+        return self.draw(self.audio_encoder(mel) * lookahead[:, :, None, None], features)
+
+
+class FaceGraph(nn.Module):
+    """The graph that runs once per identity: (1, 6, S, S) face -> the seven features, deepest first."""
+
+    def __init__(self, net: DrawsLowerHalf) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, face: Tensor) -> tuple[Tensor, ...]:
+        """See `DrawsLowerHalf.encode_face`."""
+        return tuple(self.net.encode_face(face))
+
+
+def source_of(
+    net: Generator, model_id: str, title: str, architecture: str, *, avatar_id: str, licence: str, trained_on: str
+) -> Source:
+    """A generator with the published alignment, ready to be exported.
+
+    Args:
+        net: in evaluation mode.
+        model_id: name of the model folder.
+        title: what a chooser shows.
+        architecture: in words.
+        avatar_id: whose face it is shown.
+        licence: of the weights.
+        trained_on: what the weights were learned from.
+    """
+    size_px = net.shape.size_px
+    live = OneLookahead(net).eval()
+
+    def draw(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
+        assert face is not None  # noqa: S101  every generator of the family looks at one
+        picture: Tensor = live(mel, lookahead, *live.encode_face(face))
+        return picture
+
+    return Source(
+        id=model_id,
+        title=title,
+        architecture=architecture,
+        trained=net,
+        net=live,
+        packed=None,
+        face=FaceGraph(live).eval(),
+        features=FEATURE_NAMES,
+        packed_features=(),
+        draw=draw,
+        size_px=size_px,
+        n_mel_columns=N_MEL_COLUMNS,
+        box=PatchBox(0, size_px // 2, size_px, size_px // 2),
+        stays_float=(),
+        lookahead_ms=(TEACHER_LOOKAHEAD_MS,),
+        avatar_id=avatar_id,
+        licence=licence,
+        trained_on=(trained_on,),
+    )
+
+
+def write_folder(
+    source: Source, face: Float32, folder: Path, facts: Mapping[str, Any]
+) -> tuple[StudentSpec, dict[str, Any], Golden]:
+    """Write graphs in FP32 and FP16, golden pictures and the manifest; nothing is judged yet.
+
+    Args:
+        source: from `source_of`.
+        face: (1, 6, S, S) float32: what the golden pictures are drawn on.
+        folder: an empty one.
+        facts: provenance.
+
+    Returns:
+        The manifest as the live program reads it, as it was written, and the golden pictures.
+    """
+    exact = quantize.prepared(export_student(source))
+    package.save_graph(source, exact, folder / "student-fp32.onnx")
+    package.save_graph(source, quantize.to_fp16(exact), folder / "student-fp16.onnx")
+    face_graph = export_face(source)
+    assert face_graph is not None  # noqa: S101  every generator of the family looks at a face
+    package.save_graph(source, face_graph, folder / "face.onnx")
+    golden = gate.make_golden(source, example_windows(N_GOLDEN), face)
+    golden.save(folder / "golden.npz")
+    manifest = package.manifest_of(source, folder, facts)
+    return package.save_manifest(folder, manifest), manifest, golden
+
+
+def example_windows(n: int, seed: int = 0) -> list[Float32]:
+    """(80, 16) float32 mel windows of different loudness, the first one silent."""
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(-4, 8 * k / max(1, n - 1) - 4, (80, N_MEL_COLUMNS)).astype(np.float32) for k in range(n)]

@@ -1,0 +1,239 @@
+"""The whole comparison on tiny data: what is measured, what is written, and the page in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import av
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the studio extra")
+
+from avatar_app.contracts.errors import StudioError  # noqa: E402
+from avatar_app.contracts.student_spec import Precision  # noqa: E402
+from avatar_app.live.student.folder import read_manifest  # noqa: E402
+from avatar_app.live.student.registry import find_model  # noqa: E402
+from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
+from avatar_app.studio.evaluate.compare import Steps, read_ablation, sensitivity  # noqa: E402
+from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
+from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
+from avatar_app.studio.nets.expert import SyncExpert, save_expert  # noqa: E402
+from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
+from avatar_app.studio.publish.graphs import export_graph  # noqa: E402
+from tests.fakes.data_folder import write_data  # noqa: E402
+
+pytestmark = [pytest.mark.studio, pytest.mark.slow]
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+ABLATION = {"budget": "ten steps", "rows": [{"name": "A <b>", "mouth_psnr_db": 30.5, "jitter": 4}, {"name": "B"}]}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, data):
+    """A report on a shipped student and an untrained teacher, judged by an untrained expert."""
+    root = tmp_path_factory.mktemp("evaluate")
+    torch.manual_seed(0)
+    save_teacher(root / "teacher", Teacher(), {})
+    save_expert(root / "expert", SyncExpert(), {"may_judge": True})
+    (root / "ablation.json").write_text(json.dumps(ABLATION))
+    words = ["--models", "nova-96", "--teacher", root / "teacher", "--expert", root / "expert",
+             "--ablation", root / "ablation.json", "--data", data, "--out", root / "report",
+             "--clips", 1, "--voices", 1, "--noises", 2, "--rounds", 2, "--lookaheads", 40, 160]  # fmt: skip
+    assert cli.main([str(word) for word in words]) == 0
+    return root / "report"
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_report_when_made_then_every_engine_precision_and_thread_was_timed(report):
+    runs = {(r["model"], r["form"], r["engine"], r["precision"], r["n_threads"]) for r in report["speed"]["runs"]}
+    wanted = {("nova-96", "step", e, p.value, n) for e in speed.ENGINES for p in Precision for n in (1, 2)}
+    wanted |= {("teacher", "whole", e, "fp32", n) for e in speed.ENGINES for n in (1, 2)}
+    assert wanted <= runs and not report["speed"]["refused"]
+    assert all(0 < r["p25_ms"] <= r["p50_ms"] <= r["p75_ms"] for r in report["speed"]["runs"])
+    assert report["machine"]["cpu"]
+
+
+def test_report_when_there_is_a_teacher_then_the_headline_is_its_time_over_the_students(report):
+    whole = next(h for h in report["speed"]["headline"] if h["teacher_form"] == "whole")
+    assert whole["model"] == "nova-96" and whole["ratio"] > 5
+    assert {(e["engine"], e["precision"]) for e in report["speed"]["against_fp32"] if e["model"] == "nova-96"} == {
+        (engine, p) for engine in speed.ENGINES for p in ("fp16", "int8", "mixed")
+    }
+
+
+def test_report_when_made_then_sizes_are_those_of_the_published_networks(report):
+    big, small = (report["models"][m]["cost"] for m in ("teacher", "nova-96"))
+    assert (big["whole"]["n_parameters"], small["whole"]["n_parameters"]) == (36_298_035, 1_258_143)
+    assert big["whole"]["n_macs"] / small["whole"]["n_macs"] == pytest.approx(52.9, abs=0.1)
+    assert big["whole"]["n_macs_output_grid"] / small["whole"]["n_macs_output_grid"] == pytest.approx(28.9, abs=0.1)
+    assert small["step"]["n_macs"] < small["whole"]["n_macs"]
+
+
+def test_report_when_made_then_every_model_has_every_score_at_each_of_its_lookaheads(report):
+    found = {m: [k for k in about["quality"] if k.startswith("look")] for m, about in report["models"].items()}
+    assert found == {"teacher": ["lookahead_160"], "nova-96": ["lookahead_40", "lookahead_160"]}
+    keys = {"mouth_psnr_db", "mouth_ssim", "mouth_lmd_px", "opening_correlation", "voices_correlation", "jitter",
+            "noise_motion_ratio", "silence_motion_ratio", "sync", "clips", "voices", "noises"}  # fmt: skip
+    scores = report["models"]["nova-96"]["quality"]["lookahead_160"]
+    assert keys <= set(scores)
+    assert scores["sync"]["offset_ms"] == 40 * scores["sync"]["offset_pictures"]
+    assert scores["silence_motion_ratio"] == 0
+    assert np.isfinite([scores[key] for key in ("mouth_psnr_db", "mouth_lmd_px", "jitter")]).all()
+    for engine in speed.ENGINES:
+        losses = report["models"]["nova-96"]["precisions"][engine]
+        assert set(losses) == {p.value for p in Precision} and losses["fp32"]["loss_db"] == 0
+
+
+def test_film_when_made_then_as_long_as_the_clip_with_sound_and_three_faces(folder):
+    (film,) = folder.glob("*.mp4")
+    with av.open(str(film)) as container:
+        assert container.streams.video[0].width == 3 * (256 + 8) + 8
+        assert len(container.streams.audio) == 1
+        assert sum(1 for _ in container.decode(video=0)) == pytest.approx(50, abs=1)
+
+
+def test_page_when_written_then_needs_nothing_from_elsewhere_and_escapes_names(folder):
+    text = (folder / "index.html").read_text()
+    assert "A &lt;b&gt;" in text and "A <b>" not in text
+    assert not re.findall(r"https?://", text) and "<script" not in text
+    sources = set(re.findall(r'src="([^"]+)"', text))
+    assert {s for s in sources if not s.startswith("data:image/jpeg;base64,")} == {"still_002.mp4"}
+
+
+def test_page_when_a_number_changes_then_the_page_does(folder, report):
+    """Nothing on the page is typed by hand: it follows the numbers."""
+    report = json.loads(json.dumps(report))
+    report["models"]["nova-96"]["quality"]["lookahead_160"]["mouth_psnr_db"] = 12.34
+    report["speed"]["headline"][0]["ratio"] = 77.0
+    report["models"]["nova-96"]["title"] = "Other"
+    text = page.render(report, [])
+    assert "12.34" in text and "77x faster" in text and "Nova 96" not in text
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
+def test_page_when_opened_in_chromium_then_tables_and_pictures_are_there_and_it_complains_of_nothing(folder, tmp_path):
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'u'}",
+             "--enable-logging=stderr", "--v=0", "--virtual-time-budget=4000"]  # fmt: skip
+    # A page around the page, for the report itself has no script: it asks what was loaded, and what was laid out.
+    probe = folder / "probe.html"
+    text = (folder / "index.html").read_text().replace("</body>", PROBE + "</body>")
+    probe.write_text(text)
+    done = subprocess.run(
+        [CHROMIUM, *flags, "--dump-dom", probe.as_uri()], capture_output=True, text=True, timeout=120, check=False
+    )
+    found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)[1])
+    assert found["tables"] >= 9 and found["charts"] >= 4 and found["emptyTables"] == 0
+    assert found["pictures"] == 3 and found["broken"] == 0
+    assert found["wide"] is False
+    assert [url for url in found["loaded"] if not url.startswith(("file:", "data:"))] == []
+    assert "CONSOLE" not in done.stderr
+
+
+PROBE = """<script>addEventListener("load", () => {
+  const all = (query) => [...document.querySelectorAll(query)];
+  const found = {
+    tables: all("table").length, charts: all("svg.chart").length,
+    emptyTables: all("tbody").filter(body => !body.rows.length).length,
+    pictures: all("img").length, broken: all("img").filter(image => !image.naturalWidth).length,
+    wide: document.documentElement.scrollWidth > innerWidth,
+    loaded: performance.getEntriesByType("resource").map(entry => entry.name.slice(0, 40)),
+  };
+  const shown = document.createElement("pre");
+  shown.id = "probe"; shown.textContent = JSON.stringify(found); document.body.append(shown);
+});</script>"""
+
+
+def test_evaluate_when_one_model_is_named_then_json_as_before(data, capsys):
+    words = ["--model", "nova-96", "--precision", "fp32", "--data", str(data), "--lookaheads", "80",
+             "--clips", "1", "--voices", "1", "--noises", "1"]  # fmt: skip
+    assert cli.main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["schema"], found["model"], found["engine"]) == (1, "nova-96", "FP32")
+    assert {"mouth_psnr_db", "voices_correlation", "noise_motion_ratio", "clips"} <= set(found["lookahead_80"])
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--models", "none"], "no model named 'none'"),
+    (["--models", "nova-96", "--teacher", "nowhere"], "teacher in nowhere cannot be read"),
+    (["--models", "nova-96", "--ablation", "nowhere.json"], "ablation table nowhere.json cannot be used"),
+])  # fmt: skip
+def test_evaluate_when_something_is_missing_then_one_sentence_and_exit_2(words, said, data, caplog, tmp_path):
+    assert cli.main([*words, "--data", str(data), "--out", str(tmp_path / "r")]) == 2
+    assert said in caplog.messages[-1] and "\n" not in caplog.messages[-1]
+
+
+def test_test_data_when_a_clip_has_no_sound_then_left_out_with_a_line_and_none_left_is_a_sentence(tmp_path, caplog):
+    root = write_data(tmp_path / "data")
+    (root / "nova" / "clips" / "still_002" / "audio.flac").unlink()
+    with pytest.raises(StudioError, match="None of the clips to test on"):
+        load_test_data(root)
+    assert "still_002 is left out" in caplog.text
+
+
+@pytest.mark.parametrize("net", [Student28x, Wav2Lip])
+def test_graph_cost_when_exported_then_counts_what_torch_counts(net, tmp_path):
+    inputs = (torch.zeros(1, 1, 80, 16), torch.zeros(1, 6, 96, 96))
+    graph = export_graph(net().eval(), inputs, ["mel", "face"], ["picture"])
+    told, true = cost.graph_cost(graph), cost.published_cost(net())
+    assert (told.n_macs, told.n_macs_output_grid) == (true.n_macs, true.n_macs_output_grid)
+
+
+def test_graph_cost_when_it_multiplies_matrices_then_counted():
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[1,3] x, float[3,5] w) => (float[1,5] y) { y = MatMul(x, w) }'
+    )
+    assert cost.graph_cost(model).n_macs == 15
+
+
+@pytest.mark.parametrize("told", [None, [], {}, {"psnr_db": 3}, {"psnr_db": {}}, {"psnr_db": {"a": "x"}}])
+def test_sensitivity_when_the_manifest_tells_none_or_nonsense_then_none(told):
+    spec = read_manifest(find_model("nova-96"))
+    object.__setattr__(spec, "provenance", {"sensitivity": told})
+    assert sensitivity(spec) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}]}', '{"rows": [{"name": "a", "jitter": "much"}]}'])
+def test_ablation_when_the_file_is_no_table_then_one_sentence(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(StudioError, match="cannot be used"):
+        read_ablation(tmp_path / "a.json")
+
+
+def runner(model, form, precision, times_ms):
+    made = speed.Runner(model, form, "onnxruntime-cpu", precision, 1, "", lambda k: None, lambda: None)
+    made.rounds_ms = [[t] for t in times_ms]
+    return made
+
+
+def test_ratios_when_the_machine_slows_down_within_the_run_then_they_do_not():
+    teacher = runner("teacher", "whole", "fp32", [40, 80, 160])
+    student = runner("s", "step", "fp32", [4, 8, 16])
+    quick = runner("s", "step", "int8", [1, 2, 4])
+    (told,) = speed.headline([teacher, student, quick], ["teacher"])
+    assert (told["model"], told["precision"], told["ratio"], told["p25"], told["p75"]) == ("s", "int8", 40, 40, 40)
+    (own,) = speed.against_fp32([teacher, student, quick])
+    assert (own["precision"], own["ratio"]) == ("int8", 4)
+
+
+def test_steps_when_half_is_done_then_says_how_long_still(capsys):
+    steps = Steps(2)
+    steps("one")
+    steps("two")
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r" +1 of 2  0:00 left  one", lines[0]) and lines[1].endswith("2 of 2  0:00 left  two")
