@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from avatar_app.studio.nets.nova96 import Nova96
+from avatar_app.studio.nets.tensor_file import save_tensors
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.checkpoint import save_tensors
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speaking import SpeakConfig, SpeakTask

@@ -12,12 +12,12 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
 from avatar_app.studio.distil import ablation, student  # noqa: E402
-from avatar_app.studio.distil.joins import JoinMaps, n_moving_channels  # noqa: E402
 from avatar_app.studio.evaluate.generators import Jury, drawn_scene  # noqa: E402
 from avatar_app.studio.evaluate.sync import distances, found_ratio, scores  # noqa: E402
 from avatar_app.studio.nets.discriminator import QualityDiscriminator  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, load_expert, save_expert  # noqa: E402
 from avatar_app.studio.nets.generator import GeneratorShape  # noqa: E402
+from avatar_app.studio.nets.joins import JoinMaps, n_moving_channels  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
 from avatar_app.studio.train import expert as expert_module  # noqa: E402

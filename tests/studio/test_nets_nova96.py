@@ -4,9 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
+from avatar_app.studio.data.faces import TOP_PX  # noqa: E402
 from avatar_app.studio.nets import Nova96  # noqa: E402
 from avatar_app.studio.nets.cost import count_parameters  # noqa: E402
-from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, PATCH_TOP_PX  # noqa: E402
+from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS  # noqa: E402
 
 pytestmark = pytest.mark.studio
 
@@ -43,7 +44,7 @@ def test_forward_at_each_lookahead_equals_the_rows_of_its_student28x(net, sound_
         patch = net(mel, one_hot(lookahead_ms), *net.encode_face(face))
         whole = net.student(lookahead_ms)(mel, face.expand(2, -1, -1, -1))
     assert patch.shape == (2, 3, 48, 96)
-    torch.testing.assert_close(patch, whole[:, :, PATCH_TOP_PX:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(patch, whole[:, :, TOP_PX:], atol=1e-5, rtol=0)
 
 
 def test_student_of_each_lookahead_has_the_published_number_of_parameters(net):

@@ -16,7 +16,7 @@ from avatar_app.contracts.errors import StudioError  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, load_teacher, save_teacher  # noqa: E402
-from avatar_app.studio.train.checkpoint import load_tensors  # noqa: E402
+from avatar_app.studio.nets.tensor_file import load_tensors  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
 from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask  # noqa: E402
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402

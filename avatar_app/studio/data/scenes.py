@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.studio.data.clips import FPS, read_clips, still_clips
+from avatar_app.studio.data.faces import SIZE_PX, TOP_PX, lower_half
 from avatar_app.studio.data.mel import linear_magnitudes, mel_from_magnitudes
 from avatar_app.studio.data.mouth import CURVE_HZ, REST
 from avatar_app.studio.data.speech_batches import columns_at, mouth_at
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
-SIZE_PX = 96
-TOP_PX = SIZE_PX // 2
 WINDOW_COLUMNS = 16
 # What the sync expert sees at once: as long as a mel window sounds.
 N_EXPERT_PICTURES = 5
@@ -170,11 +168,6 @@ def rest_scene(magnitudes: NDArray[np.float16], rest: UInt8, name: str) -> Scene
     picture = lower_half(rest)
     pictures = np.broadcast_to(picture, (n, *picture.shape))
     return Scene(name, magnitudes, pictures, np.broadcast_to(REST, (n, len(REST))), is_true=True)
-
-
-def lower_half(crop: UInt8) -> UInt8:
-    """(256, 256, 3) -> (48, 96, 3): the lower half of the face at the networks' size."""
-    return cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)[TOP_PX:]  # type: ignore[no-any-return]
 
 
 def draw_takes(

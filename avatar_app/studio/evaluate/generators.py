@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.data.scenes import Float32, Scene, UInt8, whole
 from avatar_app.studio.data.stage import Stage
 from avatar_app.studio.evaluate.scores import OpeningReader, correlation, jitter, psnr_db, ssim
 from avatar_app.studio.evaluate.sync import distances, moving, scores
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
-from avatar_app.studio.train.drawing import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 
 BATCH = 32
 N_READER_SCENES = 4

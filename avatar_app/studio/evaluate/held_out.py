@@ -15,9 +15,10 @@ from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.studio.data import noises
 from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, rest_picture, still_clips
+from avatar_app.studio.data.faces import lower_half
 from avatar_app.studio.data.mel import linear_magnitudes
 from avatar_app.studio.data.mouth import curves_of, lip_opening_mm
-from avatar_app.studio.data.scenes import Scene, lower_half
+from avatar_app.studio.data.scenes import Scene
 from avatar_app.studio.data.speech_corpus import Recording, librispeech_recordings
 from avatar_app.studio.evaluate.landmarks import LipReader, Lips, distance_px
 from avatar_app.studio.evaluate.mouths import MOUTH

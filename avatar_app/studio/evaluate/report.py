@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from avatar_app.live.student import Student
 from avatar_app.studio.data.clips import FPS
-from avatar_app.studio.data.scenes import SIZE_PX, TOP_PX, Scene
+from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
+from avatar_app.studio.data.scenes import Scene
 from avatar_app.studio.evaluate.held_out import TestClip, TestData, load_test_data
 from avatar_app.studio.evaluate.landmarks import distance_px
 from avatar_app.studio.evaluate.mouths import drawn_halves, drawn_mouths, mouths_of

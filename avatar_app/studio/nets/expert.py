@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.nets.generator import ConvBlock, audio_encoder, residuals
-from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
+from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
 
 AUDIO_WIDTH = 16
 N_EMBEDDING = 16 * AUDIO_WIDTH

@@ -17,7 +17,6 @@ from avatar_app.studio.nets.student28x import Student28x
 LOOKAHEAD_MS = (0, 40, 80, 160)
 N_CODE = 128
 N_SHARED_LAYERS = 3
-PATCH_TOP_PX = 48
 
 
 class Nova96(DrawsLowerHalf):

@@ -20,7 +20,7 @@ from torch.nn.functional import interpolate, pixel_shuffle
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.studio.data.mouth import N_MOUTH
-from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
+from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
 
 # Side of the face crop that the box lies in.
 CROP_PX = 256

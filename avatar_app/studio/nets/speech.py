@@ -15,7 +15,7 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.mouth import N_MOUTH, PHONES
-from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
+from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
 
 # The first convolution spans four columns and moves by two; the rest works on that grid of 25 ms.
 _FRONT_COLUMNS = 4

@@ -10,8 +10,8 @@ from torch import Tensor
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
 from avatar_app.studio.nets.wav2lip import Wav2Lip
-from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
 
 # The published alignment: the window begins one picture before the one that is drawn.
 TEACHER_LOOKAHEAD_MS = 160

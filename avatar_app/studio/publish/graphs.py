@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
 from avatar_app.studio.nets.cost import count_parameters
 from avatar_app.studio.nets.folded import MAP_NAMES, TILE_NAMES, FaceMaps, FoldedStudent, PackedStudent
-from avatar_app.studio.nets.nova96 import PATCH_TOP_PX, Nova96
+from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.picture import CROP_PX, load_picture_net
 from avatar_app.studio.nets.speech import load_speech_net
-from avatar_app.studio.train.drawing import SIZE_PX
 from avatar_app.studio.train.student import load_student
 
 Float32 = NDArray[np.float32]
@@ -155,7 +155,7 @@ def nova_96_of(net: Nova96) -> Source:
         draw=draw,
         size_px=SIZE_PX,
         n_mel_columns=16,
-        box=PatchBox(0, PATCH_TOP_PX, SIZE_PX, SIZE_PX - PATCH_TOP_PX),
+        box=PatchBox(0, TOP_PX, SIZE_PX, SIZE_PX - TOP_PX),
         stays_float=(),
     )
 

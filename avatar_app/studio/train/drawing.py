@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avatar_app.studio.data.clips import Pictures
+from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, SIZE_PX, TOP_PX, face_input
 from avatar_app.studio.data.mouth import N_MOUTH, REST
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
-from avatar_app.studio.nets.nova96 import PATCH_TOP_PX
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import cosine_rate, set_rate
 
@@ -27,11 +27,7 @@ UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 Drawer = TypeVar("Drawer", bound=DrawsLowerHalf)
 
-# The square of the lower half that holds the mouth, where quality is judged: rows 60..91, columns 24..71 of the face.
-MOUTH_ROWS = slice(12, 44)
-MOUTH_COLUMNS = slice(24, 72)
 REST_DISTANCE = 1e-3
-SIZE_PX = 96
 N_SETTLING_FACES = 16
 N_SAMPLES = 10
 
@@ -204,28 +200,15 @@ def settle_norms(blocks: nn.ModuleList, faces: Tensor) -> None:
     blocks.eval()
 
 
-def face_input(picture: UInt8) -> Tensor:
-    """(96, 96, 3) uint8 BGR -> (1, 6, 96, 96) float32: the picture without its lower half, then the whole of it."""
-    whole = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
-    masked = whole.clone()
-    masked[:, PATCH_TOP_PX:] = 0
-    return torch.cat((masked, whole))[None]
-
-
-def face_of(crop: UInt8) -> Tensor:
-    """(S, S, 3) uint8 BGR, a face of any size -> `face_input` of it."""
-    return face_input(cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA))
-
-
 def lower_half(pictures: UInt8) -> Tensor:
     """(B, 96, 96, 3) uint8 -> (B, 3, 48, 96) float32 in 0..1."""
-    rows = np.ascontiguousarray(pictures[:, PATCH_TOP_PX:])
+    rows = np.ascontiguousarray(pictures[:, TOP_PX:])
     return torch.from_numpy(rows).permute(0, 3, 1, 2).float() / 255
 
 
 def pixel_weight(frames: UInt8) -> Tensor:
     """How much each pixel of the lower half counts, (1, 1, 48, 96), mean 1: the more, the more it moves."""
-    spread = frames[::5, PATCH_TOP_PX:].astype(np.float32).std(axis=0).mean(axis=-1)
+    spread = frames[::5, TOP_PX:].astype(np.float32).std(axis=0).mean(axis=-1)
     spread = cv2.GaussianBlur(spread, (0, 0), 1.0)
     weight = np.minimum(0.25 + 0.5 * spread / max(float(spread.mean()), 1e-6), 8.0)
     return torch.from_numpy((weight / weight.mean()).astype(np.float32))[None, None]

@@ -19,16 +19,17 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.faces import face_of
 from avatar_app.studio.data.scenes import Takes, UInt8, draw_takes
 from avatar_app.studio.data.stage import Stage
 from avatar_app.studio.data.voice_change import ChangeRanges
-from avatar_app.studio.distil.joins import JoinMaps
 from avatar_app.studio.nets.discriminator import QualityDiscriminator
 from avatar_app.studio.nets.expert import SyncExpert
+from avatar_app.studio.nets.joins import JoinMaps
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.drawing import N_SAMPLES, face_of, pixel_weight, sharp_l1, strip
+from avatar_app.studio.train.drawing import N_SAMPLES, pixel_weight, sharp_l1, strip
 from avatar_app.studio.train.loop import cosine_rate, set_rate, update_average
 
 # Held-out sync loss below which the expert may press (the authors' threshold).
@@ -47,7 +48,7 @@ class Pressures:
     Attributes:
         truth: L1 to the pictures that belong to the sound.
         outputs: L1 to the pictures that the teacher draws.
-        features: distance of the decoder joins to the teacher's (`distil.joins`).
+        features: distance of the decoder joins to the teacher's (`nets.joins`).
         sync: of the sync expert's loss, once it opened.
         quality: of the discriminator's.
         disc_width: channels of the discriminator's first stage.

@@ -17,8 +17,8 @@ from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import load_speech_net
+from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.checkpoint import load_tensors, save_tensors
 from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
 from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_heads
 from avatar_app.studio.train.loop import LoopPlan, train
