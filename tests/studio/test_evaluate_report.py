@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import shutil
@@ -19,8 +21,9 @@ from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
-from avatar_app.studio.evaluate.compare import Steps, read_ablation, sensitivity  # noqa: E402
+from avatar_app.studio.evaluate.compare import read_ablation, sensitivity  # noqa: E402
 from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
+from avatar_app.studio.evaluate.steps import Steps  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, save_expert  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
@@ -50,7 +53,10 @@ def folder(tmp_path_factory, data):
     words = ["--models", "nova-96", "--teacher", root / "teacher", "--expert", root / "expert",
              "--ablation", root / "ablation.json", "--data", data, "--out", root / "report",
              "--clips", 1, "--voices", 1, "--noises", 2, "--rounds", 2, "--lookaheads", 40, 160]  # fmt: skip
-    assert cli.main([str(word) for word in words]) == 0
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        assert cli.main([str(word) for word in words]) == 0
+    (root / "report" / "told.txt").write_text(told.getvalue())
     return root / "report"
 
 
@@ -231,9 +237,17 @@ def test_ratios_when_the_machine_slows_down_within_the_run_then_they_do_not():
     assert (own["precision"], own["ratio"]) == ("int8", 4)
 
 
-def test_steps_when_half_is_done_then_says_how_long_still(capsys):
-    steps = Steps(2)
-    steps("one")
-    steps("two")
-    lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r" +1 of 2  0:00 left  one", lines[0]) and lines[1].endswith("2 of 2  0:00 left  two")
+def test_steps_when_the_long_one_is_left_then_the_time_that_is_left_is_long():
+    told = io.StringIO()
+    steps = Steps({"short": 1.0, "long": 9.0}, told)
+    steps("short")
+    assert steps.left_s(2.0) == pytest.approx(18.0)
+    steps("long")
+    assert [line.split("  ")[-1] for line in told.getvalue().splitlines()] == ["short", "long"]
+    assert steps.left_s(2.0) == 0
+
+
+def test_steps_when_a_report_is_made_then_each_was_foreseen(folder):
+    lines = (folder / "told.txt").read_text().splitlines()
+    done = [line for line in lines if " left  " in line]
+    assert done[-1].strip().startswith(f"{len(done)} of {len(done)}  0:00 left")
