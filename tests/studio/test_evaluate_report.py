@@ -21,8 +21,9 @@ from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
-from avatar_app.studio.evaluate.compare import read_ablation, sensitivity  # noqa: E402
+from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
 from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
+from avatar_app.studio.evaluate.sensitivity import sensitivity  # noqa: E402
 from avatar_app.studio.evaluate.steps import Steps  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, save_expert  # noqa: E402
@@ -212,6 +213,26 @@ def test_sensitivity_when_the_manifest_tells_none_or_nonsense_then_none(told):
     spec = read_manifest(find_model("nova-96"))
     object.__setattr__(spec, "provenance", {"sensitivity": told})
     assert sensitivity(spec) is None
+
+
+@pytest.mark.parametrize(("told", "kept"), [
+    ({"psnr_db": {"/a/Conv": 50.0, "/b/Conv": 60}, "float_in_mixed": ["/a/Conv"]}, {"/a/Conv": "stays_float"}),
+    (
+        {"psnr_db": {"/a/Conv": {"alone": 50.0, "all_but_it": 45.0}, "/b/Conv": {"alone": 60.0}}, "all_psnr_db": 44.0,
+         "float_in_mixed": {"too_small": ["/a/Conv"], "too_harmful": []}},
+        {"/a/Conv": "too_small"},
+    ),
+])  # fmt: skip
+def test_sensitivity_when_the_manifest_is_old_or_new_then_read_and_drawn(told, kept, report):
+    spec = read_manifest(find_model("nova-96"))
+    object.__setattr__(spec, "provenance", {"sensitivity": told})
+    found = sensitivity(spec)
+    assert found["psnr_db"] == {"/a/Conv": 50.0, "/b/Conv": 60.0} and found["float_in_mixed"] == kept
+    report = json.loads(json.dumps(report))
+    report["models"]["nova-96"]["sensitivity"] = found
+    text = page.render(report, [])
+    assert "50.0 dB" in text and "stays float" in text
+    assert ("45.0 dB" in text) == bool(found["all_but_it_db"])
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}]}', '{"rows": [{"name": "a", "jitter": "much"}]}'])

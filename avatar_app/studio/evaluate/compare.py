@@ -20,6 +20,7 @@ from avatar_app.studio.evaluate.contestants import Contestant
 from avatar_app.studio.evaluate.held_out import TestClip, TestData
 from avatar_app.studio.evaluate.mouths import drawn_halves
 from avatar_app.studio.evaluate.report import clip_psnr_db, evaluate, expert_distances, sync_scores
+from avatar_app.studio.evaluate.sensitivity import sensitivity
 from avatar_app.studio.evaluate.steps import Steps, expected_steps
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.publish.package import commit_id
@@ -132,18 +133,6 @@ def read_ablation(path: Path) -> dict[str, Any]:
         raise StudioError(
             f"The ablation table {path} cannot be used: {error!r}.", "It needs `rows`, each with a `name` and numbers."
         ) from error
-
-
-def sensitivity(spec: StudentSpec) -> dict[str, Any] | None:
-    """What the sweep of publishing found: `psnr_db` by layer, quantized alone, and `float_in_mixed`; None without."""
-    told = spec.provenance.get("sensitivity")
-    damages = told.get("psnr_db") if isinstance(told, Mapping) else None
-    if not isinstance(damages, Mapping) or not isinstance(told, Mapping):
-        return None
-    numbers = {str(node): float(db) for node, db in damages.items() if isinstance(db, int | float)}
-    kept = told.get("float_in_mixed")
-    names = [str(name) for name in kept] if isinstance(kept, Sequence) and not isinstance(kept, str) else []
-    return {"psnr_db": numbers, "float_in_mixed": names} if numbers else None
 
 
 def _model(
