@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import shutil
@@ -19,8 +21,10 @@ from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
-from avatar_app.studio.evaluate.compare import Steps, read_ablation, sensitivity  # noqa: E402
+from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
 from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
+from avatar_app.studio.evaluate.sensitivity import sensitivity  # noqa: E402
+from avatar_app.studio.evaluate.steps import Steps  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, save_expert  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
@@ -50,7 +54,10 @@ def folder(tmp_path_factory, data):
     words = ["--models", "nova-96", "--teacher", root / "teacher", "--expert", root / "expert",
              "--ablation", root / "ablation.json", "--data", data, "--out", root / "report",
              "--clips", 1, "--voices", 1, "--noises", 2, "--rounds", 2, "--lookaheads", 40, 160]  # fmt: skip
-    assert cli.main([str(word) for word in words]) == 0
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        assert cli.main([str(word) for word in words]) == 0
+    (root / "report" / "told.txt").write_text(told.getvalue())
     return root / "report"
 
 
@@ -208,6 +215,26 @@ def test_sensitivity_when_the_manifest_tells_none_or_nonsense_then_none(told):
     assert sensitivity(spec) is None
 
 
+@pytest.mark.parametrize(("told", "kept"), [
+    ({"psnr_db": {"/a/Conv": 50.0, "/b/Conv": 60}, "float_in_mixed": ["/a/Conv"]}, {"/a/Conv": "stays_float"}),
+    (
+        {"psnr_db": {"/a/Conv": {"alone": 50.0, "all_but_it": 45.0}, "/b/Conv": {"alone": 60.0}}, "all_psnr_db": 44.0,
+         "float_in_mixed": {"too_small": ["/a/Conv"], "too_harmful": []}},
+        {"/a/Conv": "too_small"},
+    ),
+])  # fmt: skip
+def test_sensitivity_when_the_manifest_is_old_or_new_then_read_and_drawn(told, kept, report):
+    spec = read_manifest(find_model("nova-96"))
+    object.__setattr__(spec, "provenance", {"sensitivity": told})
+    found = sensitivity(spec)
+    assert found["psnr_db"] == {"/a/Conv": 50.0, "/b/Conv": 60.0} and found["float_in_mixed"] == kept
+    report = json.loads(json.dumps(report))
+    report["models"]["nova-96"]["sensitivity"] = found
+    text = page.render(report, [])
+    assert "50.0 dB" in text and "stays float" in text
+    assert ("45.0 dB" in text) == bool(found["all_but_it_db"])
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}]}', '{"rows": [{"name": "a", "jitter": "much"}]}'])
 def test_ablation_when_the_file_is_no_table_then_one_sentence(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
@@ -231,9 +258,17 @@ def test_ratios_when_the_machine_slows_down_within_the_run_then_they_do_not():
     assert (own["precision"], own["ratio"]) == ("int8", 4)
 
 
-def test_steps_when_half_is_done_then_says_how_long_still(capsys):
-    steps = Steps(2)
-    steps("one")
-    steps("two")
-    lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r" +1 of 2  0:00 left  one", lines[0]) and lines[1].endswith("2 of 2  0:00 left  two")
+def test_steps_when_the_long_one_is_left_then_the_time_that_is_left_is_long():
+    told = io.StringIO()
+    steps = Steps({"short": 1.0, "long": 9.0}, told)
+    steps("short")
+    assert steps.left_s(2.0) == pytest.approx(18.0)
+    steps("long")
+    assert [line.split("  ")[-1] for line in told.getvalue().splitlines()] == ["short", "long"]
+    assert steps.left_s(2.0) == 0
+
+
+def test_steps_when_a_report_is_made_then_each_was_foreseen(folder):
+    lines = (folder / "told.txt").read_text().splitlines()
+    done = [line for line in lines if " left  " in line]
+    assert done[-1].strip().startswith(f"{len(done)} of {len(done)}  0:00 left")

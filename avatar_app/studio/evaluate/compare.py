@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -22,6 +20,8 @@ from avatar_app.studio.evaluate.contestants import Contestant
 from avatar_app.studio.evaluate.held_out import TestClip, TestData
 from avatar_app.studio.evaluate.mouths import drawn_halves
 from avatar_app.studio.evaluate.report import clip_psnr_db, evaluate, expert_distances, sync_scores
+from avatar_app.studio.evaluate.sensitivity import sensitivity
+from avatar_app.studio.evaluate.steps import Steps, expected_steps
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.publish.package import commit_id
 
@@ -56,21 +56,6 @@ class Plan:
         wanted = self.lookaheads_ms
         known = spec.lookahead_ms if wanted is None else tuple(ms for ms in spec.lookahead_ms if ms in wanted)
         return known or (max(spec.lookahead_ms),)
-
-
-class Steps:
-    """How far a comparison is, on standard error, with the time that is left."""
-
-    def __init__(self, n_all: int) -> None:
-        self._n_all, self._n_done, self._t_start_s = n_all, 0, time.monotonic()
-
-    def __call__(self, what: str) -> None:
-        """One step more is done."""
-        self._n_done += 1
-        took_s = time.monotonic() - self._t_start_s
-        left_s = took_s / self._n_done * max(0, self._n_all - self._n_done)
-        sys.stderr.write(f"{self._n_done:3d} of {self._n_all}  {_clock(left_s)} left  {what}\n")
-        sys.stderr.flush()
 
 
 @dataclass(frozen=True)
@@ -109,7 +94,8 @@ def compare(
         ModelError: no engine runs a model.
         OutputError: a film cannot be written.
     """
-    tell = Steps(_n_steps(contestants, data, plan))
+    lookaheads_ms = {c.spec.id: plan.lookaheads_of(c.spec) for c in contestants}
+    tell = Steps(expected_steps(contestants, lookaheads_ms, data, plan.n_rounds))
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "made": {"utc": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M"), "commit": commit_id()},
@@ -147,18 +133,6 @@ def read_ablation(path: Path) -> dict[str, Any]:
         raise StudioError(
             f"The ablation table {path} cannot be used: {error!r}.", "It needs `rows`, each with a `name` and numbers."
         ) from error
-
-
-def sensitivity(spec: StudentSpec) -> dict[str, Any] | None:
-    """What the sweep of publishing found: `psnr_db` by layer, quantized alone, and `float_in_mixed`; None without."""
-    told = spec.provenance.get("sensitivity")
-    damages = told.get("psnr_db") if isinstance(told, Mapping) else None
-    if not isinstance(damages, Mapping) or not isinstance(told, Mapping):
-        return None
-    numbers = {str(node): float(db) for node, db in damages.items() if isinstance(db, int | float)}
-    kept = told.get("float_in_mixed")
-    names = [str(name) for name in kept] if isinstance(kept, Sequence) and not isinstance(kept, str) else []
-    return {"psnr_db": numbers, "float_in_mixed": names} if numbers else None
 
 
 def _model(
@@ -219,12 +193,3 @@ def _shown(
     name = f"{test.name}.mp4"
     strips.write_video(out / name, test, drawn, titles, data.rest)
     return Shown(test.name, rows, name, strips.poster(test, drawn, titles, data.rest))
-
-
-def _n_steps(contestants: Sequence[Contestant], data: TestData, plan: Plan) -> int:
-    n_scores = sum(len(plan.lookaheads_of(c.spec)) for c in contestants)
-    return plan.n_rounds + n_scores + len(speed.ENGINES) * len(contestants) + len(data.clips)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

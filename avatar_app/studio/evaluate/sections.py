@@ -209,24 +209,38 @@ def noise(report: Report) -> list[str]:
 
 def sensitivity(report: Report) -> list[str]:
     """Which layers 8 bits harm; nothing where no sweep was published."""
-    parts = []
-    for about in report["models"].values():
-        told = about["sensitivity"]
-        if not told:
-            continue
-        kept = set(told["float_in_mixed"])
-        layers = sorted(told["psnr_db"].items(), key=lambda item: item[1])
-        rows = [Bar(words.layer_name(node), db, colour=2 if node in kept else 1) for node, db in layers]
-        title = f"sensitivity of the layers of {about['title']}"
-        parts += [
-            markup.headline(f"{about['title']}: each layer in INT8 alone, PSNR against FP32"),
-            markup.legend({"INT8 in mixed": 1, "stays float in mixed": 2}),
-            bars(rows[:N_LAYERS], "dB", title, digits=1),
-            markup.folded("All layers", bars(rows, "dB", title, digits=1)) if len(rows) > N_LAYERS else "",
-        ]
+    names, parts = words.titles(report), []
+    for model, about in report["models"].items():
+        if about["sensitivity"]:
+            parts += _swept(names[model], about["sensitivity"])
     if parts:
         parts.insert(0, markup.paragraph("Short bars are the layers that 8 bits harm most.", is_soft=True))
     return parts
+
+
+def _swept(name: str, told: Report) -> list[str]:
+    """The charts of one model's sweep."""
+    kept = told["float_in_mixed"]
+    colours = {reason: 2 + k for k, reason in enumerate(dict.fromkeys(kept.values()))}
+    of = {node: colours[kept[node]] if node in kept else 1 for node in told["psnr_db"]}
+    alone = [Bar(words.layer_name(n), db, colour=of[n]) for n, db in sorted(told["psnr_db"].items(), key=_second)]
+    left = [
+        Bar(words.layer_name(n), db, colour=of.get(n, 1))
+        for n, db in sorted(told["all_but_it_db"].items(), key=_second, reverse=True)
+    ]
+    title = f"sensitivity of the layers of {name}"
+    without = f"All layers in INT8 but one: PSNR against FP32, where all together give {told['all_db']} dB"
+    return [
+        markup.headline(f"{name}: each layer in INT8 alone, PSNR against FP32"),
+        markup.legend({"INT8 in mixed": 1, **{words.reason(r): c for r, c in colours.items()}}),
+        bars(alone[:N_LAYERS], "dB", title, digits=1),
+        markup.folded("All layers", bars(alone, "dB", title, digits=1)) if len(alone) > N_LAYERS else "",
+        markup.folded(without, bars(left, "dB", title, digits=1)) if left else "",
+    ]
+
+
+def _second(item: tuple[str, float]) -> float:
+    return item[1]
 
 
 def ablation(report: Report) -> list[str]:

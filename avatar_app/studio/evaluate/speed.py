@@ -133,7 +133,7 @@ def measure_speed(
         for runner in runners:
             runner.take_turn()
         if tell is not None:
-            tell(f"speed, round {number + 1} of {n_rounds}")
+            tell(round_name(number, n_rounds))
     for runner in runners:
         runner.close()
     return {
@@ -143,6 +143,11 @@ def measure_speed(
         "headline": headline(runners, [c.spec.id for c in contestants if c.is_teacher]),
         "against_fp32": against_fp32(runners),
     }
+
+
+def round_name(number: int, n_rounds: int) -> str:
+    """What a round is called when its end is told."""
+    return f"speed, round {number + 1} of {n_rounds}"
 
 
 def headline(runners: Sequence[Runner], teachers: Sequence[str]) -> list[dict[str, Any]]:

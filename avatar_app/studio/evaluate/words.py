@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avatar_app.studio.evaluate import markup
+from avatar_app.studio.evaluate.sensitivity import UNTOLD
 from avatar_app.studio.evaluate.speed import STEP
 
 Report = Mapping[str, Any]
@@ -128,3 +129,8 @@ def loss(loss_db: float, precision: str) -> str:
     """What is lost against FP32, in brackets; nothing for FP32 itself."""
     # Adding 0 turns a negative zero into a positive one.
     return "" if precision == "fp32" else f"  ({round(-loss_db, 2) + 0.0:+.2f})"
+
+
+def reason(key: str) -> str:
+    """Why a layer stays float, for a legend."""
+    return "stays float in mixed" if key == UNTOLD else f"stays float: {key.replace('_', ' ')}"
