@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 1 when a check failed, 2 when the user can fix what went wrong, 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = build_parser().parse_args(words)
+    # What follows `studio` is for its commands; argparse would take a leading flag (`studio --help`) for its own.
+    n_own = 1 if words[:1] == ["studio"] else len(words)
+    arguments = build_parser().parse_args(words[:n_own], argparse.Namespace(words=words[n_own:]))
     start_logging(getattr(arguments, "json_log", False))
     install_excepthooks()
     run: Callable[[argparse.Namespace], int] = arguments.run
@@ -123,7 +125,6 @@ def _add_studio(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = commands.add_parser(
         "studio", add_help=False, help="make avatars and the networks behind them (needs the studio extra)"
     )
-    parser.add_argument("words", nargs=argparse.REMAINDER)
     parser.set_defaults(run=_run_studio)
 
 

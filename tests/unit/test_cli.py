@@ -91,6 +91,12 @@ def test_studio_when_torch_is_missing_then_names_the_extra(monkeypatch, capsys):
     assert "pip install -e '.[studio]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["--help"], ["-h"], []])
+def test_studio_when_asked_for_help_then_lists_its_commands(words, capsys):
+    assert cli.main(["studio", *words]) == 0
+    assert "train teacher" in capsys.readouterr().out
+
+
 def test_studio_find_when_two_words_then_the_right_module():
     assert studio_cli.find(["train", "picture", "--resume"]).module.endswith("train.picture")
     with pytest.raises(UserError):
