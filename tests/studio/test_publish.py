@@ -4,6 +4,7 @@ import json
 from xml.etree import ElementTree
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -140,7 +141,7 @@ def folder(tmp_path, source, exact, feeds, calibration):
     int8 = qdq.to_int8(exact, calibration, nodes)
     graphs = {"fp32": exact, "fp16": quantize.to_fp16(exact), "int8": int8, "mixed": int8}
     for name, graph in graphs.items():
-        package.save_graph(source, graph, tmp_path / f"student-{name}.onnx")
+        package.save_graph(source, graph, tmp_path / f"student-{name}.onnx", {})
     golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:4]], None)
     golden.save(tmp_path / "golden.npz")
     package.save_manifest(tmp_path, package.manifest_of(source, tmp_path, {"note": "test"}))
@@ -207,3 +208,19 @@ def test_card_when_written_then_every_figure_is_the_manifests(folder):
     assert "1.9x in openvino" in text
     assert "| 40 ms | 31.2 dB | 0.912 | 0.93 | 0.87 | 0.5 % |" in text
     assert "| INT8 | +0.14 dB | 1.23 ms | 1.23 ms |" in text
+
+
+def test_config_hash_when_a_recipe_changes_then_another_and_when_scores_do_then_the_same():
+    facts = {"speech": {"recipe": {"n_steps": 5}, "test": {"opening_160": 0.9}}, "sensitivity": {"a": 1}}
+    same = {"speech": {"recipe": {"n_steps": 5}, "test": {"opening_160": 0.8}}, "sensitivity": {"a": 1}}
+    other = {"speech": {"recipe": {"n_steps": 6}}, "sensitivity": {"a": 1}}
+    assert package.config_hash(facts) == package.config_hash(same) != package.config_hash(other)
+
+
+def test_save_graph_when_opened_again_then_says_whose_and_how(source, exact, tmp_path):
+    facts = {"nova96": {"recipe": {"n_steps": 5}}}
+    package.save_graph(source, exact, tmp_path / "s.onnx", facts)
+    about = {p.key: p.value for p in onnx.load(tmp_path / "s.onnx").metadata_props}
+    assert about["licence"] == "Apache-2.0" and "LibriSpeech" in about["trained_on"]
+    assert about["config_hash"] == package.config_hash(facts)
+    assert about["commit"] == package.commit_id()

@@ -30,6 +30,8 @@ def card(manifest: Mapping[str, Any]) -> str:
         f"- Architecture: {manifest['architecture']}, {manifest['n_parameters']:,} parameters",
         f"- Licence: {manifest['licence']}",
         f"- Trained on: {'; '.join(manifest['provenance']['trained_on'])}",
+        f"- Made by: commit {manifest['provenance']['commit'] or 'unknown'}, training recipe"
+        f" {manifest['provenance'].get('config_hash', 'unknown')}",
         "- Meant for: speech in a live microphone or a recording, in any language near English. Not meant for singing,",
         "  for several voices at once, or for faces other than this one.",
         "- Limits: the head is drawn at rest (motion is added outside); languages were not compared.",

@@ -118,11 +118,11 @@ def write_folder(
         The manifest as the live program reads it, as it was written, and the golden pictures.
     """
     exact = quantize.prepared(export_student(source))
-    package.save_graph(source, exact, folder / "student-fp32.onnx")
-    package.save_graph(source, quantize.to_fp16(exact), folder / "student-fp16.onnx")
+    package.save_graph(source, exact, folder / "student-fp32.onnx", facts)
+    package.save_graph(source, quantize.to_fp16(exact), folder / "student-fp16.onnx", facts)
     face_graph = export_face(source)
     assert face_graph is not None  # noqa: S101  every generator of the family looks at a face
-    package.save_graph(source, face_graph, folder / "face.onnx")
+    package.save_graph(source, face_graph, folder / "face.onnx", facts)
     golden = gate.make_golden(source, example_windows(N_GOLDEN), face)
     golden.save(folder / "golden.npz")
     manifest = package.manifest_of(source, folder, facts)

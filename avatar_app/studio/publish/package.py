@@ -69,7 +69,7 @@ def publish(
     unfinished.mkdir(parents=True)
     seen = face if source.face is not None else None
     feeds = calibration_feeds(source, data, seen, np.random.default_rng(0))
-    sweep = _write_graphs(source, feeds, unfinished, with_tensorrt=with_tensorrt)
+    sweep = _write_graphs(source, feeds, unfinished, facts, with_tensorrt=with_tensorrt)
     (unfinished / CHART).write_text(sensitivity.chart(sweep), encoding="utf-8")
     golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:: len(feeds) // N_GOLDEN][:N_GOLDEN]], seen)
     golden.save(unfinished / "golden.npz")
@@ -97,7 +97,9 @@ def register(model_id: str, models_dir: Path, default: str | None = None) -> Non
     temporary.replace(path)
 
 
-def _write_graphs(source: Source, feeds: list[Feed], folder: Path, *, with_tensorrt: bool) -> dict[str, Any]:
+def _write_graphs(
+    source: Source, feeds: list[Feed], folder: Path, facts: Mapping[str, Any], *, with_tensorrt: bool
+) -> dict[str, Any]:
     """Write a file for each precision, and the face's graph; what the sweep found."""
     exact, packed = quantize.prepared(export_student(source)), quantize.prepared(export_packed(source))
     nodes = quantize.candidates(packed, ())
@@ -117,21 +119,29 @@ def _write_graphs(source: Source, feeds: list[Feed], folder: Path, *, with_tenso
         large = [node for node in nodes if node not in (*careful, *mixed.too_small, *mixed.too_harmful)]
         graphs[Path(TENSORRT).stem] = qdq.to_int8(packed, calibration, large, is_symmetric=True)
     for name, graph in graphs.items():
-        save_graph(source, graph, folder / f"{name}.onnx")
+        save_graph(source, graph, folder / f"{name}.onnx", facts)
     face = export_face(source)
     if face is not None:
         wanted = {port.name for graph in graphs.values() for port in graph.graph.input}
-        save_graph(source, qdq.with_8bit_outputs(face, wanted, scales | more_scales), folder / "face.onnx")
+        save_graph(source, qdq.with_8bit_outputs(face, wanted, scales | more_scales), folder / "face.onnx", facts)
     return sensitivity.facts(found, mixed)
 
 
-def save_graph(source: Source, graph: onnx.ModelProto, path: Path) -> None:
-    """Write a graph that says what it is, who may use it and what it was learned from."""
+def config_hash(facts: Mapping[str, Any]) -> str:
+    """A short name for how the networks of a model were trained: equal for equal recipes."""
+    recipes = {name: about.get("recipe") for name, about in facts.items() if isinstance(about, Mapping)}
+    return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def save_graph(source: Source, graph: onnx.ModelProto, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a graph that says what it is, who may use it, and what it was learned from and how."""
     about = {
         "title": source.title,
         "architecture": source.architecture,
         "licence": source.licence,
         "trained_on": "; ".join(source.trained_on),
+        "commit": commit_id(),
+        "config_hash": config_hash(facts),
     }
     del graph.metadata_props[:]
     for key, value in about.items():
@@ -159,7 +169,13 @@ def manifest_of(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[
         "tensorrt_file": _entry(folder / TENSORRT) if (folder / TENSORRT).exists() else None,
         "licence": source.licence,
         "n_parameters": source.n_parameters,
-        "provenance": {"trained_on": list(source.trained_on), "commit": commit_id(), "versions": _versions(), **facts},
+        "provenance": {
+            "trained_on": list(source.trained_on),
+            "commit": commit_id(),
+            "config_hash": config_hash(facts),
+            "versions": _versions(),
+            **facts,
+        },
         "quality": {},
     }
 

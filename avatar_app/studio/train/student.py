@@ -101,7 +101,10 @@ def run(arguments: argparse.Namespace) -> None:
         "held_out": {**drawing.evaluate(), **hearing.evaluate()},
         "test": score_voices(test, data.opening_mm.numpy()),
         "gain": strength.gain.round(3).tolist(),
-        "recipe": {"draw": asdict(DrawConfig()), "hear": asdict(HearConfig())},
+        "recipe": {
+            "draw": {"n_steps": arguments.draw_steps, **asdict(DrawConfig())},
+            "hear": {"n_steps": arguments.hear_steps, **asdict(HearConfig())},
+        },
     }
     save_student(arguments.run / "best", net, facts)
 
