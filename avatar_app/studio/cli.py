@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ def main(argv: Sequence[str]) -> int:
     command = find(argv)
     need_packages(command)
     end_with_parent()
+    # A terminal of its own: the window's shows warnings only, here progress is what the user waits for.
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     rest = list(argv[len(command.words) :])
     sys.argv = ["avatar-app studio " + " ".join(command.words), *rest]
     return int(importlib.import_module(command.module).main(rest) or 0)

@@ -53,6 +53,18 @@ def test_run_when_a_step_fails_then_the_rest_waits_and_the_next_run_continues_th
     assert sorted(done) == ["a", "b", "c", "d"]
 
 
+def test_all_when_typed_then_shows_what_it_runs_and_ends_its_steps_when_killed(data, tmp_path):
+    pytest.importorskip("torch", reason="needs the studio extra")
+    command = [sys.executable, "-m", "avatar_app", "studio", "all", "--data", str(data), "--run", str(tmp_path / "r")]
+    with subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, text=True, cwd=REPO) as child:
+        first = child.stderr.readline()
+        steps = psutil.Process(child.pid).children()
+        child.kill()
+    assert first.startswith("[speech] avatar-app studio train speech --data")
+    _gone, alive = psutil.wait_procs(steps, timeout=20)
+    assert not alive
+
+
 def test_launch_when_a_command_fails_then_its_last_line_is_the_reason(caplog):
     caplog.set_level("INFO")
     with pytest.raises(StudioError, match="There is no studio command"):
