@@ -140,10 +140,11 @@ def test_window_when_it_lists_models_then_the_imported_one_comes_last_with_its_l
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-def test_import_when_the_file_is_wrong_then_one_sentence_exit_2_and_nothing_left(tmp_path, caplog, content):
+def test_import_when_the_file_is_wrong_then_one_sentence_exit_2_and_nothing_left(tmp_path, capsys, content):
     (tmp_path / "wrong.pth").write_bytes(content)
     assert cli.main(["import-wav2lip", str(tmp_path / "wrong.pth"), "--out", str(tmp_path / "models")]) == 2
-    assert "cannot be read" in caplog.messages[-1] and "\n" not in caplog.messages[-1]
+    said = capsys.readouterr().err
+    assert "cannot be read" in said and said.count("\n") == 1
     assert not (tmp_path / "models").exists()
 
 
