@@ -22,6 +22,7 @@ from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
 from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
+from avatar_app.studio.evaluate.figures import figures  # noqa: E402
 from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
 from avatar_app.studio.evaluate.sensitivity import sensitivity  # noqa: E402
 from avatar_app.studio.evaluate.steps import Steps  # noqa: E402
@@ -133,6 +134,19 @@ def test_page_when_a_number_changes_then_the_page_does(folder, report):
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
+def test_figures_when_written_then_markdown_tables_that_follow_the_numbers(folder, report):
+    text = (folder / "figures.md").read_text()
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
+    assert len(tables) == 5
+    for table in tables:
+        assert len({line.count("|") for line in table}) == 1
+    report = json.loads(json.dumps(report))
+    report["models"]["nova-96"]["quality"]["lookahead_160"]["mouth_psnr_db"] = 12.34
+    report["models"]["nova-96"]["cost"]["whole"]["n_parameters"] = 7_770_000
+    changed = figures(report)
+    assert "12.3 dB" in changed and "7.77 M" in changed and "12.3 dB" not in text
+
+
 def test_page_when_opened_in_chromium_then_tables_and_pictures_are_there_and_it_complains_of_nothing(folder, tmp_path):
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'u'}",

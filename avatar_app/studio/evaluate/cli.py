@@ -1,6 +1,7 @@
 """`avatar-app studio evaluate`: the quality of one model as JSON, or of several, and their teacher, as a page.
 
-With --model, JSON of one model. With --models, a folder with index.html, report.json and films side by side.
+With --model, JSON of one model. With --models, a folder with index.html, report.json, its tables in Markdown as
+figures.md, and films side by side.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from avatar_app.settings.paths import ProfilePaths
 from avatar_app.studio.evaluate import contestants
 from avatar_app.studio.evaluate.compare import Plan, compare, read_ablation
 from avatar_app.studio.evaluate.contestants import Contestant
+from avatar_app.studio.evaluate.figures import figures
 from avatar_app.studio.evaluate.page import render
 from avatar_app.studio.evaluate.report import evaluate, load_test_data
 from avatar_app.studio.evaluate.speed import N_ROUNDS
@@ -101,6 +103,7 @@ def _write_report(arguments: argparse.Namespace) -> int:
             found, shown = compare(compared, data, expert, plan, out)
             (out / "report.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             (out / "index.html").write_text(render(found, shown), encoding="utf-8")
+            (out / "figures.md").write_text(figures(found), encoding="utf-8")
         except OSError as error:
             reason = error.strerror or str(error)
             raise OutputError(f"The report cannot be written to {out}: {reason}.", "Choose another --out.") from error
