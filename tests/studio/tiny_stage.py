@@ -39,6 +39,8 @@ def _scene(name: str, rng: np.random.Generator) -> Scene:
         picture[20 : 20 + int(20 * value), 32:64] = 20
     mouth = np.tile(REST, (N_PICTURES, 1)).astype(np.float32)
     mouth[:, 0] = loud
+    # As those that are mapped from a file are.
+    pictures.flags.writeable = False
     return Scene(name, magnitudes, pictures, mouth, is_true=True)
 
 

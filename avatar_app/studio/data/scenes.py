@@ -213,7 +213,7 @@ def whole(scene: Scene) -> Takes:
     """All pictures of a scene as one piece, in its own voice."""
     n_columns = WINDOW_COLUMNS + newest_column(len(scene.pictures) - 1, 160)
     mel = mel_from_magnitudes(torch.from_numpy(_piece(scene, 0, n_columns)))
-    pictures = torch.from_numpy(np.ascontiguousarray(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
+    pictures = torch.from_numpy(np.array(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
     return Takes(mel[None, None], pictures, torch.from_numpy(scene.mouth[None]), torch.tensor([scene.is_true]))
 
 

@@ -57,7 +57,7 @@ def distances(expert: SyncExpert, scene: Scene) -> Float32:
     Returns:
         (n - 4, 31) float32: row k is picture k, column s the sound s - 15 pictures later.
     """
-    pictures = torch.from_numpy(np.ascontiguousarray(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
+    pictures = torch.from_numpy(np.array(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
     stacks = stack_pictures(pictures)[0]
     n = len(stacks)
     before = round(MAX_SHIFT * COLUMNS_PER_PICTURE)
