@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
-from avatar_app.studio.distil import ablation, student  # noqa: E402
+from avatar_app.studio.distil import ablation, strength, student  # noqa: E402
 from avatar_app.studio.evaluate.generators import Jury, drawn_scene  # noqa: E402
 from avatar_app.studio.evaluate.sync import distances, found_ratio, scores  # noqa: E402
 from avatar_app.studio.nets.discriminator import QualityDiscriminator  # noqa: E402
@@ -136,6 +136,19 @@ def test_student_when_distilled_then_its_folder_opens_and_only_what_speaks_has_m
     assert "ear" in moved
     about = json.loads((tmp_path / "d" / "best" / "nova96.json").read_text())
     assert set(about["test"]) == {f"lookahead_{ms}" for ms in (0, 40, 80, 160)}
+
+
+def test_strengthen_when_mouths_move_too_little_then_stretched_and_their_mean_stays(stage):
+    torch.manual_seed(0)
+    net = Nova96().eval()
+    give_weak_norms(net)
+    mean = strength.mean_code(net, stage.held_out, 40)
+    before = net.audio_encoders[1][-1].conv_block[1].weight.clone()
+    gains = strength.strengthen(net, stage.held_out, stage.rest, Jury.of_clips(stage, OPENING_MM, SyncExpert()).reader)
+    # A network of noise hardly moves its mouth.
+    assert gains == {0: 1.5, 40: 1.5, 80: 1.5, 160: 1.5}
+    torch.testing.assert_close(net.audio_encoders[1][-1].conv_block[1].weight, 1.5 * before)
+    torch.testing.assert_close(strength.mean_code(net, stage.held_out, 40), mean, atol=1e-4, rtol=1e-3)
 
 
 def test_distil_when_the_teacher_is_missing_then_one_sentence_and_two(folders, tmp_path, caplog):

@@ -19,6 +19,7 @@ from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.mouth import lip_opening_mm
 from avatar_app.studio.data.stage import load_stage
 from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments, carry_out
+from avatar_app.studio.distil.strength import strengthen
 from avatar_app.studio.evaluate.generators import Jury
 from avatar_app.studio.nets.expert import load_expert
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, load_teacher
@@ -31,6 +32,7 @@ from avatar_app.studio.train.student import load_student, save_student
 log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 200
+N_STRENGTH_SCENES = 6
 # Unrelated pictures, for no term here looks at more than one: the more sounds in a batch, the better.
 CONFIG = SpeakConfig(
     Pressures(outputs=1.0, features=W_FEATURES),
@@ -53,16 +55,19 @@ def run(arguments: argparse.Namespace) -> None:
     task = SpeakTask(load_student(arguments.student), stage, CONFIG, teacher=teacher)
     train(task, folder, LoopPlan(arguments.n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=600, seed=arguments.seed))
     jury = Jury.of_clips(stage, lip_opening_mm(arguments.data / "nova" / "rig.npz"), load_expert(arguments.judge))
+    held_out = dict(task.evaluate())
+    gains = strengthen(task.average.cpu(), stage.held_out[:N_STRENGTH_SCENES], stage.rest, jury.reader)
     test = {f"lookahead_{ms}": asdict(jury.score(task.average, ms)) for ms in LOOKAHEADS_MS}
     facts: dict[str, object] = {
-        "held_out": dict(task.evaluate()),
+        "held_out": held_out,
         "test": test,
         "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
+        "gain": {str(ms): gain for ms, gain in gains.items()},
         "recipe": {"distil": asdict(CONFIG), "n_steps": arguments.n_steps},
     }
     log.info("%s", facts)
     if parallel.is_chief():
-        save_student(arguments.run / "best", task.average.cpu(), facts)
+        save_student(arguments.run / "best", task.average, facts)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
