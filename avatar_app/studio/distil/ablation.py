@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from avatar_app.contracts.errors import UserError
 from avatar_app.studio.data.mouth import lip_opening_mm
 from avatar_app.studio.data.scenes import UInt8
 from avatar_app.studio.data.stage import Stage, load_stage
@@ -22,7 +21,7 @@ from avatar_app.studio.evaluate.generators import Jury
 from avatar_app.studio.nets.expert import SyncExpert, load_expert
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
-from avatar_app.studio.train import parallel
+from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speaking import Lessons, Pressures, SpeakConfig, SpeakTask
@@ -115,8 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--expert", type=Path, required=True, help="`best` folder of the expert to train with")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of another expert, to judge with")
     parser.add_argument("--n-steps", type=int, default=2000)
-    arguments = parser.parse_args(argv)
-    return carry_out(run, arguments)
+    return carry_out(run, parser.parse_args(argv))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,20 +127,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the cache)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=1)
-
-
-def carry_out(work: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
-    """Run a command of the distillery; its exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parallel.start(arguments.n_threads)
-    try:
-        work(arguments)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
-    finally:
-        parallel.stop()
-    return 0
 
 
 if __name__ == "__main__":

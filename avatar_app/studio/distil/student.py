@@ -18,12 +18,13 @@ import torch
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.mouth import lip_opening_mm
 from avatar_app.studio.data.stage import load_stage
-from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments, carry_out
+from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
 from avatar_app.studio.distil.strength import strengthen
 from avatar_app.studio.evaluate.generators import Jury
 from avatar_app.studio.nets.expert import load_expert
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, load_teacher
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask

@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.nets.generator import ConvBlock, audio_encoder, residuals
-from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
+from avatar_app.studio.nets.tensor_file import load_tensors, save_net
 
 AUDIO_WIDTH = 16
 N_EMBEDDING = 16 * AUDIO_WIDTH
@@ -55,12 +55,7 @@ class SyncExpert(nn.Module):
 
 def save_expert(folder: Path, net: SyncExpert, facts: dict[str, object]) -> None:
     """Write `expert.safetensors` and `expert.json` (mel fingerprint, facts such as scores)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / "expert.safetensors", net.state_dict(), {})
-    about = {"schema": 1, "mel_fingerprint": MEL.fingerprint(), **facts}
-    temporary = folder / "expert.json.tmp"
-    temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / "expert.json")
+    save_net(folder, "expert", net, {"mel_fingerprint": MEL.fingerprint(), **facts})
 
 
 def load_expert(folder: Path) -> SyncExpert:

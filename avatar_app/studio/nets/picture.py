@@ -20,7 +20,7 @@ from torch.nn.functional import interpolate, pixel_shuffle
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.studio.data.mouth import N_MOUTH
-from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
+from avatar_app.studio.nets.tensor_file import load_tensors, save_net
 
 # Side of the face crop that the box lies in.
 CROP_PX = 256
@@ -105,13 +105,7 @@ def _convs(n_in: int, n_out: int) -> nn.Sequential:
 
 def save_picture_net(folder: Path, net: PictureNet, facts: dict[str, object]) -> None:
     """Write `picture.safetensors` and `picture.json` (sizes, and facts such as scores)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / "picture.safetensors", net.state_dict(), {})
-    temporary = folder / "picture.json.tmp"
-    temporary.write_text(
-        json.dumps({"schema": 1, "shape": asdict(net.shape), **facts}, indent=2) + "\n", encoding="utf-8"
-    )
-    temporary.replace(folder / "picture.json")
+    save_net(folder, "picture", net, {"shape": asdict(net.shape), **facts})
 
 
 def load_picture_net(folder: Path) -> PictureNet:

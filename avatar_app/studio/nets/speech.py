@@ -15,7 +15,7 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.mouth import N_MOUTH, PHONES
-from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
+from avatar_app.studio.nets.tensor_file import load_tensors, save_net
 
 # The first convolution spans four columns and moves by two; the rest works on that grid of 25 ms.
 _FRONT_COLUMNS = 4
@@ -137,19 +137,18 @@ class _Block(nn.Module):
 
 def save_speech_net(folder: Path, net: SpeechNet, facts: dict[str, object]) -> None:
     """Write `speech.safetensors` and `speech.json` (sizes, mel fingerprint, look-aheads, facts such as scores)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / "speech.safetensors", net.state_dict(), {})
-    about = {
-        "schema": 1,
-        "shape": asdict(net.shape),
-        "window_columns": net.shape.window_columns,
-        "mel_fingerprint": MEL.fingerprint(),
-        "lookahead_ms": list(LOOKAHEADS_MS),
-        **facts,
-    }
-    temporary = folder / "speech.json.tmp"
-    temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / "speech.json")
+    save_net(
+        folder,
+        "speech",
+        net,
+        {
+            "shape": asdict(net.shape),
+            "window_columns": net.shape.window_columns,
+            "mel_fingerprint": MEL.fingerprint(),
+            "lookahead_ms": list(LOOKAHEADS_MS),
+            **facts,
+        },
+    )
 
 
 def load_speech_net(folder: Path) -> SpeechNet:

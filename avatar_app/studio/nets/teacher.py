@@ -10,7 +10,7 @@ from torch import Tensor
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
-from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
+from avatar_app.studio.nets.tensor_file import load_tensors, save_net
 from avatar_app.studio.nets.wav2lip import Wav2Lip
 
 # The published alignment: the window begins one picture before the one that is drawn.
@@ -47,12 +47,9 @@ class Teacher(DrawsLowerHalf):
 
 def save_teacher(folder: Path, net: Teacher, facts: dict[str, object]) -> None:
     """Write `teacher.safetensors` and `teacher.json` (mel fingerprint, facts such as scores)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / "teacher.safetensors", net.state_dict(), {})
-    about = {"schema": 1, "mel_fingerprint": MEL.fingerprint(), "lookahead_ms": [TEACHER_LOOKAHEAD_MS], **facts}
-    temporary = folder / "teacher.json.tmp"
-    temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / "teacher.json")
+    save_net(
+        folder, "teacher", net, {"mel_fingerprint": MEL.fingerprint(), "lookahead_ms": [TEACHER_LOOKAHEAD_MS], **facts}
+    )
 
 
 def load_teacher(folder: Path) -> Teacher:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from avatar_app.contracts.errors import StudioError
 
@@ -44,3 +46,17 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise StudioError(
             f"The weights {path} cannot be read: {error}.", "Delete the file, or train again from the start."
         ) from error
+
+
+def save_net(folder: Path, name: str, net: nn.Module, about: Mapping[str, Any]) -> None:
+    """Write a network's folder: `<name>.safetensors`, then `<name>.json` with what is to be known of it.
+
+    Raises:
+        StudioError: the weights cannot be written.
+        OSError: the folder cannot be made, or what is to be known cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / f"{name}.safetensors", net.state_dict(), {})
+    temporary = folder / f"{name}.json.tmp"
+    temporary.write_text(json.dumps({"schema": 1, **about}, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / f"{name}.json")

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, cross_entropy
 
-from avatar_app.contracts.errors import UserError
 from avatar_app.studio.data.scenes import N_EXPERT_PICTURES, Takes, draw_takes
 from avatar_app.studio.data.stage import Stage, load_stage
 from avatar_app.studio.data.voice_change import ChangeRanges
 from avatar_app.studio.evaluate.sync import distances, found_ratio, moving, scores
 from avatar_app.studio.nets.expert import SyncExpert, save_expert
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
@@ -211,15 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n-threads", type=int, default=1)
     for name, value in asdict(ExpertRecipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parallel.start(arguments.n_threads)
-    try:
-        run(arguments)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
-    return 0
+    return carry_out(run, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avatar_app.contracts.errors import UserError
 from avatar_app.studio.data.clips import Pictures, load_pictures
 from avatar_app.studio.nets.picture import PictureNet, save_picture_net
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
@@ -165,15 +165,7 @@ def _pixels(frames: UInt8) -> Tensor:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio train picture`."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parallel.start(arguments.n_threads)
-    try:
-        run(arguments)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
-    return 0
+    return carry_out(run, _parser().parse_args(argv))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, huber_loss
 
-from avatar_app.contracts.errors import UserError
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data import speech_corpus
 from avatar_app.studio.data.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_opening_mm, visible_weight
@@ -23,6 +21,7 @@ from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech_score import SEALED_INDICES, hear, motion_mm, score_voices
@@ -199,15 +198,7 @@ class SpeechTask:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio train speech`."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parallel.start(arguments.n_threads)
-    try:
-        run(arguments)
-    except UserError as error:
-        logging.getLogger(__name__).error("%s", error)
-        return 2
-    return 0
+    return carry_out(run, _parser().parse_args(argv))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import load_speech_net
-from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
-from avatar_app.studio.train import parallel
+from avatar_app.studio.nets.tensor_file import load_tensors, save_net
+from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
 from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_heads
 from avatar_app.studio.train.loop import LoopPlan, train
@@ -34,12 +34,7 @@ CHECKPOINT_STEPS = 500
 
 def save_student(folder: Path, net: Nova96, facts: dict[str, object]) -> None:
     """Write `nova96.safetensors` and `nova96.json` (mel fingerprint, look-aheads, facts such as scores)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / "nova96.safetensors", net.state_dict(), {})
-    about = {"schema": 1, "mel_fingerprint": MEL.fingerprint(), "lookahead_ms": list(LOOKAHEAD_MS), **facts}
-    temporary = folder / "nova96.json.tmp"
-    temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / "nova96.json")
+    save_net(folder, "nova96", net, {"mel_fingerprint": MEL.fingerprint(), "lookahead_ms": list(LOOKAHEAD_MS), **facts})
 
 
 def load_student(folder: Path) -> Nova96:
@@ -125,15 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=1)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parallel.start(arguments.n_threads)
-    try:
-        run(arguments)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
-    return 0
+    return carry_out(run, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

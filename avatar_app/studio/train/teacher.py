@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 
-from avatar_app.contracts.errors import UserError
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.data.stage import load_stage
@@ -23,6 +22,7 @@ from avatar_app.studio.nets.expert import load_expert
 from avatar_app.studio.nets.speech import load_speech_net
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, save_teacher
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
 from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_head
 from avatar_app.studio.train.loop import LoopPlan, train
@@ -132,17 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=1)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parallel.start(arguments.n_threads)
-    try:
-        run(arguments)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
-    finally:
-        parallel.stop()
-    return 0
+    return carry_out(run, parser.parse_args(argv))
 
 
 if __name__ == "__main__":
