@@ -24,7 +24,7 @@ from avatar_app.studio.train import expert as expert_module  # noqa: E402
 from avatar_app.studio.train.expert import ExpertRecipe, ExpertTask  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
 from avatar_app.studio.train.student import load_student, save_student  # noqa: E402
-from tests.studio.tiny_stage import OPENING_MM, give_weak_norms, tiny_stage  # noqa: E402
+from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
 
 pytestmark = pytest.mark.studio
 
@@ -42,8 +42,6 @@ def folders(stage, tmp_path, monkeypatch):
     """`best` folders of everything that distillation needs, and arguments that name them."""
     for module in (ablation, student, expert_module):
         monkeypatch.setattr(module, "load_stage", lambda *_: stage)
-    for module in (ablation, student):
-        monkeypatch.setattr(module, "lip_opening_mm", lambda _: OPENING_MM)
     save_expert(tmp_path / "expert", SyncExpert(), {"may_judge": True})
     save_teacher(tmp_path / "teacher", Teacher(), {})
     torch.manual_seed(0)
@@ -144,7 +142,7 @@ def test_strengthen_when_mouths_move_too_little_then_stretched_and_their_mean_st
     give_weak_norms(net)
     mean = strength.mean_code(net, stage.held_out, 40)
     before = net.audio_encoders[1][-1].conv_block[1].weight.clone()
-    gains = strength.strengthen(net, stage.held_out, stage.rest, Jury.of_clips(stage, OPENING_MM, SyncExpert()).reader)
+    gains = strength.strengthen(net, stage.held_out, stage.rest, Jury.of_clips(stage, SyncExpert()).reader)
     # A network of noise hardly moves its mouth.
     assert gains == {0: 1.5, 40: 1.5, 80: 1.5, 160: 1.5}
     torch.testing.assert_close(net.audio_encoders[1][-1].conv_block[1].weight, 1.5 * before)
@@ -158,7 +156,7 @@ def test_distil_when_the_teacher_is_missing_then_one_sentence_and_two(folders, t
 
 
 def test_jury_when_pictures_are_true_then_perfect(stage):
-    jury = Jury.of_clips(stage, OPENING_MM, SyncExpert().eval())
+    jury = Jury.of_clips(stage, SyncExpert().eval())
     net = Nova96()
     give_weak_norms(net)
     drawn = drawn_scene(net, stage.test[0], stage.rest, 160)

@@ -20,7 +20,8 @@ def tiny_stage(n_scenes: int = 4) -> Stage:
     sounds = [_utterance(scene) for scene in scenes]
     rest = np.full((256, 256, 3), 120, np.uint8)
     odds = np.full(n_scenes, 1 / n_scenes, np.float32)
-    return Stage(scenes, odds, [_scene("h", rng)], [_scene("t", rng)], Corpus(sounds, sounds, sounds), rest)
+    corpus = Corpus(sounds, sounds, sounds)
+    return Stage(scenes, odds, [_scene("h", rng)], [_scene("t", rng)], corpus, rest, OPENING_MM)
 
 
 def give_weak_norms(net: torch.nn.Module) -> None:

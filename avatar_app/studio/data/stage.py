@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.studio.data.clips import rest_picture, still_clips
+from avatar_app.studio.data.mouth import lip_opening_mm
 from avatar_app.studio.data.scenes import Scene, UInt8, clip_scenes, drawn_scenes, rest_scene
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance, load_voices
 from avatar_app.studio.nets.picture import load_picture_net
@@ -30,6 +31,7 @@ class Stage:
         test: rendered clips to report on, with their own pictures.
         corpus: sounds to lay under voices.
         rest: (256, 256, 3) uint8 BGR, the face at rest.
+        opening_mm: (14,) lip gap per unit of each mouth parameter.
     """
 
     train: Sequence[Scene]
@@ -38,6 +40,7 @@ class Stage:
     test: Sequence[Scene]
     corpus: Corpus
     rest: UInt8
+    opening_mm: NDArray[np.float32]
 
 
 def load_stage(data: Path, picture: Path, cache: Path, voices: Path | None = None) -> Stage:
@@ -73,6 +76,7 @@ def load_stage(data: Path, picture: Path, cache: Path, voices: Path | None = Non
         clip_scenes(nova, is_train=False),
         sounds.corpus,
         rest,
+        lip_opening_mm(nova / "rig.npz"),
     )
 
 

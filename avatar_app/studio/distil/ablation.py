@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from avatar_app.studio.data.mouth import lip_opening_mm
 from avatar_app.studio.data.scenes import UInt8
 from avatar_app.studio.data.stage import Stage, load_stage
 from avatar_app.studio.evaluate.generators import Jury
@@ -97,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = AblationTask(stage, load_expert(arguments.expert), teacher, arguments.seed)
     plan = LoopPlan(arguments.n_steps, 25, CHECKPOINT_STEPS, evaluate_steps=250, seed=arguments.seed)
     train(task, folder, plan)
-    jury = Jury.of_clips(stage, lip_opening_mm(arguments.data / "nova" / "rig.npz"), load_expert(arguments.judge))
+    jury = Jury.of_clips(stage, load_expert(arguments.judge))
     nets = {"teacher": teacher, **{name: each.average for name, each in task.tasks.items()}}
     rows = [{"name": name, **asdict(jury.score(net, TEACHER_LOOKAHEAD_MS))} for name, net in nets.items()]
     n_pictures = CONFIG.n_takes * CONFIG.n_pictures

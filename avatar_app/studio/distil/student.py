@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.mouth import lip_opening_mm
 from avatar_app.studio.data.stage import load_stage
 from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
 from avatar_app.studio.distil.strength import strengthen
@@ -37,10 +36,12 @@ N_STRENGTH_SCENES = 6
 # Unrelated pictures, for no term here looks at more than one: the more sounds in a batch, the better.
 CONFIG = SpeakConfig(
     Pressures(outputs=1.0, features=W_FEATURES),
-    n_takes=24,
+    n_takes=16,
     n_pictures=1,
-    peak_rate=3e-4,
+    peak_rate=5e-4,
     lookaheads_ms=LOOKAHEADS_MS,
+    sealed_weight=4.0,
+    frozen_share=0.1,
 )
 
 
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     teacher = load_teacher(arguments.teacher)
     task = SpeakTask(load_student(arguments.student), stage, CONFIG, teacher=teacher)
     train(task, folder, LoopPlan(arguments.n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=600, seed=arguments.seed))
-    jury = Jury.of_clips(stage, lip_opening_mm(arguments.data / "nova" / "rig.npz"), load_expert(arguments.judge))
+    jury = Jury.of_clips(stage, load_expert(arguments.judge))
     held_out = dict(task.evaluate())
     gains = strengthen(task.average.cpu(), stage.held_out[:N_STRENGTH_SCENES], stage.rest, jury.reader)
     test = {f"lookahead_{ms}": asdict(jury.score(task.average, ms)) for ms in LOOKAHEADS_MS}
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=2400)
+    parser.add_argument("--n-steps", type=int, default=5500)
     return carry_out(run, parser.parse_args(argv))
 
 

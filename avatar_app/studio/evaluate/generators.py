@@ -49,45 +49,41 @@ class Jury:
     """What generators are judged with.
 
     Attributes:
-        scenes: what they must draw.
-        rest: (256, 256, 3) uint8 BGR, the face they see.
-        opening_mm: (14,) lip gap per unit of each parameter.
+        stage: whose test scenes they must draw.
         reader: reads the lip gap from pictures of the mouth.
         expert: one that no generator was trained with.
     """
 
-    scenes: Sequence[Scene]
-    rest: UInt8
-    opening_mm: Float32
+    stage: Stage
     reader: OpeningReader
     expert: SyncExpert
 
     @classmethod
-    def of_clips(cls, stage: Stage, opening_mm: Float32, expert: SyncExpert) -> Jury:
+    def of_clips(cls, stage: Stage, expert: SyncExpert) -> Jury:
         """The rendered clips of the test split; the reader is fitted to others."""
         seen = [scene for scene in stage.train if scene.is_true and np.ptp(scene.mouth) > 0]
         seen = seen[:: max(1, len(seen) // N_READER_SCENES)][:N_READER_SCENES]
         reader = OpeningReader.fit(
             np.concatenate([mouths(scene.pictures) for scene in seen]),
-            np.concatenate([scene.mouth @ opening_mm for scene in seen]),
+            np.concatenate([scene.mouth @ stage.opening_mm for scene in seen]),
         )
-        return cls(stage.test, stage.rest, opening_mm, reader, expert)
+        return cls(stage, reader, expert)
 
     def score(self, net: DrawsLowerHalf, lookahead_ms: int) -> GeneratorScores:
         """Let a network speak all scenes."""
-        found = [self._score_one(net, scene, lookahead_ms) for scene in self.scenes]
+        found = [self._score_one(net, scene, lookahead_ms) for scene in self.stage.test]
         worst = max((s.offset_pictures for s in found), key=abs)
         means = {name: float(np.mean([asdict(s)[name] for s in found])) for name in asdict(found[0])}
         return GeneratorScores(**{**means, "offset_pictures": worst})
 
     def _score_one(self, net: DrawsLowerHalf, scene: Scene, lookahead_ms: int) -> GeneratorScores:
-        drawn = drawn_scene(net, scene, self.rest, lookahead_ms)
+        drawn = drawn_scene(net, scene, self.stage.rest, lookahead_ms)
         a, b = mouths(drawn.pictures), mouths(scene.pictures)
         sync = scores(distances(self.expert, drawn)[moving(scene)])
         return GeneratorScores(
             psnr_db(a, b),
             ssim(a, b),
-            correlation(self.reader.read(a), scene.mouth @ self.opening_mm),
+            correlation(self.reader.read(a), scene.mouth @ self.stage.opening_mm),
             jitter(a, b),
             *(sync.offset_pictures, sync.distance, sync.confidence),
         )

@@ -20,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.faces import face_of
+from avatar_app.studio.data.mouth import REST
 from avatar_app.studio.data.scenes import Takes, UInt8, draw_takes
 from avatar_app.studio.data.stage import Stage
 from avatar_app.studio.data.voice_change import ChangeRanges
@@ -36,6 +37,9 @@ from avatar_app.studio.train.loop import cosine_rate, set_rate, update_average
 SYNC_OPENS_BELOW = 0.75
 N_HELD_OUT_TAKES = 48
 HELD_OUT_SEED = 2
+# Lips closer than this in speech are on their way to a p, b or m, or there.
+SEALED_MM = 1.0
+REST_DISTANCE = 0.02
 
 
 Speaker = TypeVar("Speaker", bound=DrawsLowerHalf)
@@ -76,7 +80,8 @@ class SpeakConfig:
         n_takes: pieces of sound a step.
         n_pictures: consecutive pictures of each, at least the expert's five.
         peak_rate: highest learning rate.
-        lookaheads_ms: each piece is heard at one of these.
+        lookaheads_ms: each piece is heard at all of these; features are compared at the last.
+        sealed_weight: how much a picture of lips that close in speech counts: they are few, and seen at once when missed.
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
         frozen_share: see there; arithmetic is float32 in it.
         is_face_trained: whether the face encoder learns.
@@ -90,6 +95,7 @@ class SpeakConfig:
     n_pictures: int = 5
     peak_rate: float = 1e-4
     lookaheads_ms: tuple[int, ...] = (TEACHER_LOOKAHEAD_MS,)
+    sealed_weight: float = 1.0
     are_norms_frozen: bool = True
     frozen_share: float = 0.2
     is_face_trained: bool = False
@@ -106,13 +112,26 @@ class Lesson:
         takes: sounds and pictures.
         lookaheads_ms: of each piece.
         drawn: (B * n, 3, 48, 96) float32, the teacher's pictures, when one was asked.
-        joined: the teacher's seven joins.
+        joined: the teacher's seven joins for each piece once, or none.
     """
 
     takes: Takes
     lookaheads_ms: Sequence[int]
     drawn: Tensor | None = None
     joined: Sequence[Tensor] = ()
+
+    def heard_at(self, lookaheads_ms: Sequence[int]) -> Lesson:
+        """The lesson once for each of some look-aheads, one after the other; pieces have one each already."""
+        n, takes = len(lookaheads_ms), self.takes
+        if n == 1:
+            return replace(self, lookaheads_ms=list(lookaheads_ms) * len(takes.mel))
+        parts = (takes.mel, takes.pictures, takes.mouth, takes.is_true)
+        return Lesson(
+            Takes(*(torch.cat([part] * n) for part in parts)),
+            [ms for ms in lookaheads_ms for _ in takes.mel],
+            None if self.drawn is None else torch.cat([self.drawn] * n),
+            self.joined,
+        )
 
 
 class Lessons:
@@ -137,20 +156,20 @@ class Lessons:
         takes = draw_takes(
             stage.train, stage.odds, stage.corpus, config.n_takes, config.n_pictures, rng, config.changes
         )
-        heard_at = [config.lookaheads_ms[int(k)] for k in rng.integers(len(config.lookaheads_ms), size=config.n_takes)]
-        mine = parallel.share(config.n_takes)
-        return self.taught(Lesson(takes.part(mine, parallel.device()), heard_at[mine]), is_precise=is_precise)
+        mine = takes.part(parallel.share(config.n_takes), parallel.device())
+        return self._taught(mine, is_precise=is_precise).heard_at(config.lookaheads_ms)
 
     @torch.no_grad()
-    def taught(self, lesson: Lesson, *, is_precise: bool) -> Lesson:
-        """The lesson with the teacher's word."""
+    def _taught(self, takes: Takes, *, is_precise: bool) -> Lesson:
+        """A lesson with the teacher's word."""
+        heard_at = [TEACHER_LOOKAHEAD_MS] * len(takes.mel)
         if self._teacher is None:
-            return lesson
-        windows = lesson.takes.windows([TEACHER_LOOKAHEAD_MS] * len(lesson.lookaheads_ms))
+            return Lesson(takes, heard_at)
+        windows = takes.windows(heard_at)
         with torch.autocast(parallel.device().type, torch.bfloat16, enabled=not is_precise):
             joined = self._teacher.joined(self._teacher.audio_encoder(windows), self._features)
             drawn = self._teacher.draw_joined(joined)
-        return replace(lesson, drawn=drawn.float(), joined=joined)
+        return Lesson(takes, heard_at, drawn.float(), joined)
 
 
 class SpeakTask(Generic[Speaker]):
@@ -186,6 +205,7 @@ class SpeakTask(Generic[Speaker]):
         self._expert = expert.to(self._device) if expert is not None else None
         self._face = face_of(stage.rest).to(self._device)
         self._weight = pixel_weight(_some_pictures(stage)).to(self._device)
+        self._opening_mm = torch.from_numpy(stage.opening_mm).to(self._device)
         self._schedule = _Schedule()
         self._maps = JoinMaps(net.shape, teacher.shape).to(self._device) if pressures.features and teacher else None
         self._optimizer = torch.optim.AdamW(self._trained(), lr=config.peak_rate, weight_decay=1e-4)
@@ -268,9 +288,10 @@ class SpeakTask(Generic[Speaker]):
     def _losses(self, lesson: Lesson, drawn: Tensor, joined: Sequence[Tensor]) -> dict[str, Tensor]:
         pressures = self.config.pressures
         parts: dict[str, Tensor] = {}
-        pixels = pressures.truth * sharp_l1(drawn, lesson.takes.pictures.flatten(0, 1), self._weight)
+        weight = self._weight * self._counts(lesson.takes)
+        pixels = pressures.truth * sharp_l1(drawn, lesson.takes.pictures.flatten(0, 1), weight)
         if lesson.drawn is not None and pressures.outputs:
-            pixels = pixels + pressures.outputs * sharp_l1(drawn, lesson.drawn, self._weight)
+            pixels = pixels + pressures.outputs * sharp_l1(drawn, lesson.drawn, weight)
         parts["pixels"] = pixels
         w_sync = pressures.sync * float(self._schedule.is_open)
         total = (1 - w_sync - pressures.quality) * pixels
@@ -282,9 +303,18 @@ class SpeakTask(Generic[Speaker]):
             parts["quality"] = binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
             total = total + pressures.quality * parts["quality"]
         if self._maps is not None:
-            parts["features"] = self._maps(joined, lesson.joined)
+            # Last is the teacher's own look-ahead; with less, its joins could not be told.
+            n = len(lesson.joined[0])
+            parts["features"] = self._maps([join[-n:] for join in joined], lesson.joined)
             total = total + pressures.features * parts["features"]
         return {"loss": total, **parts}
+
+    def _counts(self, takes: Takes) -> Tensor:
+        """How much each picture counts, (B * n, 1, 1, 1)."""
+        mouth = takes.mouth.flatten(0, 1)
+        is_at_rest = (mouth - torch.from_numpy(REST).to(mouth)).abs().amax(1) < REST_DISTANCE
+        is_sealed = (mouth @ self._opening_mm < SEALED_MM) & ~is_at_rest
+        return (1 + (self.config.sealed_weight - 1) * is_sealed.float())[:, None, None, None]
 
     def _sync(self, takes: Takes, drawn: Tensor) -> Tensor:
         """Binary cross entropy of the cosines of right pairs."""
