@@ -39,6 +39,7 @@ COMMANDS = (
     Command(("train", "teacher"), "avatar_app.studio.train.teacher", "Wav2Lip: hears and draws, large and slow"),
     Command(("train", "student"), "avatar_app.studio.train.student", "the halves of a network 28 times smaller"),
     Command(("distil", "ablation"), "avatar_app.studio.distil.ablation", "which pressure makes the best student"),
+    Command(("distil", "ears"), "avatar_app.studio.distil.ears", "the ears of nova-hd learn from pictures"),
     Command(("distil", "student"), "avatar_app.studio.distil.student", "the student learns from the teacher"),
     Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
             ("torch", "onnx")),

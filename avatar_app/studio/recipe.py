@@ -41,10 +41,10 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None) -> list[Step]:
     where = ("--data", str(data))
     models = () if models_dir is None else ("--models-dir", str(models_dir))
     voices, pictures = str(runs / "cache" / "voices"), str(runs / "cache" / "pictures")
-    stage = ("--voices", voices, "--picture", best("picture"), "--cache", str(runs / "cache"))
+    ears, draws = ("--speech", best("speech")), ("--picture", best("picture"))
+    stage = ("--voices", voices, *draws, "--cache", str(runs / "cache"))
     expert, judge = ("--expert", best("expert")), ("--judge", best("judge"))
     taught = ("--teacher", best("teacher"), *judge, *stage)
-    ears = ("--speech", best("speech"))
     halves = ("--teacher", best("speech"), "--voices", voices, "--pictures", pictures)
     table = str(runs / "ablation" / "ablation.json")
     return [
@@ -59,6 +59,11 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None) -> list[Step]:
         ),
         Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",)),
         Step(
+            "ears",
+            ("distil", "ears", *run("ears"), *ears, *draws, "--voices", voices),
+            ("speech", "picture"),
+        ),
+        Step(
             "distil",
             ("distil", "student", *run("distil"), "--student", best("student"), *taught),
             ("teacher", "student", "judge"),
@@ -66,8 +71,8 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None) -> list[Step]:
         Step("ablation", ("distil", "ablation", *run("ablation"), *expert, *taught), ("teacher", "judge")),
         Step(
             "nova-hd",
-            ("publish", "nova-hd", *where, *ears, "--picture", best("picture"), "--default", *models),
-            ("speech", "picture"),
+            ("publish", "nova-hd", *where, "--speech", best("ears"), *draws, "--default", *models),
+            ("ears",),
         ),
         Step("nova-96", ("publish", "nova-96", *where, "--student", best("distil"), *models), ("distil", "nova-hd")),
         Step(

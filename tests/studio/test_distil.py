@@ -11,7 +11,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
-from avatar_app.studio.distil import ablation, strength, student  # noqa: E402
+from avatar_app.studio.data.speech_batches import draw_batch  # noqa: E402
+from avatar_app.studio.distil import ablation, ears, strength, student  # noqa: E402
 from avatar_app.studio.evaluate.generators import Jury, drawn_scene  # noqa: E402
 from avatar_app.studio.evaluate.sync import distances, found_ratio, scores  # noqa: E402
 from avatar_app.studio.nets.discriminator import QualityDiscriminator  # noqa: E402
@@ -19,10 +20,13 @@ from avatar_app.studio.nets.expert import SyncExpert, load_expert, save_expert  
 from avatar_app.studio.nets.generator import GeneratorShape  # noqa: E402
 from avatar_app.studio.nets.joins import JoinMaps, n_moving_channels  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
+from avatar_app.studio.nets.picture import PictureNet, save_picture_net  # noqa: E402
+from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, load_speech_net, save_speech_net  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
 from avatar_app.studio.train import expert as expert_module  # noqa: E402
 from avatar_app.studio.train.expert import ExpertRecipe, ExpertTask  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
+from avatar_app.studio.train.speech import SpeechRecipe, load_data  # noqa: E402
 from avatar_app.studio.train.student import load_student, save_student  # noqa: E402
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
 
@@ -163,3 +167,30 @@ def test_jury_when_pictures_are_true_then_perfect(stage):
     assert drawn.pictures.shape == stage.test[0].pictures.shape
     found = jury.score(net, 160)
     assert 0 < found.mouth_psnr_db < 40 and found.jitter > 0
+
+
+def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_the_true_picture(data, tmp_path):
+    torch.manual_seed(0)
+    save_speech_net(tmp_path / "speech", SpeechNet(SpeechShape(width=8, dilations=(1, 1))), {})
+    save_picture_net(tmp_path / "picture", PictureNet(), {})
+    words = ["--data", str(data), "--run", str(tmp_path / "e"), "--voices", str(tmp_path / "v"), "--n-steps", "2"]
+    words += ["--speech", str(tmp_path / "speech"), "--picture", str(tmp_path / "picture")]
+    assert ears.main(words) == 0
+    net = load_speech_net(tmp_path / "e" / "best")
+    assert net.shape == SpeechShape(width=8, dilations=(1, 1))
+    metrics = [json.loads(line) for line in (tmp_path / "e" / "metrics.jsonl").read_text().splitlines()]
+    assert metrics[0]["pixels"] > 0
+
+
+def test_ears_when_the_mouth_is_true_then_no_pixel_is_wrong_and_drawing_does_not_learn(data, tmp_path):
+    voices = load_data(data, tmp_path / "v")
+    net, picture = SpeechNet(SpeechShape(width=8, dilations=(1, 1))), PictureNet()
+    picture.subpixels.weight.data *= 20
+    task = ears.EarTask(voices, SpeechRecipe(n_examples=2, n_outputs=16), ears.EarConfig(), net, picture)
+    batch = draw_batch(voices.corpus, task._plan, step_generator(0, 0))
+    phones = torch.zeros(*batch.phones.shape[:2], 40, batch.phones.shape[2])
+    assert float(task.losses(batch.mouth, phones, batch)["pixels"]) == 0
+    said = (1 - batch.mouth).requires_grad_()
+    task.losses(said, phones, batch)["pixels"].backward()
+    assert said.grad.abs().sum() > 0
+    assert all(p.grad is None for p in picture.parameters())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from avatar_app.studio.evaluate.scores import OpeningReader, correlation, motion, psnr_db, ssim
+from avatar_app.studio.evaluate.scores import OpeningReader, closings, correlation, motion, psnr_db, ssim
 
 
 def mouths(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -34,6 +34,18 @@ def test_motion_when_still_then_zero_and_a_step_of_ten_is_ten():
     assert motion(still) == 0
     still[1] += 10
     assert motion(still) == 10
+
+
+def test_closings_when_lips_seal_between_open_mouths_then_counted_once_and_held_to_what_is_drawn():
+    true = np.array([0, 0, 0, 0, 0, 5, 8, 6, 2, 0.2, 0.2, 3, 7, 9, 6, 4, 0.1, 5, 6, 3, 2, 0, 0, 0, 0], float)
+    assert closings(true, true) == (2, 2)
+    half_open = np.where(np.arange(len(true)) > 12, true + 3, true)
+    assert closings(half_open, true) == (1, 2)
+    # A picture late is seen as closed, three are not.
+    assert closings(np.roll(true, 1), true) == (2, 2)
+    assert closings(np.roll(true, 3), true) == (0, 2)
+    # Silence is no closing.
+    assert closings(np.zeros(9), np.zeros(9)) == (0, 0)
 
 
 @pytest.mark.parametrize(("b", "r"), [([1, 2, 3], 1.0), ([3, 2, 1], -1.0), ([5, 5, 5], 0.0)])

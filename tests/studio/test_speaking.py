@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
+from avatar_app.studio.data.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, load_teacher, save_teacher  # noqa: E402
@@ -83,6 +85,30 @@ def test_task_when_the_decoder_is_fixed_then_only_the_ears_move(stage):
         name.split(".")[0] for name, value in task.net.state_dict().items() if not torch.equal(value, before[name])
     }
     assert moved == {"ear", "audio_encoders"}
+
+
+def test_lesson_when_there_are_four_lookaheads_then_the_teacher_is_asked_once(stage):
+    config = {"n_takes": 3, "n_pictures": 1, "lookaheads_ms": (0, 40, 80, 160)}
+    task = _task(stage, Pressures(outputs=1.0, features=0.1), **config)
+    lesson = task.lessons.draw(step_generator(0, 0))
+    assert list(lesson.lookaheads_ms) == [0] * 3 + [40] * 3 + [80] * 3 + [160] * 3
+    assert len(lesson.takes.mel) == len(lesson.drawn) == 12 and len(lesson.joined[0]) == 3
+    assert torch.equal(lesson.takes.pictures[:3], lesson.takes.pictures[9:])
+    assert torch.equal(lesson.drawn[:3], lesson.drawn[9:])
+    assert np.isfinite(task.learn(lesson, 0, 10)["features"])
+
+
+def test_learn_when_sealed_lips_count_more_then_only_where_speech_closes_them(stage):
+    plain, weighted = (_task(stage, sealed_weight=w) for w in (1.0, 5.0))
+    lesson = plain.lessons.draw(step_generator(0, 0))
+    mouth = torch.from_numpy(REST).expand_as(lesson.takes.mouth).clone()
+    lessons = []
+    for opening, smile in ((0.0, 0.5), (0.5, 0.5), (0.0, 0.0)):
+        mouth[..., 0], mouth[..., 5] = opening, float(REST[5]) + smile
+        lessons.append(replace(lesson, takes=replace(lesson.takes, mouth=mouth.clone())))
+    pixels = [[task.learn(one, 0, 10)["pixels"] for one in lessons] for task in (plain, weighted)]
+    assert pixels[1][0] > 3 * pixels[0][0]
+    assert pixels[1][1:] == pytest.approx(pixels[0][1:], rel=0.2)
 
 
 def test_task_when_its_recipe_needs_a_teacher_that_is_missing_then_says_so(stage):

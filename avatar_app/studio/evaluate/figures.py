@@ -92,14 +92,15 @@ def _quality(report: Report) -> str:
                 f"{scores['mouth_lmd_px']:.2f} px",
                 f"{scores['opening_correlation']:.3f}",
                 f"{scores['voices_correlation']:.2f}",
+                words.closed(scores),
                 f"{scores['jitter']:.1f}",
                 f"{sync['offset_ms']} ms" if sync else words.NONE,
                 f"{sync['distance']:.2f} / {sync['confidence']:.2f}" if sync else words.NONE,
                 f"{100 * scores['silence_motion_ratio']:.1f} % / {100 * scores['noise_motion_ratio']:.1f} %",
             ]
         )
-    heads = ["", "look-ahead", "mouth PSNR", "SSIM", "LMD", "opening r, clips", "voices", "jitter", "offset"]
-    return _table([*heads, "distance / confidence", "motion in silence / noise"], rows)
+    heads = ["", "look-ahead", "mouth PSNR", "SSIM", "LMD", "opening r, clips", "voices", "lips close", "jitter"]
+    return _table([*heads, "offset", "distance / confidence", "motion in silence / noise"], rows)
 
 
 def _ablation(report: Report) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
-from avatar_app.studio.data.scenes import Float32, Scene, UInt8, whole
+from avatar_app.studio.data.scenes import Scene, UInt8, whole
 from avatar_app.studio.data.stage import Stage
 from avatar_app.studio.evaluate.scores import OpeningReader, correlation, jitter, psnr_db, ssim
 from avatar_app.studio.evaluate.sync import distances, moving, scores

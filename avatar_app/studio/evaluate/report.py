@@ -18,7 +18,7 @@ from avatar_app.studio.data.scenes import Scene
 from avatar_app.studio.evaluate.held_out import TestClip, TestData, load_test_data
 from avatar_app.studio.evaluate.landmarks import distance_px
 from avatar_app.studio.evaluate.mouths import drawn_halves, drawn_mouths, mouths_of
-from avatar_app.studio.evaluate.scores import correlation, jitter, motion, psnr_db, ssim
+from avatar_app.studio.evaluate.scores import closings, correlation, jitter, motion, psnr_db, ssim
 from avatar_app.studio.evaluate.sync import distances, moving, scores
 from avatar_app.studio.nets.expert import SyncExpert
 
@@ -52,7 +52,8 @@ def evaluate(
     Returns:
         `lookahead_<ms>`: `mouth_psnr_db`, `mouth_ssim`, `opening_correlation`, `mouth_lmd_px`, `jitter` on the clips
         and, with an expert, `sync`, each again by clip under `clips`; `voices_correlation` on real speakers never met,
-        by voice under `voices`; `noise_motion_ratio`: motion in silence and noise against that in speech, by sound
+        by voice under `voices`; `closed_ratio` of the `n_closings` of lips in clips and voices (`scores.closings`);
+        `noise_motion_ratio`: motion in silence and noise against that in speech, by sound
         under `noises`.
     """
     report = {}
@@ -91,22 +92,30 @@ def expert_distances(expert: SyncExpert, scene: Scene) -> Float32:
 
 
 def _at_lookahead(student: Student, data: TestData, ms: int, expert: SyncExpert | None) -> dict[str, Any]:
-    clips, moved, heard = {}, [], []
+    clips, voices, moved, heard, closed = {}, {}, [], [], []
     for test in data.clips:
         halves = drawn_halves(student, test.samples, ms, data.rest)[: len(test.mouths)]
         mouths = mouths_of(halves)
         moved.append(motion(mouths))
         clips[test.name] = _clip_scores(mouths, test, data)
+        closed.append(closings(data.reader.read(mouths), test.opening_mm[: len(mouths)]))
         if expert is not None:
             heard.append(expert_distances(expert, _drawn_scene(test.scene, halves)))
             clips[test.name]["sync"] = sync_scores(heard[-1:])
-    voices = {name: _voice_correlation(student, data, sound, opening, ms) for name, sound, opening in data.voices}
+    for name, sound, opening_mm in data.voices:
+        read = data.reader.read(drawn_mouths(student, sound, ms, data.rest))
+        n = min(len(read), len(opening_mm))
+        voices[name] = round(correlation(read[:n], opening_mm[:n]), 3)
+        closed.append(closings(read[:n], opening_mm[:n]))
+    n_closed, n_closings = (sum(counts) for counts in zip(*closed, strict=True))
     in_speech = max(float(np.mean(moved)), 1e-9)
     noises = {name: motion(drawn_mouths(student, sound, ms, data.rest)) / in_speech for name, sound in data.noises}
     return {
         **{key: round(float(np.mean([c[key] for c in clips.values()])), 4) for key in MEANS},
         **({"sync": sync_scores(heard)} if heard else {}),
         **({"voices_correlation": round(float(np.mean(list(voices.values()))), 4)} if voices else {}),
+        **({"closed_ratio": round(n_closed / n_closings, 4)} if n_closings else {}),
+        "n_closings": n_closings,
         "noise_motion_ratio": round(float(np.mean(list(noises.values()))), 4),
         "silence_motion_ratio": round(noises["silence"], 4),
         "clips": clips,
@@ -132,12 +141,6 @@ def _drawn_scene(scene: Scene, halves: UInt8) -> Scene:
     size = (SIZE_PX, SIZE_PX - TOP_PX)
     pictures = np.stack([cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in halves])
     return replace(scene, pictures=pictures, mouth=scene.mouth[: len(pictures)])
-
-
-def _voice_correlation(student: Student, data: TestData, sound: Float32, opening_mm: Float32, ms: int) -> float:
-    read = data.reader.read(drawn_mouths(student, sound, ms, data.rest))
-    n = min(len(read), len(opening_mm))
-    return round(correlation(read[:n], opening_mm[:n]), 3)
 
 
 def _same_length(a: UInt8, b: UInt8) -> tuple[UInt8, UInt8]:

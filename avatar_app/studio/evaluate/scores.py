@@ -15,6 +15,10 @@ Float32 = NDArray[np.float32]
 READ_SIZE = (24, 20)
 RIDGE = 10.0
 SSIM_SIGMA = 1.5
+# Lips that seal between open mouths, as on p, b and m: the gap in mm, and the pictures on either side.
+SEALED_MM, OPEN_MM, SEALED_PICTURES = 0.6, 3.0, 4
+# A gap that is read below this looks closed.
+LOOKS_CLOSED_MM = 2.0
 SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
@@ -46,6 +50,29 @@ def jitter(drawn: UInt8, true: UInt8) -> float:
     """How much a drawn mouth trembles, in grey levels: mean second difference over time of its error."""
     error = drawn.astype(np.float32) - true
     return float(np.abs(np.diff(error, 2, axis=0)).mean()) if len(error) > 2 else 0.0
+
+
+def closings(read_mm: NDArray[np.floating], true_mm: NDArray[np.floating]) -> tuple[int, int]:
+    """How often true lips seal in speech, and in how many of these the drawn ones do, a picture early or late.
+
+    Args:
+        read_mm: (n,) lip gap read from drawn pictures.
+        true_mm: (n,) true lip gap.
+
+    Returns:
+        Closed, and all.
+    """
+    found = [
+        bool(read_mm[k - 1 : k + 2].min() < LOOKS_CLOSED_MM)
+        for k in range(SEALED_PICTURES, len(true_mm) - SEALED_PICTURES)
+        if true_mm[k] < SEALED_MM
+        # The first of the lowest.
+        and true_mm[k] < true_mm[k - 2 : k].min()
+        and true_mm[k] <= true_mm[k + 1 : k + 3].min()
+        and true_mm[k - SEALED_PICTURES : k].max() > OPEN_MM
+        and true_mm[k + 1 : k + 1 + SEALED_PICTURES].max() > OPEN_MM
+    ]
+    return sum(found), len(found)
 
 
 @dataclass(frozen=True)

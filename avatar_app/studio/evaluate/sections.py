@@ -120,6 +120,7 @@ def quality(report: Report) -> list[str]:
         "mouth_lmd_px": ("LMD, px", lambda s: f"{s['mouth_lmd_px']:.2f}"),
         "opening_correlation": ("opening r, clips", lambda s: f"{s['opening_correlation']:.3f}"),
         "voices_correlation": ("opening r, voices", lambda s: words.optional(s, "voices_correlation", 3)),
+        "closed_ratio": ("lips close", words.closed),
         "jitter": ("jitter", lambda s: f"{s['jitter']:.2f}"),
     }
     rows = [

@@ -86,6 +86,11 @@ def percent(ratio: float) -> str:
     return f"{100 * ratio:.1f}"
 
 
+def closed(scores: Report) -> str:
+    """In how many of its closings a mouth looks closed; a dash where there are none."""
+    return f"{100 * scores['closed_ratio']:.0f} %" if "closed_ratio" in scores else NONE
+
+
 def optional(scores: Report, key: str, digits: int) -> str:
     """A score, or a dash where it was not measured."""
     return f"{scores[key]:.{digits}f}" if key in scores else NONE

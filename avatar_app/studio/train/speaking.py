@@ -81,7 +81,7 @@ class SpeakConfig:
         n_pictures: consecutive pictures of each, at least the expert's five.
         peak_rate: highest learning rate.
         lookaheads_ms: each piece is heard at all of these; features are compared at the last.
-        sealed_weight: how much a picture of lips that close in speech counts: they are few, and seen at once when missed.
+        sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
         frozen_share: see there; arithmetic is float32 in it.
         is_face_trained: whether the face encoder learns.
