@@ -77,6 +77,11 @@ def test_sync_when_the_expert_is_not_content_then_stays_shut(stage):
     assert task.evaluate()["sync"] < 0.75 and task.modules()["schedule"].is_open
 
 
+def test_sync_when_half_the_run_is_over_then_presses_even_if_the_expert_is_not_content(stage):
+    task = _task(stage, Pressures(sync=0.03), sync_opens_at=0.5)
+    assert ["sync" in parts for parts in _losses(task, 4)] == [False, False, True, True]
+
+
 def test_task_when_the_decoder_is_fixed_then_only_the_ears_move(stage):
     task = _task(stage, is_decoder_trained=False)
     before = {name: value.clone() for name, value in task.net.state_dict().items()}

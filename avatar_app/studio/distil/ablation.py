@@ -40,7 +40,8 @@ RECIPES = {
     "distilled, features": Pressures(features=W_FEATURES),
     "distilled, both": Pressures(outputs=1.0, features=W_FEATURES),
 }
-CONFIG = SpeakConfig(peak_rate=1e-3, are_norms_frozen=False, is_face_trained=True)
+# In so short a run the expert of a network from scratch never gets content: it presses in the second half anyway.
+CONFIG = SpeakConfig(peak_rate=1e-3, are_norms_frozen=False, is_face_trained=True, sync_opens_at=0.5)
 
 
 class AblationTask:

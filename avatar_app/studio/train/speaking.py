@@ -86,6 +86,7 @@ class SpeakConfig:
         frozen_share: see there; arithmetic is float32 in it.
         is_face_trained: whether the face encoder learns.
         is_decoder_trained: whether what draws learns; when not, only the ears do.
+        sync_opens_at: share of the run after which the expert presses even if it is not nearly content.
         average_decay: of the averaged weights, which are the result.
         changes: how far voices are changed.
     """
@@ -100,6 +101,7 @@ class SpeakConfig:
     frozen_share: float = 0.2
     is_face_trained: bool = False
     is_decoder_trained: bool = True
+    sync_opens_at: float = 1.0
     average_decay: float = 0.995
     changes: ChangeRanges = field(default_factory=ChangeRanges)
 
@@ -238,6 +240,8 @@ class SpeakTask(Generic[Speaker]):
         """Train on a given batch; several tasks may learn from the same."""
         is_precise = self.is_precise(index, n_steps)
         self._set_mode(is_frozen=self.config.are_norms_frozen or is_precise)
+        if index >= n_steps * self.config.sync_opens_at:
+            self._schedule.is_open.fill_(1)
         rate = cosine_rate(index, n_steps, self.config.peak_rate, n_warmup=min(200, n_steps // 10))
         set_rate(self._optimizer, rate)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
