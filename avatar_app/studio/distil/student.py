@@ -41,6 +41,7 @@ CONFIG = SpeakConfig(
     peak_rate=5e-4,
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
+    opening_share=0.1,
     frozen_share=0.1,
 )
 
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=5500)
+    parser.add_argument("--n-steps", type=int, default=4000)
     return carry_out(run, parser.parse_args(argv))
 
 

@@ -60,13 +60,7 @@ class Jury:
     @classmethod
     def of_clips(cls, stage: Stage, expert: SyncExpert) -> Jury:
         """The rendered clips of the test split; the reader is fitted to others."""
-        seen = [scene for scene in stage.train if scene.is_true and np.ptp(scene.mouth) > 0]
-        seen = seen[:: max(1, len(seen) // N_READER_SCENES)][:N_READER_SCENES]
-        reader = OpeningReader.fit(
-            np.concatenate([mouths(scene.pictures) for scene in seen]),
-            np.concatenate([scene.mouth @ stage.opening_mm for scene in seen]),
-        )
-        return cls(stage, reader, expert)
+        return cls(stage, fit_reader(stage), expert)
 
     def score(self, net: DrawsLowerHalf, lookahead_ms: int) -> GeneratorScores:
         """Let a network speak all scenes."""
@@ -86,6 +80,16 @@ class Jury:
             jitter(a, b),
             *(sync.offset_pictures, sync.distance, sync.confidence),
         )
+
+
+def fit_reader(stage: Stage) -> OpeningReader:
+    """What reads the lip gap, fitted to a few of the clips to learn from."""
+    seen = [scene for scene in stage.train if scene.is_true and np.ptp(scene.mouth) > 0]
+    seen = seen[:: max(1, len(seen) // N_READER_SCENES)][:N_READER_SCENES]
+    return OpeningReader.fit(
+        np.concatenate([mouths(scene.pictures) for scene in seen]),
+        np.concatenate([scene.mouth @ stage.opening_mm for scene in seen]),
+    )
 
 
 @torch.no_grad()
