@@ -116,6 +116,18 @@ def test_learn_when_sealed_lips_count_more_then_only_where_speech_closes_them(st
     assert pixels[1][1:] == pytest.approx(pixels[0][1:], rel=0.2)
 
 
+def test_learn_when_the_lip_gap_counts_then_only_pixels_that_change_it_do(stage):
+    task = _task(stage, opening_share=0.5)
+    lesson = task.lessons.draw(step_generator(0, 0))
+    parts = task.learn(lesson, 0, 10)
+    assert parts["loss"] == pytest.approx(parts["pixels"] + 0.5 * parts["opening"], rel=1e-4)
+    true = lesson.takes.pictures.flatten(0, 1)
+    assert float(task._opening(true - true, lesson.takes)) == 0
+    cheek, lips = torch.zeros_like(true), torch.zeros_like(true)
+    cheek[:, :, :, :8], lips[:, :, 24:30, 40:56] = 0.2, 0.2
+    assert float(task._opening(cheek, lesson.takes)) == 0 < float(task._opening(lips, lesson.takes))
+
+
 def test_task_when_its_recipe_needs_a_teacher_that_is_missing_then_says_so(stage):
     with pytest.raises(StudioError, match="teacher"):
         SpeakTask(Nova96(), stage, SpeakConfig(Pressures(outputs=1.0)))
