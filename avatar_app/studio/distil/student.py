@@ -1,4 +1,4 @@
-"""Distils `nova-96`: the two halves of the student, put together, learn from the teacher's pictures and joins.
+"""Distils `nova-96`: the two halves of the student, put together, learn from the teacher's pictures.
 
 Where a sound has pictures of its own they count too; where it has none, what the teacher draws for it is the target.
 The student's shorter look-aheads hear less than the teacher does, so they learn what can be known at their time.
@@ -17,7 +17,7 @@ import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.stage import load_stage
-from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
+from avatar_app.studio.distil.ablation import add_arguments
 from avatar_app.studio.distil.strength import strengthen
 from avatar_app.studio.evaluate.generators import Jury
 from avatar_app.studio.nets.expert import load_expert
@@ -33,9 +33,10 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 200
 N_STRENGTH_SCENES = 6
-# Unrelated pictures, for no term here looks at more than one: the more sounds in a batch, the better.
+# What the ablation found best: the teacher's pictures, without its joins, which take a small network's attention from
+# what is seen. Unrelated pictures, for no term here looks at more than one: the more sounds in a batch, the better.
 CONFIG = SpeakConfig(
-    Pressures(outputs=1.0, features=W_FEATURES),
+    Pressures(outputs=1.0),
     n_takes=16,
     n_pictures=1,
     peak_rate=5e-4,
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=4000)
+    parser.add_argument("--n-steps", type=int, default=6000)
     return carry_out(run, parser.parse_args(argv))
 
 
