@@ -1,4 +1,4 @@
-"""Which pressure makes the best small network? Six recipes learn side by side from the same batches."""
+"""Which pressure makes the best small network? Seven recipes learn side by side from the same batches."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ RECIPES = {
     "distilled, outputs": Pressures(outputs=1.0),
     "distilled, features": Pressures(features=W_FEATURES),
     "distilled, both": Pressures(outputs=1.0, features=W_FEATURES),
+    "distilled, both + sync": Pressures(outputs=1.0, features=W_FEATURES, sync=0.03),
 }
 # In so short a run the expert of a network from scratch never gets content: it presses in the second half anyway.
 CONFIG = SpeakConfig(peak_rate=1e-3, are_norms_frozen=False, is_face_trained=True, sync_opens_at=0.5)

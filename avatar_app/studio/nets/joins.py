@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from avatar_app.studio.nets.generator import GeneratorShape
 
-# Channels of the teacher that the sound hardly moves have nothing to say.
-MIN_SPREAD = 1e-3
+# A join that no sound moves has nothing to say.
+MIN_POWER = 1e-6
 
 
 def n_moving_channels(shape: GeneratorShape) -> tuple[int, ...]:
@@ -38,7 +38,10 @@ class JoinMaps(nn.Module):
         self.maps = nn.ModuleList(nn.Conv2d(n, m, 1, bias=False) for n, m in pairs)
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-        """Mean squared distance of the mapped joins, each channel in units of its own spread; 1 is knowing nothing.
+        """Mean squared distance of the mapped joins, each in units of its own spread; 1 is knowing nothing.
+
+        Not each channel in units of its own: those that the sound hardly moves would count as much as those that open
+        the mouth, and a small network cannot tell all of them.
 
         Args:
             student: seven (B, C_k, H_k, S_k).
@@ -48,10 +51,7 @@ class JoinMaps(nn.Module):
         for k, (mapping, s, t) in enumerate(zip(self.maps, student, teacher, strict=True)):
             mapped = _from_mean(mapping(s[:, : self._n_student[k]].float()))
             wanted = _from_mean(t[:, : self._n_teacher[k], -s.shape[2] :].float())
-            power = wanted.square().mean((0, 2, 3))
-            speaks = power > MIN_SPREAD**2
-            error = (mapped - wanted).square().mean((0, 2, 3))
-            parts.append((error / power.clamp_min(MIN_SPREAD**2))[speaks].mean() if speaks.any() else error.sum() * 0)
+            parts.append((mapped - wanted).square().mean() / wanted.square().mean().clamp_min(MIN_POWER))
         return torch.stack(parts).mean()
 
 
