@@ -128,6 +128,18 @@ def test_learn_when_the_lip_gap_counts_then_only_pixels_that_change_it_do(stage)
     assert float(task._opening(cheek, lesson.takes)) == 0 < float(task._opening(lips, lesson.takes))
 
 
+def test_learn_when_motion_counts_then_trembling_does_and_a_steady_error_does_not(stage):
+    task = _task(stage, velocity_share=0.5, n_takes=3, n_pictures=3)
+    lesson = task.lessons.draw(step_generator(0, 0))
+    parts = task.learn(lesson, 0, 10)
+    assert parts["loss"] == pytest.approx(parts["pixels"] + 0.5 * parts["velocity"], rel=1e-4)
+    true = lesson.takes.pictures
+    steady, trembling = true + 0.1, true.clone()
+    trembling[:, 1] += 0.1
+    velocity = [float(task._velocity(drawn.flatten(0, 1), lesson.takes)) for drawn in (true, steady, trembling)]
+    assert velocity[0] == 0 and velocity[1] < 1e-6 and velocity[2] == pytest.approx(0.1, rel=0.01)
+
+
 def test_task_when_its_recipe_needs_a_teacher_that_is_missing_then_says_so(stage):
     with pytest.raises(StudioError, match="teacher"):
         SpeakTask(Nova96(), stage, SpeakConfig(Pressures(outputs=1.0)))

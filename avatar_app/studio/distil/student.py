@@ -34,14 +34,15 @@ log = logging.getLogger(__name__)
 CHECKPOINT_STEPS = 200
 N_STRENGTH_SCENES = 6
 # What the ablation found best: the teacher's pictures, without its joins, which take a small network's attention from
-# what is seen. Unrelated pictures, for no term here looks at more than one: the more sounds in a batch, the better.
+# what is seen. Two pictures of each sound, for a mouth must not tremble; and as many sounds as there is time for.
 CONFIG = SpeakConfig(
     Pressures(outputs=1.0),
-    n_takes=16,
-    n_pictures=1,
+    n_takes=12,
+    n_pictures=2,
     peak_rate=5e-4,
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
+    velocity_share=1.0,
     opening_share=0.1,
     frozen_share=0.1,
 )

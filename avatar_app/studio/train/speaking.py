@@ -85,6 +85,7 @@ class SpeakConfig:
         peak_rate: highest learning rate.
         lookaheads_ms: each piece is heard at all of these; features are compared at the last.
         sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
+        velocity_share: weight of motion that is wrong from one picture of a piece to the next.
         opening_share: weight of the error of the lip gap, as read from the pictures, in units of `GAP_MM`.
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
         frozen_share: see there; arithmetic is float32 in it.
@@ -101,6 +102,7 @@ class SpeakConfig:
     peak_rate: float = 1e-4
     lookaheads_ms: tuple[int, ...] = (TEACHER_LOOKAHEAD_MS,)
     sealed_weight: float = 1.0
+    velocity_share: float = 0.0
     opening_share: float = 0.0
     are_norms_frozen: bool = True
     frozen_share: float = 0.2
@@ -312,6 +314,9 @@ class SpeakTask(Generic[Speaker]):
             logits = self._judge(drawn)
             parts["quality"] = binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
             total = total + pressures.quality * parts["quality"]
+        if self.config.velocity_share:
+            parts["velocity"] = self._velocity(drawn, lesson.takes)
+            total = total + self.config.velocity_share * parts["velocity"]
         if self._gap is not None:
             parts["opening"] = self._opening(drawn - lesson.takes.pictures.flatten(0, 1), lesson.takes)
             total = total + self.config.opening_share * parts["opening"]
@@ -321,6 +326,11 @@ class SpeakTask(Generic[Speaker]):
             parts["features"] = self._maps([join[-n:] for join in joined], lesson.joined)
             total = total + pressures.features * parts["features"]
         return {"loss": total, **parts}
+
+    def _velocity(self, drawn: Tensor, takes: Takes) -> Tensor:
+        """What moves, or fails to move, from picture to picture: trembling above all."""
+        error = drawn.view(takes.pictures.shape) - takes.pictures
+        return (self._weight * error.diff(dim=1).abs()).mean()
 
     def _opening(self, error: Tensor, takes: Takes) -> Tensor:
         """What wrong pixels do to the lip gap."""
