@@ -1,4 +1,4 @@
-"""Distils `nova-96`: the two halves of the student, put together, learn from the teacher's pictures.
+"""Distils `nova-96`: the two halves of the student, put together, learn from the teacher's pictures and joins.
 
 Where a sound has pictures of its own they count too; where it has none, what the teacher draws for it is the target.
 The student's shorter look-aheads hear less than the teacher does, so they learn what can be known at their time.
@@ -17,7 +17,7 @@ import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.stage import load_stage
-from avatar_app.studio.distil.ablation import add_arguments
+from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
 from avatar_app.studio.distil.strength import strengthen
 from avatar_app.studio.evaluate.generators import Jury
 from avatar_app.studio.nets.expert import load_expert
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 200
 N_STRENGTH_SCENES = 6
-# What the ablation found best: the teacher's pictures, without its joins, which take a small network's attention from
-# what is seen. Two pictures of each sound, for a mouth must not tremble; and as many sounds as there is time for.
+# Pictures and joins, as the ablation found best. Two pictures of each sound, for a mouth must not tremble; and as many
+# sounds as there is time for.
 CONFIG = SpeakConfig(
-    Pressures(outputs=1.0),
+    Pressures(outputs=1.0, features=W_FEATURES),
     n_takes=12,
     n_pictures=2,
     peak_rate=5e-4,
