@@ -121,11 +121,11 @@ def test_learn_when_the_lip_gap_counts_then_only_pixels_that_change_it_do(stage)
     lesson = task.lessons.draw(step_generator(0, 0))
     parts = task.learn(lesson, 0, 10)
     assert parts["loss"] == pytest.approx(parts["pixels"] + 0.5 * parts["opening"], rel=1e-4)
-    true = lesson.takes.pictures.flatten(0, 1)
-    assert float(task._opening(true - true, lesson.takes)) == 0
+    true, counts = lesson.takes.pictures.flatten(0, 1), task._counts(lesson.takes)
+    assert float(task._opening(true - true, counts)) == 0
     cheek, lips = torch.zeros_like(true), torch.zeros_like(true)
     cheek[:, :, :, :8], lips[:, :, 24:30, 40:56] = 0.2, 0.2
-    assert float(task._opening(cheek, lesson.takes)) == 0 < float(task._opening(lips, lesson.takes))
+    assert float(task._opening(cheek, counts)) == 0 < float(task._opening(lips, counts))
 
 
 def test_learn_when_motion_counts_then_trembling_does_and_a_steady_error_does_not(stage):

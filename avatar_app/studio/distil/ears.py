@@ -17,20 +17,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.mouth import N_MOUTH
 from avatar_app.studio.data.speech_batches import Batch
 from avatar_app.studio.nets.picture import PictureNet, load_picture_net
-from avatar_app.studio.nets.speech import SpeechNet, load_speech_net, save_speech_net
-from avatar_app.studio.train import parallel
+from avatar_app.studio.nets.speech import SpeechNet, load_speech_net
 from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.drawing import sharp_l1
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.picture import pixel_weight
 from avatar_app.studio.train.run_folder import RunFolder
-from avatar_app.studio.train.speech import SpeechData, SpeechRecipe, SpeechTask, load_data
-from avatar_app.studio.train.speech_score import hear, score_voices
-from avatar_app.studio.train.strength import missing_strength, stretch
+from avatar_app.studio.train.speech import SpeechData, SpeechRecipe, SpeechTask, load_data, save_strengthened
 
 log = logging.getLogger(__name__)
 
@@ -106,17 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = EarTask(data, recipe, config, load_speech_net(arguments.speech), load_picture_net(arguments.picture))
     plan = LoopPlan(recipe.n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed)
     train(task, folder, plan)
-    strength = missing_strength([hear(task.average, u) for u in data.held_out])
-    for head in range(len(LOOKAHEADS_MS)):
-        stretch(task.average.mouth, head * N_MOUTH, strength.mean[head], strength.gain[head])
-    facts: dict[str, object] = {
-        "recipe": {**asdict(recipe), **asdict(config)},
-        "gain": strength.gain.round(3).tolist(),
-        "held_out": dict(task.evaluate()),
-        "test": score_voices([hear(task.average, u) for u in data.test], data.opening_mm.numpy()),
-    }
-    if parallel.is_chief():
-        save_speech_net(arguments.run / "best", task.average, facts)
+    save_strengthened(arguments.run / "best", task, data, {"recipe": {**asdict(recipe), **asdict(config)}})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -132,8 +132,6 @@ class Lesson:
     def heard_at(self, lookaheads_ms: Sequence[int]) -> Lesson:
         """The lesson once for each of some look-aheads, one after the other; pieces have one each already."""
         n, takes = len(lookaheads_ms), self.takes
-        if n == 1:
-            return replace(self, lookaheads_ms=list(lookaheads_ms) * len(takes.mel))
         parts = (takes.mel, takes.pictures, takes.mouth, takes.is_true)
         return Lesson(
             Takes(*(torch.cat([part] * n) for part in parts)),
@@ -300,8 +298,9 @@ class SpeakTask(Generic[Speaker]):
     def _losses(self, lesson: Lesson, drawn: Tensor, joined: Sequence[Tensor]) -> dict[str, Tensor]:
         pressures = self.config.pressures
         parts: dict[str, Tensor] = {}
-        weight = self._weight * self._counts(lesson.takes)
-        pixels = pressures.truth * sharp_l1(drawn, lesson.takes.pictures.flatten(0, 1), weight)
+        true, counts = lesson.takes.pictures.flatten(0, 1), self._counts(lesson.takes)
+        weight = self._weight * counts
+        pixels = pressures.truth * sharp_l1(drawn, true, weight)
         if lesson.drawn is not None and pressures.outputs:
             pixels = pixels + pressures.outputs * sharp_l1(drawn, lesson.drawn, weight)
         parts["pixels"] = pixels
@@ -318,7 +317,7 @@ class SpeakTask(Generic[Speaker]):
             parts["velocity"] = self._velocity(drawn, lesson.takes)
             total = total + self.config.velocity_share * parts["velocity"]
         if self._gap is not None:
-            parts["opening"] = self._opening(drawn - lesson.takes.pictures.flatten(0, 1), lesson.takes)
+            parts["opening"] = self._opening(drawn - true, counts)
             total = total + self.config.opening_share * parts["opening"]
         if self._maps is not None:
             # Last is the teacher's own look-ahead; with less, its joins could not be told.
@@ -332,11 +331,11 @@ class SpeakTask(Generic[Speaker]):
         error = drawn.view(takes.pictures.shape) - takes.pictures
         return (self._weight * error.diff(dim=1).abs()).mean()
 
-    def _opening(self, error: Tensor, takes: Takes) -> Tensor:
-        """What wrong pixels do to the lip gap."""
+    def _opening(self, error: Tensor, counts: Tensor) -> Tensor:
+        """What wrong pixels do to the lip gap; `counts` from `_counts`."""
         assert self._gap is not None  # noqa: S101  the caller looked
         gap = (error[:, :, MOUTH_ROWS, MOUTH_COLUMNS] * self._gap).sum((1, 2, 3)) / GAP_MM
-        return (self._counts(takes).flatten() * huber_loss(gap, torch.zeros_like(gap), reduction="none")).mean()
+        return (counts.flatten() * huber_loss(gap, torch.zeros_like(gap), reduction="none")).mean()
 
     def _counts(self, takes: Takes) -> Tensor:
         """How much each picture counts, (B * n, 1, 1, 1)."""

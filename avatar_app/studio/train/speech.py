@@ -212,14 +212,23 @@ def run(arguments: argparse.Namespace) -> None:
         recipe.n_steps, log_steps=50, checkpoint_steps=CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed
     )
     train(task, folder, plan)
-    facts: dict[str, object] = {"recipe": asdict(recipe), "as_trained": dict(task.evaluate())}
+    save_strengthened(
+        arguments.run / "best", task, data, {"recipe": asdict(recipe), "as_trained": dict(task.evaluate())}
+    )
+
+
+def save_strengthened(folder: Path, task: SpeechTask, data: SpeechData, facts: dict[str, object]) -> None:
+    """Give the averaged network the strength of true mouths, measure it and write it down."""
     strength = missing_strength([hear(task.average, u) for u in data.held_out])
     for head in range(len(LOOKAHEADS_MS)):
         stretch(task.average.mouth, head * N_MOUTH, strength.mean[head], strength.gain[head])
-    facts |= {"gain": strength.gain.round(3).tolist(), "held_out": dict(task.evaluate())}
-    test = [hear(task.average, u) for u in data.test]
-    facts["test"] = score_voices(test, data.opening_mm.numpy())
-    save_speech_net(arguments.run / "best", task.average, facts)
+    measured = {
+        "gain": strength.gain.round(3).tolist(),
+        "held_out": dict(task.evaluate()),
+        "test": score_voices([hear(task.average, u) for u in data.test], data.opening_mm.numpy()),
+    }
+    if parallel.is_chief():
+        save_speech_net(folder, task.average, {**facts, **measured})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,11 +15,10 @@ from avatar_app.studio.data.mel import mel_from_magnitudes
 from avatar_app.studio.data.mouth import JAW, PHONES, SEALED
 from avatar_app.studio.data.speech_batches import mouth_at
 from avatar_app.studio.data.speech_corpus import Utterance
+from avatar_app.studio.evaluate.scores import LOOKS_CLOSED_MM, correlation
 from avatar_app.studio.nets.speech import STEP_COLUMNS, SpeechNet
 
 SEALED_INDICES = [PHONES.index(p) for p in SEALED]
-# A gap below this reads as closed lips.
-CLOSED_MM = 2.0
 # Rows at the start of a voice that count for nothing: the window still fills with silence there.
 _PAD_COLUMNS = 16
 
@@ -53,13 +52,6 @@ def hear(net: SpeechNet, utterance: Utterance, gain_db: float = 0.0) -> Heard:
     newest_s = np.arange(said.shape[-1]) * STEP_COLUMNS / MEL.columns_per_s
     pairs = [mouth_at(utterance, newest_s - ms / 1000) for ms in LOOKAHEADS_MS]
     return Heard(utterance.name, said, np.stack([m for m, _ in pairs]), np.stack([p for _, p in pairs]))
-
-
-def correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Pearson's r of two curves; 0 where one of them is flat."""
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / size if size > 1e-9 else 0.0
 
 
 def score_voices(heard: Sequence[Heard], opening_mm: NDArray[np.float32]) -> dict[str, float]:
@@ -109,6 +101,6 @@ def _sealed_ratio(voices: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]
         is_sealed = np.concatenate([[False], np.isin(phones, SEALED_INDICES), [False]])
         edges = np.flatnonzero(np.diff(is_sealed.astype(np.int8)))
         for start, end in edges.reshape(-1, 2):
-            n_closed += int(gap_mm[max(0, start - 1) : end + 1].min() < CLOSED_MM)
+            n_closed += int(gap_mm[max(0, start - 1) : end + 1].min() < LOOKS_CLOSED_MM)
             n_all += 1
     return n_closed / max(1, n_all)
