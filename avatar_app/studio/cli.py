@@ -43,6 +43,8 @@ COMMANDS = (
     Command(("distil", "student"), "avatar_app.studio.distil.student", "the student learns from the teacher"),
     Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
             ("torch", "onnx")),
+    Command(("unpack",), "avatar_app.studio.publish.unpack", "take the networks out of a published model",
+            ("torch", "onnx")),
     Command(("import-wav2lip",), "avatar_app.studio.publish.import_wav2lip",
             "make a model of a published checkpoint that you have", ("torch", "onnx")),
     Command(("evaluate",), "avatar_app.studio.evaluate.cli", "quality of a model on held-out clips"),

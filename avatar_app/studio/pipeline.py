@@ -169,12 +169,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/, or its nova/")
     parser.add_argument("--run", type=Path, default=Path("runs"), help="where everything is kept (default: runs)")
     parser.add_argument("--models-dir", type=Path, help="where models are published (default: where the program looks)")
+    parser.add_argument(
+        "--from-published",
+        action="store_true",
+        help="take the networks that hear and draw out of nova-hd and nova-96, and begin with the teacher",
+    )
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         arguments.run.mkdir(parents=True, exist_ok=True)
-        recipe = whole_recipe(data_folder(arguments.data), arguments.run.resolve(), arguments.models_dir)
+        recipe = whole_recipe(
+            data_folder(arguments.data),
+            arguments.run.resolve(),
+            arguments.models_dir,
+            is_begun=arguments.from_published,
+        )
         Pipeline(recipe, arguments.run, arguments.jobs, launch).run()
     except OSError as error:
         log.error("The folder %s cannot be made: %s. Choose another with --run.", arguments.run, error)

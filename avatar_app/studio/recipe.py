@@ -23,13 +23,15 @@ class Step:
     after: tuple[str, ...] = ()
 
 
-def whole_recipe(data: Path, runs: Path, models_dir: Path | None) -> list[Step]:
+def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: bool = False) -> list[Step]:
     """All steps, in an order in which they could be typed.
 
     Args:
         data: folder that holds nova/ and speech/.
         runs: where each step has its run folder.
         models_dir: where models are published; where the program looks when None.
+        is_begun: whether the networks that hear and draw are taken out of the published models, not trained anew:
+            `nova-hd` stays as it is then, and `nova-96` is distilled from where it stands.
     """
 
     def best(name: str) -> str:
@@ -47,22 +49,31 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None) -> list[Step]:
     taught = ("--teacher", best("teacher"), *judge, *stage)
     halves = ("--teacher", best("speech"), "--voices", voices, "--pictures", pictures)
     table = str(runs / "ablation" / "ablation.json")
-    return [
+    teacher = ("train", "teacher", *run("teacher"), "--pictures", pictures)
+    trained = [
         Step("speech", ("train", "speech", *run("speech"), "--cache", voices)),
         Step("picture", ("train", "picture", *run("picture"), "--cache", pictures)),
         Step("student", ("train", "student", *run("student"), *halves), ("speech", "picture")),
-        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), ("speech", "picture")),
+        Step("ears", ("distil", "ears", *run("ears"), *ears, *draws, "--voices", voices), ("speech", "picture")),
         Step(
-            "teacher",
-            ("train", "teacher", *run("teacher"), *ears, *expert, *stage, "--pictures", pictures),
-            ("expert",),
+            "nova-hd",
+            ("publish", "nova-hd", *where, "--speech", best("ears"), *draws, "--default", *models),
+            ("ears",),
         ),
+    ]
+    unpacked = [
+        Step("speech", ("unpack", "nova-hd", "--run", str(runs))),
+        Step("student", ("unpack", "nova-96", "--run", str(runs))),
+    ]
+    first = unpacked if is_begun else trained
+    after_first = tuple(step.name for step in first if step.name in ("speech", "picture"))
+    return [
+        *first,
+        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), after_first),
+        Step("teacher-draw", (*teacher, "--part", "draw"), ()),
+        Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), after_first),
+        Step("teacher", (*teacher, *ears, *expert, *stage), ("expert", "teacher-draw", "teacher-hear")),
         Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",)),
-        Step(
-            "ears",
-            ("distil", "ears", *run("ears"), *ears, *draws, "--voices", voices),
-            ("speech", "picture"),
-        ),
         Step(
             "distil",
             ("distil", "student", *run("distil"), "--student", best("student"), *taught),
@@ -70,11 +81,10 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None) -> list[Step]:
         ),
         Step("ablation", ("distil", "ablation", *run("ablation"), *expert, *taught), ("teacher", "judge")),
         Step(
-            "nova-hd",
-            ("publish", "nova-hd", *where, "--speech", best("ears"), *draws, "--default", *models),
-            ("ears",),
+            "nova-96",
+            ("publish", "nova-96", *where, "--student", best("distil"), *models),
+            ("distil",) if is_begun else ("distil", "nova-hd"),
         ),
-        Step("nova-96", ("publish", "nova-96", *where, "--student", best("distil"), *models), ("distil", "nova-hd")),
         Step(
             "report",
             ("evaluate", "--models", "nova-96", "nova-hd", *where, "--teacher", best("teacher"),

@@ -90,12 +90,19 @@ def test_step_when_the_pipeline_is_killed_then_it_ends_too():
     assert child.wait(timeout=20) in (1, None)
 
 
-def test_recipe_when_read_then_every_step_is_a_command_and_needs_steps_before_it():
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_recipe_when_read_then_every_step_is_a_command_and_needs_steps_before_it(is_begun):
     seen = set()
-    for step in whole_recipe(Path("data"), Path("runs"), None):
+    for step in whole_recipe(Path("data"), Path("runs"), None, is_begun=is_begun):
         assert set(step.after) <= seen
         assert find(step.words) in COMMANDS
         seen.add(step.name)
+
+
+def test_recipe_when_begun_from_published_models_then_nothing_that_they_know_is_trained():
+    names = {step.words[:2] for step in whole_recipe(Path("data"), Path("runs"), None, is_begun=True)}
+    assert ("unpack", "nova-hd") in names and ("unpack", "nova-96") in names and ("train", "teacher") in names
+    assert not names & {("train", "speech"), ("train", "picture"), ("train", "student"), ("publish", "nova-hd")}
 
 
 def test_data_folder_when_nova_is_named_then_its_parent_and_when_speech_is_missing_then_says_so(tmp_path):
@@ -114,7 +121,8 @@ def test_main_when_data_is_missing_then_one_sentence_and_two(tmp_path, caplog):
 @pytest.mark.studio
 def test_recipe_when_typed_then_every_command_knows_its_flags(capsys):
     pytest.importorskip("torch", reason="needs the studio extra")
-    for step in whole_recipe(Path("data"), Path("runs"), Path("models")):
+    every = [whole_recipe(Path("data"), Path("runs"), Path("models"), is_begun=is_begun) for is_begun in (False, True)]
+    for step in dict.fromkeys(step for recipe in every for step in recipe):
         command = find(step.words)
         with pytest.raises(SystemExit):
             importlib.import_module(command.module).main(["--help"])

@@ -50,7 +50,14 @@ def test_main_when_each_part_took_a_step_then_the_folder_opens_as_wav2lip(data, 
     arguments = ["--data", str(data), "--run", str(tmp_path / "t"), "--voices", str(tmp_path / "v"), "--n-threads", "1"]
     arguments += ["--picture", "p", "--expert", str(tmp_path / "expert"), "--n-takes", "1"]
     steps = [word for part in ("draw", "hear", "speak") for word in (f"--{part}-steps", "1")]
+    # Two parts need no other, and are not done again.
+    for part in ("draw", "hear"):
+        assert teacher.main([*arguments, *steps, "--part", part]) == 0
+        assert (tmp_path / "t" / part / "checkpoint.safetensors").exists()
+    assert not (tmp_path / "t" / "best").exists()
+    before = (tmp_path / "t" / "draw" / "metrics.jsonl").read_text()
     assert teacher.main([*arguments, *steps]) == 0
+    assert (tmp_path / "t" / "draw" / "metrics.jsonl").read_text() == before
     net = load_teacher(tmp_path / "t" / "best")
     assert sum(p.numel() for p in net.wav2lip().parameters()) == 36_298_035
     about = json.loads((tmp_path / "t" / "best" / "teacher.json").read_text())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.data.stage import load_stage
@@ -86,15 +87,25 @@ def train_speaking(arguments: argparse.Namespace, net: Teacher) -> SpeakTask[Tea
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train all parts and write `best/`."""
-    drawing = train_drawing(arguments)
+    """Train all parts and write `best/`, or train one part that needs no other."""
+    if arguments.part == "draw":
+        train_drawing(arguments)
+        return
     data = load_data(arguments.data, arguments.voices or arguments.run / "voices")
-    hearing = train_hearing(arguments, data)
-    net = put_together(drawing, hearing, data)
+    if arguments.part == "hear":
+        train_hearing(arguments, data)
+        return
+    if arguments.picture is None or arguments.expert is None:
+        raise StudioError("To speak, the teacher needs pictures and a sync expert.", "Name --picture and --expert.")
+    net = put_together(train_drawing(arguments), train_hearing(arguments, data), data)
     speaking = train_speaking(arguments, net)
     facts: dict[str, object] = {
-        "held_out": {"drawing": dict(drawing.evaluate()), "speaking": dict(speaking.evaluate())},
-        "recipe": {"draw": asdict(DRAW), "hear": asdict(HEAR), "speak": asdict(speaking.config)},
+        "held_out": dict(speaking.evaluate()),
+        "recipe": {
+            "draw": {"n_steps": arguments.draw_steps, **asdict(DRAW)},
+            "hear": {"n_steps": arguments.hear_steps, **asdict(HEAR)},
+            "speak": {"n_steps": arguments.speak_steps, **asdict(speaking.config)},
+        },
     }
     if parallel.is_chief():
         save_teacher(arguments.run / "best", speaking.average, facts)
@@ -120,11 +131,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/ and nova/")
     parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
     parser.add_argument("--speech", type=Path, help="`best` folder of `studio train speech`, whose ears are longer")
-    parser.add_argument("--picture", type=Path, required=True, help="`best` folder of `studio train picture`")
-    parser.add_argument("--expert", type=Path, required=True, help="`best` folder of `studio train expert`")
+    parser.add_argument("--picture", type=Path, help="`best` folder of `studio train picture`")
+    parser.add_argument("--expert", type=Path, help="`best` folder of `studio train expert`")
     parser.add_argument("--quality", action="store_true", help="with a judge of picture quality; for GPUs")
-    parser.add_argument("--draw-steps", type=int, default=2000)
-    parser.add_argument("--hear-steps", type=int, default=12000)
+    parser.add_argument("--part", choices=("draw", "hear"), help="train this part only; the whole goes on from there")
+    parser.add_argument("--draw-steps", type=int, default=1300)
+    parser.add_argument("--hear-steps", type=int, default=8000)
     parser.add_argument("--speak-steps", type=int, default=600)
     parser.add_argument("--n-takes", type=int, default=4, help="pieces of five pictures a step, when it speaks")
     parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")

@@ -1,0 +1,197 @@
+"""`avatar-app studio unpack`: takes the trained networks back out of a published model.
+
+The graphs in FP32 hold all that the networks know, each norm merged into the convolution before it. So whoever wants to
+teach another student, or to go on from a shipped one, need not train for a night first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.contracts.student_spec import ModelFile, Precision
+from avatar_app.live.student.folder import read_manifest, verified_bytes
+from avatar_app.settings.paths import models_dir
+from avatar_app.studio.nets.generator import ConvBlock, UpBlock
+from avatar_app.studio.nets.nova96 import Nova96
+from avatar_app.studio.nets.picture import PictureNet, save_picture_net
+from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.train.student import save_student
+
+log = logging.getLogger(__name__)
+
+# What a run says of itself that is still true of what is unpacked.
+FACTS = ("recipe", "gain", "held_out", "test")
+
+
+class Graph:
+    """The tensors of a graph, and the nodes that use them.
+
+    Args:
+        content: of an ONNX file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        graph = onnx.load_from_string(content).graph
+        self._nodes = list(graph.node)
+        stored = {t.name: t for t in graph.initializer}
+        stored |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+        self.tensors = {name: torch.from_numpy(np.array(numpy_helper.to_array(t))) for name, t in stored.items()}
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Tensors that still have the name they had in the network called `name`."""
+        return {key[len(name) + 1 :]: value for key, value in self.tensors.items() if key.startswith(f"{name}.")}
+
+    def weights(self, name: str, kind: str = "Conv") -> Iterator[list[Tensor]]:
+        """What the nodes of a kind below `name` are made of, weight first, in the order in which they run."""
+        for node in self._nodes:
+            if node.op_type == kind and node.name.startswith(f"/{name}"):
+                yield [self.tensors[key] for key in node.input if key in self.tensors]
+
+
+@torch.no_grad()
+def speech_of(graph: Graph, shape: SpeechShape) -> SpeechNet:
+    """The network that hears in the graph of `nova-hd`. How phones are called is not in it: those weights are zero."""
+    net = SpeechNet(shape).eval()
+    layers = list(net.modules())
+    merged = graph.weights("speech")
+    for conv, norm in pairwise(layers):
+        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            _fill(conv, norm, *next(merged))
+    net.mouth.load_state_dict(graph.part("speech.mouth"))
+    for parameter in net.phones.parameters():
+        parameter.zero_()
+    return net
+
+
+@torch.no_grad()
+def picture_of(graph: Graph) -> PictureNet:
+    """The network that draws in the graph of `nova-hd`."""
+    net = PictureNet().eval()
+    place = next(graph.weights("picture/Concat", "Concat"))[0]
+    net.load_state_dict({**graph.part("picture"), "place": place})
+    return net
+
+
+@torch.no_grad()
+def nova96_of(step: Graph, face: Graph) -> Nova96:
+    """The student whose folded graphs (`nets.folded`) these are; weights of rows that it never draws are zero."""
+    net = Nova96().eval()
+    heard = list(step.weights("hear/"))
+    shared = _blocks(net.ear)
+    for block, pair in zip(shared, heard, strict=False):
+        _fill_block(block, pair)
+    for k, encoder in enumerate(net.audio_encoders):
+        own = [[t.chunk(len(net.audio_encoders))[k] for t in pair] for pair in heard[len(shared) :]]
+        for block, pair in zip(_blocks(encoder), own, strict=True):
+            _fill_block(block, pair)
+    for block, pair in zip(_blocks(net.face_encoder_blocks), face.weights("face_encoder_blocks"), strict=True):
+        _fill_block(block, pair)
+    read = step.part("read")
+    code, *ups = _blocks(net.face_decoder_blocks)
+    _fill_block(code, (read["weight"][:, :, None, None], read["bias"]))
+    for block, both in zip(ups, _ups(step, face), strict=True):
+        _fill_block(block, both)
+    seen, bias = next(face.weights("Conv"))
+    _fill_block(_blocks(net.output_block)[0], (torch.cat((step.part("out")["weight"], seen), dim=1), bias))
+    net.output_block[1].load_state_dict(step.part("last"))
+    return net
+
+
+def _ups(step: Graph, face: Graph) -> list[tuple[Tensor, Tensor]]:
+    """The six transposed convolutions: what meets sound stands in one graph, what meets the face in the other."""
+    seen = list(face.weights("ConvTranspose", "ConvTranspose"))
+    # The first is a matrix from one pixel to the rows that are needed; here it gets its other rows back.
+    n_code, n_out, height, width = seen[0][0].shape
+    rows = next(step.weights("first", "Gemm"))[0].reshape(n_code, n_out, -1, width)
+    first = torch.cat((torch.zeros(n_code, n_out, height - rows.shape[2], width), rows), dim=2)
+    heard = [first, *(weights[0] for weights in step.weights("ups", "ConvTranspose"))]
+    return [(torch.cat((sound, shown)), bias) for sound, (shown, bias) in zip(heard, seen, strict=True)]
+
+
+def _blocks(part: nn.Module) -> list[nn.Module]:
+    """Convolutions with their norms, in the order in which they run."""
+    return [module for module in part.modules() if isinstance(module, ConvBlock | UpBlock)]
+
+
+def _fill_block(block: nn.Module, pair: Sequence[Tensor]) -> None:
+    assert isinstance(block, ConvBlock | UpBlock)  # noqa: S101
+    conv, norm = block.conv_block
+    _fill(conv, norm, *pair)
+
+
+def _fill(conv: nn.Module, norm: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Give a convolution a merged weight, and let the norm behind it add the bias and do nothing else."""
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.running_var is not None  # noqa: S101
+    conv.get_parameter("weight").copy_(weight)
+    if getattr(conv, "bias", None) is not None:
+        conv.get_parameter("bias").zero_()
+    norm.reset_parameters()
+    norm.running_var.fill_(1 - norm.eps)
+    norm.bias.copy_(bias)
+
+
+def unpack(folder: Path, out: Path) -> None:
+    """Write `out`/student/best, or `out`/speech/best and `out`/picture/best.
+
+    Raises:
+        ModelError: the model folder is missing or damaged.
+        StudioError: the model holds no networks of ours.
+    """
+    spec = read_manifest(folder)
+    facts: Mapping[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["provenance"]
+    origin = {"unpacked_from": {"model": spec.id, "commit": facts.get("commit", "")}}
+
+    def graph(file: ModelFile) -> Graph:
+        return Graph(verified_bytes(folder, file))
+
+    def about(name: str) -> dict[str, object]:
+        return {**{key: value for key, value in facts[name].items() if key in FACTS}, **origin}
+
+    try:
+        step = graph(spec.files[Precision.FP32])
+        if "nova96" in facts and spec.face_file is not None:
+            save_student(out / "student" / "best", nova96_of(step, graph(spec.face_file)), about("nova96"))
+            return
+        sizes: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in facts["speech"]["shape"].items()
+        }
+        save_speech_net(out / "speech" / "best", speech_of(step, SpeechShape(**sizes)), about("speech"))
+        save_picture_net(out / "picture" / "best", picture_of(step), about("picture"))
+    except (KeyError, TypeError, RuntimeError, StopIteration, ValueError) as error:
+        raise StudioError(
+            f"The model {spec.id} holds no networks that can be trained: {error!r}.", "Name nova-hd or nova-96."
+        ) from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of `avatar-app studio unpack`."""
+    parser = argparse.ArgumentParser(prog="avatar-app studio unpack", description=__doc__)
+    parser.add_argument("model", help="nova-hd or nova-96")
+    parser.add_argument("--models-dir", type=Path, default=models_dir(), help="where it lies")
+    parser.add_argument("--run", type=Path, required=True, help="gets the `best` folders that training would write")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        unpack(arguments.models_dir / arguments.model, arguments.run)
+    except UserError as error:
+        log.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
