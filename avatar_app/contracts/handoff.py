@@ -1,4 +1,7 @@
-"""The only two ways in which threads hand things over: `Latest` (newest wins), `Ring` (order kept)."""
+"""The only two ways in which threads hand things over: `Latest` (newest wins), `Ring` (order kept).
+
+`Fan` gives each item to every ring that asked.
+"""
 
 from __future__ import annotations
 
@@ -85,3 +88,28 @@ class Ring(Generic[T]):
         """Items pushed out by newer ones."""
         with self._fresh:
             return self._n_lost
+
+
+class Fan(Generic[T]):
+    """One source, any number of rings that come and go. Thread: any."""
+
+    def __init__(self) -> None:
+        self._rings: tuple[Ring[T], ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, capacity: int) -> Ring[T]:
+        """A ring that gets every item from now on."""
+        ring: Ring[T] = Ring(capacity)
+        with self._lock:
+            self._rings = (*self._rings, ring)
+        return ring
+
+    def remove(self, ring: Ring[T]) -> None:
+        """Give nothing more to a ring; an unknown one is fine."""
+        with self._lock:
+            self._rings = tuple(other for other in self._rings if other is not ring)
+
+    def put(self, item: T) -> None:
+        """Give an item to all rings; never blocks."""
+        for ring in self._rings:
+            ring.put(item)

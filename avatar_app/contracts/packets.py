@@ -33,6 +33,23 @@ class AudioBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceBlock:
+    """The same sound at the device's own rate, for ears instead of networks.
+
+    Attributes:
+        t_capture_ns: capture instant of the first sample, on the program's clock; smoothed, so that blocks join.
+        rate_hz: of the samples, as the device counts them.
+        samples: (n,) float32 mono in -1..1, after gain and mute, read only.
+        did_restart: the device was lost or restarted just before this block.
+    """
+
+    t_capture_ns: int
+    rate_hz: int
+    samples: Float32
+    did_restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MelColumns:
     """New mel columns.
 

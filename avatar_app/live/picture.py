@@ -79,6 +79,10 @@ class FramePart:
         self._sinks = (*self._sinks, sink)
         return sink
 
+    def remove_sink(self, sink: Latest[Picture]) -> None:
+        """Leave nothing more in a mailbox; an unknown one is fine."""
+        self._sinks = tuple(other for other in self._sinks if other is not sink)
+
     def step(self, stop: threading.Event) -> None:
         """Wait for the next tick and show a picture; the worker's step."""
         self._adopt()

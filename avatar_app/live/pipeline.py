@@ -14,9 +14,9 @@ import psutil
 
 from avatar_app.contracts.clock import Clock, MonotonicClock
 from avatar_app.contracts.errors import AudioInputError, UserError
-from avatar_app.contracts.handoff import Latest, Ring
+from avatar_app.contracts.handoff import Fan, Latest, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.contracts.packets import AudioBlock, Float32, MouthPatch, Picture
+from avatar_app.contracts.packets import AudioBlock, Float32, MouthPatch, Picture, VoiceBlock
 from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame import Avatar, Background
@@ -77,6 +77,7 @@ class LivePipeline:
         self._meters = StageMeters()
         self._mouth: Latest[MouthPatch] = Latest()
         self._ring: Ring[AudioBlock] = Ring(RING_BLOCKS)
+        self._voice: Fan[VoiceBlock] = Fan()
         self._speech = SpeechPart(clock, self._meters, self._mouth)
         self._frame = FramePart(clock, self._meters, self._mouth, settings.fps)
         self._mic: Mic | None = None
@@ -104,6 +105,15 @@ class LivePipeline:
         """A mailbox that gets every finished picture."""
         log.info("sink %s added", name)
         return self._frame.add_sink()
+
+    def remove_sink(self, sink: Latest[Picture]) -> None:
+        """Leave nothing more in a mailbox; an unknown one is fine."""
+        self._frame.remove_sink(sink)
+
+    @property
+    def voice(self) -> Fan[VoiceBlock]:
+        """What the microphone hears, at its own rate, for whoever plays or records it beside the pictures."""
+        return self._voice
 
     def note_shown(self, picture: Picture, t_ns: int) -> None:
         """A sink says when it showed a picture."""
@@ -319,7 +329,7 @@ class LivePipeline:
         mic = open_mic(name, self._clock, self._notices, gain_db=wanted.mic_gain_db)
         ring: Ring[AudioBlock] = Ring(RING_BLOCKS)
         mic.set_muted(wanted.is_muted)
-        mic.start(ring)
+        mic.start(ring, self._voice)
         self._ring, self._mic = ring, mic
 
     def _close_mic(self) -> None:

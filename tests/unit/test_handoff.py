@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from avatar_app.contracts.handoff import Latest, Ring
+from avatar_app.contracts.handoff import Fan, Latest, Ring
 
 
 def test_latest_when_two_are_put_then_newest_is_taken_and_loss_counted():
@@ -39,3 +39,16 @@ def test_ring_when_cleared_then_nothing_counts_as_lost():
 def test_ring_when_capacity_is_zero_then_refused():
     with pytest.raises(ValueError, match="room"):
         Ring[int](0)
+
+
+def test_fan_when_rings_come_and_go_then_each_gets_what_was_put_while_it_was_there():
+    fan = Fan()
+    fan.put(0)
+    first, second = fan.add(4), fan.add(1)
+    fan.put(1)
+    fan.put(2)
+    fan.remove(first)
+    fan.remove(first)
+    fan.put(3)
+    assert [first.take(), first.take(), first.take()] == [1, 2, None]
+    assert (second.take(), second.n_lost) == (3, 2)

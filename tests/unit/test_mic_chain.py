@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.level import Level
@@ -49,6 +50,20 @@ def test_click_when_captured_then_its_block_says_when(rate_hz):
     loudest = max(blocks, key=lambda block: np.abs(block.samples).max())
     t_click_ns = loudest.t_capture_ns + int(np.abs(loudest.samples).argmax()) * NS_PER_S // 16_000
     assert abs(t_click_ns - (T_NS + at * NS_PER_S // rate_hz)) < 200_000
+
+
+def test_voice_when_driver_delivers_then_the_device_s_own_samples_with_their_instants():
+    samples, voice = tone(44_100), Fan()
+    ring = voice.add(200)
+    chain = SoundChain(44_100, Level(44_100), voice)
+    for start in range(0, len(samples), 441):
+        chain.feed(samples[start : start + 441], T_NS + start * NS_PER_S // 44_100)
+    blocks = list(iter(ring.take, None))
+    assert [block.did_restart for block in blocks] == [True] + [False] * 99
+    assert all(block.rate_hz == 44_100 and not block.samples.flags.writeable for block in blocks)
+    np.testing.assert_array_equal(np.concatenate([block.samples for block in blocks]), samples[:, 0])
+    instants_ns = np.array([block.t_capture_ns for block in blocks])
+    assert np.abs(instants_ns - (T_NS + np.arange(100) * 10_000_000)).max() < 1000
 
 
 def test_time_when_driver_jitters_then_blocks_do_not():

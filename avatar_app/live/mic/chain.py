@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32
+from avatar_app.contracts.handoff import Fan
+from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import BLOCK_SAMPLES
@@ -21,9 +22,11 @@ class SoundChain:
     Args:
         rate_hz: of the device.
         level: gain, mute and meter.
+        voice: gets the sound at the device's rate, before it is resampled.
     """
 
-    def __init__(self, rate_hz: int, level: Level) -> None:
+    def __init__(self, rate_hz: int, level: Level, voice: Fan[VoiceBlock] | None = None) -> None:
+        self._voice: Fan[VoiceBlock] = Fan() if voice is None else voice
         self._rate_hz = rate_hz
         self._level = level
         self._resampler = Resampler(rate_hz)
@@ -44,13 +47,20 @@ class SoundChain:
             The blocks that are complete now; the first ever is marked as a restart.
         """
         self._follow_time(t_capture_ns)
-        self._n_in += len(samples)
         sound = self._level.apply(self._mono(samples))
+        self._say(sound)
+        self._n_in += len(samples)
         self._rest = np.concatenate((self._rest, self._resampler.feed(sound)))
         blocks = []
         while len(self._rest) >= BLOCK_SAMPLES:
             blocks.append(self._cut())
         return blocks
+
+    def _say(self, sound: Float32) -> None:
+        """Hand the sound to those who listen."""
+        sound.flags.writeable = False
+        t_ns = int(self._t_origin_ns or 0) + self._n_in * NS_PER_S // self._rate_hz
+        self._voice.put(VoiceBlock(t_ns, self._rate_hz, sound, did_restart=self._n_in == 0))
 
     def _cut(self) -> AudioBlock:
         piece, self._rest = self._rest[:BLOCK_SAMPLES].copy(), self._rest[BLOCK_SAMPLES:]

@@ -7,10 +7,10 @@ import threading
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import AudioInputError
-from avatar_app.contracts.handoff import Ring
+from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import Level as NoticeLevel
 from avatar_app.contracts.notices import Notice, NoticeBoard
-from avatar_app.contracts.packets import AudioBlock
+from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.level import Level
@@ -54,6 +54,7 @@ class DeviceMic:
         self._chain: SoundChain | None = None
         self._open: OpenDevice | None = None
         self._ring: Ring[AudioBlock] | None = None
+        self._voice: Fan[VoiceBlock] | None = None
         self._deliveries: Ring[Delivery] = Ring(N_DELIVERIES)
         self._ended = threading.Event()
         self._state = MicState.STOPPED
@@ -65,13 +66,13 @@ class DeviceMic:
         self._has_heard = False
         self._worker = Worker("mic", self._step, clock, notices)
 
-    def start(self, ring: Ring[AudioBlock]) -> None:
+    def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
         """Open the device and begin.
 
         Raises:
             AudioInputError: it is not there, or cannot be opened.
         """
-        self._ring = ring
+        self._ring, self._voice = ring, voice
         self._open_device()
         self._worker.start()
 
@@ -115,7 +116,7 @@ class DeviceMic:
         self._name = opened.device.label
         self._level = Level(opened.device.rate_hz, self._gain_db)
         self._level.set_muted(self._is_muted)
-        self._chain = SoundChain(opened.device.rate_hz, self._level)
+        self._chain = SoundChain(opened.device.rate_hz, self._level, self._voice)
         self._open = opened
         self._t_heard_ns = self._clock.now_ns()
         self._has_heard = False

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.handoff import Ring
+from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32
+from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.mic.level import Level
@@ -41,19 +41,20 @@ class FileMic:
         self._level = Level(LIVE_RATE_HZ, gain_db)
         self._samples: Float32 = np.zeros(0, np.float32)
         self._ring: Ring[AudioBlock] | None = None
+        self._voice: Fan[VoiceBlock] | None = None
         self._n_sent = 0
         self._t_start_ns = 0
         self._state = MicState.STOPPED
         self._worker = Worker("mic", self._step, clock, notices)
 
-    def start(self, ring: Ring[AudioBlock]) -> None:
+    def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
         """Read the file and begin.
 
         Raises:
             AudioInputError: it cannot be read, or holds no sound.
         """
         self._samples = read_audio(self._path)
-        self._ring = ring
+        self._ring, self._voice = ring, voice
         self._n_sent = 0
         self._t_start_ns = self._clock.now_ns()
         self._state = MicState.RUNNING
@@ -102,7 +103,10 @@ class FileMic:
         piece = self._level.apply(self._next_piece())
         piece.flags.writeable = False
         t_capture_ns = self._instant_ns(self._n_sent)
-        self._ring.put(AudioBlock(t_capture_ns, self._n_sent, piece, did_restart=self._n_sent == 0))
+        is_first = self._n_sent == 0
+        self._ring.put(AudioBlock(t_capture_ns, self._n_sent, piece, did_restart=is_first))
+        if self._voice is not None:
+            self._voice.put(VoiceBlock(t_capture_ns, LIVE_RATE_HZ, piece, did_restart=is_first))
         self._n_sent += BLOCK_SAMPLES
 
     def _next_piece(self) -> Float32:

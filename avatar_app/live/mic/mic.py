@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
-from avatar_app.contracts.handoff import Ring
-from avatar_app.contracts.packets import AudioBlock
+from avatar_app.contracts.handoff import Fan, Ring
+from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 
 BLOCK_SAMPLES = 160
 SILENT_DB = -120.0
@@ -63,8 +63,8 @@ class MicStatus:
 class Mic(Protocol):
     """A source of sound. Thread: the owner's; the sound comes from a thread of the microphone's own."""
 
-    def start(self, ring: Ring[AudioBlock]) -> None:
-        """Begin to put blocks of 160 samples into a ring.
+    def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
+        """Begin to put blocks of 160 samples into a ring, and the same sound at the device's rate into `voice`.
 
         Raises:
             AudioInputError: the device or file cannot be opened.
