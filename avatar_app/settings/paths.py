@@ -50,6 +50,11 @@ class ProfilePaths:
         return base / "settings.json"
 
     @property
+    def profiles_dir(self) -> Path:
+        """Settings that were kept under a name."""
+        return self.config_file.parent / "profiles"
+
+    @property
     def cache_dir(self) -> Path:
         """What can be made again: compiled models, speed rankings."""
         return self.dir / "cache" if self.dir else Path(platformdirs.user_cache_dir(APP_NAME, appauthor=False))

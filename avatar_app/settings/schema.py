@@ -20,6 +20,10 @@ LOOKAHEADS_MS = (0, 40, 80, 160)
 BACKGROUNDS = ("checker", "colour", "picture")
 THEMES = ("system", "light", "dark")
 MIC_GAIN_RANGE_DB = (-20.0, 30.0)
+CAMERA_SIZES = ("1280x720", "512x512", "720x720", "1080x1080")
+RECORD_FORMATS = ("mp4", "mov", "webm")
+# Below 1024 only administrators may listen.
+PORT_RANGE = (1024, 65_535)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,17 @@ class Settings:
         background: one of `BACKGROUNDS`.
         background_colour: `#rrggbb`.
         background_picture: path of a picture; empty when none was chosen yet.
+        voice_output: `NAME, HOST API` of the device that plays the voice in time with the face; empty means none.
+        is_camera_on: whether the pictures go to a virtual camera.
+        camera_size: one of `CAMERA_SIZES`.
+        is_browser_on: whether the page for OBS's browser source is served.
+        browser_port: of that page, within `PORT_RANGE`.
+        record_folder: where recordings and snapshots go; empty means the user's folder of videos.
+        record_format: one of `RECORD_FORMATS`; the last two keep the transparency.
+        has_badge: whether recordings and snapshots show a mark that the avatar is one.
+        is_clean_on: whether noise is taken out of the microphone's sound.
+        is_auto_gain_on: whether a quiet voice is raised by itself.
+        is_kiosk: full screen without controls, for an event booth.
         theme: one of `THEMES`.
         window_geometry: the window's place and size, base64 as Qt saves it.
     """
@@ -54,6 +69,17 @@ class Settings:
     background: str = "checker"
     background_colour: str = "#1f2430"
     background_picture: str = ""
+    voice_output: str = ""
+    is_camera_on: bool = False
+    camera_size: str = "1280x720"
+    is_browser_on: bool = False
+    browser_port: int = 8417
+    record_folder: str = ""
+    record_format: str = "mp4"
+    has_badge: bool = False
+    is_clean_on: bool = False
+    is_auto_gain_on: bool = False
+    is_kiosk: bool = False
     is_hud_visible: bool = True
     is_panel_visible: bool = True
     theme: str = "system"
@@ -130,6 +156,13 @@ def _gain_db(name: str, value: Any) -> float:
     return float(value)
 
 
+def _port(name: str, value: Any) -> int:
+    low, high = PORT_RANGE
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise SettingsError(f"The setting {name} cannot be {value!r}.", f"Use a whole number from {low} to {high}.")
+    return value
+
+
 def _colour(name: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
         raise SettingsError(f"The setting {name} cannot be {value!r}.", "Write a colour as #rrggbb, such as #1f2430.")
@@ -152,6 +185,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "mic_gain_db": _gain_db,
     "background": _choice(BACKGROUNDS),
     "background_colour": _colour,
+    "camera_size": _choice(CAMERA_SIZES),
+    "browser_port": _port,
+    "record_format": _choice(RECORD_FORMATS),
     "theme": _choice(THEMES),
 }
 DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in dataclasses.fields(Settings)}

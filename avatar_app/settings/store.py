@@ -40,11 +40,23 @@ def load(paths: ProfilePaths, notices: NoticeBoard) -> Settings:
     return _settle(data, file, notices)
 
 
+def read(file: Path, notices: NoticeBoard) -> Settings:
+    """The settings in any file; what cannot be used in it becomes a notice, and its default holds.
+
+    Raises:
+        SettingsError: the file cannot be read, or holds no settings.
+    """
+    try:
+        return _settle(_read(file), file, notices)
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.", "Choose another file.") from error
+
+
 def save(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> bool:
     """Write all settings in one step, so that a crash leaves the old file or the new one. False when it failed."""
     file = paths.config_file
     try:
-        _write(file, json.dumps(settings.to_json(), indent=2) + "\n")
+        write(file, json.dumps(settings.to_json(), indent=2) + "\n")
     except OSError as error:
         _log.warning("cannot save settings to %s: %s", file, error)
         _warn(
@@ -96,7 +108,12 @@ def _keep_broken(file: Path) -> str:
     return f"; your file is kept as {broken.name}"
 
 
-def _write(file: Path, text: str) -> None:
+def write(file: Path, text: str) -> None:
+    """Write a file in one step, so that a crash leaves the old one or the new one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
     try:

@@ -29,6 +29,8 @@ def test_replace_when_valid_then_makes_a_new_object():
         ({"fps": 24}, "25"),
         ({"lookahead_ms": 100}, "160"),
         ({"theme": "drak"}, "dark"),
+        ({"camera_size": "1280x702"}, "1280x720"),
+        ({"record_format": "mp3"}, "mp4"),
     ],
 )
 def test_replace_when_name_or_value_is_unknown_then_suggests_one(changes, suggestion):
@@ -52,6 +54,9 @@ def test_replace_when_name_or_value_is_unknown_then_suggests_one(changes, sugges
         ("avatar", "../../etc"),
         ("model", "a/b"),
         ("precision", None),
+        ("browser_port", 80),
+        ("browser_port", 8417.0),
+        ("browser_port", True),
     ],
 )
 def test_replace_when_value_is_of_a_wrong_kind_then_refuses_it(name, value):

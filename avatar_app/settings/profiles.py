@@ -1,0 +1,131 @@
+"""Profiles: whole sets of settings under a name, and presets that come with the program.
+
+A profile is a settings file in a folder of its own, so it reads, heals and migrates as the settings do, and can be
+given to somebody else. What belongs to the machine alone (where the window stood) stays out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.settings import store
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+SUFFIX = ".json"
+MAX_NAME_LENGTH = 60
+LOCAL_FIELDS = ("window_geometry", "is_muted")
+# What a use needs; everything else stays as the user has it.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "Stream beside a game": {
+        "fps": 30, "lookahead_ms": 80, "precision": "auto", "background": "checker", "is_browser_on": True,
+        "is_camera_on": False, "is_hud_visible": False, "is_kiosk": False,
+    },
+    "Meeting": {
+        "fps": 30, "lookahead_ms": 40, "precision": "auto", "background": "colour", "is_camera_on": True,
+        "camera_size": "1280x720", "is_browser_on": False, "is_clean_on": True, "is_kiosk": False,
+    },
+    "Event booth": {
+        "fps": 25, "lookahead_ms": 160, "precision": "auto", "background": "colour", "is_clean_on": True,
+        "is_auto_gain_on": True, "is_hud_visible": False, "is_panel_visible": False, "is_kiosk": True,
+    },
+}  # fmt: skip
+
+
+def names(paths: ProfilePaths) -> tuple[str, ...]:
+    """The user's profiles by name; presets are not among them."""
+    found = (file.stem for file in paths.profiles_dir.glob(f"*{SUFFIX}") if file.is_file())
+    return tuple(sorted(found, key=str.lower))
+
+
+def load(paths: ProfilePaths, name: str, current: Settings, notices: NoticeBoard) -> Settings:
+    """Settings of a profile or preset, with what belongs to the machine as it is now.
+
+    Raises:
+        SettingsError: there is none of that name, or its file is broken; the sentence names those that exist.
+    """
+    if name in PRESETS:
+        return current.replace(**PRESETS[name])
+    file = _file(paths, name)
+    if not file.exists():
+        known = ", ".join((*names(paths), *PRESETS))
+        raise SettingsError(f"There is no profile {name!r}.", f"Use one of: {known}.")
+    return _with_local(store.read(file, notices), current)
+
+
+def save(paths: ProfilePaths, name: str, settings: Settings) -> None:
+    """Keep settings under a name; an older profile of that name is replaced.
+
+    Raises:
+        SettingsError: the name cannot be used, or the file cannot be written.
+    """
+    export(_file(paths, name), settings)
+
+
+def delete(paths: ProfilePaths, name: str) -> None:
+    """Forget a profile; an unknown one is fine.
+
+    Raises:
+        SettingsError: its file cannot be removed.
+    """
+    try:
+        _file(paths, name).unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError(f"The profile {name!r} cannot be deleted: {error.strerror}.", "Try again.") from error
+
+
+def export(file: Path, settings: Settings) -> None:
+    """Write settings to a file that `bring_in` reads on any machine.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    values = {key: value for key, value in settings.to_json().items() if key not in LOCAL_FIELDS}
+    try:
+        store.write(file, json.dumps(values, indent=2) + "\n")
+    except OSError as error:
+        raise SettingsError(
+            f"The profile cannot be written to {file}: {error.strerror or error}.", "Choose another place."
+        ) from error
+
+
+def bring_in(paths: ProfilePaths, file: Path, notices: NoticeBoard) -> str:
+    """Take a file that `export` wrote as a profile; its name.
+
+    Raises:
+        SettingsError: it is no profile, or cannot be kept.
+    """
+    settings, wanted = store.read(file, notices), re.sub(r"[^\w .()-]", "_", file.stem).strip(" .")[:MAX_NAME_LENGTH]
+    taken, name, k = {*names(paths), *PRESETS}, wanted or "Profile", 2
+    while name in taken:
+        name, k = f"{wanted} {k}", k + 1
+    save(paths, name, settings)
+    return name
+
+
+def _with_local(settings: Settings, current: Settings) -> Settings:
+    return replace(settings, **{name: getattr(current, name) for name in LOCAL_FIELDS})
+
+
+def _file(paths: ProfilePaths, name: str) -> Path:
+    """Where a profile lies; a name is no path.
+
+    Raises:
+        SettingsError: the name cannot be used.
+    """
+    if name in PRESETS:
+        raise SettingsError(f"The preset {name!r} comes with the program.", "Choose another name.")
+    if not re.fullmatch(r"[\w()-]([\w .()-]*[\w()-])?", name) or len(name) > MAX_NAME_LENGTH:
+        raise SettingsError(
+            f"A profile cannot be named {name!r}.",
+            f"Use letters, digits, spaces and dashes, at most {MAX_NAME_LENGTH} of them.",
+        )
+    return paths.profiles_dir / f"{name}{SUFFIX}"
+

@@ -1,0 +1,79 @@
+"""Settings under a name: kept, taken back, given away, and never written outside their folder."""
+
+import json
+
+import pytest
+
+from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.settings import profiles
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return ProfilePaths(tmp_path / "p")
+
+
+def test_save_when_loaded_again_then_the_same_but_for_what_belongs_to_the_machine(paths):
+    profiles.save(paths, "Evening show", Settings(fps=60, mic="demo", window_geometry="old", is_muted=True))
+    assert profiles.names(paths) == ("Evening show",)
+    now = Settings(window_geometry="new")
+    found = profiles.load(paths, "Evening show", now, NoticeBoard())
+    assert found == Settings(fps=60, mic="demo", window_geometry="new")
+    profiles.delete(paths, "Evening show")
+    assert profiles.names(paths) == ()
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "a/b", "a\\b", ".hidden", "x" * 61, "tail ", "Meeting", "a:b"])
+def test_save_when_the_name_cannot_be_used_then_says_so_and_writes_nothing(paths, name, tmp_path):
+    with pytest.raises(SettingsError):
+        profiles.save(paths, name, Settings())
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_load_when_there_is_no_such_profile_then_names_those_that_exist(paths):
+    profiles.save(paths, "Mine", Settings())
+    with pytest.raises(SettingsError, match=r"Mine, Stream beside a game, Meeting, Event booth"):
+        profiles.load(paths, "Yours", Settings(), NoticeBoard())
+
+
+@pytest.mark.parametrize("name", profiles.PRESETS)
+def test_load_when_a_preset_then_only_what_it_names_changes(paths, name):
+    mine = Settings(mic="demo", avatar="other", background_colour="#102030")
+    found = profiles.load(paths, name, mine, NoticeBoard())
+    assert (found.mic, found.avatar, found.background_colour) == ("demo", "other", "#102030")
+    assert all(getattr(found, key) == value for key, value in profiles.PRESETS[name].items())
+
+
+def test_bring_in_when_exported_elsewhere_then_a_profile_of_that_name_and_never_over_another(paths, tmp_path):
+    file = tmp_path / "My show!.json"
+    profiles.export(file, Settings(lookahead_ms=160))
+    assert "window_geometry" not in json.loads(file.read_text())
+    first, second = (profiles.bring_in(paths, file, NoticeBoard()) for _ in range(2))
+    assert (first, second) == ("My show_", "My show_ 2")
+    assert profiles.load(paths, second, Settings(), NoticeBoard()).lookahead_ms == 160
+
+
+@pytest.mark.parametrize("text", ["no json", "[1]", json.dumps({"version": 99})])
+def test_bring_in_when_the_file_is_no_profile_then_says_so(paths, tmp_path, text):
+    file = tmp_path / "x.json"
+    file.write_text(text)
+    with pytest.raises(SettingsError):
+        profiles.bring_in(paths, file, NoticeBoard())
+    assert profiles.names(paths) == ()
+
+
+def test_bring_in_when_one_value_is_bad_then_the_rest_is_kept_and_it_is_told(paths, tmp_path):
+    file, notices = tmp_path / "x.json", NoticeBoard()
+    file.write_text(json.dumps({"version": 1, "fps": 26, "lookahead_ms": 0}))
+    name = profiles.bring_in(paths, file, notices)
+    assert profiles.load(paths, name, Settings(), notices) == Settings(lookahead_ms=0)
+    assert "Use one of: 25, 30, 50, 60." in notices.current()[0].text
+
+
+def test_export_when_the_folder_cannot_be_made_then_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        profiles.export(tmp_path / "file" / "x.json", Settings())
