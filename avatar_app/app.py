@@ -30,6 +30,7 @@ from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import Pipeline
+from avatar_app.gui.profile_section import ProfileSection
 from avatar_app.gui.single_instance import SingleInstance
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
@@ -146,7 +147,8 @@ def _window(
     app.setWindowIcon(icons.app_icon())
     window: list[Window] = []
     choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir)
-    panel = Panel(choices, dialogs(lambda: window[0]))
+    questions = dialogs(lambda: window[0])
+    panel = Panel(choices, questions, ProfileSection(paths, questions, board))
     window.append(Window(pipeline, keeper, panel, icons, board, MonotonicClock()))
 
     def dress() -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QFileDialog, QWidget
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QWidget
 
 from avatar_app.gui.ports import Dialogs
 
 PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff);;All files (*)"
 SOUNDS = "Sound and video (*.wav *.flac *.mp3 *.ogg *.opus *.m4a *.aac *.mp4 *.mkv *.webm *.mov);;All files (*)"
+PROFILES = "Profiles (*.json);;All files (*)"
 
 
 def dialogs(parent: Callable[[], QWidget]) -> Dialogs:
@@ -20,6 +21,10 @@ def dialogs(parent: Callable[[], QWidget]) -> Dialogs:
         ask_colour=lambda current: _colour(parent(), current),
         ask_picture=lambda current: _file(parent(), "Choose a picture", str(Path(current).parent), PICTURES),
         ask_sound=lambda: _file(parent(), "Choose a sound file", "", SOUNDS),
+        ask_name=lambda current: _name(parent(), current),
+        ask_profile=lambda: _file(parent(), "Choose a profile", "", PROFILES),
+        ask_profile_to_write=lambda name: _new_file(parent(), "Export the profile", f"{name}.json", PROFILES),
+        ask_folder=lambda current: _folder(parent(), current),
     )
 
 
@@ -31,3 +36,17 @@ def _colour(parent: QWidget, current: str) -> str | None:
 def _file(parent: QWidget, title: str, folder: str, kinds: str) -> str | None:
     path, _ = QFileDialog.getOpenFileName(parent, title, folder, kinds)
     return path or None
+
+
+def _new_file(parent: QWidget, title: str, name: str, kinds: str) -> str | None:
+    path, _ = QFileDialog.getSaveFileName(parent, title, name, kinds)
+    return path or None
+
+
+def _folder(parent: QWidget, current: str) -> str | None:
+    return QFileDialog.getExistingDirectory(parent, "Choose the folder for recordings", current) or None
+
+
+def _name(parent: QWidget, current: str) -> str | None:
+    text, is_given = QInputDialog.getText(parent, "Keep these settings", "Name of the profile:", text=current)
+    return text if is_given and text.strip() else None

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from avatar_app.gui.picture_sections import SECTION_GAP_PX, AvatarGroup, BackgroundGroup, QualityGroup
 from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures
+from avatar_app.gui.profile_section import ProfileSection
 from avatar_app.gui.rows import Section
 from avatar_app.gui.segments import Choice, Segments
 from avatar_app.gui.sound_section import SoundSection
@@ -29,17 +30,18 @@ class Panel(QFrame):
 
     changed = Signal(dict)
 
-    def __init__(self, catalogue: Catalogue, dialogs: Dialogs) -> None:
+    def __init__(self, catalogue: Catalogue, dialogs: Dialogs, profile: ProfileSection) -> None:
         super().__init__()
         self.setObjectName("panel")
         self.setFixedWidth(PANEL_WIDTH_PX)
+        self.profile = profile
         self.sound = SoundSection(catalogue, dialogs)
         self.avatar = AvatarGroup(catalogue)
         self.quality = QualityGroup()
         self.background = BackgroundGroup(dialogs)
         self.theme = Segments("Theme", THEME_CHOICES)
         self.theme.setToolTip("Light or dark (Alt+T)")
-        for part in (self.sound, self.avatar, self.quality, self.background):
+        for part in (self.profile, self.sound, self.avatar, self.quality, self.background):
             part.changed.connect(self.changed)
         self.theme.chosen.connect(lambda value: self.changed.emit({"theme": value}))
         outer = QVBoxLayout(self)
@@ -48,7 +50,7 @@ class Panel(QFrame):
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without telling of a change."""
-        for part in (self.sound, self.avatar, self.quality, self.background):
+        for part in (self.profile, self.sound, self.avatar, self.quality, self.background):
             part.show_settings(settings)
         self.theme.set_value(settings.theme)
 
@@ -68,7 +70,14 @@ class Panel(QFrame):
         column = QVBoxLayout(body)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(SECTION_GAP_PX)
-        for part in (self.sound, self.avatar, self.quality, self.background, Section("&Theme", self.theme)):
+        for part in (
+            self.profile,
+            self.sound,
+            self.avatar,
+            self.quality,
+            self.background,
+            Section("&Theme", self.theme),
+        ):
             column.addWidget(part)
         column.addStretch(1)
         return body

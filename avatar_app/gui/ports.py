@@ -139,3 +139,7 @@ class Dialogs:
     ask_colour: Callable[[str], str | None]
     ask_picture: Callable[[str], str | None]
     ask_sound: Callable[[], str | None]
+    ask_name: Callable[[str], str | None]
+    ask_profile: Callable[[], str | None]
+    ask_profile_to_write: Callable[[str], str | None]
+    ask_folder: Callable[[str], str | None]

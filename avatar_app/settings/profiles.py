@@ -128,4 +128,3 @@ def _file(paths: ProfilePaths, name: str) -> Path:
             f"Use letters, digits, spaces and dashes, at most {MAX_NAME_LENGTH} of them.",
         )
     return paths.profiles_dir / f"{name}{SUFFIX}"
-

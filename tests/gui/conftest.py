@@ -13,6 +13,7 @@ from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import Catalogue, Dialogs, Option
+from avatar_app.gui.profile_section import ProfileSection
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
 from avatar_app.settings.paths import ProfilePaths
@@ -48,6 +49,10 @@ class Answers:
     colour = None
     picture = None
     sound = None
+    name = None
+    profile = None
+    profile_to_write = None
+    folder = None
 
 
 class Desk:
@@ -63,7 +68,8 @@ class Desk:
         self.mics = list(MICS)
         self.pipeline = FakePipeline(settings, notices, refuse)
         self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices)
-        self.panel = Panel(self._catalogue(), self._dialogs())
+        dialogs = self._dialogs()
+        self.panel = Panel(self._catalogue(), dialogs, ProfileSection(paths, dialogs, notices))
         icons = Icons(ASSETS)
         self.window = Window(self.pipeline, self.keeper, self.panel, icons, notices, self.clock)
         qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())
@@ -90,7 +96,15 @@ class Desk:
 
     def _dialogs(self):
         answers = self.answers
-        return Dialogs(lambda current: answers.colour, lambda current: answers.picture, lambda: answers.sound)
+        return Dialogs(
+            ask_colour=lambda current: answers.colour,
+            ask_picture=lambda current: answers.picture,
+            ask_sound=lambda: answers.sound,
+            ask_name=lambda current: answers.name,
+            ask_profile=lambda: answers.profile,
+            ask_profile_to_write=lambda name: answers.profile_to_write,
+            ask_folder=lambda current: answers.folder,
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,138 @@
+"""Profiles: whole sets of settings, chosen, kept under a name, and given to somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
+
+from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.gui.ports import Dialogs, Option
+from avatar_app.gui.rows import Chooser, Section
+from avatar_app.settings import profiles
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+NONE = Option("", "Choose a profile …", "Nothing changes until you choose one")
+KEY = "profile"
+
+
+class ProfileSection(QWidget):
+    """A chooser of presets and profiles, and a menu for the rest.
+
+    Signals:
+        changed(dict): settings that the chosen profile changes.
+    """
+
+    changed = Signal(dict)
+
+    def __init__(self, paths: ProfilePaths, dialogs: Dialogs, notices: NoticeBoard) -> None:
+        super().__init__()
+        self._paths, self._dialogs, self._notices = paths, dialogs, notices
+        self._settings = Settings()
+        self.chooser = Chooser("Profile", "A set of settings for one use (Alt+R)")
+        self.more = QPushButton("More")
+        self.more.setProperty("role", "plain")
+        self.more.setAccessibleName("Keep, import, export or delete a profile")
+        self._menu = QMenu(self)
+        self._fill_menu()
+        self.more.setMenu(self._menu)
+        row = QWidget()
+        beside = QHBoxLayout(row)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.addWidget(self.chooser, 1)
+        beside.addWidget(self.more)
+        section = Section("P&rofile", row)
+        row.setFocusProxy(self.chooser)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(section)
+        self.chooser.chosen.connect(self.use)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the list of profiles anew."""
+        presets = [Option(name, name, "Comes with the program") for name in profiles.PRESETS]
+        own = [Option(name, name, "A profile of yours") for name in profiles.names(self._paths)]
+        self.chooser.set_options((NONE, *presets, *own))
+
+    def show_settings(self, settings: Settings) -> None:
+        """Know what would be kept, and name no profile that these settings are not."""
+        self._settings = settings
+        name = self.chooser.value()
+        if name and self._differences(name, tell=False):
+            self.chooser.set_value("", NONE.text)
+
+    def use(self, name: str) -> None:
+        """Take over a profile's settings."""
+        changes = self._differences(name) if name else {}
+        if changes:
+            self.changed.emit(changes)
+
+    def keep(self) -> None:
+        """Keep the settings as they are under a name that the user gives."""
+        name = self._dialogs.ask_name(self.chooser.value())
+        if name is not None and self._told(lambda: profiles.save(self._paths, name.strip(), self._settings)):
+            self._show(name.strip(), f"The profile {name.strip()} is kept.")
+
+    def bring_in(self) -> None:
+        """Take in a file that was exported."""
+        file = self._dialogs.ask_profile()
+        if file is None:
+            return
+        found: list[str] = []
+        if self._told(lambda: found.append(profiles.bring_in(self._paths, Path(file), self._notices))):
+            self._show(found[0], f"The profile {found[0]} is here now.")
+            self.use(found[0])
+
+    def give_out(self) -> None:
+        """Write the settings as they are to a file for another machine."""
+        file = self._dialogs.ask_profile_to_write(self.chooser.value() or "Avatar profile")
+        if file is not None and self._told(lambda: profiles.export(Path(file), self._settings)):
+            self._notices.post(Notice(KEY, Level.INFO, f"The profile is in {file}."))
+
+    def delete(self) -> None:
+        """Forget the chosen profile; the settings stay as they are."""
+        name = self.chooser.value()
+        if self._told(lambda: profiles.delete(self._paths, name)):
+            self._show("", f"The profile {name} is deleted; your settings stay as they are.")
+
+    def _fill_menu(self) -> None:
+        for text, action in (
+            ("Keep as …", self.keep),
+            ("Import …", self.bring_in),
+            ("Export …", self.give_out),
+        ):
+            self._menu.addAction(text, action)
+        delete = self._menu.addAction("Delete", self.delete)
+        own = profiles.names
+        self._menu.aboutToShow.connect(lambda: delete.setEnabled(self.chooser.value() in own(self._paths)))
+
+    def _differences(self, name: str, *, tell: bool = True) -> dict[str, object]:
+        """What a profile would change; nothing when it cannot be used."""
+        board = self._notices if tell else NoticeBoard()
+        try:
+            wanted = asdict(profiles.load(self._paths, name, self._settings, board))
+        except SettingsError as error:
+            board.post(Notice.from_error(KEY, error))
+            return {}
+        now = asdict(self._settings)
+        return {key: value for key, value in wanted.items() if value != now[key]}
+
+    def _told(self, action: Callable[[], object]) -> bool:
+        """Do something that may fail; a failure becomes a notice."""
+        try:
+            action()
+        except SettingsError as error:
+            self._notices.post(Notice.from_error(KEY, error))
+            return False
+        return True
+
+    def _show(self, name: str, text: str) -> None:
+        self.refresh()
+        self.chooser.set_value(name, name)
+        self._notices.post(Notice(KEY, Level.INFO, text))
