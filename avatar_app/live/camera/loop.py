@@ -13,7 +13,7 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, UInt8
-from avatar_app.contracts.units import NS_PER_S, ns_to_ms, s_to_ns
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms, s_to_ns
 from avatar_app.live.camera.canvas import Canvas
 from avatar_app.live.camera.card import draw_card
 from avatar_app.live.camera.device import OpenCamera
@@ -23,6 +23,7 @@ from avatar_app.live.latency import Meter, RateMeter
 log = logging.getLogger(__name__)
 
 RETRY_NS = s_to_ns(3)
+LOOK_STEP_NS = ms_to_ns(50)
 # A face that has not moved for so long looks frozen.
 FROZEN_NS = s_to_ns(1)
 NOTICE_KEY = "camera"
@@ -207,8 +208,9 @@ class CameraLoop:
 
     def _look(self, stop: threading.Event) -> None:
         """Open the camera when it is time to; a failure is told once."""
-        if self._clock.now_ns() < self._t_retry_ns:
-            stop.wait(0.05)
+        now_ns = self._clock.now_ns()
+        if now_ns < self._t_retry_ns:
+            self._clock.sleep_until(min(self._t_retry_ns, now_ns + LOOK_STEP_NS), stop)
             return
         try:
             camera = self._open_device()
