@@ -26,8 +26,8 @@ REGISTER = rf"{OBS_WINDOWS}\data\obs-plugins\win-dshow\virtualcam-install.bat"
 UNITY_PAGE = "https://github.com/schellingb/UnityCapture"
 TAKEN = (
     "OBS has its camera to itself while it feeds it. In OBS, click `Stop Virtual Camera`, or show the avatar there as"
+    " a browser source and let OBS be the camera."
 )
-TAKEN_TOO = "a browser source and let OBS be the camera."
 
 
 def of_macos(probe: Probe) -> Iterator[CameraFinding]:
@@ -82,7 +82,7 @@ def of_windows(probe: Probe, *, wants_alpha: bool) -> Iterator[CameraFinding]:
 def _opened(probe: Probe, names: str) -> Iterator[CameraFinding]:
     error = probe.open_error()
     if not error:
-        yield fine(f"{names} is ready")
+        yield fine(f"ready: {names}")
     elif any(said in error for said in ("could not be started", "Couldn't start stream", "Multiple cameras")):
         yield wrong("The virtual camera is in use by OBS itself or by another program.", TAKEN)
     else:

@@ -116,7 +116,7 @@ def _opened(probe: Probe, devices: list[str], *, is_listed: bool) -> Iterator[Ca
     elif is_listed:
         labels = [(probe.read(f"/sys/devices/virtual/video4linux/{name}/name") or "").strip() for name in devices]
         named = ", ".join(f"/dev/{name} ({label})" for name, label in zip(devices, labels, strict=True))
-        yield fine(f"{named} is ready", "" if _is_kept(probe) else _to_keep())
+        yield fine(f"ready: {named}", "" if _is_kept(probe) else _to_keep())
 
 
 def _without_exclusive_caps(probe: Probe, devices: list[str]) -> list[str]:
