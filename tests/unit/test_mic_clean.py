@@ -177,7 +177,8 @@ def spoken(speech, gain_db, n_times=4):
 def test_auto_gain_when_microphone_is_soft_or_hot_then_speech_comes_to_the_target(speech, active, gain_db):
     sound = spoken(speech, gain_db)
     level_db = levels_db(AutoGain().feed(sound))
-    last = level_db[-len(active) :][np.roll(active, 0)[-len(active) :]]
+    repeated = levels_db(spoken(speech, 0)) > -45
+    last = level_db[-len(active) :][repeated[-len(active) :]]
     assert 10 * np.log10(np.mean(10 ** (last / 10))) == pytest.approx(TARGET_DB, abs=3)
 
 
@@ -188,7 +189,7 @@ def test_auto_gain_when_settled_then_does_not_pump(speech):
         auto_gain.feed(sound[start : start + BLOCK])
         gains_db.append(auto_gain.gain_db)
     settled = np.array(gains_db[len(gains_db) // 2 :])
-    assert np.ptp(settled) < 3
+    assert np.ptp(settled) < 2
     assert np.abs(np.diff(settled)).max() <= 0.12 + 1e-9  # 12 dB a second at most
 
 
@@ -205,6 +206,15 @@ def test_auto_gain_when_only_noise_comes_then_it_is_not_raised(level_db):
     sound = noise(20 * RATE_HZ, level_db)
     out = AutoGain().feed(sound)
     assert np.abs(levels_db(out) - levels_db(sound)).max() < 1
+
+
+@pytest.mark.parametrize("n_silent_s", [0, 3])
+def test_auto_gain_when_the_mains_hum_then_it_is_not_raised(n_silent_s):
+    t = np.arange(20 * RATE_HZ) / RATE_HZ
+    hum = sum(np.sin(2 * np.pi * 100 * k * t) / k for k in range(1, 6)) * 10 ** (-47 / 20)
+    auto_gain = AutoGain()
+    auto_gain.feed(np.concatenate((np.zeros(n_silent_s * RATE_HZ), hum)).astype(np.float32))
+    assert auto_gain.gain_db < 4
 
 
 def test_auto_gain_when_a_pause_follows_soft_speech_then_gain_stands_still(speech):
