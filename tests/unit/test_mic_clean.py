@@ -1,13 +1,18 @@
 """Noise suppression and automatic gain, on the built-in sample and on noise."""
 
+import time
+
 import numpy as np
 import pytest
 
+from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.errors import MissingExtraError, SettingsError
+from avatar_app.contracts.handoff import Ring
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import AudioBlock
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.frame import SpeechGate
-from avatar_app.live.mic import Cleaning
+from avatar_app.live.mic import Cleaning, open_mic
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.mic.auto_gain import LIMIT, TARGET_DB, AutoGain
 from avatar_app.live.mic.chain import SoundChain
@@ -247,3 +252,29 @@ def test_cleaning_when_package_is_missing_then_extra_is_named_and_auto_gain_stil
     with pytest.raises(MissingExtraError):
         chain.set_cleaning(Cleaning("mild"))
     assert chain.feed(np.zeros((320, 1), np.float32), T_NS)
+
+
+def wait_for(condition, timeout_s=20.0):
+    t_end_s = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < t_end_s:
+        time.sleep(0.001)
+    return condition()
+
+
+def test_file_mic_when_cleaned_then_blocks_come_in_order_and_can_change(package):
+    clock, ring = ManualClock(T_NS), Ring(1_000_000)
+    mic = open_mic("demo", clock, NoticeBoard(), cleaning=Cleaning("mild", has_auto_gain=True))
+    mic.start(ring)
+    assert wait_for(lambda: len(ring) >= 300)
+    mic.set_cleaning(Cleaning())
+    n = len(ring)
+    assert wait_for(lambda: len(ring) >= n + 300)
+    mic.stop()
+    blocks = list(iter(ring.take, None))
+    assert [block.index for block in blocks] == [BLOCK * k for k in range(len(blocks))]
+    assert {block.t_capture_ns - T_NS - 10_000_000 * k for k, block in enumerate(blocks)} <= {-1, 0, 1}
+    sound = np.concatenate([block.samples for block in blocks])
+    speech = np.tile(read_audio(demo_sample()), 1 + len(sound) // 190_000)
+    last = slice(len(sound) - 20 * BLOCK, len(sound))
+    np.testing.assert_allclose(sound[last], speech[last], atol=1e-6)
+    assert not np.allclose(sound[16_000:32_000], speech[16_000:32_000], atol=1e-3)

@@ -93,13 +93,8 @@ class AutoGain:
         self._gain = self._next_gain
         power = float(np.dot(block, block)) / BLOCK_SAMPLES
         level_db = 10 * math.log10(power + 1e-12)
-        is_loud = level_db > max(QUIET_DB, self._floor_db + ABOVE_FLOOR_DB)
+        is_voiced = self._is_voiced(block, level_db)
         self._follow_floor(level_db)
-        self._recent = np.concatenate((self._recent[BLOCK_SAMPLES:], block))
-        self._levels_db.append(level_db)
-        is_known = len(self._levels_db) == N_LEVELS
-        is_steady = not is_known or max(self._levels_db) - min(self._levels_db) < STEADY_DB
-        is_voiced = is_loud and not is_steady and _periodicity(self._recent) > PERIODICITY
         self._n_voiced = self._n_voiced + 1 if is_voiced else 0
         if self._n_voiced < N_VOICED:
             return
@@ -107,6 +102,14 @@ class AutoGain:
         share = max(LEVEL_SHARE, 1 / self._n_speech)
         self._power += share * (power - self._power)
         self._steer()
+
+    def _is_voiced(self, block: Float32, level_db: float) -> bool:
+        self._recent = np.concatenate((self._recent[BLOCK_SAMPLES:], block))
+        self._levels_db.append(level_db)
+        if level_db < max(QUIET_DB, self._floor_db + ABOVE_FLOOR_DB) or len(self._levels_db) < N_LEVELS:
+            return False
+        is_steady = max(self._levels_db) - min(self._levels_db) < STEADY_DB
+        return not is_steady and _periodicity(self._recent) > PERIODICITY
 
     def _steer(self) -> None:
         """Move the gain by one block's step towards the one that brings speech to the target."""
