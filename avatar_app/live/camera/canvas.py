@@ -22,6 +22,8 @@ OPAQUE = 255
 class Canvas:
     """Draws a camera's pictures. Thread: the camera's.
 
+    What it draws lies in buffers that it uses again: fresh memory for each picture costs more than drawing it.
+
     Args:
         layout: of the camera.
         keeps_alpha: draw BGRA instead of BGR.
@@ -35,6 +37,9 @@ class Canvas:
         self._top_px = (layout.height_px - self._side_px) // 2
         self._feather = _feather(self._side_px)
         colour = (0, 0, 0, 0) if keeps_alpha else layout.colour_bgr()
+        n_channels = len(colour)
+        self._square: UInt8 = np.empty((self._side_px, self._side_px, n_channels), np.uint8)
+        self._wide: UInt8 = np.empty((min(layout.size), max(layout.size), n_channels), np.uint8)
         self._blank: UInt8 = np.tile(np.array(colour, np.uint8), (layout.height_px, layout.width_px, 1))
 
     def blank(self) -> UInt8:
@@ -48,7 +53,7 @@ class Canvas:
             pixels: (S, S, 4) uint8 BGRA, straight alpha; another shape is cut to its middle square.
 
         Returns:
-            (H, W, 3) uint8 BGR, or (H, W, 4) BGRA with straight alpha.
+            (H, W, 3) uint8 BGR, or (H, W, 4) BGRA with straight alpha; valid until the next picture is drawn.
         """
         square = _middle(pixels)
         if not self._keeps_alpha:
@@ -62,7 +67,7 @@ class Canvas:
         if square.shape[0] == self._side_px:
             return square
         how = cv2.INTER_AREA if square.shape[0] > self._side_px else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(square, (self._side_px, self._side_px), interpolation=how), np.uint8)
+        return np.asarray(cv2.resize(square, (self._side_px, self._side_px), self._square, interpolation=how), np.uint8)
 
     def _widened(self, square: UInt8) -> UInt8:
         if self._keeps_alpha:
@@ -82,7 +87,7 @@ class Canvas:
         first = _faded(square[:, :n_feather], before[:, -1:], self._feather)
         last = _faded(square[:, -n_feather:], after[:, :1], self._feather[:, ::-1])
         inside = square[:, n_feather:-n_feather]
-        return np.asarray(cv2.hconcat((before, first, inside, last, after)), np.uint8)
+        return np.asarray(cv2.hconcat((before, first, inside, last, after), self._wide), np.uint8)
 
     def _side(self, edge: UInt8, width_px: int) -> UInt8:
         """(S, width, 3): what stands to the right of an edge (S, n, 3)."""
