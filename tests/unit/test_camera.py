@@ -156,9 +156,11 @@ def test_open_when_there_is_no_camera_then_told_once_and_tried_every_three_secon
     told = []
     session = Session(advice="Run: sudo modprobe v4l2loopback.")
     session.board._on_change = told.append
-    session.run(10)
+    session.run(5)
+    driver.open_error = "No device found, still."  # another reason is no other notice
+    session.run(5)
     assert session.status().state is CameraState.LOST
-    assert "No device found" in session.status().problem
+    assert "No device found, still" in session.status().problem
     assert len(told) == 1
     assert told[0].level is Level.WARNING
     assert "sudo modprobe" in told[0].what_to_do

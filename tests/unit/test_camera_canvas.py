@@ -60,9 +60,9 @@ def test_draw_when_one_colour_then_fill_of_that_name_is_exactly_it():
     assert (frame[:, -240:] == (0x30, 0x20, 0x10)).all()
 
 
-def test_draw_when_avatar_is_half_transparent_then_colour_shines_through():
-    frame = Canvas(Layout(512, 512, colour="#c86432")).draw(portrait(colour=(200, 0, 100), alpha=128))
-    expected = np.array((200, 0, 100)) * 128 / 255 + np.array((0x32, 0x64, 0xC8)) * 127 / 255
+def test_draw_when_avatar_is_partly_transparent_then_colour_shines_through():
+    frame = Canvas(Layout(512, 512, colour="#c86432")).draw(portrait(colour=(200, 0, 100), alpha=51))
+    expected = np.array((200, 0, 100)) * 51 / 255 + np.array((0x32, 0x64, 0xC8)) * 204 / 255
     assert np.abs(frame.reshape(-1, 3).astype(int) - expected).max() <= 1.5
 
 
