@@ -27,6 +27,11 @@ LOOK_STEP_NS = ms_to_ns(50)
 # A face that has not moved for so long looks frozen.
 FROZEN_NS = s_to_ns(1)
 NOTICE_KEY = "camera"
+# The grid leans towards the avatar's rhythm, as that does towards the sound's: a picture waits about so long. Otherwise
+# two even rates drift through each other, and pictures are doubled and lost while they meet.
+AIM_NS = ms_to_ns(6)
+# One step of the leaning: a share of what is missing, far below what an eye can see.
+LEAN_SHARE, MAX_LEAN_RATIO = 1 / 16, 0.004
 
 
 class CameraState(enum.Enum):
@@ -106,6 +111,18 @@ class Grid:
         n_missed = max(0, self._clock.now_ns() - t_due_ns) * self._fps // NS_PER_S
         self._index += 1 + n_missed
         return n_missed
+
+    def lean(self, waited_ns: int) -> None:
+        """Move a little towards a rhythm in which pictures wait for `AIM_NS`.
+
+        At other rates than the camera's own the waits go round, and with them the leanings: the rate stays.
+        """
+        period_ns = NS_PER_S // self._fps
+        error_ns = (AIM_NS - waited_ns) % period_ns
+        if error_ns > period_ns // 2:
+            error_ns -= period_ns
+        limit_ns = MAX_LEAN_RATIO * period_ns
+        self._t_origin_ns += round(max(-limit_ns, min(limit_ns, LEAN_SHARE * error_ns)))
 
 
 class CameraLoop:
@@ -242,6 +259,8 @@ class CameraLoop:
         if n_missed is None:
             return
         picture = self._pictures.take()
+        if picture is not None and not n_missed:
+            self._grid.lean(self._clock.now_ns() - picture.t_ready_ns)
         is_card = self._choose(picture)
         try:
             self._send(self._card if is_card and self._card is not None else self._frame)
