@@ -51,14 +51,14 @@ class Session:
         t_end_ns = t_start_ns + s_to_ns(seconds)
         instants_ns = [t_end_ns]
         if avatar_fps:
-            grid_s = np.arange(seconds * avatar_fps) / avatar_fps
+            grid_s = np.arange(int(seconds * avatar_fps)) / avatar_fps
             late_ms = rng.uniform(0, jitter_ms, len(grid_s)) if jitter_ms else np.zeros(len(grid_s))
             instants_ns = [t_start_ns + s_to_ns(t_s + ms / 1000) for t_s, ms in zip(grid_s, late_ms, strict=True)]
             instants_ns.append(t_end_ns)
         for k, t_put_ns in enumerate(instants_ns):
             while self.clock.now_ns() < t_put_ns:
                 self.step_until(t_put_ns)
-            if avatar_fps:
+            if t_put_ns < t_end_ns:
                 self.show(k)
 
     def step_until(self, t_ns):
