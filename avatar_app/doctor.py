@@ -24,6 +24,7 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.student_spec import Precision
+from avatar_app.live.camera import camera_findings
 from avatar_app.live.frame import Avatar
 from avatar_app.live.mic import list_devices
 from avatar_app.live.pipeline import LivePipeline
@@ -83,6 +84,7 @@ def examine(
         _profile(paths),
         _screen(),
         _microphones(),
+        _camera(),
         _avatars(),
         _models(paths),
         _latency(settings, paths),
@@ -144,6 +146,12 @@ def _microphones() -> Iterator[Finding]:
         yield _warning(
             "microphone", "No microphone was found; the demo sample plays.", "Plug one in, or use --mic file:PATH."
         )
+
+
+def _camera() -> Iterator[Finding]:
+    """The virtual camera; the face works without, so nothing here is a failure."""
+    for found in camera_findings():
+        yield Finding(found.name, found.health, found.text, found.what_to_do)
 
 
 def _avatars() -> Iterator[Finding]:

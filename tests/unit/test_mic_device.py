@@ -1,15 +1,16 @@
 import json
+import sys
 import time
 
 import numpy as np
 import pytest
 
 from avatar_app.contracts.clock import ManualClock
-from avatar_app.contracts.errors import AudioInputError
+from avatar_app.contracts.errors import AudioInputError, MissingExtraError
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.mic import MicState
+from avatar_app.live.mic import Cleaning, MicState
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.portaudio import PortAudio
 from tests.fakes.sounddevice import FakeSoundDevice
@@ -240,3 +241,37 @@ def test_devices_when_listed_then_labels_and_default():
     devices = PortAudio(FakeSoundDevice("Alpha", "Beta")).devices()
     assert [device.label for device in devices] == ["Alpha, ALSA", "Beta, ALSA"]
     assert [device.is_default for device in devices] == [True, False]
+
+
+def test_mic_when_cleaning_is_wanted_then_kept_over_a_lost_device(desk):
+    pytest.importorskip("pywebrtc_audio", reason="the clean extra is not installed")
+    desk.mic.set_cleaning(Cleaning("strong"))
+    desk.mic.start(desk.ring)
+    rng = np.random.default_rng(0)
+
+    def level_of_noise():
+        desk.ring.clear()
+        stream = desk.system.streams[-1]
+        for _ in range(150):
+            stream.speak(rng.normal(0, 0.05, (stream.rate_hz // 100, stream.n_channels)))
+        sound = np.concatenate([block.samples for block in desk.take()])
+        return float(sound[-4000:].std())
+
+    cleaned = level_of_noise()
+    desk.system.unplug("Alpha")
+    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+    desk.system.plugged.append("Alpha")
+    desk.clock.advance(s_to_ns(4))
+    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    assert level_of_noise() == pytest.approx(cleaned, rel=0.3)
+    desk.mic.set_cleaning(Cleaning())
+    assert level_of_noise() > 3 * cleaned
+
+
+def test_mic_when_cleaning_cannot_be_had_then_told_at_once_and_nothing_changes(desk, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pywebrtc_audio", None)
+    desk.mic.start(desk.ring)
+    with pytest.raises(MissingExtraError):
+        desk.mic.set_cleaning(Cleaning("mild"))
+    desk.speak()
+    assert desk.take()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from avatar_app.contracts.handoff import Fan
+from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
+from avatar_app.live.mic.clean import Cleaner, Cleaning
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import BLOCK_SAMPLES
 from avatar_app.live.mic.resample import Resampler
@@ -17,19 +18,27 @@ JUMP_NS = ms_to_ns(40)
 
 
 class SoundChain:
-    """Cleans, mixes down, amplifies, resamples and cuts. Thread: the microphone's.
+    """Mends, mixes down, amplifies, resamples, cleans and cuts. Thread: the microphone's.
 
     Args:
         rate_hz: of the device.
         level: gain, mute and meter.
-        voice: gets the sound at the device's rate, before it is resampled.
+        voice: gets the sound at the device's rate, before it is resampled and cleaned.
+        cleaning: what the lips are spared.
+
+    Raises:
+        MissingExtraError: noise suppression is wanted and its package is not installed.
     """
 
-    def __init__(self, rate_hz: int, level: Level, voice: Fan[VoiceBlock] | None = None) -> None:
+    def __init__(
+        self, rate_hz: int, level: Level, voice: Fan[VoiceBlock] | None = None, cleaning: Cleaning | None = None
+    ) -> None:
         self._voice: Fan[VoiceBlock] = Fan() if voice is None else voice
         self._rate_hz = rate_hz
         self._level = level
         self._resampler = Resampler(rate_hz)
+        self._cleaner = Cleaner(cleaning or Cleaning())
+        self._next_cleaner: Latest[Cleaner] = Latest()
         self._rest: Float32 = np.zeros(0, np.float32)
         self._n_in = 0
         self._n_out = 0
@@ -50,11 +59,27 @@ class SoundChain:
         sound = self._level.apply(self._mono(samples))
         self._say(sound)
         self._n_in += len(samples)
-        self._rest = np.concatenate((self._rest, self._resampler.feed(sound)))
+        self._rest = np.concatenate((self._rest, *self._cleaned(self._resampler.feed(sound))))
         blocks = []
         while len(self._rest) >= BLOCK_SAMPLES:
             blocks.append(self._cut())
         return blocks
+
+    def set_cleaning(self, cleaning: Cleaning) -> None:
+        """Clean otherwise from the next sound on, without a gap. Thread: any.
+
+        Raises:
+            MissingExtraError: as above; nothing changes then.
+        """
+        self._next_cleaner.put(Cleaner(cleaning))
+
+    def _cleaned(self, sound: Float32) -> tuple[Float32, ...]:
+        """What the cleaners give now; one that leaves gives all that it held back."""
+        held: Float32 = np.zeros(0, np.float32)
+        following = self._next_cleaner.take()
+        if following is not None:
+            held, self._cleaner = self._cleaner.flush(), following
+        return held, self._cleaner.feed(sound)
 
     def _say(self, sound: Float32) -> None:
         """Hand the sound to those who listen."""
@@ -67,7 +92,7 @@ class SoundChain:
         piece.flags.writeable = False
         index = self._n_out
         self._n_out += BLOCK_SAMPLES
-        # The resampler holds sound back but does not shift it: sample k out is the instant k / 16 kHz of the stream.
+        # Resampler and cleaner hold sound back but do not shift it: sample k out is the stream's instant k / 16 kHz.
         t_ns = int(self._t_origin_ns or 0) + index * NS_PER_S // LIVE_RATE_HZ
         return AudioBlock(t_ns, index, piece, did_restart=index == 0)
 

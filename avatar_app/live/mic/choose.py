@@ -6,6 +6,7 @@ from pathlib import Path
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.live.mic.clean import Cleaning
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.file import FileMic
 from avatar_app.live.mic.mic import Mic, MicDevice
@@ -19,7 +20,9 @@ FILE_PREFIX = "file:"
 _portaudio = PortAudio()
 
 
-def open_mic(name: str, clock: Clock, notices: NoticeBoard, gain_db: float = 0.0) -> Mic:
+def open_mic(
+    name: str, clock: Clock, notices: NoticeBoard, gain_db: float = 0.0, cleaning: Cleaning | None = None
+) -> Mic:
     """The microphone of a name; `start` opens it.
 
     Args:
@@ -27,16 +30,17 @@ def open_mic(name: str, clock: Clock, notices: NoticeBoard, gain_db: float = 0.0
         clock: the program's.
         notices: where a lost device is told.
         gain_db: amplification.
+        cleaning: what the lips are spared; None for nothing.
 
     Raises:
         AudioInputError: this machine has no such microphone.
     """
     if name == DEMO:
-        return FileMic(demo_sample(), clock, notices, gain_db, is_loop=True)
+        return FileMic(demo_sample(), clock, notices, gain_db, cleaning, is_loop=True)
     if name.startswith(FILE_PREFIX):
-        return FileMic(Path(name[len(FILE_PREFIX) :]).expanduser(), clock, notices, gain_db, is_loop=False)
+        return FileMic(Path(name[len(FILE_PREFIX) :]).expanduser(), clock, notices, gain_db, cleaning, is_loop=False)
     _portaudio.check(name)
-    return DeviceMic(name, clock, notices, gain_db, _portaudio)
+    return DeviceMic(name, clock, notices, gain_db, _portaudio, cleaning)
 
 
 def list_devices() -> tuple[MicDevice, ...]:

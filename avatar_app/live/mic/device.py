@@ -13,6 +13,7 @@ from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.mic.chain import SoundChain
+from avatar_app.live.mic.clean import Cleaner, Cleaning
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
 from avatar_app.live.mic.portaudio import Delivery, OpenDevice, PortAudio
@@ -41,15 +42,25 @@ class DeviceMic:
         notices: where a lost device is told.
         gain_db: amplification.
         portaudio: where devices come from.
+        cleaning: what the lips are spared.
     """
 
-    def __init__(self, name: str, clock: Clock, notices: NoticeBoard, gain_db: float, portaudio: PortAudio) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        notices: NoticeBoard,
+        gain_db: float,
+        portaudio: PortAudio,
+        cleaning: Cleaning | None = None,
+    ) -> None:
         self._name = name
         self._clock = clock
         self._notices = notices
         self._portaudio = portaudio
         self._gain_db = gain_db
         self._is_muted = False
+        self._cleaning = cleaning or Cleaning()
         self._level = Level(1, gain_db)
         self._chain: SoundChain | None = None
         self._open: OpenDevice | None = None
@@ -71,8 +82,10 @@ class DeviceMic:
 
         Raises:
             AudioInputError: it is not there, or cannot be opened.
+            MissingExtraError: noise suppression is wanted and its package is not installed.
         """
         self._ring, self._voice = ring, voice
+        Cleaner(self._cleaning)  # what cannot be had is told before the device is opened
         self._open_device()
         self._worker.start()
 
@@ -108,6 +121,17 @@ class DeviceMic:
         self._is_muted = is_muted
         self._level.set_muted(is_muted)
 
+    def set_cleaning(self, cleaning: Cleaning) -> None:
+        """Clean the sound of the blocks otherwise from now on.
+
+        Raises:
+            MissingExtraError: noise suppression is wanted and its package is not installed.
+        """
+        Cleaner(cleaning)  # what cannot be had is told here, not by a device that comes back
+        self._cleaning = cleaning
+        if self._chain is not None:
+            self._chain.set_cleaning(cleaning)
+
     def _open_device(self) -> None:
         self._deliveries.clear()
         self._ended.clear()
@@ -116,7 +140,7 @@ class DeviceMic:
         self._name = opened.device.label
         self._level = Level(opened.device.rate_hz, self._gain_db)
         self._level.set_muted(self._is_muted)
-        self._chain = SoundChain(opened.device.rate_hz, self._level, self._voice)
+        self._chain = SoundChain(opened.device.rate_hz, self._level, self._voice, self._cleaning)
         self._open = opened
         self._t_heard_ns = self._clock.now_ns()
         self._has_heard = False

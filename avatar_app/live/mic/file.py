@@ -13,6 +13,8 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.live.mic.chain import SoundChain
+from avatar_app.live.mic.clean import Cleaner, Cleaning
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import BLOCK_SAMPLES, SILENT_DB, MicState, MicStatus
 from avatar_app.live.worker import Worker
@@ -31,17 +33,28 @@ class FileMic:
         clock: the program's.
         notices: where a failure is told.
         gain_db: amplification.
+        cleaning: what the lips are spared.
         is_loop: begin again at the end; otherwise silence follows.
     """
 
-    def __init__(self, path: Path, clock: Clock, notices: NoticeBoard, gain_db: float = 0.0, *, is_loop: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        notices: NoticeBoard,
+        gain_db: float = 0.0,
+        cleaning: Cleaning | None = None,
+        *,
+        is_loop: bool,
+    ) -> None:
         self._path = path
         self._clock = clock
         self._is_loop = is_loop
         self._level = Level(LIVE_RATE_HZ, gain_db)
+        self._cleaning = cleaning or Cleaning()
+        self._chain: SoundChain | None = None
         self._samples: Float32 = np.zeros(0, np.float32)
         self._ring: Ring[AudioBlock] | None = None
-        self._voice: Fan[VoiceBlock] | None = None
         self._n_sent = 0
         self._t_start_ns = 0
         self._state = MicState.STOPPED
@@ -52,9 +65,11 @@ class FileMic:
 
         Raises:
             AudioInputError: it cannot be read, or holds no sound.
+            MissingExtraError: noise suppression is wanted and its package is not installed.
         """
         self._samples = read_audio(self._path)
-        self._ring, self._voice = ring, voice
+        self._ring = ring
+        self._chain = SoundChain(LIVE_RATE_HZ, self._level, voice, self._cleaning)
         self._n_sent = 0
         self._t_start_ns = self._clock.now_ns()
         self._state = MicState.RUNNING
@@ -87,6 +102,17 @@ class FileMic:
         """Give silence from now on, or no longer."""
         self._level.set_muted(is_muted)
 
+    def set_cleaning(self, cleaning: Cleaning) -> None:
+        """Clean the sound of the blocks otherwise from now on.
+
+        Raises:
+            MissingExtraError: noise suppression is wanted and its package is not installed.
+        """
+        Cleaner(cleaning)  # what cannot be had is told here, not by a device that comes back
+        self._cleaning = cleaning
+        if self._chain is not None:
+            self._chain.set_cleaning(cleaning)
+
     def _step(self, stop: threading.Event) -> None:
         """Send the next block at the instant at which a microphone would have heard all of it."""
         t_end_ns = self._instant_ns(self._n_sent + BLOCK_SAMPLES)
@@ -98,15 +124,10 @@ class FileMic:
         self._send()
 
     def _send(self) -> None:
-        if self._ring is None:
+        if self._ring is None or self._chain is None:
             return
-        piece = self._level.apply(self._next_piece())
-        piece.flags.writeable = False
-        t_capture_ns = self._instant_ns(self._n_sent)
-        is_first = self._n_sent == 0
-        self._ring.put(AudioBlock(t_capture_ns, self._n_sent, piece, did_restart=is_first))
-        if self._voice is not None:
-            self._voice.put(VoiceBlock(t_capture_ns, LIVE_RATE_HZ, piece, did_restart=is_first))
+        for block in self._chain.feed(self._next_piece()[:, None], self._instant_ns(self._n_sent)):
+            self._ring.put(block)
         self._n_sent += BLOCK_SAMPLES
 
     def _next_piece(self) -> Float32:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
+
+if TYPE_CHECKING:
+    from avatar_app.live.mic.clean import Cleaning
 
 BLOCK_SAMPLES = 160
 SILENT_DB = -120.0
@@ -85,4 +88,12 @@ class Mic(Protocol):
 
     def set_muted(self, is_muted: bool) -> None:
         """Give silence instead of sound from now on, or no longer."""
+        ...
+
+    def set_cleaning(self, cleaning: Cleaning) -> None:
+        """Clean the sound of the blocks otherwise from now on.
+
+        Raises:
+            MissingExtraError: noise suppression is wanted and its package is not installed.
+        """
         ...

@@ -1,0 +1,82 @@
+"""What a camera's picture is like: size, rate, and what stands beside the square avatar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from avatar_app.contracts.errors import SettingsError
+
+FILLS = ("extend", "colour")
+MAX_SIDE_PX = 4096
+FPS_RANGE = (1, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Fixed while a camera runs: programs that watch one do not expect it to change.
+
+    Attributes:
+        width_px, height_px: of every picture, even numbers, at least 64.
+        fps: pictures a second, whatever the rate of the avatar.
+        fill: beside the square stands "extend", its edges going on as a soft backdrop, or "colour".
+        colour: `#rrggbb`, behind a transparent avatar, and the fill of that name.
+        keeps_alpha: stay transparent where the camera can (Unity Capture); elsewhere the colour stands behind.
+
+    Raises:
+        SettingsError: a value that no camera can have.
+    """
+
+    width_px: int = 1280
+    height_px: int = 720
+    fps: int = 30
+    fill: str = "extend"
+    colour: str = "#2b3440"
+    keeps_alpha: bool = False
+
+    def __post_init__(self) -> None:
+        sides = (self.width_px, self.height_px)
+        if any(side % 2 or not 64 <= side <= MAX_SIDE_PX for side in sides):
+            raise SettingsError(
+                f"A camera cannot have {sides[0]}x{sides[1]} pixels.", f"Use even numbers from 64 to {MAX_SIDE_PX}."
+            )
+        if not FPS_RANGE[0] <= self.fps <= FPS_RANGE[1]:
+            raise SettingsError(f"A camera cannot show {self.fps} pictures a second.", "Use 1 to 120; 30 suits all.")
+        if self.fill not in FILLS:
+            raise SettingsError(f"There is no fill {self.fill!r}.", f"Use one of: {', '.join(FILLS)}.")
+        self.colour_bgr()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width_px, self.height_px
+
+    def colour_bgr(self) -> tuple[int, int, int]:
+        """The colour as OpenCV counts it."""
+        try:
+            if len(self.colour) != 7 or self.colour[0] != "#":
+                raise ValueError(self.colour)
+            red, green, blue = bytes.fromhex(self.colour[1:])
+        except ValueError as error:
+            raise SettingsError(f"{self.colour!r} is no colour.", "Write it as #rrggbb, as in #204060.") from error
+        return blue, green, red
+
+
+# What the settings and the command line offer; meetings expect a wide picture, OBS crops by itself.
+LAYOUTS = {
+    "meeting": Layout(1280, 720),
+    "square-512": Layout(512, 512),
+    "square-720": Layout(720, 720),
+    "square-1080": Layout(1080, 1080),
+}
+
+
+def layout_of(name: str, *, colour: str = "", keeps_alpha: bool = False) -> Layout:
+    """A layout by its name, with another colour or alpha.
+
+    Raises:
+        SettingsError: there is no such layout or colour.
+    """
+    if name not in LAYOUTS:
+        raise SettingsError(f"There is no camera size {name!r}.", f"Use one of: {', '.join(LAYOUTS)}.")
+    layout = replace(LAYOUTS[name], keeps_alpha=keeps_alpha)
+    return replace(layout, colour=colour) if colour else layout

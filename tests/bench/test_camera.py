@@ -1,0 +1,69 @@
+"""What the camera and the cleaning of sound cost, against what runs anyway in the same run."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.live.camera.canvas import Canvas
+from avatar_app.live.camera.layout import LAYOUTS
+from avatar_app.live.frame import Avatar, Background, Compositor
+from avatar_app.live.mic.auto_gain import AutoGain
+from avatar_app.live.mic.chain import SoundChain
+from avatar_app.live.mic.level import Level
+
+N_ROUNDS, N_STEPS = 6, 15
+
+
+def medians_ms(actions: dict) -> dict:
+    """Median milliseconds of processor time of each action, all taken in turns: what else runs does not count."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(N_ROUNDS):
+        for name, action in actions.items():
+            for _ in range(N_STEPS):
+                t_start_s = time.thread_time()
+                action()
+                times[name].append(1e3 * (time.thread_time() - t_start_s))
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in the program; work on other threads would not be counted."""
+    n_before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(n_before)
+
+
+def test_canvas_when_meeting_then_not_much_dearer_than_composing_the_avatar(capsys):
+    avatar = Avatar.load("nova")
+    compositor = Compositor(avatar, PatchBox(0, 0, avatar.spec.crop_px, avatar.spec.crop_px), avatar.spec.crop_px)
+    compositor.set_background(Background.transparent())
+    pixels = compositor.compose(5, None, 0.0)
+    opaque = pixels.copy()
+    opaque[..., 3] = 255
+    meeting, square = Canvas(LAYOUTS["meeting"]), Canvas(LAYOUTS["square-512"])
+    turn = iter(range(100_000))
+    found = medians_ms(
+        {
+            "compose": lambda: compositor.compose(next(turn) % avatar.n_idle, None, 0.0),
+            "meeting": lambda: meeting.draw(opaque),
+            "meeting with alpha": lambda: meeting.draw(pixels),
+            "square": lambda: square.draw(opaque),
+        }
+    )
+    with capsys.disabled():
+        print({name: f"{ms:.2f} ms, {3 * ms:.1f} % of a core at 30" for name, ms in found.items()})  # noqa: T201
+    assert found["meeting"] / found["compose"] < 8
+    assert found["square"] / found["meeting"] < 0.5
+
+
+def test_auto_gain_when_sound_comes_then_cheaper_than_resampling_it_several_times():
+    sound = np.random.default_rng(0).normal(0, 0.05, 160).astype(np.float32)
+    stereo = np.repeat(np.repeat(sound, 3)[:, None], 2, axis=1)
+    auto_gain, chain = AutoGain(), SoundChain(48_000, Level(48_000))
+    found = medians_ms({"gain": lambda: auto_gain.feed(sound), "chain": lambda: chain.feed(stereo, 0)})
+    assert found["gain"] / found["chain"] < 3

@@ -1,0 +1,376 @@
+"""The camera's loop with a clock turned by hand, through pyvirtualcam and a driver of the test's own."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.clock import ManualClock, MonotonicClock
+from avatar_app.contracts.errors import MissingExtraError, OutputError
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.notices import Level, NoticeBoard
+from avatar_app.contracts.packets import Picture
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
+from avatar_app.live.camera import CameraState, Layout, VirtualCamera
+from avatar_app.live.camera.device import open_camera, require_package
+from avatar_app.live.camera.loop import CameraLoop
+from avatar_app.live.worker import Worker
+from tests.fakes.camera import FakeDriver
+
+pyvirtualcam = pytest.importorskip("pyvirtualcam", reason="the camera extra is not installed")
+
+LAYOUT = Layout(128, 128, 30)
+PERIOD_NS = NS_PER_S // 30
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    """The only camera of this machine."""
+    driver = FakeDriver()
+    monkeypatch.setattr(pyvirtualcam.camera, "BACKENDS", {})
+    pyvirtualcam.register_backend("test", driver.make())
+    return driver
+
+
+class Session:
+    """A loop and what is around it."""
+
+    def __init__(self, layout=LAYOUT, advice=""):
+        self.clock, self.board = ManualClock(s_to_ns(100)), NoticeBoard()
+        self.pictures: Latest[Picture] = Latest()
+        self.stop = threading.Event()
+        self.loop = CameraLoop(
+            self.pictures, layout, self.clock, self.board, lambda: open_camera(layout), lambda: advice
+        )
+
+    def run(self, seconds, avatar_fps=0, jitter_ms=0.0):
+        """Let time pass, with pictures at a rate; each is put at its own instant, give or take the jitter."""
+        rng = np.random.default_rng(0)
+        t_start_ns = self.clock.now_ns()
+        t_end_ns = t_start_ns + s_to_ns(seconds)
+        instants_ns = [t_end_ns]
+        if avatar_fps:
+            grid_s = np.arange(int(seconds * avatar_fps)) / avatar_fps
+            late_ms = rng.uniform(0, jitter_ms, len(grid_s)) if jitter_ms else np.zeros(len(grid_s))
+            instants_ns = [t_start_ns + s_to_ns(t_s + ms / 1000) for t_s, ms in zip(grid_s, late_ms, strict=True)]
+            instants_ns.append(t_end_ns)
+        for k, t_put_ns in enumerate(instants_ns):
+            while self.clock.now_ns() < t_put_ns:
+                self.step_until(t_put_ns)
+            if t_put_ns < t_end_ns:
+                self.show(k)
+
+    def step_until(self, t_ns):
+        """One step if it comes before an instant, and no time beyond it."""
+        clock = self.clock
+        real = clock.sleep_until
+        clock.sleep_until = lambda t_due_ns, stop: real(t_due_ns, stop) if t_due_ns < t_ns else False
+        t_before_ns, n_sent = clock.now_ns(), self.status().n_sent
+        self.loop.step(self.stop)
+        clock.sleep_until = real
+        if (clock.now_ns(), self.status().n_sent) == (t_before_ns, n_sent):
+            clock.advance(min(ms_to_ns(10), t_ns - t_before_ns))
+
+    def show(self, grey):
+        now_ns = self.clock.now_ns()
+        pixels = np.full((128, 128, 4), 255, np.uint8)
+        pixels[..., :3] = 40 + grey % 200
+        self.pictures.put(Picture(now_ns - ms_to_ns(90), now_ns, grey, pixels))
+
+    def status(self):
+        return self.loop.status(is_stopped=False)
+
+
+def lumas(driver):
+    """Mean brightness of the upper half of each frame that the driver got."""
+    return [float(frame[: 64 * 128].mean()) for frame in driver.frames]
+
+
+@pytest.mark.parametrize("ppm", [-200, 0, 200])
+def test_grid_when_avatar_s_own_rate_drifts_and_jitters_then_hardly_a_picture_is_doubled_or_lost(driver, ppm):
+    """Without leaning the two rates meet once in a while, and for minutes every jitter doubles a picture."""
+    session = Session()
+    session.run(10, 30 * (1 + ppm / 1e6), jitter_ms=4)
+    n_repeated, n_lost = session.status().n_repeated, session.pictures.n_replaced
+    session.run(40, 30 * (1 + ppm / 1e6), jitter_ms=4)
+    assert session.status().n_repeated - n_repeated <= 1
+    assert session.pictures.n_replaced - n_lost <= 1
+    assert session.status().latency_p95_ms < 90 + 12
+
+
+@pytest.mark.parametrize("avatar_fps", [25, 30, 50, 60])
+def test_rate_when_avatar_has_any_then_camera_s_is_even(driver, avatar_fps):
+    session = Session()
+    session.run(4, avatar_fps)
+    status = session.status()
+    assert abs(status.n_sent - 120) <= 2
+    assert status.fps_achieved == pytest.approx(30, abs=0.1)
+    assert (status.n_late, status.n_cards) == (0, 0)
+    if avatar_fps == 25:
+        assert abs(status.n_repeated - 20) <= 2
+
+
+def test_frames_when_sent_then_i420_of_the_size_and_the_newest_picture(driver):
+    session = Session()
+    session.run(0.1)
+    session.show(1)
+    session.show(180)
+    session.run(0.1)
+    assert driver.frames[-1].size == 128 * 128 * 3 // 2
+    assert lumas(driver)[-1] == pytest.approx(16 + 219 * 220 / 255, abs=2)
+    options = driver.options[0]
+    assert (options["width"], options["height"], options["fps"], options["device"]) == (128, 128, 30, None)
+    assert session.status().latency_p50_ms == pytest.approx(90, abs=1000 / 30)
+
+
+def test_grid_when_camera_is_slow_then_whole_ticks_are_left_out_and_no_drift_stays(driver):
+    session = Session()
+    session.run(1)
+    t_first_ns = session.clock.now_ns()
+    n_before = session.status().n_sent
+    session.clock.advance(10 * PERIOD_NS + ms_to_ns(3))
+    session.run(2)
+    status = session.status()
+    n_ticks = (session.clock.now_ns() - t_first_ns) * 30 // NS_PER_S
+    assert status.n_late in (9, 10)
+    assert abs(status.n_sent - n_before + status.n_late - n_ticks) <= 1
+    # Still on the first grid, to the nanosecond.
+    session.loop.step(session.stop)
+    phase_ns = (session.clock.now_ns() - s_to_ns(100)) * 30 % NS_PER_S
+    assert min(phase_ns, NS_PER_S - phase_ns) < 100
+
+
+def test_card_when_no_picture_for_a_second_then_shown_until_the_face_is_back(driver):
+    session = Session()
+    session.run(1, 30)
+    session.show(160)
+    session.run(0.9)
+    assert not session.status().is_card
+    face = lumas(driver)[-1]
+    session.run(0.4)
+    assert session.status().is_card
+    assert lumas(driver)[-1] < 0.7 * face
+    n_cards = session.status().n_cards
+    session.show(160)
+    session.run(0.1)
+    assert not session.status().is_card
+    assert lumas(driver)[-1] == pytest.approx(face, abs=1)
+    assert session.status().n_cards == n_cards
+
+
+def test_card_when_there_was_never_a_picture_then_shown_at_once(driver):
+    session = Session()
+    session.run(0.1)
+    assert session.status().is_card
+    assert len(driver.frames) > 1
+
+
+def test_close_when_face_is_shown_then_card_is_the_last_picture(driver):
+    session = Session()
+    session.run(1, 30)
+    face = lumas(driver)[-1]
+    session.loop.close()
+    assert lumas(driver)[-1] < 0.7 * face
+    assert driver.n_closed == 1
+    assert session.loop.status(is_stopped=True).state is CameraState.STOPPED
+
+
+def test_open_when_there_is_no_camera_then_told_once_and_tried_every_three_seconds(driver):
+    driver.open_error = "No device found."
+    told = []
+    session = Session(advice="Run: sudo modprobe v4l2loopback.")
+    session.board._on_change = told.append
+    session.run(5)
+    driver.open_error = "No device found, still."  # another reason is no other notice
+    session.run(5)
+    assert session.status().state is CameraState.LOST
+    assert "No device found, still" in session.status().problem
+    assert len(told) == 1
+    assert told[0].level is Level.WARNING
+    assert "sudo modprobe" in told[0].what_to_do
+    driver.open_error = ""
+    t_ns = session.clock.now_ns()
+    while session.status().state is not CameraState.RUNNING:
+        session.run(0.02)
+    assert session.clock.now_ns() - t_ns < s_to_ns(3.1)
+    assert [notice.level for notice in told] == [Level.WARNING, Level.INFO]
+    assert session.status().problem == ""
+
+
+def test_send_when_camera_is_lost_in_the_middle_then_opened_again_with_the_face(driver):
+    session = Session()
+    session.run(1, 30)
+    driver.send_error = "the device was unplugged"
+    session.run(0.2, 30)
+    status = session.status()
+    assert (status.state, status.fps_achieved) == (CameraState.LOST, 0.0)
+    assert driver.n_closed == 1
+    assert "unplugged" in session.board.current()[0].text
+    driver.send_error = ""
+    session.run(3.2, 30)
+    assert session.status().state is CameraState.RUNNING
+    assert not session.status().is_card
+    assert session.board.current()[0].level is Level.INFO
+
+
+def test_send_when_loopback_device_file_is_gone_then_lost(driver):
+    """v4l2loopback's driver does not tell of failed writes."""
+    driver.device_name = "/dev/video-that-is-not-there"
+    session = Session()
+    session.run(0.2, 30)
+    assert session.status().state is CameraState.LOST
+    assert not driver.frames
+
+
+def test_open_when_several_drivers_fail_then_one_sentence_with_all_reasons(driver):
+    other = FakeDriver()
+    driver.open_error, other.open_error = "No device found.", "OBS is not installed."
+    pyvirtualcam.register_backend("other", other.make())
+    with pytest.raises(OutputError) as told:
+        open_camera(LAYOUT)
+    assert told.value.what == (
+        "The virtual camera cannot be opened (test: No device found; other: OBS is not installed)."
+    )
+    assert "doctor" in told.value.what_to_do
+
+
+def test_open_when_driver_is_named_then_no_other_is_tried(driver):
+    other = FakeDriver()
+    pyvirtualcam.register_backend("other", other.make())
+    camera = open_camera(LAYOUT, backend="other", device="/dev-of-test/video10")
+    assert (camera.backend, camera.device) == ("other", "/dev-of-test/video10")
+    assert other.options[0]["device"] == "/dev-of-test/video10"
+    camera.close()
+    with pytest.raises(OutputError, match="obs"):
+        open_camera(LAYOUT, backend="obs")
+
+
+def test_alpha_when_wanted_then_camera_that_keeps_it_comes_first(driver):
+    unity = FakeDriver("Unity Video Capture")
+    pyvirtualcam.register_backend("unitycapture", unity.make())
+    session = Session(Layout(128, 128, 30, keeps_alpha=True))
+    pixels = np.empty((128, 128, 4), np.uint8)
+    pixels[:] = (10, 20, 30, 40)
+    session.run(0.1)
+    session.pictures.put(Picture(session.clock.now_ns(), session.clock.now_ns(), 0, pixels))
+    session.run(0.1)
+    assert session.status().keeps_alpha
+    assert (unity.frames[-1].reshape(-1, 4) == (30, 20, 10, 40)).all()
+    assert not driver.frames
+
+
+def test_alpha_when_no_camera_keeps_it_then_composed_over_the_colour(driver):
+    session = Session(Layout(128, 128, 30, keeps_alpha=True, colour="#ffffff"))
+    session.run(0.1)
+    session.pictures.put(Picture(0, 0, 0, np.zeros((128, 128, 4), np.uint8)))
+    session.run(0.1)
+    assert not session.status().keeps_alpha
+    assert lumas(driver)[-1] == pytest.approx(235, abs=1)
+
+
+def test_start_when_package_is_missing_then_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyvirtualcam", None)
+    camera = VirtualCamera(Latest(), LAYOUT, ManualClock(), NoticeBoard())
+    with pytest.raises(MissingExtraError, match=r"\[camera\]"):
+        camera.start()
+    with pytest.raises(MissingExtraError):
+        require_package()
+    camera.stop()
+
+
+def wait_for(condition, timeout_s=20.0):
+    t_end_s = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < t_end_s:
+        time.sleep(0.005)
+    return condition()
+
+
+def make_camera(pictures=None):
+    board = NoticeBoard()
+    return VirtualCamera(pictures or Latest(), LAYOUT, MonotonicClock(), board, advice=lambda: ""), board
+
+
+def picture(k):
+    t_ns = time.monotonic_ns()
+    return Picture(t_ns, t_ns, k, np.full((128, 128, 4), 200, np.uint8))
+
+
+def test_block_when_driver_holds_two_seconds_then_other_sink_gets_every_picture(driver):
+    """The camera stands still in its driver meanwhile; who makes the pictures and who else shows them do not."""
+    mine, other = Latest(), Latest()
+    camera, _ = make_camera(mine)
+    camera.start()
+    mine.put(picture(0))
+    assert wait_for(lambda: len(driver.frames) > 3)
+    driver.go_on.clear()
+    assert wait_for(lambda: camera.status().blocked_ms > 50)
+    n_before, seen = len(driver.frames), []
+    t_start_s = time.monotonic()
+    worker = Worker(
+        "other", lambda stop: seen.append(p) if (p := other.take(0.05)) else None, MonotonicClock(), NoticeBoard()
+    )
+    worker.start()
+    k = 0
+    while time.monotonic() - t_start_s < 2:
+        t_put_s = time.monotonic()
+        for sink in (mine, other):
+            sink.put(picture(k))
+        assert time.monotonic() - t_put_s < 1  # putting never waits for the camera
+        assert wait_for(lambda k=k: bool(seen) and seen[-1].index == k)
+        k += 1
+        time.sleep(0.02)
+    worker.stop()
+    assert [p.index for p in seen] == list(range(k))
+    assert len(driver.frames) <= n_before + 1
+    assert camera.status().blocked_ms > 1500
+    driver.go_on.set()
+    assert wait_for(lambda: len(driver.frames) > n_before + 3)
+    assert camera.status().n_late >= 30
+    camera.stop()
+
+
+def test_stop_when_driver_never_answers_then_left_behind_and_given_back_later(driver):
+    camera, _ = make_camera()
+    camera.start()
+    assert wait_for(lambda: len(driver.frames) > 1)
+    driver.go_on.clear()
+    assert wait_for(lambda: camera.status().blocked_ms > 50)
+    t_start_s = time.monotonic()
+    camera.stop()
+    assert time.monotonic() - t_start_s < 8
+    assert camera.status().state is CameraState.STOPPED
+    assert driver.n_closed == 0
+    driver.go_on.set()
+    assert wait_for(lambda: driver.n_closed == 1)
+
+
+def test_start_when_stopped_before_then_runs_again_and_counts_anew(driver):
+    camera, board = make_camera()
+    camera.stop()
+    for k in range(2):
+        camera.start()
+        camera.start()
+        assert wait_for(lambda: camera.status().n_sent > 2)
+        status = camera.status()
+        assert (status.state, status.backend, status.size) == (CameraState.RUNNING, "test", (128, 128))
+        camera.stop()
+        camera.stop()
+        assert driver.n_closed == k + 1
+    assert len(driver.options) == 2
+    assert board.current() == ()
+
+
+def test_worker_when_driver_fails_in_an_unknown_way_then_camera_is_opened_again(driver, monkeypatch):
+    monkeypatch.setattr("avatar_app.live.worker.RETRY_S", 0.01)
+    camera, board = make_camera()
+    camera.start()
+    assert wait_for(lambda: len(driver.frames) > 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("avatar_app.live.camera.loop.draw_card", None)
+        patch.setattr(type(camera._loop), "_choose", lambda *a: {}["x"])
+        assert wait_for(lambda: driver.n_closed >= 1)
+    n = len(driver.frames)
+    assert wait_for(lambda: len(driver.frames) > n)
+    camera.stop()
+    assert "KeyError" in board.current()[0].text
