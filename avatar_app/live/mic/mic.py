@@ -8,7 +8,9 @@ from typing import Protocol
 
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
+from avatar_app.live.portaudio import SoundDevice
 
+MicDevice = SoundDevice
 BLOCK_SAMPLES = 160
 SILENT_DB = -120.0
 
@@ -19,22 +21,6 @@ class MicState(enum.Enum):
     STOPPED = "stopped"
     RUNNING = "running"
     LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class MicDevice:
-    """A microphone of this machine; named, because numbers change with every plug."""
-
-    name: str
-    host_api: str
-    n_channels: int
-    rate_hz: int
-    is_default: bool
-
-    @property
-    def label(self) -> str:
-        """What it is chosen by."""
-        return f"{self.name}, {self.host_api}"
 
 
 @dataclass(frozen=True, slots=True)
