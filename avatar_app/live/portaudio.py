@@ -10,10 +10,12 @@ import difflib
 import importlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,6 +64,19 @@ OUTPUT = Side("output", "sound output", "Plug one in, or install a virtual cable
 SIDES = (INPUT, OUTPUT)
 # What the driver calls, made for a device and the number of channels that it was opened with.
 CallbackMaker = Callable[[SoundDevice, int], Callable[..., None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A device behind a device, such as a sink of a sound server behind the one that PortAudio knows.
+
+    Attributes:
+        device: what is really opened.
+        variables: of the environment, which lead there; set only while the stream is opened.
+    """
+
+    device: SoundDevice
+    variables: Mapping[str, str]
 
 
 class OpenStream:
@@ -206,7 +221,13 @@ class SoundSystem:
                 self.find(side, name)
 
     def open(
-        self, side: Side, name: str, latency: str, callback: CallbackMaker, ended: Callable[[], None]
+        self,
+        side: Side,
+        name: str,
+        latency: str,
+        callback: CallbackMaker,
+        ended: Callable[[], None],
+        route: Route | None = None,
     ) -> OpenStream:
         """Open a device at its own rate, in steps of 10 ms.
 
@@ -216,12 +237,14 @@ class SoundSystem:
             latency: "low" or "high".
             callback: gives what the driver calls for the device and the number of channels.
             ended: called by the driver's thread when the stream ends.
+            route: what stands behind the device, where the sound system leads on from it.
 
         Raises:
             AudioInputError, OutputError: there is no such device, or it cannot be opened.
         """
-        with self._lock:
+        with self._lock, _variables({} if route is None else route.variables):
             index, device = self.find(side, name)
+            device = device if route is None else route.device
             sd = self._sounddevice(side)
             kind = sd.InputStream if side is INPUT else sd.OutputStream
 
@@ -296,6 +319,21 @@ class SoundSystem:
             except (OSError, ImportError) as error:
                 raise side.error(f"The sound library PortAudio is missing ({error}).", INSTALL_PORTAUDIO) from error
         return self._module
+
+
+@contextmanager
+def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment for a while."""
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _start_stream(side: Side, device: SoundDevice, sd: Any, make: Callable[[int], Any]) -> tuple[Any, int]:

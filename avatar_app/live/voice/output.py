@@ -11,18 +11,20 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
-from avatar_app.contracts.units import ms_to_ns, s_to_ns
+from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.portaudio import OUTPUT, SOUND_SYSTEM, OpenStream, SoundDevice, SoundSystem
 from avatar_app.live.voice.line import DelayLine
 from avatar_app.live.voice.player import Player, Stamp
 from avatar_app.live.voice.portaudio import open_output
+from avatar_app.live.voice.pulse import LABEL_END, SinkWatch, list_sinks
 from avatar_app.live.voice.skew import MAX_BEHIND_MS, Skew
 from avatar_app.live.voice.voice import VoiceState, VoiceStatus
 from avatar_app.live.worker import Worker
 
 log = logging.getLogger(__name__)
 
-STALL_NS = ms_to_ns(1500)
+# PulseAudio through ALSA rests for one and a half seconds after the first pieces.
+STALL_NS = s_to_ns(3)
 RETRY_NS = s_to_ns(3)
 # Two seconds of blocks and of stamps: a worker that is late loses nothing.
 N_BLOCKS = 200
@@ -41,7 +43,7 @@ def list_outputs(system: SoundSystem = SOUND_SYSTEM) -> tuple[SoundDevice, ...]:
     Raises:
         OutputError: the sound system does not answer.
     """
-    return system.devices(OUTPUT)
+    return (*system.devices(OUTPUT), *list_sinks(system))
 
 
 class VoiceOutput:
@@ -81,12 +83,12 @@ class VoiceOutput:
         self._ended = threading.Event()
         self._open: OpenStream | None = None
         self._player: Player | None = None
+        self._watch: SinkWatch | None = None
         self._state = VoiceState.STOPPED
         self._latency = "low"
         self._n_underruns = 0
         self._n_restarts = 0
         self._n_dry = 0
-        self._n_underruns_checked = 0
         self._t_played_ns = 0
         self._t_retry_ns = 0
         self._t_check_ns = 0
@@ -137,8 +139,8 @@ class VoiceOutput:
         opened = self._find_and_open()
         self._name = opened.device.label
         self._open = opened
+        self._watch = SinkWatch(self._name) if self._name.endswith(LABEL_END) else None
         self._t_played_ns = self._t_check_ns = self._clock.now_ns()
-        self._n_underruns_checked = 0
         self._state = VoiceState.RUNNING
         log.info("voice to %s at %d Hz, %d channels", self._name, opened.device.rate_hz, opened.n_channels)
 
@@ -170,6 +172,9 @@ class VoiceOutput:
         opened, self._open = self._open, None
         if opened is not None:
             opened.close()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
         player, self._player = self._player, None
         if player is not None:
             self._n_underruns += player.buffer.n_underruns
@@ -213,7 +218,9 @@ class VoiceOutput:
             return
         self._t_check_ns = self._clock.now_ns()
         n_dry, self._n_dry = self._n_dry, 0
-        if n_dry > MAX_DRY_PER_S and self._latency == "low":
+        if self._watch is not None and self._watch.is_gone():
+            self._lose()
+        elif n_dry > MAX_DRY_PER_S and self._latency == "low":
             log.info("output %s runs dry with a small buffer", self._name)
             self._latency = "high"
             self._open_anew()

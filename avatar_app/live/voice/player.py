@@ -115,7 +115,10 @@ class Player:
 
     def note(self, stamp: Stamp) -> None:
         """The driver fetched sound."""
-        self._played.note(stamp.index, stamp.t_played_ns)
+        if self._played.note(stamp.index, stamp.t_played_ns):
+            self._cuts.clear()
+            self._needs.clear()
+            self.skew.clear()
         # A driver that fetches a lot at once must find it.
         self.lead_samples = max(self.lead_samples, min(2 * stamp.n_samples, self.buffer.capacity - self._chunk))
         while len(self._cuts) > 1 and self._cuts[1][0] <= stamp.index:

@@ -10,6 +10,7 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.portaudio import OUTPUT, OpenStream, SoundDevice, SoundSystem
 from avatar_app.live.voice.player import Player, Stamp
+from avatar_app.live.voice.pulse import DOOR, route_to
 
 # Bluetooth headphones are late by a third of a second; what says more does not know.
 PLAUSIBLE_LATENCY_S = 2.0
@@ -28,7 +29,7 @@ def open_output(
 
     Args:
         system: the owner of PortAudio.
-        name: label, or a name that only one output has.
+        name: label of a device or of a sink of the sound server, or a name that only one output has.
         latency: "low" or "high".
         clock: the program's.
         make_player: gives the player whose buffer the driver empties.
@@ -43,7 +44,8 @@ def open_output(
         del n_channels
         return _callback(clock, device.rate_hz, make_player(device), note)
 
-    return system.open(OUTPUT, name, latency, callback, ended)
+    route = route_to(system, name)
+    return system.open(OUTPUT, name if route is None else DOOR, latency, callback, ended, route)
 
 
 def _callback(clock: Clock, rate_hz: int, player: Player, note: Callable[[Stamp], None]) -> Callable[..., None]:

@@ -55,6 +55,11 @@ class SkewMeter:
         with self._lock:
             self._values.append(skew_ms)
 
+    def clear(self) -> None:
+        """Forget all values."""
+        with self._lock:
+            self._values.clear()
+
     def read(self) -> Skew:
         """The figures of what is kept."""
         with self._lock:

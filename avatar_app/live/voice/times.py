@@ -57,16 +57,18 @@ class PlayedTimes:
         """Whether the driver has said anything yet."""
         return self._t_origin_ns is not None
 
-    def note(self, index: int, t_ns: float) -> None:
-        """The driver says when a sample leaves."""
+    def note(self, index: int, t_ns: float) -> bool:
+        """The driver says when a sample leaves. True when all that was believed before is void."""
         seen_ns = t_ns - index * NS_PER_S / self._rate_hz
         origin_ns = self._t_origin_ns
         self._n_far = self._n_far + 1 if origin_ns is not None and abs(seen_ns - origin_ns) > JUMP_NS else 0
         if origin_ns is None or self._n_far >= N_JUMPS:
             self._t_origin_ns, self._n_stamps, self._n_far = seen_ns, 1, 0
-        elif not self._n_far:
+            return True
+        if not self._n_far:
             self._n_stamps += 1
             self._t_origin_ns = origin_ns + max(TIME_SHARE, 1 / self._n_stamps) * (seen_ns - origin_ns)
+        return False
 
     def instant(self, index: float) -> float:
         """When a sample leaves, in nanoseconds; 0 is the first that the driver asked for."""
