@@ -95,10 +95,10 @@ class FakeStream:
         time = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=100.0 - age_s if age_s else 0.0)
         self.callback(samples.astype(np.float32), len(samples), time, SimpleNamespace(input_overflow=overflow))
 
-    def ask(self, n_samples: int | None = None, latency_s: float = 0.02) -> np.ndarray:
+    def ask(self, n_samples: int | None = None, latency_s: float = 0.02, is_underflow: bool = False) -> np.ndarray:
         """(n, channels) as the driver's thread would fetch them; the first leaves the output `latency_s` later."""
         n_samples = self.rate_hz // 100 if n_samples is None else n_samples
         sound = np.full((n_samples, self.n_channels), np.nan, np.float32)
         time = SimpleNamespace(currentTime=100.0, outputBufferDacTime=100.0 + latency_s if latency_s else 0.0)
-        self.callback(sound, n_samples, time, SimpleNamespace(output_underflow=False))
+        self.callback(sound, n_samples, time, SimpleNamespace(output_underflow=is_underflow))
         return sound

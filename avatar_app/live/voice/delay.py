@@ -16,8 +16,8 @@ LOOK_NS = ms_to_ns(100)
 N_LOOKS = 9
 FOLLOW_SHARE = 1 / 16
 # A picture stands until the next one: it shows a sound up to one period after its turn. Sound may lead by 15 ms and lag
-# by 45, so the middle of what is allowed is late by this share of a period more than halfway.
-PERIOD_SHARE = 0.65
+# by 45: late by this share of a period, it stays within both at 25 pictures a second, with room for jitter.
+PERIOD_SHARE = 0.75
 
 
 class DelayFollower:

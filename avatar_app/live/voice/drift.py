@@ -6,8 +6,8 @@ from __future__ import annotations
 MAX_DRIFT = 500e-6
 # Pitch changes by less than two cents: nobody hears that.
 MAX_CORRECTION = 1000e-6
-# A critically damped loop that settles in about a minute and lets the jitter of time stamps through to a tenth.
-PROPORTIONAL_PER_S = 0.1
+# A critically damped loop that settles in half a minute; the jitter of time stamps moves it by some millionths.
+PROPORTIONAL_PER_S = 0.2
 INTEGRAL_PER_S2 = PROPORTIONAL_PER_S**2 / 4
 
 
