@@ -28,8 +28,11 @@ log = logging.getLogger(__name__)
 LIST_TIMEOUT_S = 10.0
 # Sound servers offer dozens of channels where there is one microphone.
 MAX_CHANNELS = 8
-# A device that is there and still does not open must not disturb the others again and again.
+# A device that is there and still does not open must not disturb the others again and again: each pause between two
+# interruptions is twice the one before, until there was peace for long.
 INTERRUPT_NS = s_to_ns(30)
+MAX_INTERRUPT_NS = s_to_ns(960)
+PEACE = 4
 INSTALL_PORTAUDIO = "Install it (Debian, Ubuntu: `apt install libportaudio2`) and start again."
 
 
@@ -123,6 +126,7 @@ class SoundSystem:
         self._streams: list[OpenStream] = []
         self._listed_by_child: dict[str, tuple[SoundDevice, ...]] = {}
         self._t_interrupt_ns: int | None = None
+        self._pause_ns = INTERRUPT_NS
 
     def devices(self, side: Side) -> tuple[SoundDevice, ...]:
         """All devices of a side, as they were when they were last looked for.
@@ -180,8 +184,12 @@ class SoundSystem:
 
     def _may_interrupt(self) -> bool:
         now_ns = self._clock.now_ns()
-        if self._t_interrupt_ns is not None and now_ns - self._t_interrupt_ns < INTERRUPT_NS:
-            return False
+        if self._t_interrupt_ns is not None:
+            since_ns = now_ns - self._t_interrupt_ns
+            if since_ns < self._pause_ns:
+                return False
+            is_long_ago = since_ns > PEACE * self._pause_ns
+            self._pause_ns = INTERRUPT_NS if is_long_ago else min(2 * self._pause_ns, MAX_INTERRUPT_NS)
         self._t_interrupt_ns = now_ns
         return True
 

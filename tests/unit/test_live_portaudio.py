@@ -82,6 +82,15 @@ def test_make_known_when_asked_again_soon_then_open_streams_go_on(desk):
     assert again.was_interrupted
 
 
+@pytest.mark.parametrize(("passed_s", "is_interrupted"), [(59, False), (61, True)])
+def test_make_known_when_it_does_not_help_then_pauses_grow(desk, passed_s, is_interrupted):
+    for wait_s in (0, 31, passed_s):
+        desk.clock.advance(s_to_ns(wait_s))
+        desk.open(INPUT, "Alpha")
+        was_interrupted = desk.system.make_known(OUTPUT, "Cable, ALSA")
+    assert was_interrupted is is_interrupted
+
+
 def test_check_when_there_is_none_then_the_error_and_words_of_its_side(desk):
     with pytest.raises(OutputError, match=r"sound output named 'Cabel'.*Cable, ALSA"):
         desk.system.check(OUTPUT, "Cabel")

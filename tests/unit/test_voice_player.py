@@ -154,6 +154,7 @@ def test_simulated_quarter_of_an_hour_when_pieces_are_as_small_as_in_life_then_i
     lived = simulate(Day(hours=0.25, drift_ppm=drift_ppm, step_ms=10, delay_ns=lambda _: ms_to_ns(130)))
     assert lived.skew.is_within_limits
     assert lived.skew.min_ms > -3 and lived.skew.max_ms < 3
+    assert lived.drift_ppm == pytest.approx(drift_ppm, abs=25)
     assert lived.n_jumps == 0
     assert lived.n_most_waiting <= lived.lead_samples
 

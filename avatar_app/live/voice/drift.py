@@ -6,8 +6,9 @@ from __future__ import annotations
 MAX_DRIFT = 500e-6
 # Pitch changes by less than two cents: nobody hears that.
 MAX_CORRECTION = 1000e-6
-# A critically damped loop that settles in half a minute; the jitter of time stamps moves it by some millionths.
-PROPORTIONAL_PER_S = 0.2
+# A critically damped loop that settles in about a minute. Twice as fast, it passes the jitter of time stamps on to the
+# drift that is shown.
+PROPORTIONAL_PER_S = 0.1
 INTEGRAL_PER_S2 = PROPORTIONAL_PER_S**2 / 4
 
 

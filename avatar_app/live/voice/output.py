@@ -186,10 +186,14 @@ class VoiceOutput:
         self._play()
         if self._open is not None and self._open.was_interrupted:
             self._open_anew()
-        elif self._ended.is_set() or self._clock.now_ns() - self._t_played_ns > STALL_NS:
+        elif self._is_gone():
             self._lose()
         elif self._clock.now_ns() - self._t_check_ns > CHECK_NS:
             self._check()
+
+    def _is_gone(self) -> bool:
+        is_silent = self._clock.now_ns() - self._t_played_ns > STALL_NS
+        return self._ended.is_set() or is_silent or (self._watch is not None and self._watch.is_gone())
 
     def _play(self) -> None:
         """Hand on what waits, at most until the next piece is due."""
@@ -218,9 +222,9 @@ class VoiceOutput:
             return
         self._t_check_ns = self._clock.now_ns()
         n_dry, self._n_dry = self._n_dry, 0
-        if self._watch is not None and self._watch.is_gone():
-            self._lose()
-        elif n_dry > MAX_DRY_PER_S and self._latency == "low":
+        if self._watch is not None:
+            self._watch.ask()
+        if n_dry > MAX_DRY_PER_S and self._latency == "low":
             log.info("output %s runs dry with a small buffer", self._name)
             self._latency = "high"
             self._open_anew()

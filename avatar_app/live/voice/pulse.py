@@ -61,14 +61,21 @@ class SinkWatch:
         self._label = label
         self._asked: subprocess.Popen[str] | None = None
 
+    def ask(self) -> None:
+        """Ask the server; nothing while it has not answered the last question."""
+        if self._asked is not None:
+            return
+        try:
+            self._asked = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
+        except OSError as error:
+            log.info("sinks cannot be watched: %s", error)
+
     def is_gone(self) -> bool:
-        """What the last question said; asks the next one, and never waits."""
+        """Whether an answer has come that says so; never waits."""
         asked = self._asked
-        if asked is not None and asked.poll() is None:
+        if asked is None or asked.poll() is None:
             return False
-        self._asked = _ask()
-        if asked is None:
-            return False
+        self._asked = None
         out, _ = asked.communicate()
         return asked.returncode != 0 or all(sink.label != self._label for sink in _parsed(out))
 
@@ -78,14 +85,6 @@ class SinkWatch:
         if asked is not None:
             asked.kill()
             asked.communicate()
-
-
-def _ask() -> subprocess.Popen[str] | None:
-    try:
-        return subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
-    except OSError as error:
-        log.info("sinks cannot be watched: %s", error)
-        return None
 
 
 def _parsed(lines: str) -> list[SoundDevice]:
