@@ -165,3 +165,20 @@ def test_played_times_when_stamps_jitter_then_smoothed_and_a_jump_that_lasts_is_
     for k in range(1001, 1005):
         times.note(k * N, k * 10e6 + 90e6)
     assert times.instant(1005 * N) == pytest.approx(1005 * 10e6 + 90e6, abs=1e6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_line_when_the_microphone_behaves_oddly_then_finite_sound_and_bounded_memory(seed):
+    """Rates that change, clocks that leap both ways, empty and long blocks, in any order."""
+    random, line = np.random.default_rng(seed), DelayLine(OUT_HZ)
+    t_ns, rate_hz = s_to_ns(10), 48_000
+    for _ in range(100):
+        if random.random() < 0.05:
+            rate_hz = int(random.choice([8_000, 16_000, 44_100, 48_000, 96_000]))
+        t_ns += round(random.choice([1e7, 1e7, 1e7, 6e7, -3e7, 5e9, -5e9], p=[0.3, 0.3, 0.3, 0.04, 0.04, 0.01, 0.01]))
+        sound = random.uniform(-1, 1, int(random.choice([0, 7, rate_hz // 100, 4 * rate_hz]))).astype(np.float32)
+        line.feed(VoiceBlock(t_ns, rate_hz, sound, did_restart=bool(random.random() < 0.02)))
+        rendered = line.render(t_ns - random.uniform(0, 4e8), N)
+        assert rendered is None or np.isfinite(rendered[0]).all()
+        assert rendered is None or np.abs(rendered[0]).max() < 3
+    assert line._history._memory.size <= 9 * 96_000

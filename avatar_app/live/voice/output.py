@@ -260,7 +260,9 @@ class VoiceOutput:
             return
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         try:
-            self._system.refresh(OUTPUT)
+            # The sound server tells its sinks anew each time; only PortAudio must be asked to look.
+            if not self._name.endswith(LABEL_END):
+                self._system.refresh(OUTPUT)
             self._open_device()
         except OutputError as error:
             log.info("still no output: %s", error)
