@@ -15,8 +15,8 @@ from tests.end2end.program import REPO, environment
 
 pytestmark = pytest.mark.device
 
-CODE = """
-import dataclasses, json, sys, time
+BEGIN = """
+import dataclasses, json, time
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import NoticeBoard
@@ -25,15 +25,29 @@ from avatar_app.live.mic.portaudio import PortAudio
 from avatar_app.live.portaudio import SoundSystem
 from avatar_app.live.voice import VoiceOutput, list_outputs
 from avatar_app.live.voice.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
+from avatar_app.live.voice.clapping import run_clapper
 
 system, clock, board, voice, heard = SoundSystem(), MonotonicClock(), NoticeBoard(), Fan(), Fan()
+ear = DeviceMic("default, ALSA", clock, board, 0.0, PortAudio(system=system))
+ring = heard.add(1000)
+ear.start(Ring(10), heard)
+"""
+MEASURE = (
+    BEGIN
+    + """
 labels = [device.label for device in list_outputs(system)]
+clapped = run_clapper("cable, PulseAudio", ring, 20, clock, board, warm_up_s=10, system=system)
+ear.stop()
+print(json.dumps({"labels": labels, **dataclasses.asdict(clapped)}, default=lambda state: state.value))
+"""
+)
+WATCH = (
+    BEGIN
+    + """
 mic = ClapMic(voice, clock, board)
 pictures = ClapPictures(mic, clock, board, delay_ms=120)
 output = VoiceOutput("cable, PulseAudio", voice, pictures.delay_ns, clock, board, system)
-ear = DeviceMic("default, ALSA", clock, board, 0.0, PortAudio(system=system))
-listener, ring = ClapListener(), heard.add(1000)
-ear.start(Ring(10), heard)
+listener = ClapListener()
 output.start()
 mic.start()
 pictures.start()
@@ -43,16 +57,14 @@ while True:
     listener.listen(ring)
     status = output.status()
     t_now_ns = clock.now_ns()
-    skew = clap_skew([t for t in pictures.watcher.shown_ns], [t for t in listener.heard_ns])
     recent = [t for t in listener.heard_ns if t > t_now_ns - 2_500_000_000]
     print(json.dumps({
-        "labels": labels, "state": status.state.value, "skew": dataclasses.asdict(skew), "n_heard_lately": len(recent),
+        "state": status.state.value, "n_heard_lately": len(recent),
         "last": [t for t in listener.heard_ns][-12:], "shown": [t for t in pictures.watcher.shown_ns][-40:],
-        "delay_ms": status.delay_ms, "drift_ppm": status.drift_ppm, "n_restarts": status.n_restarts,
-        "rate_hz": status.rate_hz, "n_channels": status.n_channels, "ear": ear.status().state.value,
         "notices": [notice.text for notice in board.current()],
     }), flush=True)
 """
+)
 
 
 class Clapping:
@@ -61,7 +73,7 @@ class Clapping:
     def __init__(self, pulse) -> None:
         variables = {name: pulse.variables[name] for name in ("XDG_RUNTIME_DIR", "HOME")}
         self.child = subprocess.Popen(
-            [sys.executable, "-c", CODE], cwd=REPO, env=environment(**variables), stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WATCH], cwd=REPO, env=environment(**variables), stdout=subprocess.PIPE, text=True
         )
         self.lines: list[dict] = []
         self._reader = threading.Thread(target=self._read)
@@ -89,12 +101,18 @@ class Clapping:
 
 
 @pytest.fixture
-def clapping(pulse):
+def cable(pulse):
+    """A sink whose monitor is the microphone, and loudspeakers that must stay silent."""
     pulse.add_sink("cable")
     pulse.add_sink("speakers")
     pulse.control("set-default-sink", "speakers")
     pulse.control("set-default-source", "cable.monitor")
-    made = Clapping(pulse)
+    return pulse
+
+
+@pytest.fixture
+def clapping(cable):
+    made = Clapping(cable)
     yield made
     made.stop()
 
@@ -117,28 +135,37 @@ def is_on_cable(pulse) -> bool:
     return streams == [sinks.get("cable")]
 
 
-def test_voice_when_claps_are_played_to_a_sink_then_heard_there_with_their_pictures(pulse, clapping):
-    line = clapping.wait_for(is_in_sync, 60)
-    assert {"cable, PulseAudio", "speakers, PulseAudio"} <= set(line["labels"])
-    assert (line["state"], line["rate_hz"], line["n_channels"]) == ("running", 48_000, 2)
-    assert line["delay_ms"] > 120
-    assert abs(line["drift_ppm"]) < 500
-    assert line["n_restarts"] == 0
-    assert is_on_cable(pulse)
+def test_voice_when_claps_are_played_to_a_sink_then_heard_there_with_their_pictures(cable):
+    variables = {name: cable.variables[name] for name in ("XDG_RUNTIME_DIR", "HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE], cwd=REPO, env=environment(**variables), capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {"cable, PulseAudio", "speakers, PulseAudio"} <= set(found["labels"])
+    voice, skew = found["voice"], found["skew"]
+    assert (voice["state"], voice["rate_hz"], voice["n_channels"]) == ("running", 48_000, 2)
+    assert voice["delay_ms"] > 120
+    assert voice["n_restarts"] == 0
+    assert skew["n"] >= 15
+    # A busy machine shows pictures late now and then: the middle must be right, and no clap far off.
+    assert -30 <= skew["p50_ms"] <= 10
+    assert skew["min_ms"] >= -60 and skew["max_ms"] <= 40
 
 
-def test_voice_when_its_sink_is_unloaded_and_back_then_silent_elsewhere_and_in_sync_again(pulse, clapping):
+def test_voice_when_its_sink_is_unloaded_and_back_then_silent_elsewhere_and_in_sync_again(cable, clapping):
     clapping.wait_for(lambda line: line["n_heard_lately"] >= 2, 30)
-    pulse.unplug("cable")
+    cable.unplug("cable")
     # Left alone, the server would play to the speakers for ever; one look a second sees to it.
     lost = clapping.wait_for(lambda line: line["state"] == "lost", 4)
     assert any("cable, PulseAudio is gone" in text for text in lost["notices"])
     time.sleep(4)
-    assert not pulse.control("list", "short", "sink-inputs").strip(), "the voice plays somewhere else"
-    pulse.add_sink("cable")
-    pulse.control("set-default-source", "cable.monitor")
+    assert not cable.control("list", "short", "sink-inputs").strip(), "the voice plays somewhere else"
+    cable.add_sink("cable")
+    cable.control("set-default-source", "cable.monitor")
     back = clapping.wait_for(lambda line: line["state"] == "running", 8)
     assert any("is back" in text for text in back["notices"])
     clapping.wait_for(lambda line: line["n_heard_lately"] >= 2, 20)
     clapping.wait_for(is_in_sync, 60)
-    assert is_on_cable(pulse)
+    assert is_on_cable(cable)

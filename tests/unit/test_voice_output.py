@@ -30,7 +30,7 @@ class Desk:
         self.fan: Fan[VoiceBlock] = Fan()
         self.delay_ms = delay_ms
         self.voice = VoiceOutput(name, self.fan, self._delay_ns, self.clock, self.notices, self.system)
-        self.n_spoken = 0
+        self.latency_s = 0.02
 
     def _delay_ns(self) -> float | None:
         return None if self.delay_ms is None else ms_to_ns(self.delay_ms)
@@ -40,7 +40,7 @@ class Desk:
         heard = []
         for _ in range(n_steps):
             self.clock.advance(STEP_NS)
-            heard.append(self.stream.ask())
+            heard.append(self.stream.ask(latency_s=self.latency_s))
             n = rate_hz // 100
             ramp = np.float32(self.clock.now_ns() / 1e9 - 0.01) + np.arange(n, dtype=np.float32) / rate_hz
             block = VoiceBlock(self.clock.now_ns() - STEP_NS, rate_hz, ramp / 100, did_restart=did_restart)
@@ -114,6 +114,14 @@ def test_voice_when_delay_is_not_known_yet_then_late_rather_than_early():
     heard = desk.run(60)
     desk.voice.stop()
     assert desk.late_ms(heard) == pytest.approx(200, abs=1)
+
+
+@pytest.mark.parametrize(("latency_s", "late_ms"), [(0.045, 75), (0, 110), (5.0, 110)])
+def test_voice_when_output_is_slow_or_gives_no_time_then_its_latency_is_part_of_the_delay(desk, latency_s, late_ms):
+    """`late_ms` takes 20 ms of latency: slower outputs get sound earlier; unknown ones count as one piece of 10 ms."""
+    desk.latency_s = latency_s
+    desk.voice.start()
+    assert desk.late_ms(desk.run(60)) == pytest.approx(late_ms, abs=1)
 
 
 def test_voice_when_name_is_empty_then_off_and_no_output_is_opened():
