@@ -42,11 +42,16 @@ class PulseAudio:
         """Play a file into the microphone."""
         return subprocess.Popen(["paplay", "--device=speech", str(sound)], env=self.variables)
 
-    def unplug(self) -> None:
+    def unplug(self, sink: str = "") -> None:
+        """Take a null sink away, or all of them."""
         lines = self.control("list", "short", "modules").splitlines()
-        numbers = [line.split()[0] for line in lines if "module-null-sink" in line]
+        numbers = [line.split()[0] for line in lines if "module-null-sink" in line and sink in line]
         for number in numbers:
             self.control("unload-module", number)
+
+    def add_sink(self, name: str) -> None:
+        """A null sink: what is played to it can be heard from its monitor."""
+        self.control("load-module", "module-null-sink", f"sink_name={name}", "rate=48000")
 
     def plug_in(self) -> None:
         self.control("load-module", "module-null-sink", "sink_name=speech", "rate=48000")

@@ -1,5 +1,6 @@
 """Stands in for `sounddevice`: devices that a test plugs in, pulls out, and speaks through."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,28 +10,43 @@ class PortAudioError(Exception):
     pass
 
 
+def listed(*inputs: str, outputs: tuple[str, ...] = ()) -> str:
+    """What a child process would print that sees these devices."""
+    entry = {"host_api": "ALSA", "n_channels": 1, "rate_hz": 48_000, "is_default": False}
+    sides = {"input": inputs, "output": outputs}
+    return json.dumps({side: [{"name": name, **entry} for name in names] for side, names in sides.items()})
+
+
 class FakeSoundDevice:
     """A sound system. `plugged` is what is there; `known` is what PortAudio saw when it was last started."""
 
     PortAudioError = PortAudioError
 
-    def __init__(self, *names: str, rate_hz: int = 48_000, n_channels: int = 1) -> None:
+    def __init__(self, *names: str, rate_hz: int = 48_000, n_channels: int = 1, outputs: tuple[str, ...] = ()) -> None:
         self.rate_hz, self.n_channels = rate_hz, n_channels
-        self.plugged = list(names)
-        self.known = list(names)
+        self.outputs = outputs
+        self.plugged = [*names, *outputs]
+        self.known = list(self.plugged)
         self.streams: list[FakeStream] = []
         self.n_starts = 1
 
     @property
     def default(self):
-        return SimpleNamespace(device=(0 if self.known else -1, -1))
+        first = [
+            next((k for k, n in enumerate(self.known) if (n in self.outputs) is side), -1) for side in (False, True)
+        ]
+        return SimpleNamespace(device=tuple(first))
 
     def query_hostapis(self):
         return [{"name": "ALSA"}]
 
     def query_devices(self):
-        entry = {"hostapi": 0, "max_input_channels": self.n_channels, "default_samplerate": float(self.rate_hz)}
-        return [{"name": name, **entry} for name in self.known]
+        entry = {"hostapi": 0, "default_samplerate": float(self.rate_hz)}
+        return [{"name": name, **entry, **self._channels(name)} for name in self.known]
+
+    def _channels(self, name):
+        used, unused = ("output", "input") if name in self.outputs else ("input", "output")
+        return {f"max_{used}_channels": self.n_channels, f"max_{unused}_channels": 0}
 
     def _terminate(self):
         assert not any(stream.is_open for stream in self.streams), "an open stream would die"
@@ -46,6 +62,8 @@ class FakeSoundDevice:
         stream = FakeStream(self, name, **options)
         self.streams.append(stream)
         return stream
+
+    OutputStream = InputStream
 
     def unplug(self, name: str) -> None:
         """The device goes: its streams end."""
@@ -76,3 +94,11 @@ class FakeStream:
         """Deliver (n, channels) as the driver's thread would; the first was captured `age_s` ago."""
         time = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=100.0 - age_s if age_s else 0.0)
         self.callback(samples.astype(np.float32), len(samples), time, SimpleNamespace(input_overflow=overflow))
+
+    def ask(self, n_samples: int | None = None, latency_s: float = 0.02, is_underflow: bool = False) -> np.ndarray:
+        """(n, channels) as the driver's thread would fetch them; the first leaves the output `latency_s` later."""
+        n_samples = self.rate_hz // 100 if n_samples is None else n_samples
+        sound = np.full((n_samples, self.n_channels), np.nan, np.float32)
+        time = SimpleNamespace(currentTime=100.0, outputBufferDacTime=100.0 + latency_s if latency_s else 0.0)
+        self.callback(sound, n_samples, time, SimpleNamespace(output_underflow=is_underflow))
+        return sound

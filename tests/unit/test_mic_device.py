@@ -1,4 +1,3 @@
-import json
 import sys
 import time
 
@@ -13,7 +12,7 @@ from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.mic import Cleaning, MicState
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.portaudio import PortAudio
-from tests.fakes.sounddevice import FakeSoundDevice
+from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 LABEL = "Alpha, ALSA"
 
@@ -204,32 +203,6 @@ def test_check_when_two_devices_share_a_name_then_label_is_asked_for():
         PortAudio(FakeSoundDevice("Alpha", "Alpha")).check("Alpha")
 
 
-def test_refresh_when_a_stream_is_open_then_undisturbed_and_another_process_lists(desk, monkeypatch):
-    desk.mic.start(desk.ring)
-    listed = '[{"name": "Gamma", "host_api": "ALSA", "n_channels": 1, "rate_hz": 48000, "is_default": false}]'
-    monkeypatch.setattr(desk.portaudio, "_run_child", lambda command: listed)
-    assert desk.portaudio.refresh() is False
-    assert desk.system.n_starts == 1
-    assert [device.label for device in desk.portaudio.devices()] == ["Gamma, ALSA"]
-
-
-def test_refresh_when_the_other_process_fails_then_list_stays_as_it_was(desk, monkeypatch):
-    desk.mic.start(desk.ring)
-    monkeypatch.setattr(desk.portaudio, "_run_child", lambda command: "rubbish")
-    desk.portaudio.refresh()
-    assert [device.name for device in desk.portaudio.devices()] == ["Alpha", "Beta"]
-
-
-def test_print_devices_when_run_then_json_that_the_parent_reads(capsys):
-    from avatar_app.live.mic import portaudio
-
-    try:
-        portaudio.print_devices()
-    except AudioInputError:
-        pytest.skip("PortAudio is not installed")
-    assert isinstance(json.loads(capsys.readouterr().out), list)
-
-
 def test_devices_when_there_are_none_then_sentence_on_opening():
     portaudio = PortAudio(FakeSoundDevice())
     assert portaudio.devices() == ()
@@ -275,3 +248,17 @@ def test_mic_when_cleaning_cannot_be_had_then_told_at_once_and_nothing_changes(d
         desk.mic.set_cleaning(Cleaning("mild"))
     desk.speak()
     assert desk.take()
+
+
+def test_mic_when_interrupted_for_another_device_then_open_again_at_once_without_notice(desk, monkeypatch):
+    desk.mic.start(desk.ring)
+    desk.speak()
+    desk.take()
+    system = desk.portaudio._system
+    desk.system.plugged.append("Gamma")
+    monkeypatch.setattr(system, "_run_child", lambda command: listed("Gamma"))
+    desk.portaudio.check("Gamma, ALSA")
+    desk.wait_for(lambda: len(desk.system.streams) == 2 and desk.system.streams[-1].is_open)
+    desk.speak()
+    assert desk.take()[0].did_restart
+    assert not desk.notices.current()

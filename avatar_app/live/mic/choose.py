@@ -11,13 +11,13 @@ from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.file import FileMic
 from avatar_app.live.mic.mic import Mic, MicDevice
 from avatar_app.live.mic.portaudio import PortAudio
+from avatar_app.live.portaudio import SOUND_SYSTEM
 from avatar_app.settings.paths import demo_sample
 
 DEMO = "demo"
 FILE_PREFIX = "file:"
 
-# One for the process, as PortAudio itself is; it does nothing until it is asked.
-_portaudio = PortAudio()
+_portaudio = PortAudio(system=SOUND_SYSTEM)
 
 
 def open_mic(

@@ -16,7 +16,8 @@ from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.clean import Cleaner, Cleaning
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
-from avatar_app.live.mic.portaudio import Delivery, OpenDevice, PortAudio
+from avatar_app.live.mic.portaudio import Delivery, PortAudio
+from avatar_app.live.portaudio import OpenStream
 from avatar_app.live.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class DeviceMic:
         self._cleaning = cleaning or Cleaning()
         self._level = Level(1, gain_db)
         self._chain: SoundChain | None = None
-        self._open: OpenDevice | None = None
+        self._open: OpenStream | None = None
         self._ring: Ring[AudioBlock] | None = None
         self._voice: Fan[VoiceBlock] | None = None
         self._deliveries: Ring[Delivery] = Ring(N_DELIVERIES)
@@ -147,13 +148,13 @@ class DeviceMic:
         self._state = MicState.RUNNING
         log.info("microphone %s at %d Hz, %d channels", self._name, opened.device.rate_hz, opened.n_channels)
 
-    def _find_and_open(self) -> OpenDevice:
+    def _find_and_open(self) -> OpenStream:
         """Open the device; one that was plugged in since PortAudio started is found at the second look."""
         wanted = (self._name, self._clock, self._deliveries.put, self._ended.set, self._latency)
         try:
             return self._portaudio.open(*wanted)
         except AudioInputError:
-            if not self._portaudio.refresh():
+            if not self._portaudio.make_known(self._name):
                 raise
             return self._portaudio.open(*wanted)
 
@@ -174,7 +175,9 @@ class DeviceMic:
             self._hear(delivery)
             return
         silent_ns = self._clock.now_ns() - self._t_heard_ns
-        if self._ended.is_set() or silent_ns > STALL_NS:
+        if self._open is not None and self._open.was_interrupted:
+            self._open_anew()
+        elif self._ended.is_set() or silent_ns > STALL_NS:
             self._lose()
         elif silent_ns > FIRST_SOUND_NS and not self._has_heard and self._latency == "low":
             self._open_with_larger_buffer()
@@ -183,6 +186,9 @@ class DeviceMic:
         """The device was opened but did not speak: open it with a larger buffer."""
         log.info("microphone %s gives nothing with a small buffer", self._name)
         self._latency = "high"
+        self._open_anew()
+
+    def _open_anew(self) -> None:
         self._close_device()
         try:
             self._open_device()

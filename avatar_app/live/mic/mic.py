@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
+from avatar_app.live.portaudio import SoundDevice
 
 if TYPE_CHECKING:
     from avatar_app.live.mic.clean import Cleaning
 
+MicDevice = SoundDevice
 BLOCK_SAMPLES = 160
 SILENT_DB = -120.0
 
@@ -22,22 +24,6 @@ class MicState(enum.Enum):
     STOPPED = "stopped"
     RUNNING = "running"
     LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class MicDevice:
-    """A microphone of this machine; named, because numbers change with every plug."""
-
-    name: str
-    host_api: str
-    n_channels: int
-    rate_hz: int
-    is_default: bool
-
-    @property
-    def label(self) -> str:
-        """What it is chosen by."""
-        return f"{self.name}, {self.host_api}"
 
 
 @dataclass(frozen=True, slots=True)

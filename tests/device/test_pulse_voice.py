@@ -1,0 +1,171 @@
+"""The synced voice through a real sound server: played to a null sink, and heard again from its monitor.
+
+In a process of its own, because PortAudio reads where the server is only once.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.end2end.program import REPO, environment
+
+pytestmark = pytest.mark.device
+
+BEGIN = """
+import dataclasses, json, time
+from avatar_app.contracts.clock import MonotonicClock
+from avatar_app.contracts.handoff import Fan, Ring
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.live.mic.device import DeviceMic
+from avatar_app.live.mic.portaudio import PortAudio
+from avatar_app.live.portaudio import SoundSystem
+from avatar_app.live.voice import VoiceOutput, list_outputs
+from avatar_app.live.voice.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
+from avatar_app.live.voice.clapping import run_clapper
+
+system, clock, board, voice, heard = SoundSystem(), MonotonicClock(), NoticeBoard(), Fan(), Fan()
+ear = DeviceMic("default, ALSA", clock, board, 0.0, PortAudio(system=system))
+ring = heard.add(1000)
+ear.start(Ring(10), heard)
+"""
+MEASURE = (
+    BEGIN
+    + """
+labels = [device.label for device in list_outputs(system)]
+clapped = run_clapper("cable, PulseAudio", ring, 20, clock, board, warm_up_s=10, system=system)
+ear.stop()
+print(json.dumps({"labels": labels, **dataclasses.asdict(clapped)}, default=lambda state: state.value))
+"""
+)
+WATCH = (
+    BEGIN
+    + """
+mic = ClapMic(voice, clock, board)
+pictures = ClapPictures(mic, clock, board, delay_ms=120)
+output = VoiceOutput("cable, PulseAudio", voice, pictures.delay_ns, clock, board, system)
+listener = ClapListener()
+output.start()
+mic.start()
+pictures.start()
+
+while True:
+    time.sleep(0.25)
+    listener.listen(ring)
+    status = output.status()
+    t_now_ns = clock.now_ns()
+    recent = [t for t in listener.heard_ns if t > t_now_ns - 2_500_000_000]
+    print(json.dumps({
+        "state": status.state.value, "n_heard_lately": len(recent),
+        "last": [t for t in listener.heard_ns][-12:], "shown": [t for t in pictures.watcher.shown_ns][-40:],
+        "notices": [notice.text for notice in board.current()],
+    }), flush=True)
+"""
+)
+
+
+class Clapping:
+    """The child that claps, plays and listens; a JSON line four times a second."""
+
+    def __init__(self, pulse) -> None:
+        variables = {name: pulse.variables[name] for name in ("XDG_RUNTIME_DIR", "HOME")}
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", WATCH], cwd=REPO, env=environment(**variables), stdout=subprocess.PIPE, text=True
+        )
+        self.lines: list[dict] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.child.stdout:
+            self.lines.append(json.loads(line))
+
+    def wait_for(self, is_so, timeout_s: float) -> dict:
+        """The first line from now on for which something holds."""
+        seen, t_limit_s = len(self.lines), time.monotonic() + timeout_s
+        while time.monotonic() < t_limit_s and self.child.poll() is None:
+            for line in self.lines[seen:]:
+                if is_so(line):
+                    return line
+            time.sleep(0.05)
+        raise AssertionError(f"not seen within {timeout_s} s; the last line: {self.lines[-1:]}")
+
+    def stop(self) -> None:
+        self.child.kill()
+        self.child.wait(10)
+        self._reader.join(10)
+        self.child.stdout.close()
+
+
+@pytest.fixture
+def cable(pulse):
+    """A sink whose monitor is the microphone, and loudspeakers that must stay silent."""
+    pulse.add_sink("cable")
+    pulse.add_sink("speakers")
+    pulse.control("set-default-sink", "speakers")
+    pulse.control("set-default-source", "cable.monitor")
+    return pulse
+
+
+@pytest.fixture
+def clapping(cable):
+    made = Clapping(cable)
+    yield made
+    made.stop()
+
+
+def skews_ms(line: dict) -> list[float]:
+    """Of the last claps that were heard; positive when the sound came first."""
+    return [(min(line["shown"], key=lambda t: abs(t - heard)) - heard) / 1e6 for heard in line["last"]]
+
+
+def is_in_sync(line: dict) -> bool:
+    """Most of the last claps within the limits; a busy machine may shift one or two."""
+    within = [-45 <= skew_ms <= 15 for skew_ms in skews_ms(line)]
+    return len(within) >= 8 and sum(within) >= 0.8 * len(within)
+
+
+def is_on_cable(pulse) -> bool:
+    """Whether the only stream plays to the cable."""
+    sinks = {line.split("\t")[1]: line.split("\t")[0] for line in pulse.control("list", "short", "sinks").splitlines()}
+    streams = [line.split("\t")[1] for line in pulse.control("list", "short", "sink-inputs").splitlines()]
+    return streams == [sinks.get("cable")]
+
+
+def test_voice_when_claps_are_played_to_a_sink_then_heard_there_with_their_pictures(cable):
+    variables = {name: cable.variables[name] for name in ("XDG_RUNTIME_DIR", "HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE], cwd=REPO, env=environment(**variables), capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {"cable, PulseAudio", "speakers, PulseAudio"} <= set(found["labels"])
+    voice, skew = found["voice"], found["skew"]
+    assert (voice["state"], voice["rate_hz"], voice["n_channels"]) == ("running", 48_000, 2)
+    assert voice["delay_ms"] > 120
+    assert voice["n_restarts"] == 0
+    assert skew["n"] >= 15
+    # A busy machine shows pictures late now and then: the middle must be right, and no clap far off.
+    assert -30 <= skew["p50_ms"] <= 10
+    assert skew["min_ms"] >= -60 and skew["max_ms"] <= 40
+
+
+def test_voice_when_its_sink_is_unloaded_and_back_then_silent_elsewhere_and_in_sync_again(cable, clapping):
+    clapping.wait_for(lambda line: line["n_heard_lately"] >= 2, 30)
+    cable.unplug("cable")
+    # Left alone, the server would play to the speakers for ever; one look a second sees to it.
+    lost = clapping.wait_for(lambda line: line["state"] == "lost", 4)
+    assert any("cable, PulseAudio is gone" in text for text in lost["notices"])
+    time.sleep(4)
+    assert not cable.control("list", "short", "sink-inputs").strip(), "the voice plays somewhere else"
+    cable.add_sink("cable")
+    cable.control("set-default-source", "cable.monitor")
+    back = clapping.wait_for(lambda line: line["state"] == "running", 8)
+    assert any("is back" in text for text in back["notices"])
+    clapping.wait_for(lambda line: line["n_heard_lately"] >= 2, 20)
+    clapping.wait_for(is_in_sync, 60)
+    assert is_on_cable(cable)

@@ -1,0 +1,113 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from avatar_app.contracts.clock import ManualClock
+from avatar_app.contracts.errors import AudioInputError, OutputError
+from avatar_app.contracts.units import s_to_ns
+from avatar_app.live import portaudio
+from avatar_app.live.portaudio import INPUT, OUTPUT, SoundSystem
+from tests.fakes.sounddevice import FakeSoundDevice, listed
+
+
+@pytest.fixture
+def desk(monkeypatch):
+    """A microphone that is open beside an output, and what a child process would see."""
+    library = FakeSoundDevice("Alpha", outputs=("Cable",))
+    clock = ManualClock()
+    system = SoundSystem(library, clock)
+    made = SimpleNamespace(library=library, clock=clock, system=system, child=listed("Alpha", outputs=("Cable",)))
+    monkeypatch.setattr(system, "_run_child", lambda command: made.child)
+    made.open = lambda side, name: system.open(side, name, "low", lambda device, n: lambda *words: None, lambda: None)
+    return made
+
+
+def test_devices_when_listed_then_each_side_has_its_own_and_its_default(desk):
+    assert [device.label for device in desk.system.devices(INPUT)] == ["Alpha, ALSA"]
+    assert [device.label for device in desk.system.devices(OUTPUT)] == ["Cable, ALSA"]
+    assert all(desk.system.devices(side)[0].is_default for side in (INPUT, OUTPUT))
+
+
+def test_refresh_when_a_stream_of_the_other_side_is_open_then_undisturbed_and_another_process_lists(desk):
+    desk.open(OUTPUT, "Cable")
+    desk.child = listed("Alpha", "Gamma")
+    assert desk.system.refresh(INPUT) is False
+    assert desk.library.n_starts == 1
+    assert [device.name for device in desk.system.devices(INPUT)] == ["Alpha", "Gamma"]
+
+
+@pytest.mark.parametrize("said", ["rubbish", "[1]", '{"input": [{"no": 1}]}'])
+def test_refresh_when_the_other_process_fails_then_list_stays_as_it_was(desk, said):
+    desk.open(OUTPUT, "Cable")
+    desk.child = said
+    desk.system.refresh(INPUT)
+    assert [device.name for device in desk.system.devices(INPUT)] == ["Alpha"]
+
+
+def test_refresh_when_all_streams_were_closed_then_started_anew(desk):
+    opened = desk.open(OUTPUT, "Cable")
+    opened.close()
+    opened.close()
+    assert desk.system.refresh(INPUT) is True
+    assert desk.library.n_starts == 2
+
+
+def test_make_known_when_another_process_sees_the_device_then_open_streams_are_interrupted(desk):
+    opened = desk.open(INPUT, "Alpha")
+    desk.library.plugged.append("Gamma")
+    desk.child = listed("Alpha", "Gamma")
+    assert desk.system.make_known(INPUT, "Gamma, ALSA") is True
+    assert opened.was_interrupted
+    assert desk.library.n_starts == 2
+    desk.open(INPUT, "Gamma")
+
+
+def test_make_known_when_nobody_sees_the_device_then_open_streams_go_on(desk):
+    opened = desk.open(INPUT, "Alpha")
+    assert desk.system.make_known(OUTPUT, "Gamma, ALSA") is False
+    assert not opened.was_interrupted
+    assert desk.library.streams[0].is_open
+
+
+def test_make_known_when_asked_again_soon_then_open_streams_go_on(desk):
+    desk.open(INPUT, "Alpha")
+    assert desk.system.make_known(OUTPUT, "Cable, ALSA")
+    again = desk.open(INPUT, "Alpha")
+    desk.clock.advance(s_to_ns(29))
+    assert not desk.system.make_known(OUTPUT, "Cable, ALSA")
+    assert not again.was_interrupted
+    desk.clock.advance(s_to_ns(2))
+    assert desk.system.make_known(OUTPUT, "Cable, ALSA")
+    assert again.was_interrupted
+
+
+@pytest.mark.parametrize(("passed_s", "is_interrupted"), [(59, False), (61, True)])
+def test_make_known_when_it_does_not_help_then_pauses_grow(desk, passed_s, is_interrupted):
+    for wait_s in (0, 31, passed_s):
+        desk.clock.advance(s_to_ns(wait_s))
+        desk.open(INPUT, "Alpha")
+        was_interrupted = desk.system.make_known(OUTPUT, "Cable, ALSA")
+    assert was_interrupted is is_interrupted
+
+
+def test_check_when_there_is_none_then_the_error_and_words_of_its_side(desk):
+    with pytest.raises(OutputError, match=r"sound output named 'Cabel'.*Cable, ALSA"):
+        desk.system.check(OUTPUT, "Cabel")
+    with pytest.raises(AudioInputError, match="microphone named 'Cable'"):
+        desk.system.check(INPUT, "Cable")
+
+
+def test_open_when_a_device_does_not_open_then_nothing_counts_as_open(desk):
+    desk.library.plugged.remove("Cable")
+    with pytest.raises(OutputError, match="cannot be opened"):
+        desk.open(OUTPUT, "Cable")
+    assert desk.system.refresh(OUTPUT) is True
+
+
+def test_print_devices_when_run_then_json_that_the_parent_reads(capsys):
+    try:
+        portaudio.print_devices()
+    except AudioInputError:
+        pytest.skip("PortAudio is not installed")
+    assert set(json.loads(capsys.readouterr().out)) == {"input", "output"}
