@@ -80,6 +80,12 @@ class Site:
         """Any request: whoever is not let in sees the same as where nothing is."""
         if not self._guard.lets_in(request.headers, request.query.getall("token", [])):
             return _nothing()
+        try:
+            return await self._serve(request)
+        except web.HTTPException as refusal:
+            return _refusal(refusal.status)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "GET" and request.path == "/":
             headers = page_headers(self._page, request.headers["Host"])
             return _once(web.Response(text=self._page, content_type="text/html", headers=headers))
@@ -93,7 +99,7 @@ class Site:
 
     async def _serve_viewer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._viewers.is_full:
-            return _too_many()
+            return _refusal(503)
         viewer = self._viewers.add()
         try:
             async with self._socket(request, max_bytes=64) as made:
@@ -108,7 +114,7 @@ class Site:
 
     async def _serve_controller(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._n_controllers >= MAX_CONTROLLERS:
-            return _too_many()
+            return _refusal(503)
         self._n_controllers += 1
         try:
             async with self._socket(request, max_bytes=MAX_BODY_BYTES) as made:
@@ -200,11 +206,11 @@ def _wants_socket(request: web.BaseRequest) -> bool:
 
 
 def _nothing() -> web.Response:
-    return _once(web.Response(status=404, headers=HEADERS))
+    return _refusal(404)
 
 
-def _too_many() -> web.Response:
-    return _once(web.Response(status=503, headers=HEADERS))
+def _refusal(status: int) -> web.Response:
+    return _once(web.Response(status=status, headers=HEADERS))
 
 
 def _once(response: web.Response) -> web.Response:
