@@ -7,6 +7,7 @@ import enum
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -127,17 +128,12 @@ class BrowserSource:
         """
         if self._open is not None:
             return
-        from avatar_app.live.browser.site import Site
-
-        Guard(self._token, self._wanted_port)
-        port, sockets = listen(self._wanted_port)
-        loop = asyncio.new_event_loop()
-        site = Site(Guard(self._token, port), self._viewers, self._desk)
-        loop.run_until_complete(site.open(sockets))
-        self._open = _Open(port, site, loop)
-        self._server.start()
-        self._encoder.start()
-        self._tell_port(port)
+        with ExitStack() as stack:
+            self._open = opened = self._listen(stack)
+            self._server.start()
+            self._encoder.start()
+            stack.pop_all()
+        self._tell_port(opened.port)
 
     def stop(self) -> None:
         """Send the viewers away and close; within a second. Twice is fine."""
@@ -171,6 +167,21 @@ class BrowserSource:
         """The page's address with the token, for the user to copy and for nobody's log; "" while stopped."""
         opened = self._open
         return "" if opened is None else f"{_url(opened.port)}?token={quote(self._token, safe='')}"
+
+    def _listen(self, undo: ExitStack) -> _Open:
+        """Take a port and serve there; `undo` gives everything back."""
+        from avatar_app.live.browser.site import Site
+
+        # A token that protects nothing is refused before a port is taken.
+        Guard(self._token, self._wanted_port)
+        port, sockets = listen(self._wanted_port)
+        for listening in sockets:
+            undo.callback(listening.close)
+        loop = asyncio.new_event_loop()
+        undo.callback(loop.close)
+        site = Site(Guard(self._token, port), self._viewers, self._desk)
+        loop.run_until_complete(site.open(sockets))
+        return _Open(port, site, loop)
 
     def _tell_port(self, port: int) -> None:
         log.info("browser source at %s", _url(port))
