@@ -197,8 +197,16 @@ def test_request_when_it_dribbles_then_the_connection_is_closed(monkeypatch):
             assert half.recv(100).startswith(b"HTTP/1.1 404 ")
 
 
+@pytest.mark.parametrize("token", [TOKEN, "wrong"])
+def test_requests_when_two_come_in_one_connection_then_the_first_is_answered_and_it_closes(stand, token):
+    answer = exchange(stand.port, 2 * request(stand.port, f"/?token={token}"))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close" in answer
+
+
 def test_connections_when_there_are_too_many_then_the_rest_is_closed_at_once(monkeypatch):
     monkeypatch.setattr(site, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(site, "REQUEST_TIMEOUT_S", 60)
     with Stand() as stand:
         held = [socket.create_connection(("127.0.0.1", stand.port), timeout=10) for _ in range(4)]
         assert held[-1].recv(10) == b""
