@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from avatar_app.contracts.packets import Picture
 from avatar_app.gui.theme import CARD_RADIUS_PX, DARK, Tokens, figure_font
+from avatar_app.live.frame import Background
 
 MARGIN_PX = 24
-CHECK_PX = 12
 # What stands beside the picture may cost it this much of its size; else it lies over the picture.
 LEAST_SHRINK = 0.88
 # Alpha is read on a coarse grid only: a picture with any transparent part has transparent corners or edges.
@@ -45,6 +45,7 @@ class Stage(QWidget):
         self._left_room_px = 0
         self._corners: QPixmap | None = None
         self._checks: QPixmap | None = None
+        self._checks_size_px = 0
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Large."""
@@ -130,7 +131,7 @@ class Stage(QWidget):
         image, is_opaque = view(self._picture)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         if not is_opaque:
-            painter.drawPixmap(card.topLeft(), self._checkerboard(card))
+            painter.drawPixmap(card.topLeft(), self._checkerboard(card, image.height()))
         painter.drawImage(card, image)
 
     def _paint_caption(self, painter: QPainter, card: QRect) -> None:
@@ -161,15 +162,17 @@ class Stage(QWidget):
             painter.end()
         return self._corners
 
-    def _checkerboard(self, card: QRect) -> QPixmap:
-        if self._checks is None:
-            self._checks = self._blank(card)
-            self._checks.fill(self._tokens.colour("check_a"))
-            painter = QPainter(self._checks)
-            for y in range(0, card.height(), CHECK_PX):
-                for x in range(CHECK_PX * (y // CHECK_PX % 2), card.width(), 2 * CHECK_PX):
-                    painter.fillRect(x, y, CHECK_PX, CHECK_PX, self._tokens.colour("check_b"))
-            painter.end()
+    def _checkerboard(self, card: QRect, size_px: int) -> QPixmap:
+        """What stands for transparency, scaled as the picture is: its squares belong to the picture."""
+        if self._checks is None or self._checks_size_px != size_px:
+            self._checks, self._checks_size_px = self._blank(card), size_px
+            pixels = Background.checker().pixels(size_px)
+            if pixels is not None:
+                image = QImage(pixels.data, size_px, size_px, int(pixels.strides[0]), QImage.Format.Format_BGR888)
+                painter = QPainter(self._checks)
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+                painter.drawImage(QRect(0, 0, card.width(), card.height()), image)
+                painter.end()
         return self._checks
 
     def _blank(self, card: QRect) -> QPixmap:

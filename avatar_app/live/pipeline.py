@@ -339,9 +339,9 @@ class LivePipeline:
 
 
 def _background(settings: Settings) -> Background:
-    """The background that the settings name."""
+    """The background that the settings name. "checker" is none: whoever shows pictures decides what is below them."""
     if settings.background == "colour":
         return Background.colour(settings.background_colour)
     if settings.background == "picture":
         return Background.picture(settings.background_picture)
-    return Background.checker()
+    return Background.transparent()

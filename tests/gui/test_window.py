@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QComboBox
 
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.gui.notices import INFO_SHOWN_NS, MIN_SHOWN_NS
 from avatar_app.gui.theme import DARK, LIGHT
+from avatar_app.live.frame import Background
+from avatar_app.live.frame.background import CHECKER_GREYS, CHECKER_PX
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import make_picture, running_status
@@ -110,13 +115,40 @@ def test_picture_when_put_then_is_painted_and_noted_once(desk):
     assert desk.window.stage.grab().toImage().pixelColor(centre).getRgb()[:3] == (255, 0, 0)
 
 
-def test_picture_when_partly_transparent_then_the_checkerboard_shines_through(desk):
+def test_picture_when_transparent_then_the_checkerboard_shines_through(desk):
     desk.window.set_running(True)
     desk.window.stage.show_picture(make_picture(alpha=0))
     image = desk.window.stage.grab().toImage()
     card = desk.window.stage.card()
-    colours = {image.pixelColor(card.left() + 40 + step, card.center().y()).name() for step in range(0, 200, 12)}
-    assert colours == {DARK.check_a, DARK.check_b}
+    cell_px = CHECKER_PX * card.width() / 512
+    middles = [card.left() + round((step + 0.5) * cell_px) for step in range(4, 12)]
+    row = card.top() + round(10.5 * cell_px)
+    greys = [image.pixelColor(x, row).getRgb()[:3] for x in middles]
+    assert greys == [(grey, grey, grey) for grey in CHECKER_GREYS] * 4
+
+
+@pytest.mark.parametrize("size_px", [512, 256])
+def test_picture_when_its_rim_is_soft_then_looks_as_if_composed_on_the_checkerboard(desk, size_px):
+    desk.window.set_running(True)
+    picture = make_picture(size_px=size_px)
+    y, x = np.mgrid[:size_px, :size_px]
+    picture.pixels[:, :, 3] = np.clip((0.4 * size_px - np.hypot(x - size_px / 2, y - size_px / 2)) * 60, 0, 255)
+    behind = Background.checker().pixels(size_px)
+    share = picture.pixels[:, :, 3:] / 255
+    composed = picture.pixels.copy()
+    composed[:, :, :3] = np.rint(behind * (1 - share) + picture.pixels[:, :, :3] * share)
+    composed[:, :, 3] = 255
+    seen = [grab_card(desk, shown) for shown in (picture, replace(picture, pixels=composed))]
+    assert np.ptp(seen[0]) > 50
+    assert np.abs(seen[0].astype(int) - seen[1]).max() <= 4
+
+
+def grab_card(desk, picture) -> np.ndarray:
+    """(h, w, 3) of what the window shows of a picture."""
+    desk.window.stage.show_picture(picture)
+    image = desk.window.stage.grab(desk.window.stage.card()).toImage().convertToFormat(QImage.Format.Format_RGB32)
+    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
+    return pixels[:, :, :3].copy()
 
 
 def test_picture_when_a_newer_one_came_then_only_the_newest_is_shown(desk):

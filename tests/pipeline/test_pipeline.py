@@ -126,6 +126,17 @@ def test_mute_when_on_then_mouth_rests_and_off_then_speaks_again(desk):
     desk.wait_for(lambda: desk.pipeline.status().is_speaking, 10)
 
 
+def test_background_when_checker_then_pictures_keep_their_alpha_and_when_a_colour_then_not(desk):
+    def corner() -> list[int]:
+        picture = desk.sink.take(timeout_s=0.2)
+        return [] if picture is None else picture.pixels[4, 4].tolist()
+
+    desk.wait_until_it_talks()
+    desk.wait_for(lambda: corner()[3:] == [0])
+    desk.change(background="colour", background_colour="#102030")
+    desk.wait_for(lambda: corner() == [0x30, 0x20, 0x10, 255])
+
+
 def test_stop_when_called_twice_and_started_again_then_it_talks_again(desk):
     desk.wait_until_it_talks()
     desk.pipeline.stop()

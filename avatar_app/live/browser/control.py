@@ -1,0 +1,158 @@
+"""The control protocol: what a stream deck may ask for, and what it is answered. Knows nothing of the network."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from avatar_app.contracts.errors import UserError
+
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+State: TypeAlias = Mapping[str, Json]
+
+MAX_TEXT_CHARACTERS = 1000
+MAX_ID_CHARACTERS = 100
+STATE, HELP = "state", "help"
+KEYS = ("id", "do", "value")
+
+
+class Argument(enum.Enum):
+    """What an action takes as `value`."""
+
+    NONE = "nothing"
+    SWITCH = "true, false, or nothing to turn it round"
+    NUMBER = "a number"
+    TEXT = "a text"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that can be asked for.
+
+    Attributes:
+        name: what it is called by; lower case, words joined by `-`.
+        help: one sentence that says what it does.
+        argument: what it takes.
+        call: does it; gets the checked value, None where there was none. Called on the server's thread: it must come
+            back soon. A `UserError` becomes the answer.
+    """
+
+    name: str
+    help: str
+    argument: Argument
+    call: Callable[[bool | float | str | None], object]
+
+
+class RequestError(UserError):
+    """A request that cannot be understood."""
+
+
+class Desk:
+    """Answers requests. Thread: the server's.
+
+    Args:
+        actions: by name; `state` and `help` are there already.
+        state: what is so now; called a few times a second while a client listens.
+    """
+
+    def __init__(self, actions: Mapping[str, Action], state: Callable[[], State]) -> None:
+        self._actions = dict(actions)
+        self._state = state
+
+    def state(self) -> dict[str, Json]:
+        """What is so now."""
+        return dict(self._state())
+
+    def answer(self, text: str) -> dict[str, Json]:
+        """Do what a message of a WebSocket client asks for.
+
+        Returns:
+            `id` as in the request, `ok`, then `state`, or `error` and `what_to_do`.
+        """
+        request_id: Json = None
+        try:
+            request = _read_object(text)
+            request_id = _read_id(request)
+            if unknown := [key for key in request if key not in KEYS]:
+                raise RequestError(f"A request has no {unknown[0][:40]!r}.", f"It has {', '.join(KEYS)}.")
+            done = self.do(request.get("do"), request.get("value"))
+        except UserError as error:
+            return {"id": request_id, "ok": False, "error": error.what, "what_to_do": error.what_to_do}
+        return {"id": request_id, "ok": True, **done}
+
+    def answer_post(self, name: str, text: str) -> dict[str, Json]:
+        """Do what `POST /control/<name>` asks for; its body is empty or `{"value": ...}`."""
+        body = text if text.strip() else "{}"
+        try:
+            request = _read_object(body)
+        except RequestError as error:
+            return {"id": None, "ok": False, "error": error.what, "what_to_do": error.what_to_do}
+        return self.answer(json.dumps({**request, "do": name}))
+
+    def do(self, name: Json, value: Json) -> dict[str, Json]:
+        """Do one thing.
+
+        Raises:
+            UserError: there is no such action, it takes another value, or it failed.
+        """
+        if name == HELP:
+            return {"actions": self._describe()}
+        if name != STATE:
+            action = self._find(name)
+            action.call(_check(action, value))
+        return {"state": self.state()}
+
+    def _find(self, name: Json) -> Action:
+        if not isinstance(name, str):
+            raise RequestError("A request names in `do` what is to be done.", 'As in {"id": 1, "do": "state"}.')
+        if name in self._actions:
+            return self._actions[name]
+        known = [*self._actions, STATE, HELP]
+        near = difflib.get_close_matches(name[:MAX_ID_CHARACTERS], known, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."
+        raise RequestError(f"There is no action {name[:MAX_ID_CHARACTERS]!r}.", hint)
+
+    def _describe(self) -> list[Json]:
+        return [
+            {"name": action.name, "help": action.help, "value": action.argument.value}
+            for action in self._actions.values()
+        ]
+
+
+def _read_object(text: str) -> dict[str, Json]:
+    try:
+        request = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError("The request is no JSON.", 'Write it as {"id": 1, "do": "state"}.') from error
+    if not isinstance(request, dict):
+        raise RequestError("The request is no JSON object.", 'Write it as {"id": 1, "do": "state"}.')
+    return request
+
+
+def _read_id(request: Mapping[str, Json]) -> Json:
+    request_id = request.get("id")
+    is_short = isinstance(request_id, str) and len(request_id) <= MAX_ID_CHARACTERS
+    is_whole = isinstance(request_id, int) and abs(request_id) < 2**53
+    if request_id is None or is_short or is_whole:
+        return request_id
+    raise RequestError("The `id` of a request is a whole number or a short text.", "Count: 1, 2, 3.")
+
+
+def _check(action: Action, value: Json) -> bool | float | str | None:
+    """The value, if the action takes it."""
+    if action.argument is Argument.NONE and value is None:
+        return None
+    if action.argument is Argument.SWITCH and (value is None or isinstance(value, bool)):
+        return value
+    if action.argument is Argument.NUMBER and isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value) if abs(value) < 1e300 else math.inf
+        if math.isfinite(number):
+            return number
+    if action.argument is Argument.TEXT and isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS:
+        return value
+    raise RequestError(f"The action {action.name!r} takes {action.argument.value}.", "Send it in `value`.")

@@ -1,0 +1,84 @@
+"""Who is let in: our own host names, our own pages, the token; whoever is not let in learns nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+
+from avatar_app.contracts.errors import SettingsError
+
+HOSTS = ("127.0.0.1", "localhost", "[::1]")
+MIN_TOKEN_CHARACTERS = 16
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def new_token() -> str:
+    """A token that nobody guesses."""
+    return secrets.token_urlsafe(24)
+
+
+class Guard:
+    """Checks requests. Thread: any.
+
+    A web page elsewhere can make a browser send requests here, even under a host name of its own that points to this
+    machine; therefore host and origin are checked besides the token.
+
+    Args:
+        token: what a request must carry.
+        port: where the server listens.
+
+    Raises:
+        SettingsError: the token is too short to protect anything.
+    """
+
+    def __init__(self, token: str, port: int) -> None:
+        if len(token) < MIN_TOKEN_CHARACTERS:
+            raise SettingsError(
+                f"The token of the browser source has fewer than {MIN_TOKEN_CHARACTERS} characters.",
+                "Make a new token and copy the new address into OBS.",
+            )
+        self._token = token.encode()
+        self._hosts = frozenset(f"{host}:{port}" for host in HOSTS)
+
+    def lets_in(self, headers: Mapping[str, str], tokens: Sequence[str]) -> bool:
+        """Whether a request may see anything.
+
+        Args:
+            headers: of the request; names in any case.
+            tokens: all that it carries; one is right.
+        """
+        host, origin = headers.get("Host", ""), headers.get("Origin")
+        if host not in self._hosts or (origin is not None and origin != f"http://{host}"):
+            return False
+        return len(tokens) == 1 and hmac.compare_digest(tokens[0].encode(errors="replace"), self._token)
+
+
+def page_headers(page: str, host: str) -> dict[str, str]:
+    """What the page may do: run its own script, and connect to where it came from."""
+    policy = (
+        "default-src 'none'",
+        f"script-src '{_digest(page, 'script')}'",
+        f"style-src '{_digest(page, 'style')}'",
+        f"connect-src 'self' ws://{host}",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+    return {**HEADERS, "Content-Security-Policy": "; ".join(policy)}
+
+
+def _digest(page: str, tag: str) -> str:
+    found = re.search(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    content = found.group(1) if found is not None else ""
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"

@@ -1,0 +1,30 @@
+"""What a picture for the page costs, against the other ways to encode alpha, all in one run."""
+
+import cv2
+
+from avatar_app.bench.browser import measure
+from avatar_app.contracts.packets import Picture
+from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.live.browser.message import encode
+from avatar_app.live.frame import Avatar, Compositor
+from tests.bench.test_ratios import medians_ms
+
+
+def test_encode_when_compared_with_png_then_several_times_cheaper_and_smaller():
+    avatar = Avatar.load("nova")
+    box = PatchBox(0, 0, avatar.spec.crop_px, avatar.spec.crop_px)
+    pixels = Compositor(avatar, box, avatar.spec.crop_px).compose(0, None, 0.0)
+    picture = Picture(0, 0, 0, pixels)
+
+    def png() -> bytes:
+        return bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+
+    found = medians_ms({"ours": lambda: encode(picture), "png": png})
+    assert found["png"] / found["ours"] > 3
+    assert len(png()) / len(encode(picture)) > 3
+
+
+def test_measure_when_two_look_on_then_both_see_the_pictures():
+    found = measure(seconds=2, fps=10)
+    assert found["fps_seen"] > 5
+    assert 0 < found["age_p50_ms"] <= found["age_p95_ms"]

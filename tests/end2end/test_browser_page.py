@@ -1,0 +1,205 @@
+"""The page in real Chromium: the picture, its alpha, its rate, and that nothing comes without the token."""
+
+import http.server
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.live.frame import Avatar, Compositor
+from tests.fakes.browser_source import TOKEN, Stand, disc_picture, wait_until
+from tests.fakes.chromium import Chromium, find_chromium
+
+pytestmark = pytest.mark.skipif(find_chromium() is None, reason="this machine has no Chromium")
+SIZE_PX = 512
+
+
+@pytest.fixture(scope="module")
+def nova():
+    """(512, 512, 4) BGRA of the shipped avatar."""
+    avatar = Avatar.load("nova")
+    return Compositor(avatar, PatchBox(0, 0, avatar.spec.crop_px, avatar.spec.crop_px), avatar.spec.crop_px).compose(
+        0, None, 0.0
+    )
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    made = Chromium(tmp_path_factory.mktemp("chromium") / "profile")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tab(chromium):
+    made = chromium.new_tab()
+    made.call("Emulation.setDeviceMetricsOverride", width=SIZE_PX, height=SIZE_PX, deviceScaleFactor=1, mobile=False)
+    yield made
+    made.open("about:blank")
+    made.close()
+
+
+@pytest.fixture
+def stand():
+    with Stand() as made:
+        yield made
+
+
+def n_shown(tab) -> int:
+    return tab.value("avatar.nShown") or 0
+
+
+def show(tab, stand) -> None:
+    """Open the page and wait for pictures."""
+    tab.open(stand.source.page_url)
+    wait_until(lambda: n_shown(tab) > 2)
+
+
+def test_page_when_open_then_picture_has_its_alpha_and_its_colours(tab, stand, nova):
+    stand.feed(nova)
+    show(tab, stand)
+    shot = tab.screenshot()
+    assert shot.shape == (SIZE_PX, SIZE_PX, 4)
+    np.testing.assert_array_equal(shot[:, :, 3], nova[:, :, 3])
+    assert shot[4, 4].tolist() == [0, 0, 0, 0]
+    inside = nova[:, :, 3] == 255
+    difference = np.abs(shot[:, :, :3].astype(int) - nova[:, :, :3])[inside]
+    assert difference.mean() < 2
+    assert np.percentile(difference, 99) < 16
+
+
+def test_page_when_hidden_colours_are_glaring_then_rim_has_no_halo(tab, stand):
+    picture = disc_picture(SIZE_PX, colour=(40, 90, 200), hidden=(0, 255, 0))
+    stand.feed(picture)
+    show(tab, stand)
+    shot = tab.screenshot().astype(float)
+    seen = shot[:, :, :3] * shot[:, :, 3:] / 255
+    wanted = picture[:, :, :3] * (picture[:, :, 3:] / 255.0)
+    assert np.abs(seen - wanted).max() < 12
+
+
+def test_page_when_window_is_wide_then_picture_fills_it_and_keeps_its_shape(tab, stand):
+    stand.feed(disc_picture(128))
+    tab.call("Emulation.setDeviceMetricsOverride", width=800, height=400, deviceScaleFactor=1, mobile=False)
+    show(tab, stand)
+    alpha = tab.screenshot()[:, :, 3]
+    rows, columns = np.flatnonzero(alpha.max(axis=1) > 127), np.flatnonzero(alpha.max(axis=0) > 127)
+    height, width = np.ptp(rows), np.ptp(columns)
+    assert abs(height - 0.8 * 400) < 8
+    assert abs(height - width) < 4
+    assert abs(columns.mean() - 400) < 4
+
+
+def test_page_when_watched_then_pictures_come_at_about_the_sources_rate(tab, stand, nova):
+    stand.feed(nova, fps=25)
+    show(tab, stand)
+    n_put, n_seen = stand.index, n_shown(tab)
+    time.sleep(4)
+    n_put, n_seen = stand.index - n_put, n_shown(tab) - n_seen
+    assert 0.7 * n_put < n_seen < 1.3 * n_put
+
+
+def test_page_when_shown_then_is_at_most_two_pictures_behind(tab, stand):
+    show_one = disc_picture(128)
+    stand.feed(show_one, fps=5)
+    show(tab, stand)
+    behind = [stand.index - tab.value("avatar.index") for _ in range(20)]
+    assert np.median(behind) <= 2
+
+
+def test_page_when_reloaded_then_pictures_come_again(tab, stand):
+    stand.feed(disc_picture())
+    show(tab, stand)
+    tab.reload()
+    wait_until(lambda: n_shown(tab) > 0)
+    wait_until(lambda: stand.source.status().n_viewers == 1)
+    assert tab.screenshot()[256, 256, 3] == 255
+
+
+def test_page_when_program_goes_then_nothing_is_shown_and_when_back_it_shows_again(tab):
+    with Stand() as first:
+        port = first.port
+        first.feed(disc_picture())
+        show(tab, first)
+    wait_until(lambda: not tab.screenshot().any())
+    assert tab.value("document.body.innerText").strip() == ""
+    before = n_shown(tab)
+    with Stand(port) as second:
+        assert second.port == port
+        second.feed(disc_picture())
+        wait_until(lambda: n_shown(tab) > before + 2)
+        assert tab.screenshot()[256, 256, 3] == 255
+
+
+def test_page_when_two_look_on_then_both_get_pictures_encoded_once(tab, chromium, stand):
+    stand.feed(disc_picture())
+    other = chromium.new_tab()
+    show(tab, stand)
+    show(other, stand)
+    assert stand.source.status().n_viewers == 2
+    other.open("about:blank")
+    wait_until(lambda: stand.source.status().n_viewers == 1)
+    before = n_shown(tab)
+    wait_until(lambda: n_shown(tab) > before + 5)
+    other.close()
+
+
+def test_page_when_token_is_wrong_then_nothing_comes(tab, stand):
+    stand.feed(disc_picture())
+    tab.open(stand.source.page_url.replace(TOKEN, "wrong-" + TOKEN))
+    time.sleep(1)
+    assert stand.source.status().n_viewers == 0
+    assert tab.value("typeof avatar") == "undefined"
+
+
+TRY_ALL = """
+(async () => {
+  const address = "127.0.0.1:%d", query = "?token=%s", got = [];
+  for (const path of ["/pictures", "/control"]) {
+    got.push(await new Promise((done) => {
+      const socket = new WebSocket(`ws://${address}${path}${query}`);
+      socket.onopen = () => done("open");
+      socket.onerror = () => done("refused");
+    }));
+  }
+  for (const [path, method] of [["/", "GET"], ["/control/state", "POST"]]) {
+    got.push(await fetch(`http://${address}${path}${query}`, { method }).then((a) => a.text(), () => "refused"));
+  }
+  return got.join();
+})()
+"""
+
+
+@pytest.fixture
+def elsewhere():
+    """Another site on this machine."""
+
+    class Blank(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Blank)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_page_when_another_site_knows_the_token_then_it_gets_nothing(tab, stand, elsewhere):
+    stand.feed(disc_picture())
+    tab.open(elsewhere)
+    wait_until(lambda: tab.value("location.href") == elsewhere)
+    assert tab.value(TRY_ALL % (stand.port, TOKEN)) == "refused,refused,refused,refused"
+    assert stand.source.status().n_viewers == 0
+    tab.open(stand.source.page_url)
+    wait_until(lambda: tab.value("typeof avatar") == "object")
+    assert tab.value(TRY_ALL % (stand.port, TOKEN)).startswith("open,open,<!doctype")
