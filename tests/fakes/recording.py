@@ -93,7 +93,10 @@ class FakeLive:
     def _put(self, picture):
         """Leave a picture when the recorder has room for it: here no time is real."""
         self.pictures.put(picture)
-        wait_until(lambda: self.pictures._item is None and len(self.recorder._session._waiting) < 20)
+        session = self.recorder._session
+        wait_until(
+            lambda: session.ended.is_set() or (self.pictures._item is None and len(session._waiting) < 20),
+        )
 
     def stop(self):
         """End the recording and let its last pictures come."""

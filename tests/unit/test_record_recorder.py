@@ -1,6 +1,9 @@
 """Recordings as a player sees them: made through the recorder's own threads, read with ffprobe."""
 
+import itertools
+import subprocess
 import time
+from datetime import datetime
 
 import pytest
 
@@ -12,9 +15,23 @@ from avatar_app.live.record.session import open_film
 from tests.fakes.recording import FakeLive, brightness, clicks, flashes, packet_times, picture_at, probe, sound
 
 
+@pytest.fixture
+def make_live(tmp_path):
+    """A live path whose recorder is stopped after the test, whatever came of it."""
+    made = []
+
+    def make(folder=tmp_path, **options):
+        made.append(FakeLive(folder, **options))
+        return made[-1]
+
+    yield make
+    for live in made:
+        live.recorder.stop()
+
+
 @pytest.mark.parametrize("fps", [25, 30])
-def test_recording_when_stopped_then_ffprobe_finds_an_ordinary_even_film(tmp_path, fps):
-    live = FakeLive(tmp_path, fps=fps, size=(128, 128), title="Nova")
+def test_recording_when_stopped_then_ffprobe_finds_an_ordinary_even_film(tmp_path, make_live, fps):
+    live = make_live(fps=fps, size=(128, 128), title="Nova")
     live.start()
     live.run(2.5)
     status = live.stop()
@@ -32,11 +49,11 @@ def test_recording_when_stopped_then_ffprobe_finds_an_ordinary_even_film(tmp_pat
     assert "trainedAlgorithmicMedia" in about["tags"]["comment"]
 
 
-def test_recording_when_stopped_then_status_and_name_say_so(tmp_path):
-    live = FakeLive(tmp_path)
+def test_recording_when_stopped_then_status_and_name_say_so(tmp_path, make_live):
+    live = make_live()
     assert live.recorder.status().state is RecordState.IDLE
     live.start()
-    live.run(1.5)
+    live.run(3)
     while_running = live.recorder.status()
     assert while_running.state is RecordState.RECORDING
     assert while_running.path.name.endswith(".recording.mp4")
@@ -54,8 +71,8 @@ def test_recording_when_stopped_then_status_and_name_say_so(tmp_path):
     assert live.recorder.stop() == status
 
 
-def test_recording_when_white_picture_and_click_belong_together_then_they_do_in_the_file(tmp_path):
-    live = FakeLive(tmp_path, fps=25)
+def test_recording_when_white_picture_and_click_belong_together_then_they_do_in_the_file(tmp_path, make_live):
+    live = make_live(fps=25)
     live.events = (0.6, 1.4, 2.6)
     live.start()
     live.run(3)
@@ -65,8 +82,8 @@ def test_recording_when_white_picture_and_click_belong_together_then_they_do_in_
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 96_000])
-def test_recording_when_voice_has_another_rate_then_in_sync(tmp_path, rate_hz):
-    live = FakeLive(tmp_path, rate_hz=rate_hz)
+def test_recording_when_voice_has_another_rate_then_in_sync(tmp_path, make_live, rate_hz):
+    live = make_live(rate_hz=rate_hz)
     live.events = (0.4, 1.2)
     live.start()
     live.run(1.6)
@@ -74,8 +91,10 @@ def test_recording_when_voice_has_another_rate_then_in_sync(tmp_path, rate_hz):
     assert clicks(path) == pytest.approx([0.4, 1.2], abs=0.002)
 
 
-def test_recording_when_microphone_restarts_with_another_rate_then_silence_between_and_still_in_sync(tmp_path):
-    live = FakeLive(tmp_path)
+def test_recording_when_microphone_restarts_with_another_rate_then_silence_between_and_still_in_sync(
+    tmp_path, make_live
+):
+    live = make_live()
     live.events = (0.4, 3.2)
     live.start()
     live.run(1.0)
@@ -92,8 +111,8 @@ def test_recording_when_microphone_restarts_with_another_rate_then_silence_betwe
     assert abs(float(streams["video"]["duration"]) - float(streams["audio"]["duration"])) < 0.04
 
 
-def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_go_on_at_their_pace(tmp_path):
-    live = FakeLive(tmp_path)
+def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_go_on_at_their_pace(tmp_path, make_live):
+    live = make_live()
     live.start()
     live.run(0.5)
     live.is_speaking = False
@@ -109,8 +128,8 @@ def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_go_on_a
     assert len({round(value) for _, value in brightness(status.path)}) > 45
 
 
-def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_sound_goes_on(tmp_path):
-    live = FakeLive(tmp_path, fps=25)
+def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_sound_goes_on(tmp_path, make_live):
+    live = make_live(fps=25)
     live.events = (2.6,)
     live.start()
     live.run(1.0)
@@ -123,7 +142,7 @@ def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_s
     assert times == pytest.approx([k / 25 for k in range(len(times))], abs=1e-3)
 
 
-def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path):
+def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path, make_live):
     class SlowFilm:
         def __init__(self, film):
             self._film = film
@@ -134,7 +153,7 @@ def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_bu
             time.sleep(0.02)
             self._film.add_picture(picture, slot)
 
-    live = FakeLive(tmp_path, fps=50, open_film=lambda *args: SlowFilm(open_film(*args)))
+    live = make_live(fps=50, open_film=lambda *args: SlowFilm(open_film(*args)))
     live.events = (0.4, 3.6)
     live.start()
     # Faster than the encoder by far: nobody waits for room here.
@@ -147,12 +166,12 @@ def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_bu
     _, samples = sound(status.path)
     assert len(samples) / 48_000 == pytest.approx(4.0, abs=0.1)
     times = packet_times(status.path, "v")
-    assert all(b > a for a, b in zip(times, times[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(times))
 
 
 @pytest.mark.parametrize("kind", [RecordFormat.PRORES, RecordFormat.WEBM])
-def test_recording_when_format_has_alpha_then_transparency_is_in_the_file(tmp_path, kind):
-    live = FakeLive(tmp_path, format=kind)
+def test_recording_when_format_has_alpha_then_transparency_is_in_the_file(tmp_path, make_live, kind):
+    live = make_live(format=kind)
     live.alpha = 77
     live.start()
     live.run(1.2)
@@ -166,16 +185,14 @@ def test_recording_when_format_has_alpha_then_transparency_is_in_the_file(tmp_pa
 
 def alpha_of(path, kind):
     """Mean alpha of the first picture, decoded by ffmpeg."""
-    import subprocess
-
     decoder = ["-c:v", "libvpx-vp9"] if kind is RecordFormat.WEBM else []
     command = ["ffmpeg", "-v", "error", *decoder, "-i", str(path), "-frames:v", "1", "-pix_fmt", "bgra"]
     raw = subprocess.run([*command, "-f", "rawvideo", "-"], capture_output=True, check=True).stdout
     return sum(raw[3::4]) / len(raw[3::4])
 
 
-def test_recording_when_size_is_odd_and_picture_transparent_then_padded_on_the_colour(tmp_path):
-    live = FakeLive(tmp_path, size=(65, 97), background_colour="#ffffff")
+def test_recording_when_size_is_odd_and_picture_transparent_then_padded_on_the_colour(tmp_path, make_live):
+    live = make_live(size=(65, 97), background_colour="#ffffff")
     live.alpha = 0
     live.start()
     live.run(0.5)
@@ -185,35 +202,33 @@ def test_recording_when_size_is_odd_and_picture_transparent_then_padded_on_the_c
     assert all(value > 250 for _, value in brightness(path))
 
 
-def test_recording_when_scaled_then_fitted(tmp_path):
-    live = FakeLive(tmp_path, width_px=320, height_px=180)
+def test_recording_when_scaled_then_fitted(tmp_path, make_live):
+    live = make_live(width_px=320, height_px=180)
     live.start()
     live.run(0.3)
     streams, _ = probe(live.stop().path)
     assert (streams["video"]["width"], streams["video"]["height"]) == (320, 180)
 
 
-def test_recording_when_there_is_no_voice_then_no_sound_track(tmp_path):
-    live = FakeLive(tmp_path, has_voice=False)
+def test_recording_when_there_is_no_voice_then_no_sound_track(tmp_path, make_live):
+    live = make_live(has_voice=False)
     live.start()
     live.run(0.5)
     assert set(probe(live.stop().path)[0]) == {"video"}
 
 
-def test_start_when_name_is_taken_then_another_file(tmp_path):
+def test_start_when_name_is_taken_then_another_file(tmp_path, make_live):
     paths = []
     for _ in range(2):
-        live = FakeLive(tmp_path)
-        from datetime import datetime
-
+        live = make_live()
         live.recorder.start(live.options, live.pictures, live.voice, when=datetime(2026, 11, 25, 14, 30, 5))
         live.run(0.3)
         paths.append(live.stop().path.name)
     assert paths == ["Avatar 2026-11-25 14.30.05.mp4", "Avatar 2026-11-25 14.30.05 (2).mp4"]
 
 
-def test_start_when_recording_then_refused(tmp_path):
-    live = FakeLive(tmp_path)
+def test_start_when_recording_then_refused(tmp_path, make_live):
+    live = make_live()
     live.start()
     with pytest.raises(InternalError):
         live.start()
@@ -221,22 +236,22 @@ def test_start_when_recording_then_refused(tmp_path):
     live.stop()
 
 
-def test_start_when_folder_is_missing_then_one_sentence(tmp_path):
-    live = FakeLive(tmp_path / "gone")
+def test_start_when_folder_is_missing_then_one_sentence(tmp_path, make_live):
+    live = make_live(tmp_path / "gone")
     with pytest.raises(OutputError, match="does not exist"):
         live.start()
     assert live.recorder.status().state is RecordState.IDLE
 
 
-def test_start_when_disk_has_too_little_room_then_one_sentence(tmp_path):
-    live = FakeLive(tmp_path, keep_free_mb=10**9)
+def test_start_when_disk_has_too_little_room_then_one_sentence(tmp_path, make_live):
+    live = make_live(keep_free_mb=10**9)
     with pytest.raises(OutputError, match="too few"):
         live.start()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stop_when_no_picture_came_then_no_file_and_a_notice(tmp_path):
-    live = FakeLive(tmp_path)
+def test_stop_when_no_picture_came_then_no_file_and_a_notice(tmp_path, make_live):
+    live = make_live()
     live.recorder.start(live.options, Latest(), live.voice)
     status = live.recorder.stop()
     assert status.state is RecordState.FAILED
@@ -244,7 +259,7 @@ def test_stop_when_no_picture_came_then_no_file_and_a_notice(tmp_path):
     assert [n.level for n in live.notices.current()] == [Level.ERROR]
 
 
-def test_recording_when_the_encoder_fails_unforeseen_then_what_was_recorded_is_kept(tmp_path):
+def test_recording_when_the_encoder_fails_unforeseen_then_what_was_recorded_is_kept(tmp_path, make_live):
     class BadFilm:
         def __init__(self, film):
             self._film = film
@@ -256,7 +271,7 @@ def test_recording_when_the_encoder_fails_unforeseen_then_what_was_recorded_is_k
                 raise RuntimeError("bug")
             self._film.add_picture(picture, slot)
 
-    live = FakeLive(tmp_path, open_film=lambda *args: BadFilm(open_film(*args)))
+    live = make_live(open_film=lambda *args: BadFilm(open_film(*args)))
     live.start()
     live._put = lambda picture: (live.pictures.put(picture), time.sleep(0.003))
     live.run(4)

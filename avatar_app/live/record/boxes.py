@@ -10,7 +10,7 @@ HEADER_BYTES = 8
 
 
 def whole_length(path: Path) -> int:
-    """Bytes up to the end of the last whole fragment; the whole file where it has another format.
+    """Bytes up to the end of the last whole fragment, 0 without any; the whole file where it has another format.
 
     Raises:
         OSError: the file cannot be read.
@@ -18,13 +18,14 @@ def whole_length(path: Path) -> int:
     n_bytes = path.stat().st_size
     if path.suffix not in (".mp4", ".mov"):
         return n_bytes
+    end, has_pictures = 0, False
     with path.open("rb") as file:
-        end = 0
         for kind, start, length in _boxes(file):
             if start + length > n_bytes:
                 break
+            has_pictures = has_pictures or kind == b"mdat"
             # The pictures and sound of a fragment follow its index: an index alone is of no use.
-            if kind != b"moof":
+            if has_pictures and kind != b"moof":
                 end = start + length
     return end
 

@@ -119,9 +119,12 @@ class Session:
             self._close_early(error)
 
     def give_up(self) -> None:
-        """After a failure that nobody foresaw: keep what was recorded."""
-        if not self.ended.is_set():
-            self._close_early(OutputError("The recorder failed.", "Start a new recording."))
+        """After a failure that nobody foresaw: keep the whole pieces, and ask nothing more of what failed."""
+        if self.ended.is_set():
+            return
+        if self._film is not None:
+            self._film.abandon()
+        self._close_early(OutputError("The recorder failed.", "Start a new recording."))
 
     def _work(self) -> None:
         now_ns = self._clock.now_ns()
@@ -132,10 +135,12 @@ class Session:
         take = self._take
         if take is None:
             return
-        take.hear()
+        # Counted before the end is looked at: what comes later may lie behind it.
+        n_blocks = take.n_heard
         if self._t_end_ns is not None and not self._is_ending:
             self._is_ending = True
             take.end_at(self._t_end_ns)
+        take.hear(n_blocks)
         if picture is not None:
             take.see(picture, is_behind=len(self._waiting) > N_WAITING // 2)
         elif not self._is_ending:
@@ -183,50 +188,49 @@ class Session:
         self._tell(self._take)
         self._end(RecordState.SAVED)
         self._notices.clear(NOTICE_KEY)
+        self.ended.set()
 
     def _close_early(self, error: OutputError) -> None:
         """Keep and name what was recorded, and say why there is no more."""
         log.warning("recording ends early: %s", error.what)
         self._try_to_finish()
-        has_film = self._take is not None and self._take.counts.n_pictures > 0 and self._file.n_bytes > 0
-        self._end(RecordState.SAVED if has_film else RecordState.FAILED)
-        if has_film:
-            text = f"{error.what} The recording was ended; what was recorded until then is kept in {self._path()}."
+        if self._film is not None and self._file.error is not None:
+            self._film.abandon()
+        state = self._end(RecordState.SAVED if self._take is not None else RecordState.FAILED)
+        if state is RecordState.SAVED:
+            text = f"{error.what} The recording was ended; what was recorded until then is kept in {self._status.path}."
             self._notices.post(Notice(NOTICE_KEY, Level.ERROR, text, error.what_to_do))
         else:
             self._notices.post(Notice.from_error(NOTICE_KEY, error))
+        self.ended.set()
 
     def _try_to_finish(self) -> None:
         film, take = self._film, self._take
-        if film is None or take is None:
+        if film is None or take is None or self._file.error is not None:
             return
         try:
-            if self._file.error is None:
-                take.finish()
-                film.finish()
+            take.finish()
+            film.finish()
         except OutputError as error:
             log.warning("the end of the recording was not written: %s", error.what)
-        film.abandon()
+            film.abandon()
 
-    def _end(self, state: RecordState) -> None:
-        """Close the file and give it its name; an empty one is removed."""
+    def _end(self, state: RecordState) -> RecordState:
+        """Close the file and give it its name; one without a picture is removed. How it ended."""
         self._file.close()
-        marked, final = self._file.path, None
+        marked = self._file.path
+        final: Path | None = marked
         try:
-            if state is RecordState.SAVED:
-                final = final_path(marked)
-                marked.rename(final)
+            if state is RecordState.SAVED and marked.stat().st_size > 0:
+                final = marked.rename(final_path(marked))
             else:
                 marked.unlink(missing_ok=True)
+                state, final = RecordState.FAILED, None
         except OSError as error:
             # The mark stays: the file is offered for repair at the next start.
             log.warning("%s keeps its mark: %s", marked, error)
-            final = marked
         self._status = replace(self._status, state=state, path=final, n_bytes=_length(final))
-        self.ended.set()
-
-    def _path(self) -> Path:
-        return self._status.path or self._file.path
+        return state
 
 
 def _length(path: Path | None) -> int:

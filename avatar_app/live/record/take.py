@@ -90,11 +90,18 @@ class Take:
         """Whether the film has reached the end that `end_at` set."""
         return self._end is not None and self._next >= self._end
 
-    def hear(self) -> None:
-        """Write all sound that has come."""
-        while self._voice is not None and (block := self._voice.take()) is not None:
-            for piece in self._sound.feed(block):
-                self._film.add_sound(piece)
+    @property
+    def n_heard(self) -> int:
+        """Voice blocks that wait to be written."""
+        return len(self._voice) if self._voice is not None else 0
+
+    def hear(self, n_blocks: int) -> None:
+        """Write so many voice blocks."""
+        for _ in range(n_blocks):
+            block = self._voice.take() if self._voice is not None else None
+            if block is not None:
+                for piece in self._sound.feed(block):
+                    self._film.add_sound(piece)
 
     def see(self, picture: Picture, *, is_behind: bool = False) -> None:
         """Write a picture, and the one before again in places that stayed empty.
@@ -125,7 +132,7 @@ class Take:
 
     def finish(self) -> None:
         """Write what waits, and fill up to the end."""
-        self.hear()
+        self.hear(self.n_heard)
         for place, picture in self._pictures.flush():
             self._write(place, picture, is_behind=False)
         if self._end is None:
