@@ -22,7 +22,8 @@ def picture_at(t_capture_ns, index=0, value=40, size=(64, 64), alpha=255, is_rep
     pixels = np.full((*size, 4), value, np.uint8)
     pixels[..., 3] = alpha
     pixels.flags.writeable = False
-    return Picture(t_capture_ns, t_ready_ns or t_capture_ns + DELAY_NS, index, pixels, is_repeat)
+    t_ready_ns = t_capture_ns + DELAY_NS if t_ready_ns is None else t_ready_ns
+    return Picture(t_capture_ns, t_ready_ns, index, pixels, is_repeat)
 
 
 def voice_at(t_capture_ns, samples, rate_hz=48_000, did_restart=False):

@@ -1,5 +1,6 @@
 """Pictures and sound into a video file."""
 
+from avatar_app.live.record.cost import RecordCost, measure_cost
 from avatar_app.live.record.encoders import pick_encoder
 from avatar_app.live.record.folder import pictures_folder, unfinished, videos_folder
 from avatar_app.live.record.formats import RecordFormat, RecordOptions
@@ -11,6 +12,7 @@ from avatar_app.live.record.video_file import VideoFile, VideoFormat
 
 __all__ = [
     "VOICE_BLOCKS",
+    "RecordCost",
     "RecordFormat",
     "RecordOptions",
     "RecordState",
@@ -18,6 +20,7 @@ __all__ = [
     "Recorder",
     "VideoFile",
     "VideoFormat",
+    "measure_cost",
     "pick_encoder",
     "pictures_folder",
     "repair",

@@ -23,14 +23,14 @@ HEADER_BYTES = 33
 def mark_png(png: bytes) -> bytes:
     """A PNG with the marking in it, as a text and as XMP."""
     texts = (
-        _text(b"Description", PICTURE_MARKING),
-        _text(b"Software", "avatar-app"),
-        _text(b"XML:com.adobe.xmp", XMP),
+        # Plain chunks, which every reader knows (11.3.4.3), then an international one (11.3.4.5) for XMP.
+        _chunk(b"tEXt", b"Description\0" + PICTURE_MARKING.encode("latin-1")),
+        _chunk(b"tEXt", b"Software\0avatar-app"),
+        _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP.encode()),
     )
     return png[:HEADER_BYTES] + b"".join(texts) + png[HEADER_BYTES:]
 
 
-def _text(keyword: bytes, text: str) -> bytes:
-    """An iTXt chunk (ISO/IEC 15948, 11.3.4.5), not compressed."""
-    body = b"iTXt" + keyword + b"\0\0\0\0\0" + text.encode()
-    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG (5.3)."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
