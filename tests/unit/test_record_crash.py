@@ -73,14 +73,18 @@ def make_unfinished(folder):
     return path
 
 
-def test_repair_when_the_tail_is_broken_then_dropped_and_the_rest_kept(tmp_path):
+@pytest.mark.parametrize("tail", ["cut", "zeros", "noise"])
+def test_repair_when_the_tail_is_broken_then_dropped_and_the_rest_kept(tmp_path, tail):
     path = make_unfinished(tmp_path)
-    n_whole = whole_length(path)
-    path.write_bytes(path.read_bytes()[: n_whole - 200])
-    assert 0 < whole_length(path) < n_whole - 200
+    whole = path.read_bytes()[: whole_length(path)]
+    more = {"cut": b"", "zeros": bytes(20_000), "noise": np.random.default_rng(0).bytes(20_000)}[tail]
+    path.write_bytes(whole[:-200] if tail == "cut" else whole + more)
+    assert 0 < whole_length(path) <= len(whole) - 200 * (tail == "cut")
     repaired = repair(path)
-    assert len(brightness(repaired)) == len(packet_times(repaired, "v")) > 25
     assert not path.exists()
+    assert len(brightness(repaired)) == len(packet_times(repaired, "v")) > 25
+    command = ["ffmpeg", "-v", "warning", "-i", str(repaired), "-f", "null", "-"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_repair_when_nothing_can_be_played_then_refused_and_the_file_stays(tmp_path):

@@ -7,36 +7,16 @@ import os
 import shutil
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.live.record.boxes import whole_length
 from avatar_app.live.record.folder import MARK, final_path, is_in_use, write_error
 
 log = logging.getLogger(__name__)
 
 BYTES_PER_MB = 1_000_000
-
-
-class _Head:
-    """The first bytes of a file, as a file to the library."""
-
-    def __init__(self, file: BinaryIO, n_bytes: int) -> None:
-        self._file = file
-        self._n_bytes = n_bytes
-
-    def read(self, n: int) -> bytes:
-        return self._file.read(max(0, min(n, self._n_bytes - self._file.tell())))
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_END:
-            return self._file.seek(self._n_bytes + offset)
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
 
 
 def repair(path: Path) -> Path:
@@ -55,9 +35,8 @@ def repair(path: Path) -> Path:
     final = final_path(path)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}.part{final.suffix}")
     try:
-        n_bytes = whole_length(path)
-        _check_room(path, n_bytes)
-        n_pictures = _copy(path, n_bytes, temporary)
+        _check_room(path)
+        n_pictures = _copy(path, temporary)
         if n_pictures == 0 or n_pictures != _count(temporary):
             raise OutputError(
                 f"Nothing of {path.name} can be played.", "Delete it, or keep it for a repair program of your choice."
@@ -75,7 +54,8 @@ def repair(path: Path) -> Path:
     return final
 
 
-def _check_room(path: Path, n_bytes: int) -> None:
+def _check_room(path: Path) -> None:
+    n_bytes = path.stat().st_size
     free_mb = shutil.disk_usage(path.parent).free / BYTES_PER_MB
     if free_mb < n_bytes / BYTES_PER_MB + 1:
         raise OutputError(
@@ -84,19 +64,16 @@ def _check_room(path: Path, n_bytes: int) -> None:
         )
 
 
-def _copy(path: Path, n_bytes: int, out: Path) -> int:
+def _copy(path: Path, out: Path) -> int:
     """Copy the packets; how many pictures there were."""
     n_pictures = 0
     options = {"movflags": "faststart"} if out.suffix in (".mp4", ".mov") else {}
-    with (
-        path.open("rb") as file,
-        av.open(_Head(file, n_bytes)) as source,
-        av.open(str(out), "w", options=options) as target,
-    ):
+    with av.open(str(path)) as source, av.open(str(out), "w", options=options) as target:
         target.metadata.update(source.metadata)
         streams = {s.index: _like(target, s) for s in source.streams if s.type in ("video", "audio")}
         for packet in _packets(source):
             stream = streams.get(packet.stream.index)
+            # A packet that reaches beyond the end of the file comes marked as corrupt.
             if stream is None or packet.dts is None or packet.is_corrupt:
                 continue
             n_pictures += packet.stream.type == "video"
