@@ -12,7 +12,17 @@ from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level
 from avatar_app.live.record import RecordFormat, RecordState, unfinished
 from avatar_app.live.record.session import open_film
-from tests.fakes.recording import FakeLive, brightness, clicks, flashes, packet_times, picture_at, probe, sound
+from tests.fakes.recording import (
+    FakeLive,
+    brightness,
+    clicks,
+    flashes,
+    packet_times,
+    picture_at,
+    probe,
+    sound,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -126,6 +136,18 @@ def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_go_on_a
     assert float(streams["video"]["duration"]) == pytest.approx(2.5, abs=0.05)
     assert float(streams["audio"]["duration"]) == pytest.approx(2.5, abs=0.05)
     assert len({round(value) for _, value in brightness(status.path)}) > 45
+
+
+def test_recording_when_it_begins_with_a_repeat_then_the_first_new_mouth_begins_the_film(make_live):
+    live = make_live()
+    live.events = (0.4,)
+    live.start()
+    live._put(picture_at(live.t_start_ns - 10**8, value=90, is_repeat=True, t_ready_ns=live.clock.now_ns() + 10**7))
+    live.run(1)
+    status = live.stop()
+    assert status.n_dropped == 0
+    assert flashes(status.path) == pytest.approx([0.4], abs=0.001)
+    assert clicks(status.path) == pytest.approx([0.4], abs=0.002)
 
 
 def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_sound_goes_on(tmp_path, make_live):
@@ -261,23 +283,54 @@ def test_stop_when_no_picture_came_then_no_file_and_a_notice(tmp_path, make_live
     assert [n.level for n in live.notices.current()] == [Level.ERROR]
 
 
-def test_recording_when_the_encoder_fails_unforeseen_then_what_was_recorded_is_kept(tmp_path, make_live):
-    class BadFilm:
-        def __init__(self, film):
-            self._film = film
-            self.frame_of, self.add_sound = film.frame_of, film.add_sound
-            self.finish, self.abandon = film.finish, film.abandon
+class BadFilm:
+    """A film whose encoder fails at a place, as one of a graphics chip that is reset."""
 
-        def add_picture(self, picture, slot):
-            if slot == 60:
-                raise RuntimeError("bug")
-            self._film.add_picture(picture, slot)
+    def __init__(self, film, error, slot):
+        self._film, self._error, self._slot = film, error, slot
+        self.frame_of, self.add_sound = film.frame_of, film.add_sound
+        self.finish, self.abandon = film.finish, film.abandon
 
-    live = make_live(open_film=lambda *args: BadFilm(open_film(*args)))
+    def add_picture(self, picture, slot):
+        if slot >= self._slot:
+            raise self._error
+        self._film.add_picture(picture, slot)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), OutputError("The encoder is gone.", "Wait.")], ids=str)
+def test_recording_when_the_encoder_fails_then_kept_and_goes_on_in_a_new_file_with_software(tmp_path, make_live, error):
+    opened = []
+
+    def open_bad(file, options, *rest):
+        film = open_film(file, options, *rest)
+        opened.append(options.encoder)
+        return BadFilm(film, error, 60) if len(opened) == 1 else film
+
+    live = make_live(open_film=open_bad, encoder="libx264")
     live.start()
-    live._put = lambda picture: (live.pictures.put(picture), time.sleep(0.003))
     live.run(4)
+    wait_until(lambda: len(opened) == 2)
+    live.run(3)
     status = live.stop()
-    assert status.state is RecordState.SAVED
-    assert len(packet_times(status.path, "v")) >= 40
-    assert "kept in" in live.notices.current()[-1].text
+    first, second = sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert second == status.path
+    assert opened == ["libx264", "software"]
+    assert len(packet_times(first, "v")) >= 40
+    streams, _ = probe(second)
+    assert float(streams["video"]["duration"]) > 2.5
+    assert abs(float(streams["video"]["duration"]) - float(streams["audio"]["duration"])) < 0.04
+    (notice,) = [n for n in live.notices.current() if n.key == "record"]
+    assert "goes on in a new file" in notice.text
+    assert str(first) in notice.text
+
+
+@pytest.mark.parametrize("n_pictures", [0, 3])
+def test_recording_when_the_encoder_fails_at_once_then_ends_with_a_notice(tmp_path, make_live, n_pictures):
+    error = OutputError("Gone.", "Wait.")
+    live = make_live(open_film=lambda *args: BadFilm(open_film(*args), error, n_pictures))
+    live.start()
+    live.run(2)
+    status = live.stop()
+    assert status.state is (RecordState.SAVED if n_pictures else RecordState.FAILED)
+    assert [len(packet_times(path, "v")) for path in tmp_path.iterdir()] == [3] * bool(n_pictures)
+    assert live.notices.current()[-1].what_to_do == "Wait."

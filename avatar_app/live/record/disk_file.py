@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,11 @@ class DiskFile:
     def n_bytes(self) -> int:
         """Length of the file."""
         return self._n_bytes
+
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether the file has grown to the largest that the disk can hold."""
+        return self.error is not None and self.error.errno == errno.EFBIG
 
     def write(self, data: bytes) -> int:
         """Write at the current place; the library calls this."""

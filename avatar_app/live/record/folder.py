@@ -32,6 +32,11 @@ def marked_path(folder: Path, suffix: str, when: datetime) -> Path:
     return free_path(folder / f"Avatar {when:%Y-%m-%d %H.%M.%S}{MARK}{suffix}")
 
 
+def next_part(marked: Path) -> Path:
+    """The free name of the file that a recording goes on in."""
+    return free_path(marked)
+
+
 def final_path(marked: Path) -> Path:
     """The free name that a marked recording gets when it is whole."""
     return free_path(marked.with_name(marked.name.replace(MARK, "")))

@@ -17,7 +17,7 @@ from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.disk_watch import DiskWatch
 from avatar_app.live.record.folder import marked_path
 from avatar_app.live.record.formats import RecordOptions
-from avatar_app.live.record.session import OpenFilm, Session, open_film
+from avatar_app.live.record.session import NOTICE_KEY, OpenFilm, Session, open_film
 from avatar_app.live.record.status import RecordStatus
 from avatar_app.live.worker import Worker
 
@@ -74,6 +74,7 @@ class Recorder:
         disk = DiskWatch(options.folder, options.keep_free_mb)
         disk.check_start()
         name = marked_path(options.folder, options.format.suffix, when or datetime.now())
+        self._notices.clear(NOTICE_KEY)
         session = Session(options, DiskFile(name), disk, voice, self._clock, self._notices, self._open_film)
         self._session = session
         self._workers = (

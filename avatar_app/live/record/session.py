@@ -14,12 +14,13 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
+from avatar_app.contracts.units import ms_to_ns
 from avatar_app.live.record.canvas import Canvas, film_size
 from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.disk_watch import DiskWatch
 from avatar_app.live.record.encoders import Encoder, pick_encoder
 from avatar_app.live.record.film import Film
-from avatar_app.live.record.folder import final_path
+from avatar_app.live.record.folder import final_path, next_part
 from avatar_app.live.record.formats import FilmSize, RecordOptions
 from avatar_app.live.record.status import RecordState, RecordStatus
 from avatar_app.live.record.take import FilmLike, Take
@@ -30,6 +31,10 @@ NOTICE_KEY = "record"
 # Pictures that may wait for the encoder: at 30 a second, a hiccup of a second and a half. 48 MB at 512 x 512.
 N_WAITING = 48
 STEP_S = 0.05
+# A film begins with a new mouth, whose time is known best, unless none comes for so long.
+NO_MOUTH_NS = ms_to_ns(300)
+# A film that failed sooner than this would fail again and again.
+MIN_PART_S = 2.0
 # Steps without anything new after which the end no longer waits for the last pictures.
 N_QUIET_STEPS = 20
 
@@ -94,7 +99,11 @@ class Session:
     def put(self, picture: Picture, n_missed: int = 0) -> None:
         """Leave a picture for the encoder; never blocks."""
         self._n_missed += n_missed
-        if picture.t_capture_ns >= self._t_begin_ns or (picture.is_repeat and picture.t_ready_ns >= self._t_begin_ns):
+        if picture.is_repeat:
+            has_begun = picture.t_ready_ns >= self._t_begin_ns + NO_MOUTH_NS
+        else:
+            has_begun = picture.t_capture_ns >= self._t_begin_ns
+        if has_begun:
             self._waiting.put(picture)
 
     def finish(self) -> None:
@@ -116,7 +125,7 @@ class Session:
             if self._is_over():
                 self._close()
         except OutputError as error:
-            self._close_early(error)
+            self._fail(error)
 
     def give_up(self) -> None:
         """After a failure that nobody foresaw: keep the whole pieces, and ask nothing more of what failed."""
@@ -124,7 +133,7 @@ class Session:
             return
         if self._film is not None:
             self._film.abandon()
-        self._close_early(OutputError("The recorder failed.", "Start a new recording."))
+        self._fail(OutputError("The video encoder failed.", "Start a new recording."))
 
     def _work(self) -> None:
         now_ns = self._clock.now_ns()
@@ -187,8 +196,32 @@ class Session:
         self._film.finish()
         self._tell(self._take)
         self._end(RecordState.SAVED)
-        self._notices.clear(NOTICE_KEY)
         self.ended.set()
+
+    def _fail(self, error: OutputError) -> None:
+        """Go on in a new file where that can help: after a failure of the encoder, or of FAT32's four gigabytes."""
+        is_disk = not self._file.is_at_limit and getattr(self._file.error, "errno", None) is not None
+        is_long_enough = self._take is not None and self._take.seconds >= MIN_PART_S
+        if self._t_end_ns is not None or is_disk or not is_long_enough or not self._disk.has_room(self._clock.now_ns()):
+            self._close_early(error)
+            return
+        try:
+            self._go_on(error)
+        except OutputError as another:
+            self._close_early(another)
+
+    def _go_on(self, error: OutputError) -> None:
+        if self._film is not None:
+            self._film.abandon()
+        file = DiskFile(next_part(self._file.path))
+        self._end(RecordState.SAVED)
+        old = self._status.path
+        if not self._file.is_at_limit:
+            self._options = replace(self._options, encoder="software")
+        self._file, self._film, self._take = file, None, None
+        self._status = replace(self._status, state=RecordState.STARTING, path=file.path)
+        text = f"{error.what} The recording goes on in a new file; what was recorded until then is kept in {old}."
+        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text))
 
     def _close_early(self, error: OutputError) -> None:
         """Keep and name what was recorded, and say why there is no more."""
@@ -196,7 +229,8 @@ class Session:
         self._try_to_finish()
         if self._film is not None and self._file.error is not None:
             self._film.abandon()
-        state = self._end(RecordState.SAVED if self._take is not None else RecordState.FAILED)
+        has_pictures = self._take is not None and self._take.counts.n_pictures > 0
+        state = self._end(RecordState.SAVED if has_pictures else RecordState.FAILED)
         if state is RecordState.SAVED:
             text = f"{error.what} The recording was ended; what was recorded until then is kept in {self._status.path}."
             self._notices.post(Notice(NOTICE_KEY, Level.ERROR, text, error.what_to_do))
