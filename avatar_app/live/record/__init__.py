@@ -1,5 +1,30 @@
 """Pictures and sound into a video file."""
 
+from avatar_app.live.record.cost import RecordCost, measure_cost
+from avatar_app.live.record.encoders import pick_encoder
+from avatar_app.live.record.folder import pictures_folder, unfinished, videos_folder
+from avatar_app.live.record.formats import RecordFormat, RecordOptions
+from avatar_app.live.record.recorder import VOICE_BLOCKS, Recorder
+from avatar_app.live.record.repair import repair
+from avatar_app.live.record.snapshot import snapshot
+from avatar_app.live.record.status import RecordState, RecordStatus
 from avatar_app.live.record.video_file import VideoFile, VideoFormat
 
-__all__ = ["VideoFile", "VideoFormat"]
+__all__ = [
+    "VOICE_BLOCKS",
+    "RecordCost",
+    "RecordFormat",
+    "RecordOptions",
+    "RecordState",
+    "RecordStatus",
+    "Recorder",
+    "VideoFile",
+    "VideoFormat",
+    "measure_cost",
+    "pick_encoder",
+    "pictures_folder",
+    "repair",
+    "snapshot",
+    "unfinished",
+    "videos_folder",
+]

@@ -1,0 +1,70 @@
+"""The visible mark: a small pill in a corner that says what the viewer sees."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from avatar_app.contracts.packets import Float32, UInt8
+
+TEXT = "AI avatar"
+HEIGHT_SHARE = 0.055
+MIN_HEIGHT_PX = 14
+MARGIN_SHARE = 0.6
+PILL_BGR = (40, 32, 28)
+TEXT_BGR = (245, 242, 240)
+PILL_ALPHA = 0.72
+# Drawn larger and shrunk: OpenCV's letters are thin and stepped at small sizes.
+OVERSAMPLE = 6
+
+
+class Badge:
+    """Blends the pill into the lower right corner. Thread: one at a time."""
+
+    def __init__(self) -> None:
+        self._height_px = 0
+        self._colours: Float32 = np.zeros((0, 0, 3), np.float32)
+        self._alpha: Float32 = np.zeros((0, 0, 1), np.float32)
+
+    def stamp(self, bgra: UInt8) -> None:
+        """Draw into (H, W, 4) uint8 BGRA, straight alpha, in place. A picture too small for it stays as it is."""
+        height_px = max(MIN_HEIGHT_PX, round(HEIGHT_SHARE * bgra.shape[0]))
+        if height_px != self._height_px:
+            self._height_px = height_px
+            self._colours, self._alpha = _draw(height_px)
+        h, w = self._alpha.shape[:2]
+        margin = round(MARGIN_SHARE * height_px)
+        if h + margin > bgra.shape[0] or w + margin > bgra.shape[1]:
+            return
+        corner = bgra[-h - margin : bgra.shape[0] - margin, -w - margin : bgra.shape[1] - margin]
+        _blend_over(corner, self._colours, self._alpha)
+
+
+def _blend_over(under: UInt8, colours: Float32, alpha: Float32) -> None:
+    """Put colours over pixels whose own alpha is straight (Porter and Duff 1984, "over")."""
+    under_alpha = under[..., 3:].astype(np.float32) / 255
+    out_alpha = alpha + under_alpha * (1 - alpha)
+    mixed = colours * alpha + under[..., :3] * (under_alpha * (1 - alpha))
+    under[..., :3] = np.rint(mixed / np.maximum(out_alpha, 1e-6))
+    under[..., 3:] = np.rint(255 * out_alpha)
+
+
+def _draw(height_px: int) -> tuple[Float32, Float32]:
+    """Colours (h, w, 3) and alpha (h, w, 1) of the pill."""
+    tall = height_px * OVERSAMPLE
+    scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, round(0.4 * tall), 1)
+    thickness = max(1, round(0.055 * tall))
+    (text_w, text_h), _ = cv2.getTextSize(TEXT, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+    wide = (text_w + round(0.9 * tall)) // OVERSAMPLE * OVERSAMPLE
+    pill, letters = np.zeros((tall, wide), np.uint8), np.zeros((tall, wide), np.uint8)
+    radius = tall // 2
+    cv2.rectangle(pill, (radius, 0), (wide - radius, tall), 255, -1)
+    for x in (radius, wide - radius - 1):
+        cv2.circle(pill, (x, radius), radius - 1, 255, -1)
+    place = ((wide - text_w) // 2, (tall + text_h) // 2)
+    cv2.putText(letters, TEXT, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
+    size = (wide // OVERSAMPLE, height_px)
+    shape = cv2.resize(pill, size, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
+    ink = cv2.resize(letters, size, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
+    colours = (1 - ink) * np.array(PILL_BGR, np.float32) + ink * np.array(TEXT_BGR, np.float32)
+    return colours.astype(np.float32), np.maximum(shape * PILL_ALPHA, ink).astype(np.float32)

@@ -1,0 +1,110 @@
+"""From a picture of the live path to what the encoder is given: background, size, badge, planes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from avatar_app.contracts.errors import OutputError
+from avatar_app.contracts.packets import UInt8
+from avatar_app.live.record.badge import Badge
+from avatar_app.live.record.formats import FilmSize, RecordOptions
+from avatar_app.live.record.video_file import to_i420
+
+MAX_SIDE_PX = 4096
+MIN_SIDE_PX = 16
+
+
+def film_size(options: RecordOptions, pixels: UInt8) -> FilmSize:
+    """The size of the film: as wanted, else as the first picture's; odd sides are padded by one pixel.
+
+    Raises:
+        OutputError: a size that encoders do not take.
+    """
+    height_px, width_px = options.height_px or pixels.shape[0], options.width_px or pixels.shape[1]
+    if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (width_px, height_px)):
+        raise OutputError(
+            f"A film of {width_px} x {height_px} pixels cannot be recorded.",
+            f"Choose sides from {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels.",
+        )
+    return FilmSize(width_px + width_px % 2, height_px + height_px % 2, options.fps)
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """`#rrggbb` as blue, green, red.
+
+    Raises:
+        OutputError: it is no colour.
+    """
+    try:
+        if len(text) != 7 or text[0] != "#":
+            raise ValueError(text)
+        red, green, blue = bytes.fromhex(text[1:])
+    except ValueError as error:
+        raise OutputError(f"{text!r} is no colour.", "Write it as #rrggbb, as in #204060.") from error
+    return blue, green, red
+
+
+class Canvas:
+    """Makes every picture the film's. Thread: one at a time.
+
+    Args:
+        options: of the recording.
+        size: of the film.
+    """
+
+    def __init__(self, options: RecordOptions, size: FilmSize) -> None:
+        self._size = size
+        self._has_alpha = options.format.has_alpha
+        self._badge = Badge() if options.has_badge else None
+        self._colour = parse_colour(options.background_colour)
+        self._behind: UInt8 = np.zeros((0, 0, 4), np.uint8)
+
+    def paint(self, pixels: UInt8) -> UInt8:
+        """What the encoder is given.
+
+        Args:
+            pixels: (H, W, 4) uint8 BGRA, straight alpha, any size.
+
+        Returns:
+            Planes (height * 3 / 2, width) uint8; in formats with alpha (height, width, 4) uint8 BGRA.
+        """
+        if not self._has_alpha:
+            pixels = self._flatten(pixels)
+        pixels = self._fit(pixels)
+        if self._badge is not None:
+            pixels = pixels.copy()
+            self._badge.stamp(pixels)
+        return np.ascontiguousarray(pixels) if self._has_alpha else to_i420(pixels)
+
+    def _flatten(self, pixels: UInt8) -> UInt8:
+        """Put the colour behind a transparent picture."""
+        alpha = cv2.extractChannel(pixels, 3)
+        if cv2.minMaxLoc(alpha)[0] == 255:
+            return pixels
+        if self._behind.shape != pixels.shape:
+            self._behind = np.full(pixels.shape, (*self._colour, 255), np.uint8)
+        share = cv2.merge((alpha, alpha, alpha, alpha))
+        in_front = cv2.multiply(pixels, share, scale=1 / 255)
+        behind = cv2.multiply(self._behind, cv2.bitwise_not(share), scale=1 / 255)
+        return np.asarray(cv2.add(in_front, behind), np.uint8)
+
+    def _fit(self, pixels: UInt8) -> UInt8:
+        """The whole picture, as large as it fits, in the middle."""
+        width, height = self._size.width_px, self._size.height_px
+        h, w = pixels.shape[:2]
+        if (w, h) == (width, height):
+            return pixels
+        scale = min(width / w, height / h)
+        if w not in (width, width - 1) or h not in (height, height - 1):
+            w, h = max(1, int(w * scale)), max(1, int(h * scale))
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            pixels = np.asarray(cv2.resize(pixels, (w, h), interpolation=how), np.uint8)
+        left, top = (width - w) // 2, (height - h) // 2
+        if max(width - w, height - h) <= 1:
+            # An odd side: one more line of the same.
+            return np.asarray(cv2.copyMakeBorder(pixels, 0, height - h, 0, width - w, cv2.BORDER_REPLICATE), np.uint8)
+        colour = (0, 0, 0, 0) if self._has_alpha else (*self._colour, 255)
+        out = np.full((height, width, 4), colour, np.uint8)
+        out[top : top + h, left : left + w] = pixels
+        return out

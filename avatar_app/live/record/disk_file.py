@@ -1,0 +1,107 @@
+"""The file under a recording: all that was written stays readable, whatever happens to the disk or the program."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live.record.boxes import whole_length
+from avatar_app.live.record.folder import write_error
+
+
+class DiskFile:
+    """What the muxer writes into, unbuffered. Thread: one at a time.
+
+    After the first failed write all later ones are swallowed: a muxer that then "finishes" the file cannot harm what
+    is there. The failure is kept in `error`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Make a new file.
+
+        Raises:
+            OutputError: the folder is missing, cannot be written to, or has no room; or the file exists.
+        """
+        self.path = path
+        self.error: OSError | None = None
+        try:
+            # Closed by `close`, which may come much later.
+            self._file = path.open("x+b", buffering=0)
+        except OSError as error:
+            raise write_error(path, error) from error
+        self._lock()
+        self._position = 0
+        self._n_bytes = 0
+        self._t_sync_ns = 0
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the file."""
+        return self._n_bytes
+
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether the file has grown to the largest that the disk can hold."""
+        return self.error is not None and self.error.errno == errno.EFBIG
+
+    def write(self, data: bytes) -> int:
+        """Write at the current place; the library calls this."""
+        view = memoryview(data)
+        if self.error is None:
+            try:
+                self._write_all(view)
+            except OSError as error:
+                self.error = error
+                raise
+        self._position += len(view)
+        self._n_bytes = max(self._n_bytes, self._position)
+        return len(view)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; the library calls this."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._n_bytes}[whence]
+        self._position = start + offset
+        if self.error is None:
+            self._file.seek(self._position)
+        return self._position
+
+    def tell(self) -> int:
+        """The current place; the library calls this."""
+        return self._position
+
+    def sync(self, t_ns: int) -> None:
+        """Make the system put what was written on the disk, at most once a second."""
+        if t_ns - self._t_sync_ns >= NS_PER_S and self.error is None:
+            self._t_sync_ns = t_ns
+            self._sync()
+
+    def close(self) -> None:
+        """Close the file; one whose writing failed is cut to its whole pieces. Twice is fine."""
+        if self._file.closed:
+            return
+        with suppress(OSError):
+            if self.error is not None:
+                self._file.truncate(whole_length(self.path))
+            os.fsync(self._file.fileno())
+        self._file.close()
+
+    def _write_all(self, view: memoryview) -> None:
+        n_written = 0
+        while n_written < len(view):
+            n_written += self._file.write(view[n_written:]) or 0
+
+    def _sync(self) -> None:
+        try:
+            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+        except OSError as error:
+            self.error = error
+
+    def _lock(self) -> None:
+        """Tell other programs of ours that this recording is alive; the system forgets the lock with the process."""
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,122 @@
+"""Which video encoder works here: each is asked to encode a picture, because being listed means nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+
+from avatar_app.contracts.errors import OutputError
+from avatar_app.live.record.formats import KEY_PICTURES_PER_S, FilmSize, RecordFormat
+from avatar_app.live.record.video_file import BT601, LIMITED_RANGE
+
+log = logging.getLogger(__name__)
+
+CRF = 18
+BITS_PER_PIXEL = 0.5
+MIN_BIT_RATE = 1_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A video encoder and how it is set.
+
+    Attributes:
+        name: as FFmpeg calls it.
+        pixel_format: what it takes.
+        options: its own settings.
+        has_bit_rate: whether its quality is set by a bit rate.
+    """
+
+    name: str
+    pixel_format: str = "yuv420p"
+    options: Mapping[str, str] = field(default_factory=dict)
+    has_bit_rate: bool = True
+    is_hardware: bool = False
+
+
+HARDWARE = (
+    Encoder("h264_videotoolbox", options={"realtime": "1"}, is_hardware=True),
+    Encoder("h264_nvenc", options={"preset": "p4", "delay": "0"}, is_hardware=True),
+    Encoder("h264_qsv", "nv12", is_hardware=True),
+    # Takes pictures in the chip's memory only, which PyAV cannot fill yet: refused when it is tried.
+    Encoder("h264_vaapi", "nv12", is_hardware=True),
+    Encoder("h264_mf", "nv12", options={"hw_encoding": "1"}, is_hardware=True),
+)
+X264 = Encoder("libx264", options={"preset": "veryfast", "tune": "zerolatency", "crf": str(CRF)}, has_bit_rate=False)
+SOFTWARE = (X264, Encoder("libopenh264"), Encoder("h264_mf", "nv12"), Encoder("mpeg4"))
+# The first takes a third of the second's time for the same size.
+PRORES = (
+    Encoder("prores_aw", "yuva444p10le", {"profile": "4", "vendor": "apl0"}, has_bit_rate=False),
+    Encoder("prores_ks", "yuva444p10le", {"profile": "4444", "vendor": "apl0", "alpha_bits": "8"}, has_bit_rate=False),
+)
+VP9 = (
+    Encoder(
+        "libvpx-vp9",
+        "yuva420p",
+        {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "auto-alt-ref": "0", "lag-in-frames": "0"},
+    ),
+)
+
+
+def candidates(kind: RecordFormat, wanted: str) -> tuple[Encoder, ...]:
+    """The encoders of a format, best first; `wanted` is "auto", "software", or a name."""
+    if kind is RecordFormat.PRORES:
+        return PRORES
+    if kind is RecordFormat.WEBM:
+        return VP9
+    named = tuple(e for e in (*HARDWARE, *SOFTWARE) if e.name == wanted)
+    return named or ((*HARDWARE, *SOFTWARE) if wanted == "auto" else SOFTWARE)
+
+
+def pick_encoder(kind: RecordFormat, wanted: str, size: FilmSize) -> Encoder:
+    """The first encoder that really encodes a picture of this size. Takes up to a second.
+
+    Raises:
+        OutputError: none does.
+    """
+    for encoder in candidates(kind, wanted):
+        problem = try_encoder(encoder, size)
+        if problem is None:
+            log.info("recording with %s", encoder.name)
+            return encoder
+        log.info("encoder %s cannot be used: %s", encoder.name, problem)
+    raise OutputError(
+        f"No video encoder for {kind.value} works here at {size.width_px} x {size.height_px}.",
+        "Install the `av` wheel from PyPI (pip install av), or choose another format.",
+    )
+
+
+def try_encoder(encoder: Encoder, size: FilmSize) -> str | None:
+    """Encode a grey picture; why it failed, or None."""
+    try:
+        context: Any = av.CodecContext.create(encoder.name, "w")
+        configure(context, encoder, size)
+        grey = np.full((size.height_px, size.width_px, 4), 128, np.uint8)
+        frame = av.VideoFrame.from_ndarray(grey, format="bgra").reformat(format=encoder.pixel_format)
+        frame.pts, frame.time_base = 0, Fraction(1, size.fps)
+        packets = [*context.encode(frame), *context.encode(None)]
+    except (ValueError, TypeError, OSError, av.FFmpegError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None if any(packet.size for packet in packets) else "it gave nothing"
+
+
+def configure(context: Any, encoder: Encoder, size: FilmSize) -> None:
+    """Set a codec context up for a film."""
+    context.width, context.height, context.pix_fmt = size.width_px, size.height_px, encoder.pixel_format
+    context.time_base, context.framerate = Fraction(1, size.fps), Fraction(size.fps)
+    context.gop_size = max(1, size.fps // KEY_PICTURES_PER_S)
+    # Without pictures that refer to later ones nothing waits in the encoder when the program is killed.
+    context.max_b_frames = 0
+    context.color_range = LIMITED_RANGE
+    context.colorspace = context.color_primaries = context.color_trc = BT601
+    # More threads encode no faster at this size, and the face needs the other cores.
+    context.thread_count = 1 if size.width_px * size.height_px <= 1_000_000 else 2
+    context.options = dict(encoder.options)
+    if encoder.has_bit_rate:
+        context.bit_rate = max(MIN_BIT_RATE, int(size.width_px * size.height_px * size.fps * BITS_PER_PIXEL))

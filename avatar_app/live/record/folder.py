@@ -1,0 +1,108 @@
+"""Where recordings lie, what they are called, and which of them a crash left unfinished."""
+
+from __future__ import annotations
+
+import errno
+import os
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+
+from avatar_app.contracts.errors import OutputError
+
+# A recording carries this mark before its suffix until it was closed as it should be.
+MARK = ".recording"
+RECORDING_SUFFIXES = (".mp4", ".mov", ".webm")
+OTHER_FOLDER = "Choose another folder for recordings."
+
+
+def videos_folder() -> Path:
+    """The user's folder for videos."""
+    return Path(platformdirs.user_videos_dir())
+
+
+def pictures_folder() -> Path:
+    """The user's folder for pictures."""
+    return Path(platformdirs.user_pictures_dir())
+
+
+def marked_path(folder: Path, suffix: str, when: datetime) -> Path:
+    """A free name for a recording that begins now, with the mark."""
+    return free_path(folder / f"Avatar {when:%Y-%m-%d %H.%M.%S}{MARK}{suffix}")
+
+
+def next_part(marked: Path) -> Path:
+    """The free name of the file that a recording goes on in."""
+    return free_path(marked)
+
+
+def final_path(marked: Path) -> Path:
+    """The free name that a marked recording gets when it is whole."""
+    return free_path(marked.with_name(marked.name.replace(MARK, "")))
+
+
+def free_path(wanted: Path) -> Path:
+    """The wanted name, or the first with a number behind it that no recording has, finished or not."""
+    stem, suffix = wanted.name.removesuffix(wanted.suffix), wanted.suffix
+    is_marked = stem.endswith(MARK)
+    stem, mark = stem.removesuffix(MARK), MARK if is_marked else ""
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem} ({number})"
+        taken = wanted.with_name(f"{name}{suffix}").exists()
+        if is_marked:
+            taken = taken or wanted.with_name(f"{name}{MARK}{suffix}").exists()
+        if not taken:
+            return wanted.with_name(f"{name}{mark}{suffix}")
+        number += 1
+
+
+def unfinished(folder: Path) -> tuple[Path, ...]:
+    """Recordings that a crash left in a folder, oldest first; those that are being written now are not among them."""
+    try:
+        marked = [p for p in folder.iterdir() if p.suffix in RECORDING_SUFFIXES and p.stem.endswith(MARK)]
+        return tuple(sorted((p for p in marked if not is_in_use(p)), key=lambda p: p.stat().st_mtime_ns))
+    except OSError:
+        return ()
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a program is writing this recording."""
+    try:
+        import fcntl
+    except ImportError:
+        return not _can_rename(path)
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EAGAIN, errno.EACCES)
+    return False
+
+
+def write_error(path: Path, error: Exception) -> OutputError:
+    """The sentence for a file that cannot be written."""
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"The disk of {path.parent} is full.", f"Free some space. {OTHER_FOLDER}")
+    if code == errno.EFBIG:
+        return OutputError(
+            f"{path.name} has grown to the largest file that this disk can hold.",
+            "Start a new recording, or choose a folder on a disk that is not formatted as FAT32.",
+        )
+    if code in (errno.ENOENT, errno.ENOTDIR):
+        return OutputError(f"The folder {path.parent} does not exist.", f"Make it. {OTHER_FOLDER}")
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(f"The folder {path.parent} cannot be written to.", OTHER_FOLDER)
+    reason = os.strerror(code) if isinstance(code, int) and code > 0 else str(error)
+    return OutputError(f"{path} could not be written: {reason}.", f"Check the disk. {OTHER_FOLDER}")
+
+
+def _can_rename(path: Path) -> bool:
+    """Windows refuses to rename what a program has open."""
+    try:
+        path.rename(path)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""A playable file of what a crash left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from avatar_app.contracts.errors import OutputError
+from avatar_app.live.record.folder import MARK, final_path, is_in_use, write_error
+
+log = logging.getLogger(__name__)
+
+BYTES_PER_MB = 1_000_000
+
+
+def repair(path: Path) -> Path:
+    """Copy what is whole of an unfinished recording into an ordinary file, without encoding anew.
+
+    The unfinished file is removed when the new one was read back with as many pictures, and never otherwise.
+
+    Returns:
+        The new file.
+
+    Raises:
+        OutputError: it is being written, has nothing that can be played, or there is no room; it stays as it is.
+    """
+    if is_in_use(path):
+        raise OutputError(f"{path.name} is being recorded now.", "Stop the recording.")
+    final = final_path(path)
+    temporary = final.with_name(f".{final.stem}.{os.getpid()}.part{final.suffix}")
+    try:
+        _check_room(path)
+        n_pictures = _copy(path, temporary)
+        if n_pictures == 0 or n_pictures != _count(temporary):
+            raise OutputError(
+                f"Nothing of {path.name} can be played.", "Delete it, or keep it for a repair program of your choice."
+            )
+        os.replace(temporary, final)
+        if MARK in path.name:
+            path.unlink()
+    except av.FFmpegError as error:
+        raise OutputError(f"{path.name} cannot be repaired: {error}.", "It was left as it is.") from error
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    log.info("repaired %s: %d pictures", final, n_pictures)
+    return final
+
+
+def _check_room(path: Path) -> None:
+    n_bytes = path.stat().st_size
+    free_mb = shutil.disk_usage(path.parent).free / BYTES_PER_MB
+    if free_mb < n_bytes / BYTES_PER_MB + 1:
+        raise OutputError(
+            f"{path.name} needs {n_bytes / BYTES_PER_MB:.0f} MB to be repaired, and {free_mb:.0f} MB are free.",
+            "Free some space and repair it then; it plays in most players as it is.",
+        )
+
+
+def _copy(path: Path, out: Path) -> int:
+    """Copy the packets; how many pictures there were."""
+    n_pictures = 0
+    options = {"movflags": "faststart"} if out.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path)) as source, av.open(str(out), "w", options=options) as target:
+        target.metadata.update(source.metadata)
+        streams = {s.index: _like(target, s) for s in source.streams if s.type in ("video", "audio")}
+        for packet in _packets(source):
+            stream = streams.get(packet.stream.index)
+            # A packet that reaches beyond the end of the file comes marked as corrupt.
+            if stream is None or packet.dts is None or packet.is_corrupt:
+                continue
+            n_pictures += packet.stream.type == "video"
+            packet.stream = stream
+            target.mux(packet)
+    return n_pictures
+
+
+def _like(target: Any, stream: Any) -> Any:
+    """A stream for the same packets."""
+    if hasattr(target, "add_stream_from_template"):
+        copy = target.add_stream_from_template(stream)
+    else:  # PyAV 13
+        copy = target.add_stream(template=stream)
+    copy.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() == "alpha_mode"})
+    if stream.type == "video":
+        copy.time_base = Fraction(stream.time_base)
+    return copy
+
+
+def _packets(source: Any) -> Any:
+    """Packets up to the first that cannot be read."""
+    packets = source.demux()
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.FFmpegError):
+            return
+        if packet.size:
+            yield packet
+
+
+def _count(path: Path) -> int:
+    with av.open(str(path)) as written:
+        return sum(packet.size > 0 for packet in written.demux(video=0))

@@ -1,0 +1,184 @@
+"""What is left of a recording when the program, or the disk, is gone from one moment to the next."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.errors import OutputError
+from avatar_app.live.record import RecordState, repair, unfinished
+from avatar_app.live.record.boxes import whole_length
+from tests.fakes.recording import FakeLive, brightness, packet_times, probe, sound
+
+ROOT = Path(__file__).parents[2]
+RECORDED_S = 5.0
+
+
+def record_and_kill(folder, kind):
+    """Kill a recording program without warning; the seconds that it had recorded."""
+    command = [sys.executable, "-m", "tests.fakes.recording_child", str(folder), kind]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        t_start_s = float(child.stdout.readline())
+        time.sleep(RECORDED_S)
+        (while_alive,) = folder.iterdir()
+        assert unfinished(folder) == ()
+        with pytest.raises(OutputError, match="being recorded"):
+            repair(while_alive)
+        t_kill_s = time.monotonic()
+        child.send_signal(signal.SIGKILL)
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    return t_kill_s - t_start_s
+
+
+@pytest.mark.parametrize("kind", ["mp4", "prores", "webm"])
+def test_recording_when_killed_then_plays_to_two_seconds_before_and_can_be_repaired(tmp_path, kind):
+    recorded_s = record_and_kill(tmp_path, kind)
+    (left,) = unfinished(tmp_path)
+    pictures, _ = brightness(left), sound(left)
+    assert pictures[-1][0] > recorded_s - 2.0
+    repaired = repair(left)
+    assert unfinished(tmp_path) == ()
+    assert [path.name for path in tmp_path.iterdir()] == [repaired.name]
+    assert ".recording" not in repaired.name
+    streams, about = probe(repaired)
+    assert set(streams) == {"video", "audio"}
+    assert "AI-generated avatar" in str(about["tags"])
+    assert float(about["duration"]) > recorded_s - 2.0
+    times = packet_times(repaired, "v")
+    assert len(brightness(repaired)) == len(times) == len(pictures)
+    assert times == sorted(times)
+    t_first_s, samples = sound(repaired)
+    assert t_first_s + len(samples) / 48_000 == pytest.approx(times[-1], abs=0.6)
+
+
+def make_unfinished(folder):
+    """A recording without its end, as a crash leaves it."""
+    live = FakeLive(folder)
+    live.start()
+    live.run(4)
+    (path,) = folder.iterdir()
+    content = path.read_bytes()
+    live.stop().path.unlink()
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("tail", ["cut", "zeros", "noise"])
+def test_repair_when_the_tail_is_broken_then_dropped_and_the_rest_kept(tmp_path, tail):
+    path = make_unfinished(tmp_path)
+    whole = path.read_bytes()[: whole_length(path)]
+    more = {"cut": b"", "zeros": bytes(20_000), "noise": np.random.default_rng(0).bytes(20_000)}[tail]
+    path.write_bytes(whole[:-200] if tail == "cut" else whole + more)
+    assert 0 < whole_length(path) <= len(whole) - 200 * (tail == "cut")
+    repaired = repair(path)
+    assert not path.exists()
+    assert len(brightness(repaired)) == len(packet_times(repaired, "v")) > 25
+    command = ["ffmpeg", "-v", "warning", "-i", str(repaired), "-f", "null", "-"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
+
+
+def test_repair_when_nothing_can_be_played_then_refused_and_the_file_stays(tmp_path):
+    path = tmp_path / "Avatar 2026-11-25 14.30.05.recording.mp4"
+    path.write_bytes(b"\0" * 5000)
+    assert unfinished(tmp_path) == (path,)
+    with pytest.raises(OutputError):
+        repair(path)
+    assert path.read_bytes() == b"\0" * 5000
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_repair_when_writing_fails_then_the_file_stays(tmp_path, monkeypatch):
+    path = make_unfinished(tmp_path)
+    content = path.read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OutputError, match="full"):
+        repair(path)
+    assert path.read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_unfinished_when_folder_is_missing_then_nothing(tmp_path):
+    assert unfinished(tmp_path / "gone") == ()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if os.name == "nt" or os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("keep_free_mb", [0, 1])
+def test_recording_when_disk_is_full_then_what_was_recorded_is_kept_and_told(tiny_disk, keep_free_mb):
+    live = FakeLive(tiny_disk, size=(256, 256), keep_free_mb=keep_free_mb)
+    noise = make_noise()
+    live.start()
+    give = live._put
+    live._put = lambda picture: live.recorder.status().is_active and give(noise(picture))
+    live.run(8)
+    status = live.recorder.status()
+    assert live.recorder.stop() == status
+    assert status.state is RecordState.SAVED
+    assert [path.name for path in tiny_disk.iterdir()] == [status.path.name]
+    assert status.path.stat().st_size > 1_000_000
+    streams, _ = probe(status.path)
+    assert set(streams) == {"video", "audio"}
+    n_pictures = len(brightness(status.path))
+    assert n_pictures > 10
+    assert n_pictures == status.n_pictures if keep_free_mb else n_pictures <= status.n_pictures
+    (notice,) = live.notices.current()
+    assert "full" in notice.text
+    assert str(status.path) in notice.text
+    assert "Free some space" in notice.what_to_do
+
+
+def make_noise():
+    """Pictures that no encoder makes small."""
+    rng = np.random.default_rng(1)
+
+    def noise(picture):
+        return replace(picture, pixels=rng.integers(0, 255, picture.pixels.shape, np.uint8) | np.uint8([0, 0, 0, 255]))
+
+    return noise
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from tests.fakes.recording import FakeLive
+from tests.unit.test_record_crash import make_noise
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
+live, noise = FakeLive(Path(sys.argv[1]), size=(256, 256)), make_noise()
+live.start()
+give = live._put
+live._put = lambda picture: live.recorder.status().is_active and give(noise(picture))
+live.run(8)
+live.recorder.stop()
+print(live.notices.current()[0].text)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such limit")
+def test_recording_when_the_file_may_not_grow_then_what_was_recorded_is_kept(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "largest file" in done.stdout
+    (path,) = tmp_path.iterdir()
+    assert ".recording" not in path.name
+    assert len(brightness(path)) > 10

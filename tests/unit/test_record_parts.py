@@ -1,0 +1,205 @@
+"""The recorder's small parts: places on the grid, encoders, names, pictures, marks."""
+
+import subprocess
+from datetime import datetime
+
+import cv2
+import numpy as np
+import pytest
+
+from avatar_app.contracts.errors import OutputError
+from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live.record import RecordFormat, RecordOptions, encoders, measure_cost, pick_encoder, snapshot
+from avatar_app.live.record.badge import Badge
+from avatar_app.live.record.canvas import Canvas, film_size
+from avatar_app.live.record.folder import final_path, marked_path
+from avatar_app.live.record.formats import FilmSize
+from avatar_app.live.record.picture_line import PictureLine
+from avatar_app.live.record.sound_line import SoundLine
+from tests.fakes.recording import picture_at, voice_at
+
+PERIOD_NS = NS_PER_S // 25
+SIZE = FilmSize(64, 64, 25)
+
+
+def places(line, *pictures):
+    return [place for picture in pictures for place, _ in line.feed(picture)]
+
+
+def at(place, is_repeat=False, t_ready_ns=None):
+    return picture_at(round(place * PERIOD_NS), size=(2, 2), is_repeat=is_repeat, t_ready_ns=t_ready_ns)
+
+
+def test_picture_line_when_times_jitter_around_the_middle_then_no_place_is_skipped():
+    line, jitter = PictureLine(0, 25), np.random.default_rng(0).uniform(-0.03, 0.03, 200)
+    assert places(line, at(0), *(at(k + 0.5 + jitter[k]) for k in range(1, 200))) == list(range(200))
+
+
+def test_picture_line_when_time_passes_beyond_half_a_picture_then_the_place_follows():
+    assert places(PictureLine(0, 25), at(0), at(1.6), at(2.7), at(4.4)) == [0, 2, 3, 4]
+
+
+def test_picture_line_when_pictures_come_twice_as_fast_then_half_of_them_are_late():
+    line = PictureLine(0, 25)
+    assert places(line, *(at(k / 2) for k in range(100))) == list(range(51))
+    assert line.n_late == 49
+
+
+def test_picture_line_when_a_mouth_comes_after_its_repeat_then_the_mouth_wins():
+    line = PictureLine(0, 25)
+    ready = 3 * PERIOD_NS
+    first = picture_at(0, size=(2, 2), t_ready_ns=ready)
+    repeat = picture_at(0, size=(2, 2), is_repeat=True, t_ready_ns=ready + PERIOD_NS)
+    mouth = picture_at(PERIOD_NS, size=(2, 2), t_ready_ns=ready + 2 * PERIOD_NS)
+    found = [pair for picture in (first, repeat, mouth) for pair in line.feed(picture)]
+    assert found == [(0, first), (1, mouth)]
+
+
+def test_picture_line_when_only_repeats_come_then_each_has_its_place_after_one_more():
+    line = PictureLine(0, 25)
+    repeats = [at(0, is_repeat=True, t_ready_ns=k * PERIOD_NS) for k in range(10)]
+    assert places(line, *repeats) == list(range(9))
+    assert [place for place, _ in line.flush()] == [9]
+
+
+def test_sound_line_when_a_block_comes_too_late_then_its_place_stays_silent_and_it_is_counted():
+    line = SoundLine(0)
+    ones = np.ones(4800, np.float32)
+    given = list(line.feed(voice_at(0, ones)))
+    given += line.fill(NS_PER_S)
+    given += line.feed(voice_at(NS_PER_S // 2, ones, did_restart=True))
+    given += line.feed(voice_at(NS_PER_S, ones, did_restart=True))
+    given += line.finish()
+    whole = np.concatenate(given)
+    assert len(whole) == line.n_given == pytest.approx(48_000 + 4800, abs=20)
+    assert line.n_late == pytest.approx(4800, abs=20)
+    assert abs(whole[5000:47_900]).max() == 0
+    assert whole[1000] == whole[50_000] == pytest.approx(1, abs=0.01)
+
+
+def test_sound_line_when_an_end_is_set_then_exactly_as_long():
+    for n_voice in (4800, 96_000):
+        line = SoundLine(0)
+        line.end_at(48_000)
+        given = [*line.feed(voice_at(0, np.ones(n_voice))), *line.finish()]
+        assert sum(map(len, given)) == 48_000
+
+
+@pytest.mark.parametrize("n_boxes", [1, 2, 5])
+def test_sound_line_when_blocks_are_lost_then_silence_of_their_length(n_boxes):
+    line, given = SoundLine(0), []
+    for k in range(60):
+        if not 10 <= k < 10 + 5 * n_boxes:
+            given += line.feed(voice_at(k * 10_000_000, np.ones(480)))
+    whole = np.concatenate(given)
+    n_silent = int((abs(whole[2000:-2000]) < 1e-3).sum())
+    assert n_silent == pytest.approx(5 * n_boxes * 480, abs=60)
+
+
+def test_pick_encoder_when_the_first_ones_cannot_encode_then_the_next(monkeypatch):
+    bad = encoders.Encoder("no_such_encoder", is_hardware=True)
+    monkeypatch.setattr(encoders, "HARDWARE", (bad, encoders.Encoder("libx264", "no_such_format", is_hardware=True)))
+    assert pick_encoder(RecordFormat.MP4, "auto", SIZE) == encoders.X264
+
+
+def test_pick_encoder_when_a_chip_encodes_then_it_is_taken_unless_software_is_wanted(monkeypatch):
+    chip = encoders.Encoder("mpeg4", is_hardware=True)
+    monkeypatch.setattr(encoders, "HARDWARE", (chip,))
+    assert pick_encoder(RecordFormat.MP4, "auto", SIZE) is chip
+    assert pick_encoder(RecordFormat.MP4, "software", SIZE) == encoders.X264
+
+
+def test_pick_encoder_when_none_works_then_one_sentence(monkeypatch):
+    monkeypatch.setattr(encoders, "try_encoder", lambda *_: "broken")
+    with pytest.raises(OutputError, match="No video encoder for mp4"):
+        pick_encoder(RecordFormat.MP4, "auto", SIZE)
+
+
+@pytest.mark.parametrize("encoder", [*encoders.SOFTWARE, *encoders.PRORES, *encoders.VP9, *encoders.HARDWARE])
+def test_try_encoder_when_asked_then_answers_without_raising(encoder):
+    problem = encoders.try_encoder(encoder, SIZE)
+    assert problem is None or problem
+
+
+def test_marked_path_when_finished_or_unfinished_namesakes_exist_then_never_the_same(tmp_path):
+    when = datetime(2026, 11, 25, 14, 30, 5)
+    first = marked_path(tmp_path, ".mp4", when)
+    assert first.name == "Avatar 2026-11-25 14.30.05.recording.mp4"
+    first.touch()
+    second = marked_path(tmp_path, ".mp4", when)
+    assert second.name == "Avatar 2026-11-25 14.30.05 (2).recording.mp4"
+    assert final_path(first).name == "Avatar 2026-11-25 14.30.05.mp4"
+    final_path(first).touch()
+    assert final_path(first).name == "Avatar 2026-11-25 14.30.05 (2).mp4"
+
+
+def test_canvas_when_half_transparent_then_blended_on_the_colour(tmp_path):
+    options = RecordOptions(tmp_path, 25, background_colour="#ff0000")
+    pixels = np.full((64, 64, 4), (200, 100, 0, 128), np.uint8)
+    planes = Canvas(options, SIZE).paint(pixels)
+    shown = cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)
+    assert shown[32, 32].astype(int) == pytest.approx([100, 50, 127], abs=4)
+
+
+def test_canvas_when_the_picture_changes_its_size_then_fitted_in_the_middle(tmp_path):
+    options = RecordOptions(tmp_path, 25, RecordFormat.PRORES)
+    out = Canvas(options, FilmSize(80, 40, 25)).paint(np.full((100, 100, 4), 255, np.uint8))
+    assert out.shape == (40, 80, 4)
+    assert out[:, 20:60].min() == 255
+    assert out[:, :20].max() == out[:, 60:].max() == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(8, 64), (5000, 64)])
+def test_film_size_when_encoders_would_refuse_then_one_sentence(tmp_path, width, height):
+    with pytest.raises(OutputError, match="cannot be recorded"):
+        film_size(RecordOptions(tmp_path, 25, width_px=width, height_px=height), np.zeros((64, 64, 4), np.uint8))
+
+
+@pytest.mark.parametrize("alpha", [255, 0])
+def test_badge_when_stamped_then_in_the_corner_alone_and_visible_without_an_avatar_behind(alpha):
+    pixels = np.full((512, 512, 4), 90, np.uint8)
+    pixels[..., 3] = alpha
+    before = pixels.copy()
+    Badge().stamp(pixels)
+    ys, xs = np.nonzero((pixels != before).any(axis=2))
+    assert ys.min() > 450
+    assert xs.min() > 350
+    assert max(ys.max(), xs.max()) < 500
+    assert pixels[ys, xs, 3].max() > 150
+    assert pixels[ys, xs, :3].max() > 200
+
+
+def test_badge_when_the_picture_is_tiny_then_nothing():
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    Badge().stamp(pixels)
+    assert not pixels.any()
+
+
+def test_snapshot_when_taken_then_a_png_with_alpha_that_says_what_it_is(tmp_path):
+    picture = picture_at(0, value=120, size=(48, 32), alpha=77)
+    when = datetime(2026, 11, 25, 14, 30, 5)
+    path = snapshot(picture, tmp_path, when=when)
+    assert path.name == "Avatar 2026-11-25 14.30.05.png"
+    assert (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) == picture.pixels).all()
+    content = path.read_bytes()
+    assert b"AI-generated avatar" in content
+    assert b'DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"' in content
+    command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,pix_fmt:frame_tags", "-show_frames"]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "AI-generated avatar" in done.stdout
+    assert "rgba" in done.stdout
+    assert snapshot(picture, tmp_path, when=when).name == "Avatar 2026-11-25 14.30.05 (2).png"
+
+
+def test_snapshot_when_folder_is_missing_then_one_sentence(tmp_path):
+    with pytest.raises(OutputError, match="does not exist"):
+        snapshot(picture_at(0), tmp_path / "gone")
+
+
+def test_measure_cost_when_run_then_what_a_second_of_film_takes():
+    pictures = [picture_at(0, value=value).pixels for value in (20, 200)]
+    cost = measure_cost(pictures, fps=25, seconds=1)
+    assert cost.encoder in {encoder.name for encoder in (*encoders.HARDWARE, *encoders.SOFTWARE)}
+    assert cost.cpu_percent_of_one_core > 0
+    assert cost.mb_per_min > 0

@@ -1,0 +1,336 @@
+"""Recordings as a player sees them: made through the recorder's own threads, read with ffprobe."""
+
+import itertools
+import subprocess
+import time
+from datetime import datetime
+
+import pytest
+
+from avatar_app.contracts.errors import InternalError, OutputError
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.notices import Level
+from avatar_app.live.record import RecordFormat, RecordState, unfinished
+from avatar_app.live.record.session import open_film
+from tests.fakes.recording import (
+    FakeLive,
+    brightness,
+    clicks,
+    flashes,
+    packet_times,
+    picture_at,
+    probe,
+    sound,
+    wait_until,
+)
+
+
+@pytest.fixture
+def make_live(tmp_path):
+    """A live path whose recorder is stopped after the test, whatever came of it."""
+    made = []
+
+    def make(folder=tmp_path, **options):
+        made.append(FakeLive(folder, **options))
+        return made[-1]
+
+    yield make
+    for live in made:
+        live.recorder.stop()
+
+
+@pytest.mark.parametrize("fps", [25, 30])
+def test_recording_when_stopped_then_ffprobe_finds_an_ordinary_even_film(tmp_path, make_live, fps):
+    live = make_live(fps=fps, size=(128, 128), title="Nova")
+    live.start()
+    live.run(2.5)
+    status = live.stop()
+    streams, about = probe(status.path)
+    video, audio = streams["video"], streams["audio"]
+    assert (video["codec_name"], video["width"], video["height"]) == ("h264", 128, 128)
+    assert video["r_frame_rate"] == video["avg_frame_rate"] == f"{fps}/1"
+    assert (audio["codec_name"], audio["sample_rate"], audio["channels"]) == ("aac", "48000", 1)
+    assert int(video["nb_frames"]) == status.n_pictures == pytest.approx(2.5 * fps, abs=1)
+    assert abs(float(video["duration"]) - float(audio["duration"])) < 1 / fps
+    times = packet_times(status.path, "v")
+    assert times == pytest.approx([k / fps for k in range(len(times))], abs=1e-3)
+    assert about["tags"]["title"] == "Nova"
+    assert "AI-generated avatar" in about["tags"]["comment"]
+    assert "trainedAlgorithmicMedia" in about["tags"]["comment"]
+
+
+def test_recording_when_stopped_then_status_and_name_say_so(tmp_path, make_live):
+    live = make_live()
+    assert live.recorder.status().state is RecordState.IDLE
+    live.start()
+    live.run(3)
+    while_running = live.recorder.status()
+    assert while_running.state is RecordState.RECORDING
+    assert while_running.path.name.endswith(".recording.mp4")
+    assert while_running.encoder == "libx264"
+    assert while_running.free_s > 0
+    assert unfinished(tmp_path) == ()
+    status = live.stop()
+    assert status.state is RecordState.SAVED
+    assert [path.name for path in tmp_path.iterdir()] == [status.path.name]
+    assert status.path.name.startswith("Avatar 20")
+    assert ".recording" not in status.path.name
+    assert status.n_bytes == status.path.stat().st_size
+    assert (status.n_repeated, status.n_dropped, status.n_sound_lost) == (0, 0, 0)
+    assert live.notices.current() == ()
+    assert live.recorder.stop() == status
+
+
+def test_recording_when_white_picture_and_click_belong_together_then_they_do_in_the_file(tmp_path, make_live):
+    live = make_live(fps=25)
+    live.events = (0.6, 1.4, 2.6)
+    live.start()
+    live.run(3)
+    path = live.stop().path
+    assert flashes(path) == pytest.approx([0.6, 1.4, 2.6], abs=0.001)
+    assert clicks(path) == pytest.approx(flashes(path), abs=0.002)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100, 96_000])
+def test_recording_when_voice_has_another_rate_then_in_sync(tmp_path, make_live, rate_hz):
+    live = make_live(rate_hz=rate_hz)
+    live.events = (0.4, 1.2)
+    live.start()
+    live.run(1.6)
+    path = live.stop().path
+    assert clicks(path) == pytest.approx([0.4, 1.2], abs=0.002)
+
+
+def test_recording_when_microphone_restarts_with_another_rate_then_silence_between_and_still_in_sync(
+    tmp_path, make_live
+):
+    live = make_live()
+    live.events = (0.4, 3.2)
+    live.start()
+    live.run(1.0)
+    live.is_speaking = False
+    live.run(1.5)
+    live.is_speaking, live.did_restart, live.rate_hz = True, True, 44_100
+    live.run(1.5)
+    status = live.stop()
+    assert clicks(status.path) == pytest.approx([0.4, 3.2], abs=0.002)
+    t_first_s, samples = sound(status.path)
+    quiet = samples[int((1.1 - t_first_s) * 48_000) : int((2.4 - t_first_s) * 48_000)]
+    assert abs(quiet).max() < 0.005
+    streams, _ = probe(status.path)
+    assert abs(float(streams["video"]["duration"]) - float(streams["audio"]["duration"])) < 0.04
+
+
+def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_go_on_at_their_pace(tmp_path, make_live):
+    live = make_live()
+    live.start()
+    live.run(0.5)
+    live.is_speaking = False
+    t_old_ns = live.clock.now_ns() - 120_000_000
+    for k in range(50):
+        live.clock.advance(40_000_000)
+        live._put(picture_at(t_old_ns, 0, 100 + k, is_repeat=True, t_ready_ns=live.clock.now_ns()))
+    live.recorder.finish()
+    status = live.recorder.stop()
+    streams, _ = probe(status.path)
+    assert float(streams["video"]["duration"]) == pytest.approx(2.5, abs=0.05)
+    assert float(streams["audio"]["duration"]) == pytest.approx(2.5, abs=0.05)
+    assert len({round(value) for _, value in brightness(status.path)}) > 45
+
+
+def test_recording_when_it_begins_with_a_repeat_then_the_first_new_mouth_begins_the_film(make_live):
+    live = make_live()
+    live.events = (0.4,)
+    live.start()
+    live._put(picture_at(live.t_start_ns - 10**8, value=90, is_repeat=True, t_ready_ns=live.clock.now_ns() + 10**7))
+    live.run(1)
+    status = live.stop()
+    assert status.n_dropped == 0
+    assert flashes(status.path) == pytest.approx([0.4], abs=0.001)
+    assert clicks(status.path) == pytest.approx([0.4], abs=0.002)
+
+
+def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_sound_goes_on(tmp_path, make_live):
+    live = make_live(fps=25)
+    live.events = (2.6,)
+    live.start()
+    live.run(1.0)
+    live.index += 30
+    live.run(2.0)
+    status = live.stop()
+    assert status.n_repeated == 30
+    assert clicks(status.path) == pytest.approx([2.6], abs=0.002)
+    times = packet_times(status.path, "v")
+    assert times == pytest.approx([k / 25 for k in range(len(times))], abs=1e-3)
+
+
+def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path, make_live):
+    class SlowFilm:
+        def __init__(self, film):
+            self._film = film
+            self.frame_of, self.add_sound = film.frame_of, film.add_sound
+            self.finish, self.abandon = film.finish, film.abandon
+
+        def add_picture(self, picture, slot):
+            time.sleep(0.02)
+            self._film.add_picture(picture, slot)
+
+    live = make_live(fps=50, open_film=lambda *args: SlowFilm(open_film(*args)))
+    live.events = (0.4, 3.6)
+    live.start()
+    # Faster than the encoder by far: nobody waits for room here.
+    live._put = lambda picture: (live.pictures.put(picture), time.sleep(0.002))
+    live.run(4)
+    status = live.stop()
+    assert status.n_dropped > 50
+    # What the encoder has no time for it is not asked to repeat, either.
+    assert status.n_pictures < 180
+    assert status.n_pictures + status.n_dropped == pytest.approx(200, abs=20 + status.n_repeated)
+    assert clicks(status.path) == pytest.approx([0.4, 3.6], abs=0.002)
+    _, samples = sound(status.path)
+    assert len(samples) / 48_000 == pytest.approx(4.0, abs=0.1)
+    times = packet_times(status.path, "v")
+    assert all(b > a for a, b in itertools.pairwise(times))
+
+
+@pytest.mark.parametrize("kind", [RecordFormat.PRORES, RecordFormat.WEBM])
+def test_recording_when_format_has_alpha_then_transparency_is_in_the_file(tmp_path, make_live, kind):
+    live = make_live(format=kind)
+    live.alpha = 77
+    live.start()
+    live.run(1.2)
+    path = live.stop().path
+    streams, about = probe(path)
+    assert streams["video"]["r_frame_rate"] == "25/1"
+    assert "AI-generated avatar" in str(about["tags"])
+    assert streams["audio"]["codec_name"] == ("aac" if kind is RecordFormat.PRORES else "opus")
+    assert alpha_of(path, kind) == pytest.approx(77, abs=3)
+
+
+def alpha_of(path, kind):
+    """Mean alpha of the first picture, decoded by ffmpeg."""
+    decoder = ["-c:v", "libvpx-vp9"] if kind is RecordFormat.WEBM else []
+    command = ["ffmpeg", "-v", "error", *decoder, "-i", str(path), "-frames:v", "1", "-pix_fmt", "bgra"]
+    raw = subprocess.run([*command, "-f", "rawvideo", "-"], capture_output=True, check=True).stdout
+    return sum(raw[3::4]) / len(raw[3::4])
+
+
+def test_recording_when_size_is_odd_and_picture_transparent_then_padded_on_the_colour(tmp_path, make_live):
+    live = make_live(size=(65, 97), background_colour="#ffffff")
+    live.alpha = 0
+    live.start()
+    live.run(0.5)
+    path = live.stop().path
+    streams, _ = probe(path)
+    assert (streams["video"]["width"], streams["video"]["height"]) == (98, 66)
+    assert all(value > 250 for _, value in brightness(path))
+
+
+def test_recording_when_scaled_then_fitted(tmp_path, make_live):
+    live = make_live(width_px=320, height_px=180)
+    live.start()
+    live.run(0.3)
+    streams, _ = probe(live.stop().path)
+    assert (streams["video"]["width"], streams["video"]["height"]) == (320, 180)
+
+
+def test_recording_when_there_is_no_voice_then_no_sound_track(tmp_path, make_live):
+    live = make_live(has_voice=False)
+    live.start()
+    live.run(0.5)
+    assert set(probe(live.stop().path)[0]) == {"video"}
+
+
+def test_start_when_name_is_taken_then_another_file(tmp_path, make_live):
+    paths = []
+    for _ in range(2):
+        live = make_live()
+        live.recorder.start(live.options, live.pictures, live.voice, when=datetime(2026, 11, 25, 14, 30, 5))
+        live.run(0.3)
+        paths.append(live.stop().path.name)
+    assert paths == ["Avatar 2026-11-25 14.30.05.mp4", "Avatar 2026-11-25 14.30.05 (2).mp4"]
+
+
+def test_start_when_recording_then_refused(tmp_path, make_live):
+    live = make_live()
+    live.start()
+    with pytest.raises(InternalError):
+        live.start()
+    live.run(0.2)
+    live.stop()
+
+
+def test_start_when_folder_is_missing_then_one_sentence(tmp_path, make_live):
+    live = make_live(tmp_path / "gone")
+    with pytest.raises(OutputError, match="does not exist"):
+        live.start()
+    assert live.recorder.status().state is RecordState.IDLE
+
+
+def test_start_when_disk_has_too_little_room_then_one_sentence(tmp_path, make_live):
+    live = make_live(keep_free_mb=10**9)
+    with pytest.raises(OutputError, match="too few"):
+        live.start()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stop_when_no_picture_came_then_no_file_and_a_notice(tmp_path, make_live):
+    live = make_live()
+    live.recorder.start(live.options, Latest(), live.voice)
+    status = live.recorder.stop()
+    assert status.state is RecordState.FAILED
+    assert list(tmp_path.iterdir()) == []
+    assert [n.level for n in live.notices.current()] == [Level.ERROR]
+
+
+class BadFilm:
+    """A film whose encoder fails at a place, as one of a graphics chip that is reset."""
+
+    def __init__(self, film, error, slot):
+        self._film, self._error, self._slot = film, error, slot
+        self.frame_of, self.add_sound = film.frame_of, film.add_sound
+        self.finish, self.abandon = film.finish, film.abandon
+
+    def add_picture(self, picture, slot):
+        if slot >= self._slot:
+            raise self._error
+        self._film.add_picture(picture, slot)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), OutputError("The encoder is gone.", "Wait.")], ids=str)
+def test_recording_when_the_encoder_fails_then_kept_and_goes_on_in_a_new_file_with_software(tmp_path, make_live, error):
+    opened = []
+
+    def open_bad(file, options, *rest):
+        film = open_film(file, options, *rest)
+        opened.append(options.encoder)
+        return BadFilm(film, error, 60) if len(opened) == 1 else film
+
+    live = make_live(open_film=open_bad, encoder="libx264")
+    live.start()
+    live.run(4)
+    wait_until(lambda: len(opened) == 2)
+    live.run(3)
+    status = live.stop()
+    first, second = sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert second == status.path
+    assert opened == ["libx264", "software"]
+    assert len(packet_times(first, "v")) >= 40
+    streams, _ = probe(second)
+    assert float(streams["video"]["duration"]) > 2.5
+    assert abs(float(streams["video"]["duration"]) - float(streams["audio"]["duration"])) < 0.04
+    (notice,) = [n for n in live.notices.current() if n.key == "record"]
+    assert "goes on in a new file" in notice.text
+    assert str(first) in notice.text
+
+
+@pytest.mark.parametrize("n_pictures", [0, 3])
+def test_recording_when_the_encoder_fails_at_once_then_ends_with_a_notice(tmp_path, make_live, n_pictures):
+    error = OutputError("Gone.", "Wait.")
+    live = make_live(open_film=lambda *args: BadFilm(open_film(*args), error, n_pictures))
+    live.start()
+    live.run(2)
+    status = live.stop()
+    assert status.state is (RecordState.SAVED if n_pictures else RecordState.FAILED)
+    assert [len(packet_times(path, "v")) for path in tmp_path.iterdir()] == [3] * bool(n_pictures)
+    assert live.notices.current()[-1].what_to_do == "Wait."
