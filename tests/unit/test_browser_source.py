@@ -9,7 +9,7 @@ import time
 import pytest
 
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.live.browser import Action, Argument, BrowserState, site
+from avatar_app.live.browser import Action, Argument, BrowserState, site, source
 from avatar_app.live.browser.source import MAX_VIEWERS
 from tests.fakes.browser_source import (
     TOKEN,
@@ -144,11 +144,43 @@ def test_pictures_when_there_are_too_many_viewers_then_the_next_is_refused(stand
 
 
 def test_pictures_when_nobody_looks_then_nothing_is_encoded(stand, monkeypatch):
-    monkeypatch.setattr("avatar_app.live.browser.source.encode", lambda picture: 1 / 0)
+    encoded = []
+    monkeypatch.setattr(source, "encode", lambda picture: encoded.append(picture.index) or b"")
     for _ in range(5):
         stand.put(disc_picture(64))
-    wait_until(lambda: stand.pictures.take() is None)
-    assert stand.notices.current() == ()
+        time.sleep(0.05)
+    assert encoded == []
+    with Client(stand.port, "/pictures"):
+        wait_until(lambda: stand.source.status().n_viewers == 1)
+        stand.put(disc_picture(64))
+        wait_until(lambda: encoded == [6])
+
+
+@pytest.mark.parametrize("path", ["/pictures", "/control"])
+def test_sockets_when_a_huge_message_is_announced_then_closed_before_it_comes(stand, path):
+    with Client(stand.port, path) as client:
+        client.connection.sendall(bytes((0x81, 0xFF)) + (1_000_000).to_bytes(8, "big"))
+        while client.receive(timeout_s=5) is not None:
+            pass
+
+
+def test_stop_when_an_action_hangs_then_comes_back_and_says_so(caplog):
+    go_on, is_called = threading.Event(), threading.Event()
+
+    def hang(value):
+        is_called.set()
+        go_on.wait(30)
+
+    stand = Stand(control={"hang": Action("hang", "Hang.", Argument.NONE, hang)})
+    stand.source.start()
+    with Client(stand.port, "/control") as client:
+        client.send('{"do": "hang"}')
+        assert is_called.wait(10)
+        stand.source.stop()
+        assert "did not stop" in caplog.text
+        go_on.set()
+        while client.receive() is not None:  # the state, the late answer, then the end
+            pass
 
 
 def test_control_when_asked_over_websocket_then_answers_and_tells_changes(stand, muted):

@@ -189,7 +189,8 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         del message
-        if status >= 500 and exc is not None:
+        # A client that has gone meanwhile is no failure, and one that talks nonsense is none of ours.
+        if status >= 500 and exc is not None and not isinstance(exc, ConnectionError):
             log.error("a request failed", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")

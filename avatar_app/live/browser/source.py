@@ -74,6 +74,11 @@ class _Open:
     site: Site
     loop: asyncio.AbstractEventLoop
 
+    def close(self) -> None:
+        """Send everyone away and close; while the loop rests."""
+        self.loop.run_until_complete(_close(self.site))
+        self.loop.close()
+
 
 class BrowserSource:
     """Serves the pictures, and the control API, on the loopback interface.
@@ -111,6 +116,7 @@ class BrowserSource:
         self._encoded: Latest[bytes] = Latest()
         self._is_called = threading.Event()
         self._open: _Open | None = None
+        self._abandoned: _Open | None = None
         self._server = Worker("browser", self._serve, clock, notices)
         self._encoder = Worker("browser-encode", self._encode, clock, notices)
 
@@ -136,18 +142,21 @@ class BrowserSource:
         self._tell_port(opened.port)
 
     def stop(self) -> None:
-        """Send the viewers away and close; within a second. Twice is fine."""
+        """Send the viewers away and close; within a second, or five where an action hangs. Twice is fine."""
         opened = self._open
         if opened is None:
             return
         self._encoder.stop()
         self._server.stop()
         self._open = None
-        # The loop rests now that its thread has ended, so that it may be run here.
-        opened.loop.run_until_complete(_close(opened.site))
-        opened.loop.close()
         self._is_called.clear()
         self._encoded.take()
+        if opened.loop.is_running():
+            # An action hangs, as the worker has said by now: whenever it comes back, its own thread closes.
+            self._abandoned = opened
+            return
+        # The loop rests now that its thread has ended, so that it may be run here.
+        opened.close()
 
     def status(self) -> BrowserStatus:
         """How it goes."""
@@ -194,8 +203,12 @@ class BrowserSource:
     def _serve(self, stop: threading.Event) -> None:
         """Run the loop for a moment; connections stay as they are in between."""
         del stop
-        if self._open is not None:
-            self._open.loop.run_until_complete(asyncio.sleep(SLICE_S))
+        opened = self._open
+        if opened is None:
+            return
+        opened.loop.run_until_complete(asyncio.sleep(SLICE_S))
+        if opened is self._abandoned:
+            opened.close()
 
     def _encode(self, stop: threading.Event) -> None:
         """Encode the next picture once for all viewers, and call the loop to send it."""
