@@ -22,6 +22,7 @@ FIELDS_OF_KEY = {
     "avatar": ("avatar",),
     "model": ("avatar", "model", "precision", "engine"),
     "background": ("background", "background_colour", "background_picture"),
+    "clean": ("noise_suppression", "is_auto_gain_on"),
 }
 
 

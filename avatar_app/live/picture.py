@@ -54,6 +54,7 @@ class FramePart:
         self._compositors: dict[tuple[PatchBox, int], Compositor] = {}
         self._patch: MouthPatch | None = None
         self._fps = fps
+        self._is_hidden = False
         self._pacer: Pacer | None = None
         self._pacer_fps = 0
         self._last: tuple[object, UInt8] | None = None
@@ -72,6 +73,10 @@ class FramePart:
     def set_background(self, background: Background) -> None:
         """Show another background from the next tick on."""
         self._new_background.put(background)
+
+    def set_hidden(self, *, is_hidden: bool) -> None:
+        """Show only what stands behind the avatar from the next tick on, or the avatar again."""
+        self._is_hidden = is_hidden
 
     def add_sink(self) -> Latest[Picture]:
         """A mailbox that gets every picture."""
@@ -165,11 +170,11 @@ class FramePart:
         idle = (t_ns - self._t_begin_ns) * avatar.spec.idle_fps // NS_PER_S % avatar.n_idle
         patch = self._patch
         pixels, weight = (None, 0.0) if patch is None else (patch.pixels, patch.weight)
-        key = (idle, None if pixels is None else (id(patch), weight))
+        key = "hidden" if self._is_hidden else (idle, None if pixels is None else (id(patch), weight))
         if self._last is not None and self._last[0] == key:
             return self._last[1]
-        box, size_px = self._place(avatar, patch)
-        picture = self._compositor(avatar, box, size_px).compose(int(idle), pixels, weight)
+        compositor = self._compositor(avatar, *self._place(avatar, patch))
+        picture = compositor.empty() if self._is_hidden else compositor.compose(int(idle), pixels, weight)
         self._last = (key, picture)
         return picture
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import psutil
 
 from avatar_app.contracts.clock import Clock, MonotonicClock
-from avatar_app.contracts.errors import AudioInputError, UserError
+from avatar_app.contracts.errors import AudioInputError, MissingExtraError, UserError
 from avatar_app.contracts.handoff import Fan, Latest, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, Float32, MouthPatch, Picture, VoiceBlock
@@ -21,7 +21,7 @@ from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame import Avatar, Background
 from avatar_app.live.latency import StageMeters
-from avatar_app.live.mic import Mic, MicState, MicStatus, open_mic
+from avatar_app.live.mic import Cleaning, Mic, MicState, MicStatus, open_mic
 from avatar_app.live.picture import FramePart
 from avatar_app.live.speech import SpeechPart
 from avatar_app.live.student import Student, load, ranking
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 RING_BLOCKS = 200
 SHOWN_STAGES = ("capture", "mel", "student", "compose", "handover")
 STUDENT_FIELDS = ("model", "precision", "engine", "avatar")
+CLEANING_FIELDS = ("noise_suppression", "is_auto_gain_on")
 BACKGROUND_FIELDS = ("background", "background_colour", "background_picture")
 NO_MIC = MicStatus(MicState.STOPPED, "", 0, 0, -120.0, -120.0, 0, 0)
 
@@ -119,6 +120,14 @@ class LivePipeline:
         """A sink says when it showed a picture."""
         self._meters.note("handover", ns_to_ms(t_ns - picture.t_ready_ns))
 
+    def shown_ms(self) -> tuple[float, float]:
+        """Medians in ms: from a sound's capture to its finished picture, and from there to the screen; NaN at first."""
+        return self._meters.p50_p95("latency")[0], self._meters.p50_p95("handover")[0]
+
+    def set_hidden(self, *, is_hidden: bool) -> None:
+        """Show only what stands behind the avatar, everywhere, or the avatar again."""
+        self._frame.set_hidden(is_hidden=is_hidden)
+
     def start(self) -> None:
         """Start from the sinks to the source; all or nothing. A second call is fine."""
         if self._running is not None:
@@ -155,6 +164,7 @@ class LivePipeline:
             (("avatar",), self._load_avatar),
             (STUDENT_FIELDS, self._load_student),
             (("mic",), self._open_mic),
+            (CLEANING_FIELDS, self._clean),
         ):
             if any(getattr(old, name) != getattr(settings, name) for name in fields):
                 self._jobs.put(job)
@@ -205,7 +215,7 @@ class LivePipeline:
         if self._mic is not None:
             self._mic.set_gain_db(new.mic_gain_db)
             self._mic.set_muted(new.is_muted)
-        kept = {name: getattr(old, name) for name in (*STUDENT_FIELDS, *BACKGROUND_FIELDS, "mic")}
+        kept = {name: getattr(old, name) for name in (*STUDENT_FIELDS, *BACKGROUND_FIELDS, *CLEANING_FIELDS, "mic")}
         self._in_use = replace(new, **kept)
         self._set_background(new)
 
@@ -331,6 +341,21 @@ class LivePipeline:
         mic.set_muted(wanted.is_muted)
         mic.start(ring, self._voice)
         self._ring, self._mic = ring, mic
+        # Not before: a microphone that cannot be cleaned is still a microphone.
+        self._clean()
+
+    def _clean(self) -> None:
+        """Clean the sound as wanted; without the package it stays as it was."""
+        wanted, mic = self._wanted, self._mic
+        if mic is None:
+            return
+        try:
+            mic.set_cleaning(_cleaning(wanted))
+        except MissingExtraError as error:
+            self._notices.post(Notice.from_error("clean", error))
+            return
+        self._notices.clear("clean")
+        self._in_use = replace(self._in_use, **{name: getattr(wanted, name) for name in CLEANING_FIELDS})
 
     def _close_mic(self) -> None:
         mic, self._mic = self._mic, None
@@ -345,3 +370,8 @@ def _background(settings: Settings) -> Background:
     if settings.background == "picture":
         return Background.picture(settings.background_picture)
     return Background.transparent()
+
+
+def _cleaning(settings: Settings) -> Cleaning:
+    """How the settings want the sound to be cleaned."""
+    return Cleaning(settings.noise_suppression, has_auto_gain=settings.is_auto_gain_on)

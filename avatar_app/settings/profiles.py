@@ -30,10 +30,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "Meeting": {
         "fps": 30, "lookahead_ms": 40, "precision": "auto", "background": "colour", "is_camera_on": True,
-        "camera_size": "1280x720", "is_browser_on": False, "is_clean_on": True, "is_kiosk": False,
+        "camera_size": "meeting", "is_browser_on": False, "noise_suppression": "mild", "is_kiosk": False,
     },
     "Event booth": {
-        "fps": 25, "lookahead_ms": 160, "precision": "auto", "background": "colour", "is_clean_on": True,
+        "fps": 25, "lookahead_ms": 160, "precision": "auto", "background": "colour", "noise_suppression": "strong",
         "is_auto_gain_on": True, "is_hud_visible": False, "is_panel_visible": False, "is_kiosk": True,
     },
 }  # fmt: skip

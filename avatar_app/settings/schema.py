@@ -20,8 +20,9 @@ LOOKAHEADS_MS = (0, 40, 80, 160)
 BACKGROUNDS = ("checker", "colour", "picture")
 THEMES = ("system", "light", "dark")
 MIC_GAIN_RANGE_DB = (-20.0, 30.0)
-CAMERA_SIZES = ("1280x720", "512x512", "720x720", "1080x1080")
-RECORD_FORMATS = ("mp4", "mov", "webm")
+CAMERA_SIZES = ("meeting", "square-512", "square-720", "square-1080")
+RECORD_FORMATS = ("mp4", "prores", "webm")
+NOISE_SUPPRESSIONS = ("off", "mild", "strong")
 # Below 1024 only administrators may listen.
 PORT_RANGE = (1024, 65_535)
 
@@ -45,12 +46,13 @@ class Settings:
         voice_output: `NAME, HOST API` of the device that plays the voice in time with the face; empty means none.
         is_camera_on: whether the pictures go to a virtual camera.
         camera_size: one of `CAMERA_SIZES`.
+        camera_device: which camera, as `/dev/video10`; empty means the first that will have it.
         is_browser_on: whether the page for OBS's browser source is served.
         browser_port: of that page, within `PORT_RANGE`.
         record_folder: where recordings and snapshots go; empty means the user's folder of videos.
         record_format: one of `RECORD_FORMATS`; the last two keep the transparency.
         has_badge: whether recordings and snapshots show a mark that the avatar is one.
-        is_clean_on: whether noise is taken out of the microphone's sound.
+        noise_suppression: how much noise is taken out before the lips hear, one of `NOISE_SUPPRESSIONS`.
         is_auto_gain_on: whether a quiet voice is raised by itself.
         is_kiosk: full screen without controls, for an event booth.
         theme: one of `THEMES`.
@@ -71,13 +73,14 @@ class Settings:
     background_picture: str = ""
     voice_output: str = ""
     is_camera_on: bool = False
-    camera_size: str = "1280x720"
+    camera_size: str = "meeting"
+    camera_device: str = ""
     is_browser_on: bool = False
     browser_port: int = 8417
     record_folder: str = ""
     record_format: str = "mp4"
     has_badge: bool = False
-    is_clean_on: bool = False
+    noise_suppression: str = "off"
     is_auto_gain_on: bool = False
     is_kiosk: bool = False
     is_hud_visible: bool = True
@@ -188,6 +191,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "camera_size": _choice(CAMERA_SIZES),
     "browser_port": _port,
     "record_format": _choice(RECORD_FORMATS),
+    "noise_suppression": _choice(NOISE_SUPPRESSIONS),
     "theme": _choice(THEMES),
 }
 DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in dataclasses.fields(Settings)}

@@ -29,7 +29,7 @@ def test_replace_when_valid_then_makes_a_new_object():
         ({"fps": 24}, "25"),
         ({"lookahead_ms": 100}, "160"),
         ({"theme": "drak"}, "dark"),
-        ({"camera_size": "1280x702"}, "1280x720"),
+        ({"camera_size": "meetings"}, "meeting"),
         ({"record_format": "mp3"}, "mp4"),
     ],
 )

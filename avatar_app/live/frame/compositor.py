@@ -89,6 +89,14 @@ class Compositor:
             self._add_mouth(picture, base, pixels, weight)
         return picture
 
+    def empty(self) -> UInt8:
+        """What stands behind the avatar alone, as `compose` gives it."""
+        size_px = self._avatar.spec.size_px
+        if self._behind is None:
+            return np.zeros((size_px, size_px, 4), np.uint8)
+        picture: UInt8 = cv2.cvtColor(self._behind, cv2.COLOR_BGR2BGRA)
+        return picture
+
     def _base_of(self, k: int) -> _Base:
         """Idle picture k on the background; kept, because at 60 fps each is shown more than once."""
         if self._base is None or self._base.k != k:

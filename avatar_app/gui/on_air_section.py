@@ -1,0 +1,178 @@
+"""What leaves the program: recordings, the virtual camera, the browser source, the voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePath
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLabel, QPushButton
+
+from avatar_app.gui.picture_sections import Group
+from avatar_app.gui.ports import Dialogs, OnAirFigures, Option
+from avatar_app.gui.rows import Chooser, Section, hint
+from avatar_app.gui.segments import Choice, Segments
+from avatar_app.settings.schema import Settings
+
+OFF, ON = "off", "on"
+CAMERA_CHOICES = (
+    Choice(OFF, "Off", "No virtual camera"),
+    Choice("meeting", "Meeting", "1280 x 720, as meetings expect"),
+    Choice("square-720", "Square", "720 x 720, for OBS"),
+)
+BROWSER_CHOICES = (Choice(OFF, "Off", "No page"), Choice(ON, "On", "A page on this machine alone, with transparency"))
+FORMAT_CHOICES = (
+    Choice("mp4", "MP4", "H.264: plays everywhere"),
+    Choice("prores", "ProRes", "ProRes 4444 with transparency, large files"),
+    Choice("webm", "WebM", "VP9 with transparency"),
+)
+NOISE_CHOICES = (
+    Choice("off", "Off", "The microphone as it is"),
+    Choice("mild", "Mild", "Fans and rooms"),
+    Choice("strong", "Strong", "Halls and keyboards"),
+)
+NO_VOICE = Option("", "Off", "The voice goes its own way")
+LOUD = "The face hears the cleaned sound; what is played and recorded stays as it is."
+
+
+class OnAirGroup(Group):
+    """Switches of everything that others see and hear.
+
+    Args:
+        outputs: lists the devices that can play the voice.
+        dialogs: asks for the folder of recordings.
+        page_url: the browser source's address with its token, empty while it is off.
+    """
+
+    def __init__(
+        self, outputs: Callable[[], tuple[Option, ...]], dialogs: Dialogs, page_url: Callable[[], str]
+    ) -> None:
+        super().__init__()
+        self._outputs, self._dialogs, self._page_url = outputs, dialogs, page_url
+        self._settings = Settings()
+        self.camera = Segments("Virtual camera", CAMERA_CHOICES)
+        self.camera_hint = hint()
+        self.browser = Segments("Browser source", BROWSER_CHOICES)
+        self.copy = QPushButton("Copy the address")
+        self.browser_hint = hint()
+        self.voice = Chooser("Voice in sync", "Plays your voice when its picture is shown (Alt+V)")
+        self.voice_hint = hint()
+        self.format = Segments("Recordings", FORMAT_CHOICES)
+        self.folder = QPushButton()
+        self.badge = QPushButton("Visible mark: AI avatar")
+        self.noise = Segments("Noise suppression", NOISE_CHOICES)
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the list of outputs anew."""
+        self.voice.set_options((NO_VOICE, *self._outputs()))
+        self._show_voice()
+
+    def show_settings(self, settings: Settings) -> None:
+        """Show settings without telling of a change."""
+        self._settings = settings
+        self.camera.set_value(settings.camera_size if settings.is_camera_on else OFF)
+        self.browser.set_value(ON if settings.is_browser_on else OFF)
+        self.format.set_value(settings.record_format)
+        self.noise.set_value(settings.noise_suppression)
+        self.badge.setChecked(settings.has_badge)
+        folder = PurePath(settings.record_folder).name if settings.record_folder else "Your videos"
+        self.folder.setText(self.folder.fontMetrics().elidedText(folder, Qt.TextElideMode.ElideMiddle, 240))
+        self.folder.setAccessibleName(f"Folder of recordings: {folder}")
+        self._show_voice()
+
+    def show_figures(self, figures: OnAirFigures) -> None:
+        """Say what really goes out."""
+        _say(self.camera_hint, camera_words(figures))
+        _say(self.browser_hint, browser_words(figures))
+        _say(self.voice_hint, voice_words(figures))
+        self.copy.setVisible(figures.browser is not None)
+
+    def _lay_out(self) -> None:
+        for button, tip in (
+            (self.folder, "Choose the folder of recordings and snapshots"),
+            (self.copy, "Paste it into OBS as the address of a browser source; it works on this machine alone"),
+            (self.badge, "Recordings and snapshots say in their data that they are AI-generated; this shows it too"),
+        ):
+            button.setProperty("role", "swatch")
+            button.setToolTip(tip)
+        self.badge.setCheckable(True)
+        self.copy.setVisible(False)
+        self.camera.setToolTip("The avatar as a webcam (Alt+W)")
+        self.browser.setToolTip("A page for OBS's browser source (Alt+U)")
+        self.noise.setToolTip(f"Noise is taken out before the lips hear (Alt+N). {LOUD}")
+        recordings = self._add(Section("R&ecordings", self.format))
+        recordings.add(self.folder)
+        recordings.add(self.badge)
+        self._add(Section("&Webcam", self.camera)).add(self.camera_hint)
+        browser = self._add(Section("Browser so&urce", self.browser))
+        browser.add(self.copy)
+        browser.add(self.browser_hint)
+        self._add(Section("&Voice in sync", self.voice)).add(self.voice_hint)
+        self._add(Section("&Noise suppression", self.noise))
+
+    def _connect(self) -> None:
+        self.camera.chosen.connect(self._choose_camera)
+        self.browser.chosen.connect(lambda value: self.changed.emit({"is_browser_on": value == ON}))
+        self.voice.chosen.connect(lambda value: self.changed.emit({"voice_output": value}))
+        self.format.chosen.connect(lambda value: self.changed.emit({"record_format": value}))
+        self.noise.chosen.connect(lambda value: self.changed.emit({"noise_suppression": value}))
+        self.badge.clicked.connect(lambda is_on: self.changed.emit({"has_badge": is_on}))
+        self.folder.clicked.connect(self._ask_folder)
+        self.copy.clicked.connect(self._copy)
+
+    def _choose_camera(self, value: str) -> None:
+        is_on = value != OFF
+        self.changed.emit({"is_camera_on": is_on, **({"camera_size": value} if is_on else {})})
+
+    def _ask_folder(self) -> None:
+        folder = self._dialogs.ask_folder(self._settings.record_folder)
+        if folder is not None:
+            self.changed.emit({"record_folder": folder})
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._page_url())
+        _say(self.browser_hint, "Copied. In OBS: Sources, +, Browser, paste it as URL.")
+
+    def _show_voice(self) -> None:
+        name = self._settings.voice_output
+        self.voice.set_value(name, f"{name} (not connected)")
+
+
+def camera_words(figures: OnAirFigures) -> str:
+    """What viewers of the camera get."""
+    camera = figures.camera
+    if camera is None:
+        return ""
+    if camera.state.value != "running":
+        return "Waiting for a camera"
+    return f"{camera.device}, {camera.fps_achieved:.0f} pictures a second"
+
+
+def browser_words(figures: OnAirFigures) -> str:
+    """Who looks at the page."""
+    browser = figures.browser
+    if browser is None:
+        return ""
+    viewers = {0: "nobody looks", 1: "one viewer"}.get(browser.n_viewers, f"{browser.n_viewers} viewers")
+    return f"{browser.url}, {viewers}"
+
+
+def voice_words(figures: OnAirFigures) -> str:
+    """How the voice meets its picture."""
+    voice = figures.voice
+    if voice.state.value == "stopped":
+        return ""
+    if voice.state.value == "lost":
+        return "Waiting for this output"
+    return f"{voice.delay_ms:.0f} ms behind you, clocks {voice.drift_ppm:+.0f} ppm apart"
+
+
+def _say(label: QLabel, text: str) -> None:
+    """Change a hint's text; an empty one takes no room."""
+    if label.text() != text:
+        label.setText(text)
+    label.setVisible(bool(text))
