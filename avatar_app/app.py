@@ -13,8 +13,10 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import cast
 
 import cv2
 from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
@@ -29,20 +31,38 @@ from avatar_app.gui.dialogs import dialogs
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.panel import Panel
-from avatar_app.gui.ports import Pipeline
+from avatar_app.gui.ports import OnAir, Pipeline
 from avatar_app.gui.profile_section import ProfileSection
+from avatar_app.gui.remote import Remote
 from avatar_app.gui.single_instance import SingleInstance
 from avatar_app.gui.theme import apply_theme, tokens_for
+from avatar_app.gui.tray import Tray
 from avatar_app.gui.window import Window
 from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
 from avatar_app.settings.schema import Settings
+from avatar_app.settings.secret import secret
 
 log = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_NO_ANSWER = 3
+RECORD_AFTER_MS = 1500
+MakeOnAir = Callable[[Pipeline, Settings, ProfilePaths, NoticeBoard, Remote], OnAir]
 MakePipeline = Callable[[Settings, ProfilePaths, MonotonicClock, NoticeBoard], Pipeline]
 ListMics = Callable[[], tuple[Device, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What happens besides when the window opens.
+
+    Attributes:
+        with_recording: record from the start.
+        in_tray: with the window away.
+    """
+
+    with_recording: bool = False
+    in_tray: bool = False
 
 
 def run(
@@ -54,7 +74,9 @@ def run(
     duration_s: float | None = None,
     screenshot: Path | None = None,
     make_pipeline: MakePipeline | None = None,
+    make_on_air: MakeOnAir | None = None,
     list_mics: ListMics | None = None,
+    starts: Starts | None = None,
 ) -> int:
     """Open the window and stay until it is closed.
 
@@ -66,7 +88,9 @@ def run(
         duration_s: stop by itself after this many seconds.
         screenshot: file for the window's picture at the end.
         make_pipeline: makes what stands in for the live path; a test's seam.
+        make_on_air: makes what stands in for what leaves the program; a test's seam.
         list_mics: lists what stands in for the microphones; a test's seam.
+        starts: what happens besides when the window opens.
 
     Returns:
         Exit code, see the module.
@@ -80,14 +104,21 @@ def run(
     with ExitStack() as stack:
         stack.callback(instance.release)
         pipeline = (make_pipeline or _live_pipeline)(settings, profile_paths, MonotonicClock(), board)
-        keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board)
+        remote = Remote()
+        on_air = (make_on_air or _on_air)(pipeline, settings, profile_paths, board, remote)
+        keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board, on_air)
         stack.callback(keeper.save_now)
         stack.callback(pipeline.stop)
-        window = _window(app, pipeline, keeper, board, list_mics or _device_mics, profile_paths)
+        stack.callback(on_air.stop)
+        window = _window(app, pipeline, on_air, keeper, board, list_mics or _device_mics, profile_paths)
         stack.callback(window.shut_down)
+        remote.attach(window)
+        window.told.connect(remote.note)
         _watch_mics(stack, window, is_real=list_mics is None)
         _hook_errors(stack, board)
         instance.raise_asked.connect(window.bring_to_front)
+        tray = _tray(stack, app, window)
+        _begin(window, tray, starts or Starts(), board)
         return _show(app, window, duration_s, screenshot)
 
 
@@ -128,6 +159,49 @@ def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicCloc
     return LivePipeline(settings, paths, clock, board)
 
 
+def _on_air(source: Pipeline, settings: Settings, paths: ProfilePaths, board: NoticeBoard, remote: Remote) -> OnAir:
+    from avatar_app.live.on_air import OnAir as Broadcast
+    from avatar_app.live.on_air import Source
+
+    token = secret(paths.state_dir / "browser-token")
+    return Broadcast(cast("Source", source), settings, token, MonotonicClock(), board, remote.actions(), remote.state)
+
+
+def _device_outputs() -> tuple[Device, ...]:
+    from avatar_app.live.voice import list_outputs
+
+    return tuple(list_outputs())
+
+
+def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
+    """The icon beside the clock, where the desktop has room for one."""
+    if not Tray.is_there():
+        return None
+    commands = {
+        "Start or stop": window.toggle_running,
+        "Mute or listen": lambda: window.toggle("is_muted"),
+        "Record": window.toggle_recording,
+        "Hide the avatar": window.toggle_hidden,
+        "Quit": window.close,
+    }
+    tray = Tray(app.windowIcon(), window, commands)
+    stack.callback(tray.remove)
+    return tray
+
+
+def _begin(window: Window, tray: Tray | None, starts: Starts, board: NoticeBoard) -> None:
+    """What the command line asked for besides a window."""
+    if starts.with_recording:
+        # Once pictures come; the folder is made meanwhile.
+        QTimer.singleShot(RECORD_AFTER_MS, window, lambda: window.set_recording(True))
+    if starts.in_tray:
+        hide = tray.turn if tray is not None else window.showMinimized
+        QTimer.singleShot(0, window, hide)
+        if tray is None:
+            text = "This desktop has no place for an icon beside the clock, so the window is minimized."
+            board.post(Notice("tray", Level.INFO, text))
+
+
 def _device_mics() -> tuple[Device, ...]:
     from avatar_app.live.mic import list_devices
 
@@ -137,6 +211,7 @@ def _device_mics() -> tuple[Device, ...]:
 def _window(
     app: QApplication,
     pipeline: Pipeline,
+    on_air: OnAir,
     keeper: SettingsKeeper,
     board: NoticeBoard,
     list_mics: ListMics,
@@ -146,10 +221,10 @@ def _window(
     icons = Icons(assets_dir())
     app.setWindowIcon(icons.app_icon())
     window: list[Window] = []
-    choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir)
+    choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir, _device_outputs)
     questions = dialogs(lambda: window[0])
-    panel = Panel(choices, questions, ProfileSection(paths, questions, board))
-    window.append(Window(pipeline, keeper, panel, icons, board, MonotonicClock()))
+    panel = Panel(choices, questions, ProfileSection(paths, questions, board), lambda: on_air.page_url)
+    window.append(Window(pipeline, on_air, keeper, panel, icons, board, MonotonicClock()))
 
     def dress() -> None:
         tokens = tokens_for(keeper.settings.theme)
@@ -167,6 +242,7 @@ def _watch_mics(stack: ExitStack, window: Window, is_real: bool) -> None:
     watcher = MicWatcher(_look_for_mics)
     stack.callback(watcher.stop)
     watcher.changed.connect(window.panel.sound.refresh)
+    watcher.changed.connect(window.panel.on_air.refresh)
     if is_real:
         QTimer.singleShot(1500, watcher, lambda: watcher.start())
 

@@ -13,7 +13,7 @@ from avatar_app import __version__
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.logs import install_excepthooks, start_logging
-from avatar_app.settings import store
+from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import LOOKAHEADS_MS, PRECISIONS, Settings
 
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+# What works wherever anything does.
+SAFE = Settings(engine="onnxruntime-cpu", precision="fp32")
 SETTING_FLAGS = ("avatar", "model", "precision", "engine", "fps", "lookahead_ms", "mic")
 
 
@@ -62,6 +64,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"avatar-app {__version__}")
     parser.add_argument("--duration", type=_positive_s, metavar="S", help="stop by itself after S seconds")
     parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save the window's picture at the end")
+    on_air = parser.add_argument_group("on air", "as the flags of OBS; for this start")
+    on_air.add_argument("--startvirtualcam", action="store_true", help="with the virtual camera on")
+    on_air.add_argument("--startrecording", action="store_true", help="record from the start")
+    on_air.add_argument("--minimize-to-tray", action="store_true", help="with the window away")
+    on_air.add_argument("--profile", metavar="NAME", help="with the settings of a profile or preset")
+    on_air.add_argument("--safe-mode", action="store_true", help="with the settings as they come, nothing on air")
     parser.set_defaults(run=_run_window)
     commands = parser.add_subparsers(title="commands", metavar="render | bench | doctor | studio")
     _add_render(commands, common)
@@ -135,7 +143,13 @@ def _run_window(arguments: argparse.Namespace) -> int:
     notices = NoticeBoard(_log_notice)
     saved, settings, paths = _settings(arguments, notices)
     return app.run(
-        settings, paths, saved=saved, notices=notices, duration_s=arguments.duration, screenshot=arguments.screenshot
+        settings,
+        paths,
+        saved=saved,
+        notices=notices,
+        duration_s=arguments.duration,
+        screenshot=arguments.screenshot,
+        starts=app.Starts(with_recording=arguments.startrecording, in_tray=arguments.minimize_to_tray),
     )
 
 
@@ -184,7 +198,18 @@ def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Sett
     paths = ProfilePaths(getattr(arguments, "profile_dir", None))
     changes = {name: getattr(arguments, name) for name in SETTING_FLAGS if hasattr(arguments, name)}
     saved = store.load(paths, notices)
-    return saved, saved.replace(**changes), paths
+    return saved, _for_this_start(arguments, saved, paths, notices).replace(**changes), paths
+
+
+def _for_this_start(
+    arguments: argparse.Namespace, saved: Settings, paths: ProfilePaths, notices: NoticeBoard
+) -> Settings:
+    """The saved settings, or those of a profile, or the safest; the file stays as it is."""
+    if getattr(arguments, "safe_mode", False):
+        return SAFE
+    name = getattr(arguments, "profile", None)
+    settings = profiles.load(paths, name, saved, notices) if name else saved
+    return settings.replace(is_camera_on=True) if getattr(arguments, "startvirtualcam", False) else settings
 
 
 def _log_notice(notice: Notice) -> None:

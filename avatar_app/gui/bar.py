@@ -16,6 +16,8 @@ START_KEY = "Ctrl+R"
 MUTE_KEY = "Ctrl+D"
 HUD_KEY = "Ctrl+I"
 PANEL_KEY = "Ctrl+B"
+RECORD_KEY = "F9"
+SNAPSHOT_KEY = "F10"
 BUTTON_PX = 40
 
 
@@ -35,9 +37,15 @@ class Bar(QWidget):
         self.mute.setAccessibleName("Mute the microphone")
         self.meter = LevelMeter(is_compact=True)
         self.meter.setMaximumWidth(240)
+        self.record = QPushButton()
+        self.record.setProperty("role", "plain")
+        self.record.setCheckable(True)
+        self.record.setAccessibleName("Record")
+        self.snapshot = _icon_button("Snapshot", "Keep this picture", SNAPSHOT_KEY)
+        self.snapshot.setCheckable(False)
         self.hud = _icon_button("Figures", "Show or hide the figures", HUD_KEY)
         self.panel = _icon_button("Settings panel", "Show or hide the settings", PANEL_KEY)
-        for button in (self.start, self.mute):
+        for button in (self.start, self.mute, self.record):
             button.setMinimumWidth(112)
             button.setFixedHeight(BUTTON_PX)
             button.setIconSize(QSize(20, 20))
@@ -49,8 +57,10 @@ class Bar(QWidget):
         row.setSpacing(12)
         row.addWidget(self.start)
         row.addWidget(self.mute)
+        row.addWidget(self.record)
         row.addWidget(self.meter, 1)
         row.addStretch(1)
+        row.addWidget(self.snapshot)
         row.addWidget(self.hud)
         row.addWidget(self.panel)
 
@@ -58,9 +68,11 @@ class Bar(QWidget):
         """Use the colours of a theme."""
         self._tokens = tokens
         self.meter.set_tokens(tokens)
+        self.snapshot.setIcon(self._icons.icon("snapshot", tokens.text))
         self.hud.setIcon(self._icons.icon("hud", tokens.text))
         self.panel.setIcon(self._icons.icon("panel", tokens.text))
         self.show_state(self._is_running, self.mute.isChecked())
+        self.show_recording(None)
 
     def show_state(self, is_running: bool, is_muted: bool) -> None:
         """Name the buttons after what a press does, and show what is so now."""
@@ -76,6 +88,24 @@ class Bar(QWidget):
         self.mute.setToolTip(_tip("Listen again" if is_muted else "Stop listening; the face rests", MUTE_KEY))
         set_state(self.start, "running" if is_running else "stopped")
         set_state(self.mute, "muted" if is_muted else "open")
+
+    def show_recording(self, seconds: float | None) -> None:
+        """Say for how long a recording runs; None when none does."""
+        is_on = seconds is not None
+        if seconds is not None:
+            self.record.setText(_clock(seconds))
+        else:
+            name_button(self.record, "R&ecord")
+        self.record.setIcon(self._icons.icon("record", self._tokens.danger if is_on else self._tokens.text))
+        self.record.setToolTip(_tip("End the recording" if is_on else "Record picture and voice", RECORD_KEY))
+        self.record.setChecked(is_on)
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds, hours where there are some."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _icon_button(name: str, tip: str, key: str) -> QPushButton:

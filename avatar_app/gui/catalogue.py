@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Device(Protocol):
-    """A microphone as `live.mic` lists it."""
+    """A microphone or output as `live` lists it."""
 
     @property
     def label(self) -> str:
@@ -24,22 +24,27 @@ class Device(Protocol):
 
 
 def catalogue(
-    list_mics: Callable[[], Iterable[Device]], assets: Path, models: Path, user_models: Path | None = None
+    list_mics: Callable[[], Iterable[Device]],
+    assets: Path,
+    models: Path,
+    user_models: Path | None = None,
+    list_outputs: Callable[[], Iterable[Device]] = tuple,
 ) -> Catalogue:
     """The catalogue of a machine."""
     return Catalogue(
-        mics=lambda: mic_options(list_mics),
+        outputs=lambda: device_options(list_outputs),
+        mics=lambda: device_options(list_mics),
         avatars=lambda: avatar_options(assets),
         models=lambda avatar_id: model_options(models, avatar_id, user_models),
     )
 
 
-def mic_options(list_mics: Callable[[], Iterable[Device]]) -> tuple[Option, ...]:
-    """All microphones; none when the sound system cannot be asked."""
+def device_options(list_devices: Callable[[], Iterable[Device]]) -> tuple[Option, ...]:
+    """All devices of a kind; none when the sound system cannot be asked."""
     try:
-        return tuple(Option(device.label, device.label, device.label) for device in list_mics())
+        return tuple(Option(device.label, device.label, device.label) for device in list_devices())
     except UserError as error:
-        log.warning("no list of microphones: %s", error)
+        log.warning("no list of sound devices: %s", error)
         return ()
 
 

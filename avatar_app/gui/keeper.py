@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.gui.ports import Pipeline
+from avatar_app.gui.ports import OnAir, Pipeline
 from avatar_app.settings import store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -40,7 +40,13 @@ class SettingsKeeper(QObject):
     shown = Signal(object)
 
     def __init__(
-        self, settings: Settings, saved: Settings, paths: ProfilePaths, pipeline: Pipeline, notices: NoticeBoard
+        self,
+        settings: Settings,
+        saved: Settings,
+        paths: ProfilePaths,
+        pipeline: Pipeline,
+        notices: NoticeBoard,
+        on_air: OnAir,
     ) -> None:
         super().__init__()
         self._settings = settings
@@ -48,6 +54,7 @@ class SettingsKeeper(QObject):
         self._written = saved
         self._paths = paths
         self._pipeline = pipeline
+        self._on_air = on_air
         self._notices = notices
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -94,4 +101,5 @@ class SettingsKeeper(QObject):
         self.shown.emit(settings)
         if any(name not in WINDOW_FIELDS for name in changes):
             self._pipeline.apply(settings)
+            self._on_air.apply(settings)
         self._timer.start()

@@ -104,7 +104,7 @@ class OnAirGroup(Group):
         self.camera.setToolTip("The avatar as a webcam (Alt+W)")
         self.browser.setToolTip("A page for OBS's browser source (Alt+U)")
         self.noise.setToolTip(f"Noise is taken out before the lips hear (Alt+N). {LOUD}")
-        recordings = self._add(Section("R&ecordings", self.format))
+        recordings = self._add(Section("Recor&dings", self.format))
         recordings.add(self.folder)
         recordings.add(self.badge)
         self._add(Section("&Webcam", self.camera)).add(self.camera_hint)

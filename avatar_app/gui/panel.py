@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from avatar_app.gui.on_air_section import OnAirGroup
 from avatar_app.gui.picture_sections import SECTION_GAP_PX, AvatarGroup, BackgroundGroup, QualityGroup
-from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures
+from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures, OnAirFigures
 from avatar_app.gui.profile_section import ProfileSection
 from avatar_app.gui.rows import Section
 from avatar_app.gui.segments import Choice, Segments
@@ -30,7 +33,9 @@ class Panel(QFrame):
 
     changed = Signal(dict)
 
-    def __init__(self, catalogue: Catalogue, dialogs: Dialogs, profile: ProfileSection) -> None:
+    def __init__(
+        self, catalogue: Catalogue, dialogs: Dialogs, profile: ProfileSection, page_url: Callable[[], str]
+    ) -> None:
         super().__init__()
         self.setObjectName("panel")
         self.setFixedWidth(PANEL_WIDTH_PX)
@@ -39,9 +44,10 @@ class Panel(QFrame):
         self.avatar = AvatarGroup(catalogue)
         self.quality = QualityGroup()
         self.background = BackgroundGroup(dialogs)
+        self.on_air = OnAirGroup(catalogue.outputs, dialogs, page_url)
         self.theme = Segments("Theme", THEME_CHOICES)
         self.theme.setToolTip("Light or dark (Alt+T)")
-        for part in (self.profile, self.sound, self.avatar, self.quality, self.background):
+        for part in self._parts():
             part.changed.connect(self.changed)
         self.theme.chosen.connect(lambda value: self.changed.emit({"theme": value}))
         outer = QVBoxLayout(self)
@@ -50,14 +56,19 @@ class Panel(QFrame):
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without telling of a change."""
-        for part in (self.profile, self.sound, self.avatar, self.quality, self.background):
+        for part in self._parts():
             part.show_settings(settings)
         self.theme.set_value(settings.theme)
 
-    def show_figures(self, figures: LiveFigures) -> None:
+    def show_figures(self, figures: LiveFigures, on_air: OnAirFigures) -> None:
         """Say what really runs."""
         self.sound.show_mic(figures.mic)
         self.quality.show_figures(figures)
+        self.on_air.show_figures(on_air)
+
+    def _parts(self) -> tuple[ProfileSection, SoundSection, AvatarGroup, QualityGroup, BackgroundGroup, OnAirGroup]:
+        """All that shows settings, from top to bottom."""
+        return self.profile, self.sound, self.avatar, self.quality, self.background, self.on_air
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
@@ -70,14 +81,7 @@ class Panel(QFrame):
         column = QVBoxLayout(body)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(SECTION_GAP_PX)
-        for part in (
-            self.profile,
-            self.sound,
-            self.avatar,
-            self.quality,
-            self.background,
-            Section("&Theme", self.theme),
-        ):
+        for part in (*self._parts(), Section("&Theme", self.theme)):
             column.addWidget(part)
         column.addStretch(1)
         return body

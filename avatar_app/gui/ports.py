@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.packets import Picture
 from avatar_app.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from avatar_app.live.on_air import OnAirStatus
+
+OnAirFigures: TypeAlias = "OnAirStatus"
 
 
 class MicFigures(Protocol):
@@ -99,6 +105,10 @@ class Pipeline(Protocol):
         """Open the microphone anew."""
         ...
 
+    def set_hidden(self, *, is_hidden: bool) -> None:
+        """Show only what stands behind the avatar, or the avatar again."""
+        ...
+
     def status(self) -> LiveFigures:
         """Figures for the HUD."""
         ...
@@ -106,6 +116,58 @@ class Pipeline(Protocol):
     def level_db(self) -> tuple[float, float]:
         """RMS and peak level in dBFS."""
         ...
+
+
+class OnAir(Protocol):
+    """What leaves the program, as the window sees it."""
+
+    def start(self) -> None:
+        """Go on air with what is switched on; a second call is fine."""
+        ...
+
+    def stop(self) -> None:
+        """End everything; twice is fine."""
+        ...
+
+    def apply(self, settings: Settings) -> None:
+        """Use other settings from now on."""
+        ...
+
+    def status(self) -> OnAirFigures:
+        """How it goes."""
+        ...
+
+    @property
+    def page_url(self) -> str:
+        """The browser source's address with its token; empty while it is off."""
+        ...
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether something is being recorded."""
+        ...
+
+    def start_recording(self) -> None:
+        """Begin a recording."""
+        ...
+
+    def stop_recording(self) -> None:
+        """Ask the recording to end."""
+        ...
+
+    def take_snapshot(self) -> Path:
+        """Write the next picture; where it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What others may know of the window."""
+
+    settings: Settings
+    is_running: bool
+    is_recording: bool
+    is_hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +187,13 @@ class Catalogue:
         mics: microphones by `NAME, HOST API`.
         avatars: installed avatars.
         models: students that draw the avatar with the given id, best first.
+        outputs: sound outputs that can play the voice.
     """
 
     mics: Callable[[], tuple[Option, ...]]
     avatars: Callable[[], tuple[Option, ...]]
     models: Callable[[str], tuple[Option, ...]]
+    outputs: Callable[[], tuple[Option, ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.gui import bar as bar_keys
 from avatar_app.gui.bar import Bar
@@ -19,7 +21,7 @@ from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
 from avatar_app.gui.panel import Panel
-from avatar_app.gui.ports import Pipeline
+from avatar_app.gui.ports import OnAir, Pipeline, Told
 from avatar_app.gui.stage import MARGIN_PX, Stage
 from avatar_app.gui.theme import Tokens
 from avatar_app.settings.schema import Settings
@@ -40,19 +42,30 @@ class Window(QWidget):
     Signals:
         theme_wanted(str): the user chose another theme.
         closing(): the window is about to go, and still in sight.
+        told(object): what clients of the control API are told, as `Remote.note` takes it.
     """
 
     theme_wanted = Signal(str)
     closing = Signal()
+    told = Signal(object)
 
     def __init__(
-        self, pipeline: Pipeline, keeper: SettingsKeeper, panel: Panel, icons: Icons, notices: NoticeBoard, clock: Clock
+        self,
+        pipeline: Pipeline,
+        on_air: OnAir,
+        keeper: SettingsKeeper,
+        panel: Panel,
+        icons: Icons,
+        notices: NoticeBoard,
+        clock: Clock,
     ) -> None:
         super().__init__()
         self.setObjectName("window")
         self.setWindowTitle("Avatar")
         self.setMinimumSize(*MINIMUM_PX)
         self._pipeline = pipeline
+        self._on_air = on_air
+        self._is_hidden = False
         self._keeper = keeper
         self._notices = notices
         self._clock = clock
@@ -81,7 +94,9 @@ class Window(QWidget):
         self._is_running = is_running
         if is_running:
             self._pipeline.start()
+            self._on_air.start()
         else:
+            self._on_air.stop()
             self._pipeline.stop()
         self._show_state()
         self.refresh_figures()
@@ -125,10 +140,14 @@ class Window(QWidget):
         """Show figures and notices, and put failed choices back."""
         self._keeper.reconcile()
         self.notices.show_notices(self._notices.current(), self._clock.now_ns())
+        on_air = self._on_air.status()
+        is_recording = on_air.record.is_active
+        self.bar.show_recording(on_air.record.seconds if is_recording else None)
+        self.told.emit(Told(self._keeper.settings, self._is_running, is_recording, self._is_hidden))
         if not (self.hud.isVisible() or self.panel.isVisible()):
             return
         figures = self._pipeline.status()
-        self.panel.show_figures(figures)
+        self.panel.show_figures(figures, on_air)
         self.hud.show_figures(figures, self._keeper.settings.fps)
 
     def toggle_running(self) -> None:
@@ -138,6 +157,55 @@ class Window(QWidget):
     def toggle(self, field: str) -> None:
         """Turn one of the yes-or-no settings round."""
         self._keeper.change({field: not getattr(self._keeper.settings, field)})
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether others see only what stands behind the avatar."""
+        return self._is_hidden
+
+    def set_recording(self, is_on: bool) -> None:
+        """Begin a recording, or end it; what hinders it becomes a notice."""
+        if not is_on:
+            self._on_air.stop_recording()
+        else:
+            self._told("record", self._on_air.start_recording)
+        self.refresh_figures()
+
+    def toggle_recording(self) -> None:
+        """Begin a recording, or end the one that runs."""
+        self.set_recording(not self._on_air.is_recording)
+
+    def take_snapshot(self) -> None:
+        """Keep the next picture."""
+
+        def take() -> None:
+            file = self._on_air.take_snapshot()
+            self._notices.post(Notice("snapshot", Level.INFO, f"Kept as {file.name}.", f"It is in {file.parent}."))
+
+        self._told("snapshot", take)
+        self.refresh_figures()
+
+    def set_hidden(self, is_hidden: bool) -> None:
+        """Show others only what stands behind the avatar, or the avatar again."""
+        self._is_hidden = is_hidden
+        self._pipeline.set_hidden(is_hidden=is_hidden)
+        self._show_state()
+
+    def toggle_hidden(self) -> None:
+        """Hide the avatar, or show it again."""
+        self.set_hidden(not self._is_hidden)
+
+    def panic(self) -> None:
+        """Nothing more is heard: the microphone is off and the face rests, whatever was so before."""
+        self._keeper.change({"is_muted": True})
+
+    def refresh_mic(self) -> None:
+        """Open the microphone anew."""
+        self._pipeline.refresh_mic()
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Change settings, as the panel does."""
+        self._keeper.change(changes)
 
     def shut_down(self) -> None:
         """Stop all timers and remember where the window stood; twice is fine."""
@@ -197,6 +265,8 @@ class Window(QWidget):
         self._keeper.shown.connect(self.show_settings)
         self.panel.changed.connect(self._keeper.change)
         self.bar.start.clicked.connect(self.toggle_running)
+        self.bar.record.clicked.connect(self.toggle_recording)
+        self.bar.snapshot.clicked.connect(self.take_snapshot)
         for button, field in (
             (self.bar.mute, "is_muted"),
             (self.bar.hud, "is_hud_visible"),
@@ -212,6 +282,11 @@ class Window(QWidget):
             (bar_keys.MUTE_KEY, lambda: self.toggle("is_muted")),
             (bar_keys.HUD_KEY, lambda: self.toggle("is_hud_visible")),
             (bar_keys.PANEL_KEY, lambda: self.toggle("is_panel_visible")),
+            (bar_keys.RECORD_KEY, self.toggle_recording),
+            (bar_keys.SNAPSHOT_KEY, self.take_snapshot),
+            ("F5", self.refresh_mic),
+            ("F7", self.toggle_hidden),
+            ("F8", self.panic),
             ("F11", self._toggle_full_screen),
             ("Ctrl+Q", self.close),
         )
@@ -238,8 +313,15 @@ class Window(QWidget):
         elif self.stage.picture is None:
             caption = "Starting …"
         else:
-            caption = "Muted" if is_muted else ""
+            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else ""
         self.stage.set_state(self._is_running, caption)
+
+    def _told(self, key: str, action: Callable[[], object]) -> None:
+        """Do something that may fail for a reason that the user can mend."""
+        try:
+            action()
+        except UserError as error:
+            self._notices.post(Notice.from_error(key, error))
 
     def _note_shown(self, picture: Picture) -> None:
         self._pipeline.note_shown(picture, self._clock.now_ns())

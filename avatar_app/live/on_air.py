@@ -129,12 +129,15 @@ class OnAir:
 
     def status(self) -> OnAirStatus:
         """How it goes; cheap."""
-        camera, browser, voice = self._camera, self._browser, self._voice
+        camera, browser, voice, recording = self._camera, self._browser, self._voice, self._recorder.status()
+        if not recording.is_active:
+            # It may have ended by itself.
+            self._free_recorder()
         return OnAirStatus(
             camera=camera.status() if camera is not None else None,
             browser=browser.status() if browser is not None else None,
             voice=voice.status() if voice is not None else NO_VOICE,
-            record=self._recorder.status(),
+            record=recording,
         )
 
     @property

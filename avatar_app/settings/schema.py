@@ -76,7 +76,7 @@ class Settings:
     camera_size: str = "meeting"
     camera_device: str = ""
     is_browser_on: bool = False
-    browser_port: int = 8417
+    browser_port: int = 18750
     record_folder: str = ""
     record_format: str = "mp4"
     has_badge: bool = False

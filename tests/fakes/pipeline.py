@@ -132,6 +132,9 @@ class FakePipeline:
     def refresh_mic(self):
         self.calls.append("refresh_mic")
 
+    def set_hidden(self, *, is_hidden):
+        self.calls.append("hide" if is_hidden else "show")
+
     def status(self):
         return self.figures
 

@@ -18,10 +18,12 @@ from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
+from tests.fakes.on_air import FakeOnAir
 from tests.fakes.pipeline import FakePipeline
 
 ASSETS = Path(__file__).parents[2] / "assets"
 MICS = (Option("Alpha Mic, ALSA", "Alpha Mic, ALSA"), Option("Beta Mic, ALSA", "Beta Mic, ALSA"))
+OUTPUTS = (Option("Cable, PulseAudio", "Cable, PulseAudio"),)
 MODELS = {"nova": (Option("nova-hd", "Nova HD"), Option("nova-96", "Nova 96")), "solo": (Option("one", "One"),)}
 
 
@@ -67,11 +69,14 @@ class Desk:
         self.answers = Answers()
         self.mics = list(MICS)
         self.pipeline = FakePipeline(settings, notices, refuse)
-        self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices)
+        self.on_air = FakeOnAir()
+        self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices, self.on_air)
         dialogs = self._dialogs()
-        self.panel = Panel(self._catalogue(), dialogs, ProfileSection(paths, dialogs, notices))
+        self.panel = Panel(
+            self._catalogue(), dialogs, ProfileSection(paths, dialogs, notices), lambda: self.on_air.page_url
+        )
         icons = Icons(ASSETS)
-        self.window = Window(self.pipeline, self.keeper, self.panel, icons, notices, self.clock)
+        self.window = Window(self.pipeline, self.on_air, self.keeper, self.panel, icons, notices, self.clock)
         qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())
         self.dress(settings.theme)
         self.window.theme_wanted.connect(self.dress)
@@ -92,7 +97,9 @@ class Desk:
 
     def _catalogue(self):
         avatars = (Option("nova", "Nova"), Option("solo", "Solo"))
-        return Catalogue(lambda: tuple(self.mics), lambda: avatars, lambda avatar: MODELS.get(avatar, ()))
+        return Catalogue(
+            lambda: tuple(self.mics), lambda: avatars, lambda avatar: MODELS.get(avatar, ()), lambda: OUTPUTS
+        )
 
     def _dialogs(self):
         answers = self.answers

@@ -101,3 +101,27 @@ def test_studio_find_when_two_words_then_the_right_module():
     assert studio_cli.find(["train", "picture", "--resume"]).module.endswith("train.picture")
     with pytest.raises(UserError):
         studio_cli.find(["train"])
+
+
+def test_flags_of_on_air_when_given_then_hold_for_this_start_alone(tmp_path):
+    arguments = parse("--profile-dir", str(tmp_path), "--startvirtualcam", "--startrecording", "--minimize-to-tray")
+    saved, settings, _ = cli._settings(arguments, cli.NoticeBoard())
+    assert (saved.is_camera_on, settings.is_camera_on) == (False, True)
+    assert arguments.startrecording and arguments.minimize_to_tray
+
+
+def test_profile_when_named_then_its_settings_hold_and_flags_on_top(tmp_path):
+    arguments = parse("--profile-dir", str(tmp_path), "--profile", "Event booth", "--fps", "50")
+    saved, settings, _ = cli._settings(arguments, cli.NoticeBoard())
+    assert (saved.is_kiosk, settings.is_kiosk, settings.fps) == (False, True, 50)
+
+
+def test_profile_when_unknown_then_one_sentence(tmp_path, capsys):
+    assert cli.main(["--profile-dir", str(tmp_path), "--profile", "None such"]) == 2
+    assert "There is no profile 'None such'" in capsys.readouterr().err
+
+
+def test_safe_mode_when_asked_then_nothing_of_the_saved_settings_holds(tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps({"version": 1, "is_camera_on": True, "engine": "openvino"}))
+    _, settings, _ = cli._settings(parse("--profile-dir", str(tmp_path), "--safe-mode"), cli.NoticeBoard())
+    assert (settings.is_camera_on, settings.engine, settings.precision) == (False, "onnxruntime-cpu", "fp32")

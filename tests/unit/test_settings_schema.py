@@ -55,7 +55,7 @@ def test_replace_when_name_or_value_is_unknown_then_suggests_one(changes, sugges
         ("model", "a/b"),
         ("precision", None),
         ("browser_port", 80),
-        ("browser_port", 8417.0),
+        ("browser_port", 18750.0),
         ("browser_port", True),
     ],
 )

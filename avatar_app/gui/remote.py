@@ -1,0 +1,101 @@
+"""What a stream deck may ask for: commands of the control API, carried to the window's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, cast
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from avatar_app.gui.ports import Told
+from avatar_app.gui.window import Window
+from avatar_app.live.browser import Action, Argument, State
+from avatar_app.settings.schema import LOOKAHEADS_MS, Settings
+
+Value: TypeAlias = bool | float | str | None
+
+
+class Remote(QObject):
+    """The window's commands for other threads.
+
+    Thread: made and attached on the main thread; actions and `state` may be called on any. An action is answered at
+    once and done soon after, by the main thread: whoever asks never waits for the window.
+
+    Signals:
+        asked(object): something to be done on the main thread.
+    """
+
+    asked = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._window: Window | None = None
+        self._state: State = {}
+        self.asked.connect(self._do, Qt.ConnectionType.QueuedConnection)
+
+    def attach(self, window: Window) -> None:
+        """Carry commands to this window from now on."""
+        self._window = window
+
+    def note(self, told: Told) -> None:
+        """Keep what clients are told; called by the main thread whenever it may have changed."""
+        self._state = {
+            "running": told.is_running,
+            "muted": told.settings.is_muted,
+            "hidden": told.is_hidden,
+            "recording": told.is_recording,
+            "camera": told.settings.is_camera_on,
+            "look_ahead_ms": told.settings.lookahead_ms,
+        }
+
+    def state(self) -> State:
+        """What is so now."""
+        return self._state
+
+    def actions(self) -> Mapping[str, Action]:
+        """All commands by name."""
+        switch, none = Argument.SWITCH, Argument.NONE
+        listed = (
+            Action("run", "Starts the avatar, or stops it.", switch, self._switch("running", Window.set_running)),
+            Action("mute", "Stops listening; the face rests.", switch, self._switch("muted", _mute)),
+            Action(
+                "hide", "Shows only what stands behind the avatar.", switch, self._switch("hidden", Window.set_hidden)
+            ),
+            Action("record", "Records picture and voice.", switch, self._switch("recording", Window.set_recording)),
+            Action("camera", "Turns the virtual camera on or off.", switch, self._switch("camera", _camera)),
+            Action("snapshot", "Keeps the next picture.", none, self._command(Window.take_snapshot)),
+            Action("panic", "Mutes at once, whatever was so before.", none, self._command(Window.panic)),
+            Action("refresh-mic", "Opens the microphone anew.", none, self._command(Window.refresh_mic)),
+            Action("look-ahead", f"Milliseconds, one of {LOOKAHEADS_MS}.", Argument.NUMBER, self._look_ahead),
+        )
+        return {action.name: action for action in listed}
+
+    def _switch(self, name: str, turn: Callable[[Window, bool], object]) -> Callable[[Value], object]:
+        def call(value: Value) -> None:
+            is_on = not self._state.get(name, False) if value is None else bool(value)
+            self._ask(lambda window: turn(window, is_on))
+
+        return call
+
+    def _command(self, command: Callable[[Window], object]) -> Callable[[Value], object]:
+        return lambda _: self._ask(command)
+
+    def _look_ahead(self, value: Value) -> None:
+        # Checked here, so that the answer can say what is wrong.
+        wanted = Settings().replace(lookahead_ms=int(cast("float", value))).lookahead_ms
+        self._ask(lambda window: window.change({"lookahead_ms": wanted}))
+
+    def _ask(self, command: Callable[[Window], object]) -> None:
+        self.asked.emit(command)
+
+    def _do(self, command: Callable[[Window], object]) -> None:
+        if self._window is not None:
+            command(self._window)
+
+
+def _mute(window: Window, is_on: bool) -> None:
+    window.change({"is_muted": is_on})
+
+
+def _camera(window: Window, is_on: bool) -> None:
+    window.change({"is_camera_on": is_on})

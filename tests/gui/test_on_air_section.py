@@ -1,0 +1,116 @@
+"""What goes out is switched in the window, and what really goes out is said there."""
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+
+from avatar_app.gui import on_air_section
+from avatar_app.live.browser import BrowserState, BrowserStatus
+from avatar_app.live.voice import NO_VOICE, VoiceState
+from tests.fakes.on_air import OFF
+
+
+def press(button):
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def key(desk, which):
+    QTest.keyClick(desk.window, which)
+
+
+@pytest.mark.parametrize(
+    ("find", "value", "changes"),
+    [
+        (lambda group: group.camera, "meeting", {"is_camera_on": True, "camera_size": "meeting"}),
+        (lambda group: group.camera, "square-720", {"is_camera_on": True, "camera_size": "square-720"}),
+        (lambda group: group.browser, "on", {"is_browser_on": True}),
+        (lambda group: group.format, "webm", {"record_format": "webm"}),
+        (lambda group: group.noise, "strong", {"noise_suppression": "strong"}),
+    ],
+)
+def test_switch_when_pressed_then_its_setting_holds_and_what_is_on_air_hears_of_it(desk, find, value, changes):
+    segments = find(desk.panel.on_air)
+    press(segments.button(value))
+    assert all(getattr(desk.on_air.applied[-1], name) == wanted for name, wanted in changes.items())
+    assert segments.value() == value
+
+
+def test_camera_when_turned_off_again_then_its_size_is_kept(desk):
+    press(desk.panel.on_air.camera.button("square-720"))
+    press(desk.panel.on_air.camera.button("off"))
+    assert (desk.keeper.settings.is_camera_on, desk.keeper.settings.camera_size) == (False, "square-720")
+
+
+def test_voice_when_an_output_is_chosen_then_it_is_used_and_never_one_by_itself(desk):
+    chooser = desk.panel.on_air.voice
+    assert (chooser.value(), desk.keeper.settings.voice_output) == ("", "")
+    number = chooser.findData("Cable, PulseAudio")
+    chooser.setCurrentIndex(number)
+    chooser.activated.emit(number)
+    assert desk.keeper.settings.voice_output == "Cable, PulseAudio"
+
+
+def test_folder_when_chosen_then_recordings_go_there(desk):
+    desk.answers.folder = "/films/show"
+    press(desk.panel.on_air.folder)
+    assert desk.keeper.settings.record_folder == "/films/show"
+    assert desk.panel.on_air.folder.text() == "show"
+
+
+def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_and_nowhere_in_sight(desk):
+    status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, 2, 0, 25.0, 0)
+    desk.on_air.figures = replace(OFF, browser=status)
+    desk.window.refresh_figures()
+    assert "2 viewers" in desk.panel.on_air.browser_hint.text()
+    press(desk.panel.on_air.copy)
+    assert QGuiApplication.clipboard().text() == desk.on_air.page_url
+    assert "secret" not in desk.panel.on_air.browser_hint.text()
+
+
+def test_voice_words_when_running_then_say_delay_and_drift():
+    voice = replace(NO_VOICE, state=VoiceState.RUNNING, delay_ms=123.4, drift_ppm=-12.3)
+    assert on_air_section.voice_words(replace(OFF, voice=voice)) == "123 ms behind you, clocks -12 ppm apart"
+    assert "Waiting" in on_air_section.voice_words(replace(OFF, voice=replace(voice, state=VoiceState.LOST)))
+
+
+def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk):
+    key(desk, Qt.Key.Key_F9)
+    assert desk.on_air.is_recording
+    assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("1:05", True)
+    press(desk.window.bar.record)
+    assert not desk.on_air.is_recording
+    assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Record", False)
+
+
+def test_record_when_it_cannot_begin_then_a_notice_says_why(desk):
+    desk.on_air.is_full = True
+    press(desk.window.bar.record)
+    assert not desk.window.bar.record.isChecked()
+    assert desk.notices.current()[-1].text == "The disk is full."
+
+
+def test_snapshot_when_its_key_is_pressed_then_says_where_it_is(desk):
+    key(desk, Qt.Key.Key_F10)
+    assert desk.notices.current()[-1].text == "Kept as Avatar.png."
+
+
+def test_hide_and_panic_when_their_keys_are_pressed_then_nothing_of_the_user_is_seen_or_heard(desk):
+    key(desk, Qt.Key.Key_F7)
+    assert desk.pipeline.calls[-1] == "hide" and desk.window.is_hidden
+    key(desk, Qt.Key.Key_F7)
+    assert desk.pipeline.calls[-1] == "show"
+    key(desk, Qt.Key.Key_F8)
+    key(desk, Qt.Key.Key_F8)
+    assert desk.keeper.settings.is_muted
+    key(desk, Qt.Key.Key_F5)
+    assert desk.pipeline.calls[-1] == "refresh_mic"
+
+
+def test_start_and_stop_when_pressed_then_go_on_air_last_and_off_first(desk):
+    desk.window.set_running(True)
+    assert (desk.pipeline.calls[-1], desk.on_air.calls) == ("start", ["start"])
+    desk.window.set_running(False)
+    assert desk.on_air.calls == ["start", "stop"]

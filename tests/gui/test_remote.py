@@ -1,0 +1,66 @@
+"""Commands of the control API reach the window on its own thread."""
+
+import json
+import threading
+
+import pytest
+
+from avatar_app.contracts.errors import SettingsError
+from avatar_app.gui.remote import Remote
+
+
+@pytest.fixture
+def remote(desk):
+    remote = Remote()
+    remote.attach(desk.window)
+    desk.window.told.connect(remote.note)
+    desk.window.refresh_figures()
+    return remote
+
+
+def from_elsewhere(call):
+    """Call on another thread, as the server does."""
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("name", "find"),
+    [
+        ("mute", lambda desk: desk.keeper.settings.is_muted),
+        ("camera", lambda desk: desk.keeper.settings.is_camera_on),
+        ("hide", lambda desk: desk.window.is_hidden),
+        ("record", lambda desk: desk.on_air.is_recording),
+        ("run", lambda desk: desk.window.is_running),
+    ],
+)
+def test_switch_when_asked_from_another_thread_then_turned_and_told(desk, remote, name, find):
+    switch = remote.actions()[name]
+    from_elsewhere(lambda: switch.call(True))
+    desk.qtbot.waitUntil(lambda: find(desk))
+    from_elsewhere(lambda: switch.call(True))
+    desk.window.refresh_figures()
+    assert True in remote.state().values()
+    from_elsewhere(lambda: switch.call(None))
+    desk.qtbot.waitUntil(lambda: not find(desk))
+
+
+def test_look_ahead_when_unknown_then_refused_at_once_and_else_set(desk, remote):
+    with pytest.raises(SettingsError):
+        remote.actions()["look-ahead"].call(70.0)
+    remote.actions()["look-ahead"].call(160.0)
+    desk.qtbot.waitUntil(lambda: desk.keeper.settings.lookahead_ms == 160)
+
+
+@pytest.mark.parametrize("name", ["snapshot", "panic", "refresh-mic"])
+def test_command_when_asked_then_done(desk, remote, name):
+    before = (len(desk.pipeline.calls), len(desk.notices.current()), desk.keeper.settings)
+    remote.actions()[name].call(None)
+    desk.qtbot.waitUntil(
+        lambda: (len(desk.pipeline.calls), len(desk.notices.current()), desk.keeper.settings) != before
+    )
+
+
+def test_state_when_told_then_json_without_anything_secret(desk, remote):
+    assert "secret" not in json.dumps(dict(remote.state()))
