@@ -1,11 +1,11 @@
-"""The side panel: every choice in one column that scrolls when the window is low."""
+"""The side panel: two pages, each a column of choices that scrolls when the window is low."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from avatar_app.gui.on_air_section import OnAirGroup
 from avatar_app.gui.picture_sections import SECTION_GAP_PX, AvatarGroup, BackgroundGroup, QualityGroup
@@ -21,6 +21,10 @@ THEME_CHOICES = (
     Choice("system", "System", "As the system looks"),
     Choice("light", "Light", "Dark letters on a light ground"),
     Choice("dark", "Dark", "Light letters on a dark ground"),
+)
+PAGE_CHOICES = (
+    Choice("avatar", "Avatar", "How it looks, listens and moves"),
+    Choice("on-air", "On air", "What others see and hear: profiles, recordings, camera, OBS, voice"),
 )
 
 
@@ -50,9 +54,18 @@ class Panel(QFrame):
         for part in self._parts():
             part.changed.connect(self.changed)
         self.theme.chosen.connect(lambda value: self.changed.emit({"theme": value}))
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(1, 0, 0, 0)
-        outer.addWidget(self._scroll(self._body()))
+        self.pages = Segments("Settings", PAGE_CHOICES)
+        self._stack = QStackedWidget()
+        own = Section("&Theme", self.theme)
+        for parts in ((self.sound, self.avatar, self.quality, self.background, own), (self.profile, self.on_air)):
+            self._stack.addWidget(self._scroll(self._body(parts)))
+        self.pages.chosen.connect(self.show_page)
+        self._lay_out()
+
+    def show_page(self, name: str) -> None:
+        """Show the page of the avatar, or of what is on air."""
+        self.pages.set_value(name)
+        self._stack.setCurrentIndex([choice.value for choice in PAGE_CHOICES].index(name))
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without telling of a change."""
@@ -75,13 +88,26 @@ class Panel(QFrame):
         self.sound.set_tokens(tokens)
         self.quality.set_tokens(tokens)
 
-    def _body(self) -> QWidget:
+    def _lay_out(self) -> None:
+        head = QWidget()
+        head.setObjectName("panelBody")
+        row = QVBoxLayout(head)
+        row.setContentsMargins(24, 24, 24, 0)
+        row.addWidget(self.pages)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(1, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(head)
+        outer.addWidget(self._stack, 1)
+
+    @staticmethod
+    def _body(parts: Sequence[QWidget]) -> QWidget:
         body = QWidget()
         body.setObjectName("panelBody")
         column = QVBoxLayout(body)
-        column.setContentsMargins(24, 24, 24, 24)
+        column.setContentsMargins(24, 20, 24, 24)
         column.setSpacing(SECTION_GAP_PX)
-        for part in (*self._parts(), Section("&Theme", self.theme)):
+        for part in parts:
             column.addWidget(part)
         column.addStretch(1)
         return body

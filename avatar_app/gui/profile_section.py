@@ -17,7 +17,7 @@ from avatar_app.settings import profiles
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
-NONE = Option("", "Choose a profile …", "Nothing changes until you choose one")
+NONE = Option("", "Your settings", "As they are; a profile changes them")
 KEY = "profile"
 
 

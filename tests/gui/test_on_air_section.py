@@ -13,6 +13,13 @@ from avatar_app.live.voice import NO_VOICE, VoiceState
 from tests.fakes.on_air import OFF
 
 
+@pytest.fixture
+def desk(make_desk):
+    desk = make_desk()
+    desk.panel.show_page("on-air")
+    return desk
+
+
 def press(button):
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
