@@ -27,6 +27,10 @@ FORMAT_CHOICES = (
     Choice("prores", "ProRes", "ProRes 4444 with transparency, large files"),
     Choice("webm", "WebM", "VP9 with transparency"),
 )
+BADGE_CHOICES = (
+    Choice(False, "In the data", "Recordings and snapshots say in their data that they are AI-generated"),
+    Choice(True, "In the picture too", "A small mark in the corner as well: AI avatar"),
+)
 NOISE_CHOICES = (
     Choice("off", "Off", "The microphone as it is"),
     Choice("mild", "Mild", "Fans and rooms"),
@@ -60,7 +64,7 @@ class OnAirGroup(Group):
         self.voice_hint = hint()
         self.format = Segments("Recordings", FORMAT_CHOICES)
         self.folder = QPushButton()
-        self.badge = QPushButton("Visible mark: AI avatar")
+        self.badge = Segments("Visible mark", BADGE_CHOICES)
         self.noise = Segments("Noise suppression", NOISE_CHOICES)
         self._lay_out()
         self._connect()
@@ -78,9 +82,11 @@ class OnAirGroup(Group):
         self.browser.set_value(ON if settings.is_browser_on else OFF)
         self.format.set_value(settings.record_format)
         self.noise.set_value(settings.noise_suppression)
-        self.badge.setChecked(settings.has_badge)
+        self.badge.set_value(settings.has_badge)
         folder = PurePath(settings.record_folder).name if settings.record_folder else "Your videos"
-        self.folder.setText(self.folder.fontMetrics().elidedText(folder, Qt.TextElideMode.ElideMiddle, 240))
+        self.folder.setText(
+            self.folder.fontMetrics().elidedText(f"Folder: {folder}", Qt.TextElideMode.ElideMiddle, 240)
+        )
         self.folder.setAccessibleName(f"Folder of recordings: {folder}")
         self._show_voice()
 
@@ -95,18 +101,16 @@ class OnAirGroup(Group):
         for button, tip in (
             (self.folder, "Choose the folder of recordings and snapshots"),
             (self.copy, "Paste it into OBS as the address of a browser source; it works on this machine alone"),
-            (self.badge, "Recordings and snapshots say in their data that they are AI-generated; this shows it too"),
         ):
             button.setProperty("role", "swatch")
             button.setToolTip(tip)
-        self.badge.setCheckable(True)
         self.copy.setVisible(False)
         self.camera.setToolTip("The avatar as a webcam (Alt+W)")
         self.browser.setToolTip("A page for OBS's browser source (Alt+U)")
         self.noise.setToolTip(f"Noise is taken out before the lips hear (Alt+N). {LOUD}")
         recordings = self._add(Section("Recor&dings", self.format))
         recordings.add(self.folder)
-        recordings.add(self.badge)
+        self._add(Section("Mar&k as AI", self.badge))
         self._add(Section("&Webcam", self.camera)).add(self.camera_hint)
         browser = self._add(Section("Browser so&urce", self.browser))
         browser.add(self.copy)
@@ -120,7 +124,7 @@ class OnAirGroup(Group):
         self.voice.chosen.connect(lambda value: self.changed.emit({"voice_output": value}))
         self.format.chosen.connect(lambda value: self.changed.emit({"record_format": value}))
         self.noise.chosen.connect(lambda value: self.changed.emit({"noise_suppression": value}))
-        self.badge.clicked.connect(lambda is_on: self.changed.emit({"has_badge": is_on}))
+        self.badge.chosen.connect(lambda is_on: self.changed.emit({"has_badge": is_on}))
         self.folder.clicked.connect(self._ask_folder)
         self.copy.clicked.connect(self._copy)
 

@@ -133,13 +133,14 @@ class LivePipeline:
         if self._running is not None:
             return
         with ExitStack() as stack:
+            # Undone last: the loader may begin to measure until it has ended.
+            stack.callback(self._stop_measuring)
             for worker in (*self._workers, self._loader):
                 worker.start()
                 stack.callback(worker.stop)
             self._watchdog.start()
             stack.callback(self._watchdog.stop)
             stack.callback(self._close_mic)
-            stack.callback(self._stop_measuring)
             self._apply_light(self._wanted)
             self._jobs.put(self._load_avatar)
             self._jobs.put(self._open_mic)

@@ -35,6 +35,7 @@ def key(desk, which):
         (lambda group: group.camera, "square-720", {"is_camera_on": True, "camera_size": "square-720"}),
         (lambda group: group.browser, "on", {"is_browser_on": True}),
         (lambda group: group.format, "webm", {"record_format": "webm"}),
+        (lambda group: group.badge, True, {"has_badge": True}),
         (lambda group: group.noise, "strong", {"noise_suppression": "strong"}),
     ],
 )
@@ -64,7 +65,7 @@ def test_folder_when_chosen_then_recordings_go_there(desk):
     desk.answers.folder = "/films/show"
     press(desk.panel.on_air.folder)
     assert desk.keeper.settings.record_folder == "/films/show"
-    assert desk.panel.on_air.folder.text() == "show"
+    assert desk.panel.on_air.folder.text() == "Folder: show"
 
 
 def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_and_nowhere_in_sight(desk):

@@ -90,7 +90,7 @@ def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_pa
         def set_muted(self, is_muted):
             pass
 
-        def start(self, ring):
+        def start(self, ring, voice=None):
             raise AudioInputError("It cannot be opened.", "Plug one in.")
 
     def open_mic(name, *rest, **options):

@@ -1,0 +1,177 @@
+"""Everything that leaves the program at once, from pictures and voice that a test makes."""
+
+import threading
+import time
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+
+from avatar_app.contracts.clock import MonotonicClock
+from avatar_app.contracts.errors import OutputError
+from avatar_app.contracts.handoff import Fan, Latest
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.packets import Picture, VoiceBlock
+from avatar_app.live.browser import BrowserState
+from avatar_app.live.on_air import OnAir
+from avatar_app.live.record import RecordState
+from avatar_app.settings.schema import Settings
+
+TOKEN = "a-token-of-enough-letters"  # noqa: S105
+RATE_HZ = 16_000
+
+
+class FakeSource:
+    """Pictures and voice in real time, as the live path gives them."""
+
+    def __init__(self):
+        self.voice = Fan()
+        self.sinks = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="source")
+
+    def add_sink(self, name):
+        self.sinks.append(Latest())
+        return self.sinks[-1]
+
+    def remove_sink(self, sink):
+        self.sinks.remove(sink)
+
+    def shown_ms(self):
+        return 100.0, 10.0
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        t_begin_ns, k = time.monotonic_ns(), 0
+        while not self._stop.wait(0.005):
+            while t_begin_ns + (k + 1) * 10_000_000 < time.monotonic_ns():
+                t_ns = t_begin_ns + k * 10_000_000
+                self.voice.put(VoiceBlock(t_ns, RATE_HZ, np.zeros(160, np.float32), did_restart=k == 0))
+                if k % 4 == 0:
+                    pixels = np.full((64, 64, 4), k % 250, np.uint8)
+                    for sink in tuple(self.sinks):
+                        sink.put(Picture(t_ns, time.monotonic_ns(), k // 4, pixels))
+                k += 1
+
+
+@pytest.fixture
+def source():
+    with FakeSource() as source:
+        yield source
+
+
+@pytest.fixture
+def notices():
+    return NoticeBoard()
+
+
+@pytest.fixture
+def make(source, notices, tmp_path):
+    made = []
+
+    def make(**changes):
+        settings = Settings(record_folder=str(tmp_path / "films"), browser_port=20_000 + len(made)).replace(**changes)
+        made.append(OnAir(source, settings, TOKEN, MonotonicClock(), notices, {}, dict))
+        made[-1].settings = settings
+        return made[-1]
+
+    yield make
+    for on_air in made:
+        on_air.stop()
+
+
+def wait_for(condition, timeout_s=20):
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def test_recording_when_begun_and_ended_then_a_film_with_sound_and_nothing_is_left_listening(make, source, tmp_path):
+    on_air = make()
+    on_air.start()
+    on_air.start_recording()
+    on_air.start_recording()
+    wait_for(lambda: on_air.status().record.seconds > 1)
+    on_air.stop_recording()
+    wait_for(lambda: on_air.status().record.state is RecordState.SAVED)
+    on_air.status()
+    assert source.sinks == []
+    (film,) = (tmp_path / "films").glob("*.mp4")
+    with av.open(str(film)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        assert container.duration > 900_000
+
+
+def test_recording_when_the_program_ends_in_it_then_it_is_saved(make, tmp_path):
+    on_air = make()
+    on_air.start()
+    on_air.start_recording()
+    wait_for(lambda: on_air.status().record.seconds > 0.5)
+    on_air.stop()
+    (film,) = (tmp_path / "films").glob("*.mp4")
+    assert ".recording" not in film.name
+
+
+def test_recording_when_nothing_runs_or_the_folder_cannot_be_made_then_says_so(make, source, tmp_path):
+    with pytest.raises(OutputError, match="Nothing runs"):
+        make().start_recording()
+    (tmp_path / "file").write_text("")
+    on_air = make(record_folder=str(tmp_path / "file" / "films"))
+    on_air.start()
+    with pytest.raises(OutputError, match="cannot be made"):
+        on_air.start_recording()
+    assert source.sinks == []
+
+
+def test_snapshot_when_taken_then_a_png_and_the_mailbox_is_given_back(make, source):
+    on_air = make()
+    on_air.start()
+    file = on_air.take_snapshot()
+    assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
+    assert source.sinks == []
+
+
+def test_browser_when_switched_on_and_off_then_serves_and_ends(make, source):
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.status().browser is not None)
+    assert on_air.status().browser.state is BrowserState.RUNNING
+    assert TOKEN in on_air.page_url and TOKEN not in on_air.status().browser.url
+    on_air.apply(on_air.settings.replace(is_browser_on=False))
+    wait_for(lambda: on_air.status().browser is None)
+    wait_for(lambda: source.sinks == [])
+    assert on_air.page_url == ""
+
+
+def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(make, notices):
+    on_air = make(voice_output="No such output, ALSA", is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.status().browser is not None)
+    wait_for(lambda: any(notice.key == "voice" for notice in notices.current()))
+    assert on_air.status().voice.device == ""
+
+
+def test_start_when_a_recording_was_cut_off_then_it_is_made_whole_and_told(make, notices, tmp_path):
+    first = make()
+    first.start()
+    first.start_recording()
+    wait_for(lambda: first.status().record.seconds > 1.5)
+    cut = first.status().record.path.read_bytes()
+    first.stop()
+    left = tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4"
+    left.write_bytes(cut)
+    second = make()
+    second.start()
+    wait_for(lambda: any(notice.key == "mend" for notice in notices.current()))
+    assert not left.exists()
+    assert (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.mp4").exists()
+    assert replace(second.status()).record.state is RecordState.IDLE
