@@ -117,6 +117,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser], co
     parser.add_argument("--quick", action="store_true", help="short measurements, for a first impression")
     parser.add_argument("--only", metavar="SECTION[,SECTION]", help="measure some sections only")
     parser.add_argument("--duration", type=_positive_s, metavar="S", help="length of each live measurement (60)")
+    parser.add_argument("--soak", type=_positive_s, metavar="MIN", help="everything at once, for so many minutes")
     parser.set_defaults(run=_run_bench)
 
 
@@ -174,7 +175,10 @@ def _run_bench(arguments: argparse.Namespace) -> int:
 
     _, settings, paths = _settings(arguments, NoticeBoard(_print_notice))
     options = bench.Options(
-        is_quick=arguments.quick, sections=bench.parse_sections(arguments.only), live_s=arguments.duration
+        is_quick=arguments.quick,
+        sections=bench.parse_sections(arguments.only),
+        live_s=arguments.duration,
+        soak_min=arguments.soak,
     )
     return bench.run(settings, paths, options, is_json=arguments.json)
 

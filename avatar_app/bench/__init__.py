@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from avatar_app.bench import live, machine, report, students, video
+from avatar_app.bench import live, machine, on_air, report, students, video
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -22,6 +22,7 @@ SCHEMA = 1
 LIVE_S = 60.0
 QUICK_S = 6.0
 LATENCY_S = 20.0
+ON_AIR_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,13 @@ class Options:
         is_quick: short measurements, for a first impression.
         sections: which ones; all when empty.
         live_s: seconds of each live measurement; None means the usual length.
+        soak_min: minutes of a soak, which is measured alone; None means none.
     """
 
     is_quick: bool = False
     sections: tuple[str, ...] = ()
     live_s: float | None = None
+    soak_min: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -52,6 +55,7 @@ SECTIONS: dict[str, Section] = {
     "pacing": lambda settings, paths, options: live.pacing(settings, paths, options.seconds),
     "program": lambda settings, paths, options: live.program(settings, options.seconds),
     "render": lambda settings, paths, options: video.measure(settings, paths),
+    "on_air": lambda settings, paths, options: on_air.measure(min(options.seconds, ON_AIR_S)),
 }
 
 
@@ -77,7 +81,9 @@ def run(settings: Settings, paths: ProfilePaths, options: Options, *, is_json: b
         UserError: model, avatar or sample cannot be used.
     """
     found: dict[str, Any] = {"schema": SCHEMA, "machine": machine.facts(), "sections": {}}
-    for name, section in SECTIONS.items():
+    if options.soak_min is not None:
+        found["sections"]["soak"] = on_air.soak(settings, paths, options.soak_min)
+    for name, section in SECTIONS.items() if options.soak_min is None else ():
         if not options.sections or name in options.sections:
             sys.stderr.write(f"measuring: {name} ...\n")
             found["sections"][name] = section(settings, paths, options)

@@ -37,13 +37,13 @@ def measure(avatar_id: str = "nova", seconds: float = 20.0, n_viewers: int = 2, 
     Raises:
         AvatarError: there is no such avatar.
     """
-    pictures, mailbox = _pictures(avatar_id), Latest[Picture]()
+    shown, mailbox = pictures(avatar_id), Latest[Picture]()
     source = BrowserSource(mailbox, new_token(), 0, MonotonicClock(), NoticeBoard())
     source.start()
     try:
-        alone_percent, _ = _feed(mailbox, pictures, fps, seconds)
+        alone_percent, _ = _feed(mailbox, shown, fps, seconds)
         child = _start_viewers(source, n_viewers)
-        watched_percent, t_put_ns = _feed(mailbox, pictures, fps, seconds)
+        watched_percent, t_put_ns = _feed(mailbox, shown, fps, seconds)
         n_dropped = source.status().n_dropped
     finally:
         source.stop()
@@ -60,7 +60,12 @@ def measure(avatar_id: str = "nova", seconds: float = 20.0, n_viewers: int = 2, 
     }
 
 
-def _pictures(avatar_id: str) -> list[UInt8]:
+def pictures(avatar_id: str) -> list[UInt8]:
+    """Fifty idle pictures of an avatar, (512, 512, 4) uint8 BGRA with alpha.
+
+    Raises:
+        AvatarError: there is no such avatar.
+    """
     avatar = Avatar.load(avatar_id)
     crop_px = avatar.spec.crop_px
     compositor = Compositor(avatar, PatchBox(0, 0, crop_px, crop_px), crop_px)

@@ -34,7 +34,7 @@ def latency(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
     """Microphone to finished picture, and every stage, for each look-ahead; the demo sample is the microphone."""
     found = {}
     for ms in LOOKAHEADS_MS:
-        with _running(settings.replace(lookahead_ms=ms, mic="demo", fps=25), paths) as pipeline:
+        with running(settings.replace(lookahead_ms=ms, mic="demo", fps=25), paths) as pipeline:
             time.sleep(seconds)
             found[f"lookahead_{ms}"] = _figures(pipeline.status())
     return found
@@ -44,7 +44,7 @@ def pacing(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str,
     """Pictures a second and missed ticks, for a slow and a fast rate."""
     found = {}
     for fps in PACED_FPS:
-        with _running(settings.replace(fps=fps, mic="demo"), paths) as pipeline:
+        with running(settings.replace(fps=fps, mic="demo"), paths) as pipeline:
             sink = pipeline.add_sink("bench")
             before, n_missed = sink.n_put, pipeline.status().n_missed
             t_start_s = time.monotonic()
@@ -72,8 +72,8 @@ def program(settings: Settings, seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _running(settings: Settings, paths: ProfilePaths) -> Iterator[LivePipeline]:
-    """A pipeline that talks."""
+def running(settings: Settings, paths: ProfilePaths) -> Iterator[LivePipeline]:
+    """A pipeline that talks, until the block ends."""
     clock = MonotonicClock()
     pipeline = LivePipeline(settings, paths, clock, NoticeBoard())
     pipeline.start()

@@ -39,6 +39,17 @@ def _measured(sections: Sections) -> Iterator[tuple[str, float | None, float, bo
         yield "program, resident MB", program["rss_mb"], 450.0, True
         yield "program, growth MB/min", program["rss_growth_mb_per_min"], 0.5, True
         yield "first talking picture, s", program["first_talking_frame_s"], 3.0, True
+    if "on_air" in sections:
+        on_air = sections["on_air"]
+        yield "browser source, two viewers, % of one core", on_air["browser"]["added_percent_of_one_core"], 40.0, True
+        yield "simulated hours, voice ahead p99, ms", on_air["simulated_hours"]["p99_ms"], 15.0, True
+        yield "simulated hours, voice behind p1, ms", on_air["simulated_hours"]["p1_ms"], -45.0, False
+    if "soak" in sections:
+        soak = sections["soak"]
+        yield "soak, growth MB/h", soak["rss_mb_per_hour"], 5.0, True
+        yield "soak, more threads", soak["threads_more"], 0, True
+        yield "soak, more handles", soak["handles_more"], 0, True
+        yield "soak, rate error, %", soak["fps_error_percent"], 0.5, True
     if "render" in sections:
         yield "render, x real time", sections["render"]["real_time_ratio"], 5.0, False
 
