@@ -43,6 +43,7 @@ class Stage(QWidget):
         self._is_running = True
         self._caption = ""
         self._left_room_px = 0
+        self._is_bare = False
         self._corners: QPixmap | None = None
         self._checks: QPixmap | None = None
         self._checks_size_px = 0
@@ -63,10 +64,17 @@ class Stage(QWidget):
 
     def card(self) -> QRect:
         """Where the picture stands."""
+        if self._is_bare:
+            return self._lowest_square()
         margin = MARGIN_PX if min(self.width(), self.height()) > 480 else MARGIN_PX // 2
         side = max(1, min(self.width(), self.height()) - 2 * margin)
         centred = QRect((self.width() - side) // 2, (self.height() - side) // 2, side, side)
         return self._beside(centred) or centred
+
+    def _lowest_square(self) -> QRect:
+        """As large as fits; shoulders end at the lower edge of the screen, not above it."""
+        side = max(1, min(self.width(), self.height()))
+        return QRect((self.width() - side) // 2, self.height() - side, side, side)
 
     def _beside(self, centred: QRect) -> QRect | None:
         """The card to the right of what stands on the left, if it stays nearly as large; None otherwise."""
@@ -83,6 +91,13 @@ class Stage(QWidget):
             self._corners = self._checks = None
             self.update()
         return self.card().left() >= left_px
+
+    def set_bare(self, *, is_bare: bool) -> None:
+        """Let the picture fill the place, without margin and round corners, or stand on its card."""
+        if is_bare != self._is_bare:
+            self._is_bare = is_bare
+            self._corners = self._checks = None
+            self.update()
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
@@ -116,7 +131,8 @@ class Stage(QWidget):
         self._paint_picture(painter, card)
         if not self._is_running:
             painter.fillRect(card, QColor(10, 12, 16, 150))
-        painter.drawPixmap(card.topLeft(), self._corner_cover(card))
+        if not self._is_bare:
+            painter.drawPixmap(card.topLeft(), self._corner_cover(card))
         if self._caption:
             self._paint_caption(painter, card)
         painter.end()

@@ -18,6 +18,7 @@ from avatar_app.gui.bar import Bar
 from avatar_app.gui.hud import Hud
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
+from avatar_app.gui.kiosk import LEAVE_KEY, Attract
 from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
 from avatar_app.gui.panel import Panel
@@ -66,6 +67,8 @@ class Window(QWidget):
         self._pipeline = pipeline
         self._on_air = on_air
         self._is_hidden = False
+        self._is_kiosk = self._is_spoken = False
+        self._attract = Attract(clock.now_ns())
         self._keeper = keeper
         self._notices = notices
         self._clock = clock
@@ -104,16 +107,32 @@ class Window(QWidget):
     def show_settings(self, settings: Settings) -> None:
         """Bring all controls in line with settings."""
         self.panel.show_settings(settings)
-        self.panel.setVisible(settings.is_panel_visible)
+        self.set_kiosk(settings.is_kiosk)
+        self.bar.setVisible(not settings.is_kiosk)
+        self.panel.setVisible(settings.is_panel_visible and not settings.is_kiosk)
         self.bar.meter.setVisible(not settings.is_panel_visible)
         self.bar.panel.setChecked(settings.is_panel_visible)
         self.bar.hud.setChecked(settings.is_hud_visible)
-        self.hud.setVisible(settings.is_hud_visible)
+        self.hud.setVisible(settings.is_hud_visible and not settings.is_kiosk)
+        self.notices.setVisible(not settings.is_kiosk)
         QTimer.singleShot(0, self, self._place_overlays)
         self._show_state()
         if settings.theme != self._theme:
             self._theme = settings.theme
             self.theme_wanted.emit(settings.theme)
+
+    def set_kiosk(self, is_on: bool) -> None:
+        """Fill the screen with the face alone, or come back."""
+        if is_on == self._is_kiosk:
+            return
+        self._is_kiosk = is_on
+        self._attract = Attract(self._clock.now_ns())
+        self.stage.set_bare(is_bare=is_on)
+        self.setCursor(Qt.CursorShape.BlankCursor if is_on else Qt.CursorShape.ArrowCursor)
+        state = self.windowState()
+        self.setWindowState(
+            state | Qt.WindowState.WindowFullScreen if is_on else state & ~Qt.WindowState.WindowFullScreen
+        )
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
@@ -144,9 +163,12 @@ class Window(QWidget):
         is_recording = on_air.record.is_active
         self.bar.show_recording(on_air.record.seconds if is_recording else None)
         self.told.emit(Told(self._keeper.settings, self._is_running, is_recording, self._is_hidden))
-        if not (self.hud.isVisible() or self.panel.isVisible()):
+        if not (self.hud.isVisible() or self.panel.isVisible() or self._is_kiosk):
             return
         figures = self._pipeline.status()
+        self._is_spoken = figures.is_speaking
+        if self._is_kiosk:
+            self._show_state()
         self.panel.show_figures(figures, on_air)
         self.hud.show_figures(figures, self._keeper.settings.fps)
 
@@ -287,6 +309,7 @@ class Window(QWidget):
             ("F5", self.refresh_mic),
             ("F7", self.toggle_hidden),
             ("F8", self.panic),
+            (LEAVE_KEY, lambda: self.toggle("is_kiosk")),
             ("F11", self._toggle_full_screen),
             ("Ctrl+Q", self.close),
         )
@@ -313,7 +336,7 @@ class Window(QWidget):
         elif self.stage.picture is None:
             caption = "Starting …"
         else:
-            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else ""
+            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else self._invitation()
         self.stage.set_state(self._is_running, caption)
 
     def _told(self, key: str, action: Callable[[], object]) -> None:
@@ -322,6 +345,12 @@ class Window(QWidget):
             action()
         except UserError as error:
             self._notices.post(Notice.from_error(key, error))
+
+    def _invitation(self) -> str:
+        """What a booth says when nobody has spoken for a while."""
+        if not self._is_kiosk:
+            return ""
+        return self._attract.caption(is_speaking=self._is_spoken, t_now_ns=self._clock.now_ns())
 
     def _note_shown(self, picture: Picture) -> None:
         self._pipeline.note_shown(picture, self._clock.now_ns())
