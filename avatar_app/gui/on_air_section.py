@@ -62,6 +62,7 @@ class OnAirGroup(Group):
         self.browser_hint = hint()
         self.voice = Chooser("Voice in sync", "Plays your voice when its picture is shown (Alt+V)")
         self.voice_hint = hint()
+        self.obs = QPushButton("Or let OBS delay it …")
         self.format = Segments("Recordings", FORMAT_CHOICES)
         self.folder = QPushButton()
         self.badge = Segments("Visible mark", BADGE_CHOICES)
@@ -100,6 +101,7 @@ class OnAirGroup(Group):
     def _lay_out(self) -> None:
         for button, tip in (
             (self.folder, "Choose the folder of recordings and snapshots"),
+            (self.obs, "Sets the sync offset of your microphone in OBS to what your picture takes now"),
             (self.copy, "Paste it into OBS as the address of a browser source; it works on this machine alone"),
         ):
             button.setProperty("role", "swatch")
@@ -115,7 +117,9 @@ class OnAirGroup(Group):
         browser = self._add(Section("Browser so&urce", self.browser))
         browser.add(self.copy)
         browser.add(self.browser_hint)
-        self._add(Section("&Voice in sync", self.voice)).add(self.voice_hint)
+        voice = self._add(Section("&Voice in sync", self.voice))
+        voice.add(self.voice_hint)
+        voice.add(self.obs)
         self._add(Section("&Noise suppression", self.noise))
 
     def _connect(self) -> None:

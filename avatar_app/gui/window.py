@@ -21,6 +21,7 @@ from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.kiosk import LEAVE_KEY, Attract
 from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
+from avatar_app.gui.obs_dialog import ObsDialog
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import OnAir, Pipeline, Told
 from avatar_app.gui.stage import MARGIN_PX, Stage
@@ -217,6 +218,11 @@ class Window(QWidget):
         """Hide the avatar, or show it again."""
         self.set_hidden(not self._is_hidden)
 
+    def ask_obs(self) -> None:
+        """Let OBS delay the raw microphone by what the picture takes now."""
+        dialog = ObsDialog(sum(self._pipeline.shown_ms()), self)
+        dialog.open()
+
     def panic(self) -> None:
         """Nothing more is heard: the microphone is off and the face rests, whatever was so before."""
         self._keeper.change({"is_muted": True})
@@ -287,6 +293,7 @@ class Window(QWidget):
         self._keeper.shown.connect(self.show_settings)
         self.panel.changed.connect(self._keeper.change)
         self.bar.start.clicked.connect(self.toggle_running)
+        self.panel.on_air.obs.clicked.connect(self.ask_obs)
         self.bar.record.clicked.connect(self.toggle_recording)
         self.bar.snapshot.clicked.connect(self.take_snapshot)
         for button, field in (

@@ -132,6 +132,9 @@ class FakePipeline:
     def refresh_mic(self):
         self.calls.append("refresh_mic")
 
+    def shown_ms(self):
+        return 100.0, 8.0
+
     def set_hidden(self, *, is_hidden):
         self.calls.append("hide" if is_hidden else "show")
 
