@@ -47,6 +47,7 @@ class FramePart:
         self._meters = meters
         self._mouth = mouth
         self._sinks: tuple[Latest[Picture], ...] = ()
+        self._sinks_lock = threading.Lock()
         self._new_avatar: Latest[Avatar] = Latest()
         self._new_background: Latest[Background] = Latest()
         self._avatar: Avatar | None = None
@@ -81,12 +82,14 @@ class FramePart:
     def add_sink(self) -> Latest[Picture]:
         """A mailbox that gets every picture."""
         sink: Latest[Picture] = Latest()
-        self._sinks = (*self._sinks, sink)
+        with self._sinks_lock:
+            self._sinks = (*self._sinks, sink)
         return sink
 
     def remove_sink(self, sink: Latest[Picture]) -> None:
         """Leave nothing more in a mailbox; an unknown one is fine."""
-        self._sinks = tuple(other for other in self._sinks if other is not sink)
+        with self._sinks_lock:
+            self._sinks = tuple(other for other in self._sinks if other is not sink)
 
     def step(self, stop: threading.Event) -> None:
         """Wait for the next tick and show a picture; the worker's step."""
