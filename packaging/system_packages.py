@@ -68,6 +68,7 @@ TEST_PARTS = (
     SystemPart("ffprobe", "ffmpeg", "ffmpeg-free", "ffmpeg"),
     SystemPart("flite", "flite", "flite", "flite"),
     SystemPart("sox", "sox", "sox", "sox"),
+    SystemPart("chromium", "chromium", "chromium", "chromium"),
 )
 # A plug-in of ALSA, found in no search path: asked for together with PulseAudio.
 APT_WITH = {"pulseaudio": ("libasound2-plugins",)}
