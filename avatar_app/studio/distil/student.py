@@ -43,7 +43,7 @@ CONFIG = SpeakConfig(
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
     velocity_share=1.0,
-    opening_share=0.1,
+    opening_share=0.3,
     frozen_share=0.1,
 )
 
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=6000)
+    parser.add_argument("--n-steps", type=int, default=4500)
     return carry_out(run, parser.parse_args(argv))
 
 
