@@ -138,6 +138,7 @@ def test_student_when_distilled_then_its_folder_opens_and_only_what_speaks_has_m
     assert "ear" in moved
     about = json.loads((tmp_path / "d" / "best" / "nova96.json").read_text())
     assert set(about["test"]) == {f"lookahead_{ms}" for ms in (0, 40, 80, 160)}
+    assert {"distil", "student", "teacher"} <= about["recipe"].keys()
 
 
 def test_strengthen_when_mouths_move_too_little_then_stretched_and_their_mean_stays(stage):

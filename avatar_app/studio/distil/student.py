@@ -7,6 +7,7 @@ The student's shorter look-aheads hear less than the teacher does, so they learn
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -68,11 +69,22 @@ def run(arguments: argparse.Namespace) -> None:
         "test": test,
         "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
         "gain": {str(ms): gain for ms, gain in gains.items()},
-        "recipe": {"distil": asdict(CONFIG), "n_steps": arguments.n_steps},
+        "recipe": {
+            "distil": asdict(CONFIG),
+            "n_steps": arguments.n_steps,
+            "student": _origin(arguments.student / "nova96.json"),
+            "teacher": _origin(arguments.teacher / "teacher.json"),
+        },
     }
     log.info("%s", facts)
     if parallel.is_chief():
         save_student(arguments.run / "best", task.average, facts)
+
+
+def _origin(file: Path) -> dict[str, object]:
+    """How a network that this one learned from was made, in its own words."""
+    about = json.loads(file.read_text(encoding="utf-8"))
+    return {key: about[key] for key in ("recipe", "unpacked_from") if key in about}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
