@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import platform
 import shutil
 import subprocess
@@ -72,7 +73,8 @@ class RunFolder:
         Raises:
             StudioError: it cannot be written.
         """
-        temporary = self.path / f"{name}.tmp"
+        # Of several processes each has a file of its own to rename.
+        temporary = self.path / f"{name}.{os.getpid()}.tmp"
         with self._writing():
             temporary.write_text(text, encoding="utf-8")
             temporary.replace(self.path / name)
