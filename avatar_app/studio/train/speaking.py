@@ -87,6 +87,8 @@ class SpeakConfig:
         sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
         velocity_share: weight of motion that is wrong from one picture of a piece to the next.
         opening_share: weight of the error of the lip gap, as read from the pictures, in units of `GAP_MM`.
+        opening_ends_at: share of the run after which that term is left out: pixels alone are nearer to each other at
+            the end, lips find their gap sooner with it.
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
         frozen_share: see there; arithmetic is float32 in it.
         is_face_trained: whether the face encoder learns.
@@ -104,6 +106,7 @@ class SpeakConfig:
     sealed_weight: float = 1.0
     velocity_share: float = 0.0
     opening_share: float = 0.0
+    opening_ends_at: float = 1.0
     are_norms_frozen: bool = True
     frozen_share: float = 0.2
     is_face_trained: bool = False
@@ -253,7 +256,8 @@ class SpeakTask(Generic[Speaker]):
         with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
             joined = self.net.joined(self._codes(self.net, lesson), self.net.encode_face(self._face))
             drawn = self.net.draw_joined(joined)
-        parts = self._losses(lesson, drawn.float(), joined)
+        has_opening = index < n_steps * self.config.opening_ends_at
+        parts = self._losses(lesson, drawn.float(), joined, has_opening=has_opening)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
         parallel.average_gradients(self._optimizer)
@@ -295,7 +299,9 @@ class SpeakTask(Generic[Speaker]):
         codes = self._codes(net, lesson)
         return torch.cat([net.draw(part, features) for part in torch.split(codes, 32)])
 
-    def _losses(self, lesson: Lesson, drawn: Tensor, joined: Sequence[Tensor]) -> dict[str, Tensor]:
+    def _losses(
+        self, lesson: Lesson, drawn: Tensor, joined: Sequence[Tensor], *, has_opening: bool
+    ) -> dict[str, Tensor]:
         pressures = self.config.pressures
         parts: dict[str, Tensor] = {}
         true, counts = lesson.takes.pictures.flatten(0, 1), self._counts(lesson.takes)
@@ -316,7 +322,7 @@ class SpeakTask(Generic[Speaker]):
         if self.config.velocity_share:
             parts["velocity"] = self._velocity(drawn, lesson.takes)
             total = total + self.config.velocity_share * parts["velocity"]
-        if self._gap is not None:
+        if self._gap is not None and has_opening:
             parts["opening"] = self._opening(drawn - true, counts)
             total = total + self.config.opening_share * parts["opening"]
         if self._maps is not None:
