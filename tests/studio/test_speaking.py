@@ -196,3 +196,8 @@ def test_load_teacher_when_saved_then_same_weights_and_when_missing_then_says_so
     assert all(torch.equal(value, loaded[name]) for name, value in net.state_dict().items())
     with pytest.raises(StudioError, match="cannot be read"):
         load_teacher(tmp_path / "nothing")
+
+
+def test_opening_when_its_part_of_the_run_is_over_then_left_out(stage):
+    task = _task(stage, opening_share=0.1, opening_ends_at=0.5)
+    assert ["opening" in parts for parts in _losses(task, 4)] == [True, True, False, False]

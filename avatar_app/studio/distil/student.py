@@ -45,7 +45,7 @@ CONFIG = SpeakConfig(
     sealed_weight=4.0,
     velocity_share=1.0,
     opening_share=0.3,
-    opening_ends_at=0.615,
+    opening_ends_at=0.692,
     frozen_share=0.1,
 )
 
