@@ -195,3 +195,11 @@ def test_ears_when_the_mouth_is_true_then_no_pixel_is_wrong_and_drawing_does_not
     task.losses(said, phones, batch)["pixels"].backward()
     assert said.grad.abs().sum() > 0
     assert all(p.grad is None for p in picture.parameters())
+
+
+def test_blend_when_weighted_then_between_what_was_and_what_became():
+    torch.manual_seed(0)
+    begun, net = Nova96(), Nova96()
+    name, became = next((n, v.clone()) for n, v in net.state_dict().items() if v.ndim == 4)
+    student.blend(net, begun, 0.7)
+    torch.testing.assert_close(net.state_dict()[name], 0.7 * became + 0.3 * begun.state_dict()[name])
