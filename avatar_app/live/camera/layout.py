@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from avatar_app.contracts.colour import parse_bgr
 from avatar_app.contracts.errors import SettingsError
 
 FILLS = ("extend", "colour")
@@ -52,13 +53,7 @@ class Layout:
 
     def colour_bgr(self) -> tuple[int, int, int]:
         """The colour as OpenCV counts it."""
-        try:
-            if len(self.colour) != 7 or self.colour[0] != "#":
-                raise ValueError(self.colour)
-            red, green, blue = bytes.fromhex(self.colour[1:])
-        except ValueError as error:
-            raise SettingsError(f"{self.colour!r} is no colour.", "Write it as #rrggbb, as in #204060.") from error
-        return blue, green, red
+        return parse_bgr(self.colour)
 
 
 # What the settings and the command line offer; meetings expect a wide picture, OBS crops by itself.

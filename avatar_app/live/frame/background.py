@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from avatar_app.contracts.colour import parse_bgr
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.packets import UInt8
 
@@ -48,13 +49,7 @@ class Background:
         Raises:
             SettingsError: it is no colour.
         """
-        try:
-            if len(text) != 7 or text[0] != "#":
-                raise ValueError(text)
-            red, green, blue = bytes.fromhex(text[1:])
-        except ValueError as error:
-            raise SettingsError(f"{text!r} is no colour.", "Write it as #rrggbb, as in #204060.") from error
-        return cls(np.array([[[blue, green, red]]], np.uint8), is_tile=True)
+        return cls(np.array([[parse_bgr(text)]], np.uint8), is_tile=True)
 
     @classmethod
     def picture(cls, path: str | Path) -> Background:

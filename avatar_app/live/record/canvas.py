@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from avatar_app.contracts.errors import OutputError
+from avatar_app.contracts.colour import parse_bgr
+from avatar_app.contracts.errors import OutputError, SettingsError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.live.record.badge import Badge
 from avatar_app.live.record.formats import FilmSize, RecordOptions
@@ -37,12 +38,9 @@ def parse_colour(text: str) -> tuple[int, int, int]:
         OutputError: it is no colour.
     """
     try:
-        if len(text) != 7 or text[0] != "#":
-            raise ValueError(text)
-        red, green, blue = bytes.fromhex(text[1:])
-    except ValueError as error:
-        raise OutputError(f"{text!r} is no colour.", "Write it as #rrggbb, as in #204060.") from error
-    return blue, green, red
+        return parse_bgr(text)
+    except SettingsError as error:
+        raise OutputError(error.what, error.what_to_do) from error
 
 
 class Canvas:
