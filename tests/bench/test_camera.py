@@ -13,20 +13,7 @@ from avatar_app.live.frame import Avatar, Background, Compositor
 from avatar_app.live.mic.auto_gain import AutoGain
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.level import Level
-
-N_ROUNDS, N_STEPS = 6, 15
-
-
-def medians_ms(actions: dict) -> dict:
-    """Median milliseconds of processor time of each action, all taken in turns: what else runs does not count."""
-    times: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(N_ROUNDS):
-        for name, action in actions.items():
-            for _ in range(N_STEPS):
-                t_start_s = time.thread_time()
-                action()
-                times[name].append(1e3 * (time.thread_time() - t_start_s))
-    return {name: float(np.median(values)) for name, values in times.items()}
+from tests.bench.test_ratios import medians_ms
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +40,8 @@ def test_canvas_when_meeting_then_not_much_dearer_than_composing_the_avatar(caps
             "meeting": lambda: meeting.draw(opaque),
             "meeting with alpha": lambda: meeting.draw(pixels),
             "square": lambda: square.draw(opaque),
-        }
+        },
+        time.thread_time,
     )
     with capsys.disabled():
         print({name: f"{ms:.2f} ms, {3 * ms:.1f} % of a core at 30" for name, ms in found.items()})  # noqa: T201
@@ -65,5 +53,7 @@ def test_auto_gain_when_sound_comes_then_cheaper_than_resampling_it_several_time
     sound = np.random.default_rng(0).normal(0, 0.05, 160).astype(np.float32)
     stereo = np.repeat(np.repeat(sound, 3)[:, None], 2, axis=1)
     auto_gain, chain = AutoGain(), SoundChain(48_000, Level(48_000))
-    found = medians_ms({"gain": lambda: auto_gain.feed(sound), "chain": lambda: chain.feed(stereo, 0)})
+    found = medians_ms(
+        {"gain": lambda: auto_gain.feed(sound), "chain": lambda: chain.feed(stereo, 0)}, time.thread_time
+    )
     assert found["gain"] / found["chain"] < 3
