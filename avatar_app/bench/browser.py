@@ -90,7 +90,8 @@ def _feed(mailbox: Latest[Picture], pictures: list[UInt8], fps: int, seconds: fl
 
 
 def _start_viewers(source: BrowserSource, n_viewers: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", __name__, source.page_url, str(n_viewers)]
+    # Not -m: this module is imported with its package already.
+    command = [sys.executable, "-c", f"from {__name__} import main; main()", source.page_url, str(n_viewers)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
     t_limit_s = time.monotonic() + CONNECT_TIMEOUT_S
     while source.status().n_viewers < n_viewers and time.monotonic() < t_limit_s:
@@ -115,5 +116,6 @@ async def _view_all(page_url: str, n_viewers: int) -> list[list[tuple[int, int]]
     return await asyncio.gather(*(_view(page_url) for _ in range(n_viewers)))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """What the viewers' process runs: looks on, then says what it saw."""
     sys.stdout.write(json.dumps(asyncio.run(_view_all(sys.argv[1], int(sys.argv[2])))))
