@@ -48,8 +48,6 @@ CONFIG = SpeakConfig(
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
     velocity_share=1.0,
-    opening_share=0.3,
-    opening_ends_at=0.692,
     frozen_share=0.1,
 )
 
@@ -115,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=2600)
+    parser.add_argument("--n-steps", type=int, default=5000)
     return carry_out(run, parser.parse_args(argv))
 
 
