@@ -28,8 +28,10 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.gui.catalogue import Device, catalogue
 from avatar_app.gui.devices import MicWatcher
 from avatar_app.gui.dialogs import dialogs
+from avatar_app.gui.global_keys import GlobalKeys
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
+from avatar_app.gui.machine_section import MachineGroup
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import OnAir, Pipeline
 from avatar_app.gui.profile_section import ProfileSection
@@ -38,6 +40,7 @@ from avatar_app.gui.single_instance import SingleInstance
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.tray import Tray
 from avatar_app.gui.window import Window
+from avatar_app.settings.autostart import autostart
 from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
 from avatar_app.settings.schema import Settings
 from avatar_app.settings.secret import secret
@@ -114,6 +117,10 @@ def run(
         stack.callback(window.shut_down)
         remote.attach(window)
         window.told.connect(remote.note)
+        keys = GlobalKeys(remote.actions(), board)
+        stack.callback(keys.close)
+        keeper.shown.connect(lambda shown: keys.apply(is_wanted=shown.has_global_keys))
+        keys.apply(is_wanted=settings.has_global_keys)
         _watch_mics(stack, window, is_real=list_mics is None)
         _hook_errors(stack, board)
         instance.raise_asked.connect(window.bring_to_front)
@@ -223,7 +230,8 @@ def _window(
     window: list[Window] = []
     choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir, _device_outputs)
     questions = dialogs(lambda: window[0])
-    panel = Panel(choices, questions, ProfileSection(paths, questions, board), lambda: on_air.page_url)
+    profile, machine = ProfileSection(paths, questions, board), MachineGroup(autostart(paths), board)
+    panel = Panel(choices, questions, profile, machine, lambda: on_air.page_url)
     window.append(Window(pipeline, on_air, keeper, panel, icons, board, MonotonicClock()))
 
     def dress() -> None:

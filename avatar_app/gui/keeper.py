@@ -15,7 +15,7 @@ from avatar_app.settings.schema import Settings
 
 SAVE_DELAY_MS = 500
 # Settings of the window alone, which the pipeline need not hear of.
-WINDOW_FIELDS = ("is_hud_visible", "is_panel_visible", "theme", "window_geometry")
+WINDOW_FIELDS = ("is_hud_visible", "is_panel_visible", "theme", "window_geometry", "has_global_keys")
 # A failed choice shows as a notice with one of these keys; then these settings go back to what is in use.
 FIELDS_OF_KEY = {
     "mic": ("mic",),

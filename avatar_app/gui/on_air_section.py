@@ -36,8 +36,12 @@ NOISE_CHOICES = (
     Choice("mild", "Mild", "Fans and rooms"),
     Choice("strong", "Strong", "Halls and keyboards"),
 )
+GAIN_CHOICES = (
+    Choice(False, "Off", "The microphone as loud as it is"),
+    Choice(True, "On", "A quiet voice is raised by itself, a loud one lowered"),
+)
 NO_VOICE = Option("", "Off", "The voice goes its own way")
-LOUD = "The face hears the cleaned sound; what is played and recorded stays as it is."
+LOUD = "The face hears this sound; what is played and recorded stays as it is."
 
 
 class OnAirGroup(Group):
@@ -67,6 +71,7 @@ class OnAirGroup(Group):
         self.folder = QPushButton()
         self.badge = Segments("Visible mark", BADGE_CHOICES)
         self.noise = Segments("Noise suppression", NOISE_CHOICES)
+        self.auto_gain = Segments("Automatic gain", GAIN_CHOICES)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -83,6 +88,7 @@ class OnAirGroup(Group):
         self.browser.set_value(ON if settings.is_browser_on else OFF)
         self.format.set_value(settings.record_format)
         self.noise.set_value(settings.noise_suppression)
+        self.auto_gain.set_value(settings.is_auto_gain_on)
         self.badge.set_value(settings.has_badge)
         folder = PurePath(settings.record_folder).name if settings.record_folder else "Your videos"
         self.folder.setText(
@@ -110,6 +116,7 @@ class OnAirGroup(Group):
         self.camera.setToolTip("The avatar as a webcam (Alt+W)")
         self.browser.setToolTip("A page for OBS's browser source (Alt+U)")
         self.noise.setToolTip(f"Noise is taken out before the lips hear (Alt+N). {LOUD}")
+        self.auto_gain.setToolTip(f"Speech is brought to one level (Alt+I). {LOUD}")
         recordings = self._add(Section("Recor&dings", self.format))
         recordings.add(self.folder)
         self._add(Section("Mar&k as AI", self.badge))
@@ -121,6 +128,7 @@ class OnAirGroup(Group):
         voice.add(self.voice_hint)
         voice.add(self.obs)
         self._add(Section("&Noise suppression", self.noise))
+        self._add(Section("Automat&ic gain", self.auto_gain))
 
     def _connect(self) -> None:
         self.camera.chosen.connect(self._choose_camera)
@@ -128,6 +136,7 @@ class OnAirGroup(Group):
         self.voice.chosen.connect(lambda value: self.changed.emit({"voice_output": value}))
         self.format.chosen.connect(lambda value: self.changed.emit({"record_format": value}))
         self.noise.chosen.connect(lambda value: self.changed.emit({"noise_suppression": value}))
+        self.auto_gain.chosen.connect(lambda is_on: self.changed.emit({"is_auto_gain_on": is_on}))
         self.badge.chosen.connect(lambda is_on: self.changed.emit({"has_badge": is_on}))
         self.folder.clicked.connect(self._ask_folder)
         self.copy.clicked.connect(self._copy)

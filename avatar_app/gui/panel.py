@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
+from avatar_app.gui.machine_section import MachineGroup
 from avatar_app.gui.on_air_section import OnAirGroup
-from avatar_app.gui.picture_sections import SECTION_GAP_PX, AvatarGroup, BackgroundGroup, QualityGroup
+from avatar_app.gui.picture_sections import SECTION_GAP_PX, AvatarGroup, BackgroundGroup, Group, QualityGroup
 from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures, OnAirFigures
 from avatar_app.gui.profile_section import ProfileSection
 from avatar_app.gui.rows import Section
@@ -38,12 +39,17 @@ class Panel(QFrame):
     changed = Signal(dict)
 
     def __init__(
-        self, catalogue: Catalogue, dialogs: Dialogs, profile: ProfileSection, page_url: Callable[[], str]
+        self,
+        catalogue: Catalogue,
+        dialogs: Dialogs,
+        profile: ProfileSection,
+        machine: MachineGroup,
+        page_url: Callable[[], str],
     ) -> None:
         super().__init__()
         self.setObjectName("panel")
         self.setFixedWidth(PANEL_WIDTH_PX)
-        self.profile = profile
+        self.profile, self.machine = profile, machine
         self.sound = SoundSection(catalogue, dialogs)
         self.avatar = AvatarGroup(catalogue)
         self.quality = QualityGroup()
@@ -57,7 +63,9 @@ class Panel(QFrame):
         self.pages = Segments("Settings", PAGE_CHOICES)
         self._stack = QStackedWidget()
         own = Section("&Theme", self.theme)
-        for parts in ((self.sound, self.avatar, self.quality, self.background, own), (self.profile, self.on_air)):
+        avatar_page = (self.sound, self.avatar, self.quality, self.background, own)
+        on_air_page = (self.profile, self.on_air, self.machine)
+        for parts in (avatar_page, on_air_page):
             self._stack.addWidget(self._scroll(self._body(parts)))
         self.pages.chosen.connect(self.show_page)
         self._lay_out()
@@ -79,9 +87,10 @@ class Panel(QFrame):
         self.quality.show_figures(figures)
         self.on_air.show_figures(on_air)
 
-    def _parts(self) -> tuple[ProfileSection, SoundSection, AvatarGroup, QualityGroup, BackgroundGroup, OnAirGroup]:
-        """All that shows settings, from top to bottom."""
-        return self.profile, self.sound, self.avatar, self.quality, self.background, self.on_air
+    def _parts(self) -> tuple[ProfileSection | SoundSection | Group, ...]:
+        """All that shows settings."""
+        groups = self.avatar, self.quality, self.background, self.on_air, self.machine
+        return self.profile, self.sound, *groups
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""

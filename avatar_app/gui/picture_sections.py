@@ -53,6 +53,10 @@ class Group(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SECTION_GAP_PX)
 
+    def show_settings(self, settings: Settings) -> None:
+        """Show settings without telling of a change."""
+        raise NotImplementedError
+
     def _add(self, section: Section) -> Section:
         self._column.addWidget(section)
         return section

@@ -54,6 +54,7 @@ class Settings:
         has_badge: whether recordings and snapshots show a mark that the avatar is one.
         noise_suppression: how much noise is taken out before the lips hear, one of `NOISE_SUPPRESSIONS`.
         is_auto_gain_on: whether a quiet voice is raised by itself.
+        has_global_keys: whether the keys work while another program has the keyboard.
         is_kiosk: full screen without controls, for an event booth.
         theme: one of `THEMES`.
         window_geometry: the window's place and size, base64 as Qt saves it.
@@ -82,6 +83,7 @@ class Settings:
     has_badge: bool = False
     noise_suppression: str = "off"
     is_auto_gain_on: bool = False
+    has_global_keys: bool = False
     is_kiosk: bool = False
     is_hud_visible: bool = True
     is_panel_visible: bool = True

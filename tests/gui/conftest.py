@@ -11,11 +11,13 @@ from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
+from avatar_app.gui.machine_section import MachineGroup
 from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import Catalogue, Dialogs, Option
 from avatar_app.gui.profile_section import ProfileSection
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
+from avatar_app.settings.autostart import FileEntry
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 from tests.fakes.on_air import FakeOnAir
@@ -72,9 +74,9 @@ class Desk:
         self.on_air = FakeOnAir()
         self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices, self.on_air)
         dialogs = self._dialogs()
-        self.panel = Panel(
-            self._catalogue(), dialogs, ProfileSection(paths, dialogs, notices), lambda: self.on_air.page_url
-        )
+        self.autostart = FileEntry(paths.dir / "autostart" / "avatar-app.desktop", b"entry")
+        profile, machine = ProfileSection(paths, dialogs, notices), MachineGroup(self.autostart, notices)
+        self.panel = Panel(self._catalogue(), dialogs, profile, machine, lambda: self.on_air.page_url)
         icons = Icons(ASSETS)
         self.window = Window(self.pipeline, self.on_air, self.keeper, self.panel, icons, notices, self.clock)
         qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())

@@ -1,0 +1,33 @@
+"""Starting with the machine, and keys that work everywhere."""
+
+
+def test_keys_when_wanted_everywhere_then_settings_change_and_the_keys_are_named(desk):
+    machine = desk.panel.machine
+    assert machine.keys_hint.isHidden()
+    machine.keys.button(True).click()
+    assert desk.keeper.settings.has_global_keys and not machine.keys_hint.isHidden()
+    assert desk.pipeline.applied == []
+
+
+def test_start_when_switched_then_the_entry_comes_and_goes(desk):
+    start = desk.panel.machine.start
+    assert start.value() is False
+    start.button(True).click()
+    assert desk.autostart.is_on() and desk.autostart.file.exists()
+    start.button(False).click()
+    assert not desk.autostart.file.exists()
+
+
+def test_start_when_the_system_refuses_then_says_so_and_shows_what_is_so(desk):
+    desk.autostart.file.parent.parent.mkdir(parents=True, exist_ok=True)
+    desk.autostart.file.parent.write_text("in the way")
+    desk.panel.machine.start.button(True).click()
+    assert desk.panel.machine.start.value() is False
+    assert [notice.key for notice in desk.notices.current()] == ["autostart"]
+
+
+def test_auto_gain_when_switched_then_settings_follow(desk):
+    desk.panel.on_air.auto_gain.button(True).click()
+    assert desk.keeper.settings.is_auto_gain_on
+    desk.window.change({"is_auto_gain_on": False})
+    assert desk.panel.on_air.auto_gain.value() is False
