@@ -116,18 +116,6 @@ def test_learn_when_sealed_lips_count_more_then_only_where_speech_closes_them(st
     assert pixels[1][1:] == pytest.approx(pixels[0][1:], rel=0.2)
 
 
-def test_learn_when_the_lip_gap_counts_then_only_pixels_that_change_it_do(stage):
-    task = _task(stage, opening_share=0.5)
-    lesson = task.lessons.draw(step_generator(0, 0))
-    parts = task.learn(lesson, 0, 10)
-    assert parts["loss"] == pytest.approx(parts["pixels"] + 0.5 * parts["opening"], rel=1e-4)
-    true, counts = lesson.takes.pictures.flatten(0, 1), task._counts(lesson.takes)
-    assert float(task._opening(true - true, counts)) == 0
-    cheek, lips = torch.zeros_like(true), torch.zeros_like(true)
-    cheek[:, :, :, :8], lips[:, :, 24:30, 40:56] = 0.2, 0.2
-    assert float(task._opening(cheek, counts)) == 0 < float(task._opening(lips, counts))
-
-
 def test_learn_when_motion_counts_then_trembling_does_and_a_steady_error_does_not(stage):
     task = _task(stage, velocity_share=0.5, n_takes=3, n_pictures=3)
     lesson = task.lessons.draw(step_generator(0, 0))
@@ -196,8 +184,3 @@ def test_load_teacher_when_saved_then_same_weights_and_when_missing_then_says_so
     assert all(torch.equal(value, loaded[name]) for name, value in net.state_dict().items())
     with pytest.raises(StudioError, match="cannot be read"):
         load_teacher(tmp_path / "nothing")
-
-
-def test_opening_when_its_part_of_the_run_is_over_then_left_out(stage):
-    task = _task(stage, opening_share=0.1, opening_ends_at=0.5)
-    assert ["opening" in parts for parts in _losses(task, 4)] == [True, True, False, False]

@@ -15,16 +15,15 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, huber_loss
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
+from avatar_app.studio.data.faces import face_of
 from avatar_app.studio.data.mouth import REST
 from avatar_app.studio.data.scenes import Takes, UInt8, draw_takes
 from avatar_app.studio.data.stage import Stage
 from avatar_app.studio.data.voice_change import ChangeRanges
-from avatar_app.studio.evaluate.generators import fit_reader
 from avatar_app.studio.nets.discriminator import QualityDiscriminator
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.nets.joins import JoinMaps
@@ -41,8 +40,6 @@ HELD_OUT_SEED = 2
 # Lips closer than this in speech are on their way to a p, b or m, or there.
 SEALED_MM = 1.0
 REST_DISTANCE = 0.02
-# Errors of the lip gap below this count with their square.
-GAP_MM = 1.0
 
 
 Speaker = TypeVar("Speaker", bound=DrawsLowerHalf)
@@ -86,9 +83,6 @@ class SpeakConfig:
         lookaheads_ms: each piece is heard at all of these; features are compared at the last.
         sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
         velocity_share: weight of motion that is wrong from one picture of a piece to the next.
-        opening_share: weight of the error of the lip gap, as read from the pictures, in units of `GAP_MM`.
-        opening_ends_at: share of the run after which that term is left out: pixels alone are nearer to each other at
-            the end, lips find their gap sooner with it.
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
         frozen_share: see there; arithmetic is float32 in it.
         is_face_trained: whether the face encoder learns.
@@ -105,8 +99,6 @@ class SpeakConfig:
     lookaheads_ms: tuple[int, ...] = (TEACHER_LOOKAHEAD_MS,)
     sealed_weight: float = 1.0
     velocity_share: float = 0.0
-    opening_share: float = 0.0
-    opening_ends_at: float = 1.0
     are_norms_frozen: bool = True
     frozen_share: float = 0.2
     is_face_trained: bool = False
@@ -216,7 +208,6 @@ class SpeakTask(Generic[Speaker]):
         self._face = face_of(stage.rest).to(self._device)
         self._weight = pixel_weight(_some_pictures(stage)).to(self._device)
         self._opening_mm = torch.from_numpy(stage.opening_mm).to(self._device)
-        self._gap = _gap_picture(stage).to(self._device) if config.opening_share else None
         self._schedule = _Schedule()
         self._maps = JoinMaps(net.shape, teacher.shape).to(self._device) if pressures.features and teacher else None
         self._optimizer = torch.optim.AdamW(self._trained(), lr=config.peak_rate, weight_decay=1e-4)
@@ -256,8 +247,7 @@ class SpeakTask(Generic[Speaker]):
         with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
             joined = self.net.joined(self._codes(self.net, lesson), self.net.encode_face(self._face))
             drawn = self.net.draw_joined(joined)
-        has_opening = index < n_steps * self.config.opening_ends_at
-        parts = self._losses(lesson, drawn.float(), joined, has_opening=has_opening)
+        parts = self._losses(lesson, drawn.float(), joined)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
         parallel.average_gradients(self._optimizer)
@@ -299,13 +289,11 @@ class SpeakTask(Generic[Speaker]):
         codes = self._codes(net, lesson)
         return torch.cat([net.draw(part, features) for part in torch.split(codes, 32)])
 
-    def _losses(
-        self, lesson: Lesson, drawn: Tensor, joined: Sequence[Tensor], *, has_opening: bool
-    ) -> dict[str, Tensor]:
+    def _losses(self, lesson: Lesson, drawn: Tensor, joined: Sequence[Tensor]) -> dict[str, Tensor]:
         pressures = self.config.pressures
         parts: dict[str, Tensor] = {}
-        true, counts = lesson.takes.pictures.flatten(0, 1), self._counts(lesson.takes)
-        weight = self._weight * counts
+        true = lesson.takes.pictures.flatten(0, 1)
+        weight = self._weight * self._counts(lesson.takes)
         pixels = pressures.truth * sharp_l1(drawn, true, weight)
         if lesson.drawn is not None and pressures.outputs:
             pixels = pixels + pressures.outputs * sharp_l1(drawn, lesson.drawn, weight)
@@ -322,9 +310,6 @@ class SpeakTask(Generic[Speaker]):
         if self.config.velocity_share:
             parts["velocity"] = self._velocity(drawn, lesson.takes)
             total = total + self.config.velocity_share * parts["velocity"]
-        if self._gap is not None and has_opening:
-            parts["opening"] = self._opening(drawn - true, counts)
-            total = total + self.config.opening_share * parts["opening"]
         if self._maps is not None:
             # Last is the teacher's own look-ahead; with less, its joins could not be told.
             n = len(lesson.joined[0])
@@ -336,12 +321,6 @@ class SpeakTask(Generic[Speaker]):
         """What moves, or fails to move, from picture to picture: trembling above all."""
         error = drawn.view(takes.pictures.shape) - takes.pictures
         return (self._weight * error.diff(dim=1).abs()).mean()
-
-    def _opening(self, error: Tensor, counts: Tensor) -> Tensor:
-        """What wrong pixels do to the lip gap; `counts` from `_counts`."""
-        assert self._gap is not None  # noqa: S101  the caller looked
-        gap = (error[:, :, MOUTH_ROWS, MOUTH_COLUMNS] * self._gap).sum((1, 2, 3)) / GAP_MM
-        return (counts.flatten() * huber_loss(gap, torch.zeros_like(gap), reduction="none")).mean()
 
     def _counts(self, takes: Takes) -> Tensor:
         """How much each picture counts, (B * n, 1, 1, 1)."""
@@ -411,12 +390,6 @@ def _held_out_takes(stage: Stage, config: SpeakConfig) -> Takes:
     rng = np.random.default_rng(HELD_OUT_SEED)
     takes = draw_takes(stage.held_out, odds, stage.corpus, N_HELD_OUT_TAKES, config.n_pictures, rng)
     return takes.part(slice(None), parallel.device())
-
-
-def _gap_picture(stage: Stage) -> Tensor:
-    """(3, 32, 48): millimetres of lip gap per unit of each value of a mouth."""
-    height, width = MOUTH_ROWS.stop - MOUTH_ROWS.start, MOUTH_COLUMNS.stop - MOUTH_COLUMNS.start
-    return torch.from_numpy(fit_reader(stage).picture(height, width)).permute(2, 0, 1)
 
 
 def _some_pictures(stage: Stage) -> UInt8:
