@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from avatar_app.bench import live, machine, on_air, report, students, video
+from avatar_app.bench import live, machine, on_air, program, report, soak, students, video
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -53,7 +53,7 @@ SECTIONS: dict[str, Section] = {
     "students": lambda settings, paths, options: students.measure(0.3 if options.is_quick else 1.0, paths.models_dir),
     "latency": lambda settings, paths, options: live.latency(settings, paths, min(options.seconds, LATENCY_S)),
     "pacing": lambda settings, paths, options: live.pacing(settings, paths, options.seconds),
-    "program": lambda settings, paths, options: live.program(settings, options.seconds),
+    "program": lambda settings, paths, options: program.measure(settings, options.seconds),
     "render": lambda settings, paths, options: video.measure(settings, paths),
     "on_air": lambda settings, paths, options: on_air.measure(min(options.seconds, ON_AIR_S)),
 }
@@ -82,7 +82,7 @@ def run(settings: Settings, paths: ProfilePaths, options: Options, *, is_json: b
     """
     found: dict[str, Any] = {"schema": SCHEMA, "machine": machine.facts(), "sections": {}}
     if options.soak_min is not None:
-        found["sections"]["soak"] = on_air.soak(settings, paths, options.soak_min)
+        found["sections"]["soak"] = soak.soak(settings, options.soak_min)
     for name, section in SECTIONS.items() if options.soak_min is None else ():
         if not options.sections or name in options.sections:
             sys.stderr.write(f"measuring: {name} ...\n")

@@ -42,7 +42,8 @@ def measure(avatar_id: str = "nova", seconds: float = 20.0, n_viewers: int = 2, 
     source.start()
     try:
         alone_percent, _ = _feed(mailbox, shown, fps, seconds)
-        child = _start_viewers(source, n_viewers)
+        child = start_viewers(source.page_url, n_viewers)
+        _wait_for_viewers(source, n_viewers)
         watched_percent, t_put_ns = _feed(mailbox, shown, fps, seconds)
         n_dropped = source.status().n_dropped
     finally:
@@ -89,14 +90,22 @@ def _feed(mailbox: Latest[Picture], pictures: list[UInt8], fps: int, seconds: fl
     return 100 * (after.user + after.system - before.user - before.system) / took_s, t_put_ns
 
 
-def _start_viewers(source: BrowserSource, n_viewers: int) -> subprocess.Popen[str]:
+def start_viewers(page_url: str, n_viewers: int) -> subprocess.Popen[str]:
+    """Look at a browser source from a process of its own, until it goes.
+
+    Returns:
+        The process; at its end it prints JSON: a list for each viewer, of pairs of a picture's number and the
+        nanoseconds of the monotonic clock when it arrived.
+    """
     # Not -m: this module is imported with its package already.
-    command = [sys.executable, "-c", f"from {__name__} import main; main()", source.page_url, str(n_viewers)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+    command = [sys.executable, "-c", f"from {__name__} import main; main()", page_url, str(n_viewers)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+
+
+def _wait_for_viewers(source: BrowserSource, n_viewers: int) -> None:
     t_limit_s = time.monotonic() + CONNECT_TIMEOUT_S
     while source.status().n_viewers < n_viewers and time.monotonic() < t_limit_s:
         time.sleep(0.05)
-    return child
 
 
 async def _view(page_url: str) -> list[tuple[int, int]]:
