@@ -5,21 +5,19 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 from avatar_app.settings.paths import demo_sample
-from tests.end2end.program import REPO, environment
+from tests.device.child import Child, at
+from tests.end2end.program import REPO
 
 pytestmark = pytest.mark.device
 
 
-class Listener:
-    """A child that opens the default microphone and tells what it hears, a JSON line every tenth of a second."""
-
-    CODE = """
+# Opens the default microphone and tells what it hears, ten times a second.
+LISTEN = """
 import json, sys, time
 import numpy as np
 from avatar_app.contracts.clock import MonotonicClock
@@ -42,38 +40,10 @@ while True:
         "newest_age_ms": min(ages_ms) if ages_ms else None, "notices": [n.text for n in board.current()]}), flush=True)
 """
 
-    def __init__(self, variables) -> None:
-        self.child = subprocess.Popen(
-            [sys.executable, "-c", self.CODE], cwd=REPO, env=environment(**variables), stdout=subprocess.PIPE, text=True
-        )
-        self.lines: list[dict] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self.child.stdout:
-            self.lines.append(json.loads(line))
-
-    def wait_for(self, is_so, timeout_s: float) -> dict:
-        """The first line from now on for which something holds."""
-        seen, t_limit_s = len(self.lines), time.monotonic() + timeout_s
-        while time.monotonic() < t_limit_s:
-            for line in self.lines[seen:]:
-                if is_so(line):
-                    return line
-            time.sleep(0.05)
-        raise AssertionError(f"not seen within {timeout_s} s; the last line: {self.lines[-1:]}")
-
-    def stop(self) -> None:
-        self.child.kill()
-        self.child.wait(10)
-        self._reader.join(10)
-        self.child.stdout.close()
-
 
 @pytest.fixture
 def listener(pulse):
-    listening = Listener({"XDG_RUNTIME_DIR": pulse.variables["XDG_RUNTIME_DIR"], "HOME": pulse.variables["HOME"]})
+    listening = Child(LISTEN, pulse)
     yield listening
     listening.stop()
 
@@ -105,10 +75,9 @@ def test_mic_when_device_is_unplugged_and_back_then_speaks_again_within_5_s(puls
 
 
 def test_program_when_spoken_to_through_the_microphone_then_the_face_talks(pulse, tmp_path):
-    variables = {"XDG_RUNTIME_DIR": pulse.variables["XDG_RUNTIME_DIR"], "HOME": pulse.variables["HOME"]}
     child = subprocess.Popen(
         [sys.executable, "-m", "avatar_app", "--profile-dir", str(tmp_path / "profile"), "--json-log"],
-        cwd=REPO, env=environment(**variables), stderr=subprocess.PIPE, text=True,
+        cwd=REPO, env=at(pulse), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     time.sleep(4)
     player = pulse.speak(demo_sample())
@@ -121,4 +90,4 @@ def test_program_when_spoken_to_through_the_microphone_then_the_face_talks(pulse
     assert child.returncode == 0, err
     assert any(message.startswith("microphone ") for message in messages), messages
     assert "first talking picture" in messages
-    assert os.environ.get("HOME") != variables["HOME"]
+    assert os.environ.get("HOME") != pulse.variables["HOME"]

@@ -1,18 +1,15 @@
-"""The synced voice through a real sound server: played to a null sink, and heard again from its monitor.
-
-In a process of its own, because PortAudio reads where the server is only once.
-"""
+"""The synced voice through a real sound server: played to a null sink, and heard again from its monitor."""
 
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
-from tests.end2end.program import REPO, environment
+from tests.device.child import Child, at
+from tests.end2end.program import REPO
 
 pytestmark = pytest.mark.device
 
@@ -68,39 +65,6 @@ while True:
 )
 
 
-class Clapping:
-    """The child that claps, plays and listens; a JSON line four times a second."""
-
-    def __init__(self, pulse) -> None:
-        variables = {name: pulse.variables[name] for name in ("XDG_RUNTIME_DIR", "HOME")}
-        self.child = subprocess.Popen(
-            [sys.executable, "-c", WATCH], cwd=REPO, env=environment(**variables), stdout=subprocess.PIPE, text=True
-        )
-        self.lines: list[dict] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self.child.stdout:
-            self.lines.append(json.loads(line))
-
-    def wait_for(self, is_so, timeout_s: float) -> dict:
-        """The first line from now on for which something holds."""
-        seen, t_limit_s = len(self.lines), time.monotonic() + timeout_s
-        while time.monotonic() < t_limit_s and self.child.poll() is None:
-            for line in self.lines[seen:]:
-                if is_so(line):
-                    return line
-            time.sleep(0.05)
-        raise AssertionError(f"not seen within {timeout_s} s; the last line: {self.lines[-1:]}")
-
-    def stop(self) -> None:
-        self.child.kill()
-        self.child.wait(10)
-        self._reader.join(10)
-        self.child.stdout.close()
-
-
 @pytest.fixture
 def cable(pulse):
     """A sink whose monitor is the microphone, and loudspeakers that must stay silent."""
@@ -113,7 +77,7 @@ def cable(pulse):
 
 @pytest.fixture
 def clapping(cable):
-    made = Clapping(cable)
+    made = Child(WATCH, cable)
     yield made
     made.stop()
 
@@ -138,9 +102,8 @@ def is_on_cable(pulse) -> bool:
 
 def clap_for(cable, seconds):
     """What came of a run of the clapper."""
-    variables = {name: cable.variables[name] for name in ("XDG_RUNTIME_DIR", "HOME")}
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE], cwd=REPO, env=environment(**variables, CLAP_S=str(seconds)),
+        [sys.executable, "-c", MEASURE], cwd=REPO, env=at(cable, CLAP_S=str(seconds)),
         capture_output=True, text=True, timeout=seconds + 100, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
