@@ -23,6 +23,9 @@ CHECKS = (
     ("import-linter", ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")),
     ("mypy", ("-m", "mypy")),
 )
+# Tests that watch real time or a sound server get the machine to themselves; the others share it, one a core.
+ALONE = ("tests/bench", "tests/device", "tests/end2end", "tests/pipeline")
+TOGETHER = ("tests/gui", "tests/parity", "tests/studio", "tests/unit")
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,22 @@ def run_checks() -> list[Result]:
     return results
 
 
-def run_pytest(arguments: Sequence[str]) -> Result:
+def run_tests(arguments: Sequence[str]) -> list[Result]:
+    """Pytest on what the arguments name; without any, on everything."""
+    if arguments:
+        return [run_pytest("pytest", arguments)]
+    together = run_pytest("pytest, shared", ("-n", str(os.cpu_count() or 1), "--dist", "worksteal", *TOGETHER))
+    return [together, run_pytest("pytest, alone", ALONE)]
+
+
+def run_pytest(name: str, arguments: Sequence[str]) -> Result:
     """Pytest without a screen, in a runtime folder of its own."""
     t_start_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="avatar-app-test-") as folder:
-        variables = {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": folder, **os.environ}
+        # One thread a process: more of them on a busy machine wait for each other.
+        variables = {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": folder, "OMP_NUM_THREADS": "1", **os.environ}
         done = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=REPO, env=variables, check=False)
-    return Result("pytest", done.returncode == 0, time.monotonic() - t_start_s)
+    return Result(name, done.returncode == 0, time.monotonic() - t_start_s)
 
 
 def report(result: Result) -> None:
@@ -78,7 +90,7 @@ def main() -> int:
     try:
         make_ready(TEST)
         results = [] if arguments else run_checks()
-        results.append(run_pytest(arguments))
+        results += run_tests(arguments)
     except SetupError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ def packaging(monkeypatch):
     """Imports a module of the folder as the two commands do."""
     monkeypatch.syspath_prepend(str(PACKAGING))
     yield importlib.import_module
-    for name in ("environment", "setup_steps", "system_packages", "run"):
+    for name in ("environment", "setup_steps", "system_packages", "run", "test"):
         sys.modules.pop(name, None)
 
 
@@ -156,3 +156,12 @@ def test_ci_run_when_called_then_is_the_test_command():
     script = repo_root() / ".ci" / "run"
     assert "packaging/test.py" in script.read_text()
     assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+
+
+def test_test_command_when_a_folder_has_tests_then_it_is_run_in_one_of_the_two_rounds(packaging):
+    # The standard library has a package of this name.
+    sys.modules.pop("test", None)
+    command = packaging("test")
+    folders = {f"tests/{file.parent.name}" for file in (repo_root() / "tests").glob("*/test_*.py")}
+    assert folders == {*command.ALONE, *command.TOGETHER}
+    assert not set(command.ALONE) & set(command.TOGETHER)
