@@ -44,8 +44,6 @@ class Tokens:
     good: str
     warning: str
     danger: str
-    check_a: str
-    check_b: str
 
     def colour(self, name: str) -> QColor:
         """One colour by the name of its field."""
@@ -56,13 +54,13 @@ DARK = Tokens(
     ground="#111318", surface="#181b21", raised="#23272f", control="#23272f", control_hover="#2c313b",
     control_on="#3a4150", border="#2a2f39", track="#3a4150", text="#eceef3", muted="#9aa3b3",
     accent="#6f8cff", accent_hover="#86a0ff", on_accent="#0d1124",
-    good="#3ecf8e", warning="#f0b64a", danger="#ff7a7a", check_a="#23262d", check_b="#2b2f38",
+    good="#3ecf8e", warning="#f0b64a", danger="#ff7a7a",
 )  # fmt: skip
 LIGHT = Tokens(
     ground="#eef0f4", surface="#fbfcfd", raised="#ffffff", control="#eceff4", control_hover="#e1e5ed",
     control_on="#ffffff", border="#d9dee7", track="#d0d6e1", text="#1a1d25", muted="#596273",
     accent="#3d5af1", accent_hover="#2f4be0", on_accent="#ffffff",
-    good="#12915a", warning="#a96800", danger="#cf2f3a", check_a="#ffffff", check_b="#e9ecf1",
+    good="#12915a", warning="#a96800", danger="#cf2f3a",
 )  # fmt: skip
 
 
