@@ -1,8 +1,7 @@
 """Resampling that keeps to the capture times of what it is fed: a sound card's clock differs from the program's.
 
-Every output sample is a scalar product with a windowed sinc (Smith, "Digital audio resampling", 2002) at a place that
-moves a little faster or slower than the nominal rate. Differences of clocks are some hundred millionths, which no ear
-hears as pitch; nothing ever jumps, and nothing gathers.
+Every output sample is read at a place that moves a little faster or slower than the nominal rate. Differences of clocks
+are some hundred millionths, which no ear hears as pitch; nothing ever jumps, and nothing gathers.
 """
 
 from __future__ import annotations
@@ -12,13 +11,9 @@ import math
 import numpy as np
 
 from avatar_app.contracts.packets import Float32
+from avatar_app.live.interpolate import Interpolator
 from avatar_app.live.record.video_file import AAC_RATE_HZ
 
-HALF_TAPS = 16
-CUTOFF = 0.95
-KAISER_BETA = 7.0
-# A multiple of 160 and 3: at 8, 16, 32, 44.1 and 48 kHz every place is exact when the clocks agree.
-N_PHASES = 960
 # An error of place is worked off over this many seconds: with 200 ppm between the clocks 0.2 ms remain.
 FOLLOW_S = 1.0
 MAX_BEND_RATIO = 0.005
@@ -34,8 +29,8 @@ class Follower:
 
     def __init__(self, rate_hz: int, place: float) -> None:
         self.rate_hz = rate_hz
-        self._half = math.ceil(HALF_TAPS * max(1.0, rate_hz / AAC_RATE_HZ))
-        self._table = _sinc_table(self._half, min(1.0, AAC_RATE_HZ / rate_hz))
+        self._interpolator = Interpolator(rate_hz, AAC_RATE_HZ)
+        self._half = self._interpolator.half_samples
         self._buffer: Float32 = np.zeros(self._half, np.float32)
         self._nominal = rate_hz / AAC_RATE_HZ
         self._step = self._nominal
@@ -69,29 +64,18 @@ class Follower:
 
     def finish(self) -> Float32:
         """The rest, as if silence followed."""
-        self._buffer = np.concatenate((self._buffer, np.zeros(self._half, np.float32)))
+        self._buffer = np.concatenate((self._buffer, np.zeros(self._half + 1, np.float32)))
         return self._resample()
 
     def _resample(self) -> Float32:
-        last = len(self._buffer) - self._half - 1
-        n = max(0, math.floor((last - self._at) / self._step) + 1)
-        places = np.rint((self._at + self._step * np.arange(n)) * N_PHASES).astype(np.int64)
-        index, phase = np.divmod(places, N_PHASES)
-        # Rounding up to the next whole place at the very end would ask for a sample that is not there yet.
-        n = int(np.searchsorted(index, last, side="right"))
-        windows = np.lib.stride_tricks.sliding_window_view(self._buffer, 2 * self._half)
-        out = np.einsum("nt,nt->n", windows[index[:n] - self._half + 1], self._table[phase[:n]])
+        # As many as need no sample that is not there yet.
+        n = max(0, math.ceil((len(self._buffer) - self._half - 1 - self._at) / self._step))
+        if n == 0:
+            return np.zeros(0, np.float32)
+        first, end = self._interpolator.span(self._at, self._step, n)
+        out = self._interpolator.read(self._buffer[first:end], self._at, self._step, n)
         self._at += n * self._step
         self._next += n
         n_done = max(0, math.floor(self._at) - self._half)
         self._buffer, self._at = self._buffer[n_done:], self._at - n_done
-        return np.asarray(out, np.float32)
-
-
-def _sinc_table(half: int, band: float) -> Float32:
-    """(N_PHASES, 2 * half) float32: row p weighs the samples around a place p / N_PHASES after one of them."""
-    taps = np.arange(-half + 1, half + 1)
-    distance = taps[None, :] - np.arange(N_PHASES)[:, None] / N_PHASES
-    window = np.i0(KAISER_BETA * np.sqrt(np.maximum(0.0, 1 - (distance / half) ** 2))) / np.i0(KAISER_BETA)
-    table = np.sinc(CUTOFF * band * distance) * window
-    return np.asarray(table / table.sum(axis=1, keepdims=True), np.float32)
+        return out

@@ -6,9 +6,9 @@ import numpy as np
 
 from avatar_app.contracts.packets import Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live.interpolate import Interpolator
 from avatar_app.live.voice.drift import DriftControl
 from avatar_app.live.voice.history import SoundHistory
-from avatar_app.live.voice.interpolate import Interpolator
 from avatar_app.live.voice.track import Track
 
 # The longest delay, and some sound around it.

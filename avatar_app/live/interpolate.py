@@ -1,4 +1,4 @@
-"""Sound between its samples, at any even spacing: what a change of rate by a few millionths needs.
+"""Sound between its samples, at any even spacing: what a change of rate by a few millionths needs (voice, recorder).
 
 Every output sample is a scalar product with a Kaiser-windowed sinc (Smith, "Digital audio resampling", 2002). The
 instant is rounded to a 4096th of a sample, which leaves a sine of 1 kHz at 48 kHz more than 80 dB above the error.
