@@ -60,14 +60,14 @@ def with_pixels(picture, pixels):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("ppm", "minutes"), [(200, 60), (-200, 12)])
-def test_recording_when_clocks_differ_for_an_hour_then_sound_and_picture_stay_within_20_ms(tmp_path, ppm, minutes):
-    path = tmp_path / "hour.mp4"
+@pytest.mark.parametrize(("ppm", "minutes"), [(600, 10), (-600, 5)])
+def test_recording_when_clocks_part_by_a_third_of_a_second_then_sound_and_picture_stay_within_20_ms(tmp_path, ppm, minutes):
+    path = tmp_path / "film.mp4"
     counts = record_film(path, ppm, minutes * MINUTE_S)
     heard, seen = np.array(clicks(path)), np.array(flashes(path))
     assert len(heard) == len(seen) == minutes
     assert abs(heard - seen).max() < 0.020
-    assert counts.n_repeated + counts.n_late == pytest.approx(minutes * MINUTE_S * 200e-6 * FPS, abs=2)
+    assert counts.n_repeated + counts.n_late == pytest.approx(minutes * MINUTE_S * 600e-6 * FPS, abs=2)
     # Each click stands where it was captured, by the program's clock: nothing gathers.
     assert heard == pytest.approx(np.arange(minutes) * MINUTE_S / (1 + ppm * 1e-6), abs=0.002)
     streams, _ = probe(path)
