@@ -28,7 +28,8 @@ class Bar(QWidget):
         super().__init__()
         self._icons = icons
         self._tokens = DARK
-        self._is_running = False
+        self._state = (False, False)
+        self._is_recording = False
         self.start = QPushButton()
         self.start.setProperty("role", "primary")
         self.mute = QPushButton()
@@ -71,12 +72,26 @@ class Bar(QWidget):
         self.snapshot.setIcon(self._icons.icon("snapshot", tokens.text))
         self.hud.setIcon(self._icons.icon("hud", tokens.text))
         self.panel.setIcon(self._icons.icon("panel", tokens.text))
-        self.show_state(self._is_running, self.mute.isChecked())
-        self.show_recording(None)
+        self._dress_state()
+        self._dress_record()
 
     def show_state(self, is_running: bool, is_muted: bool) -> None:
         """Name the buttons after what a press does, and show what is so now."""
-        self._is_running = is_running
+        if (is_running, is_muted) != self._state:
+            self._state = is_running, is_muted
+            self._dress_state()
+
+    def show_recording(self, seconds: float | None) -> None:
+        """Say for how long a recording runs; None when none does. Cheap while nothing changes."""
+        is_on = seconds is not None
+        if seconds is not None:
+            self.record.setText(_clock(seconds))
+        if is_on != self._is_recording:
+            self._is_recording = is_on
+            self._dress_record()
+
+    def _dress_state(self) -> None:
+        is_running, is_muted = self._state
         colour = self._tokens.text if is_running else self._tokens.on_accent
         name_button(self.start, "&Stop" if is_running else "&Start")
         self.start.setIcon(self._icons.icon("stop" if is_running else "start", colour))
@@ -89,12 +104,9 @@ class Bar(QWidget):
         set_state(self.start, "running" if is_running else "stopped")
         set_state(self.mute, "muted" if is_muted else "open")
 
-    def show_recording(self, seconds: float | None) -> None:
-        """Say for how long a recording runs; None when none does."""
-        is_on = seconds is not None
-        if seconds is not None:
-            self.record.setText(_clock(seconds))
-        else:
+    def _dress_record(self) -> None:
+        is_on = self._is_recording
+        if not is_on:
             name_button(self.record, "R&ecord")
         self.record.setIcon(self._icons.icon("record", self._tokens.danger if is_on else self._tokens.text))
         self.record.setToolTip(_tip("End the recording" if is_on else "Record picture and voice", RECORD_KEY))
