@@ -61,7 +61,9 @@ def with_pixels(picture, pixels):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("ppm", "minutes"), [(600, 10), (-600, 5)])
-def test_recording_when_clocks_part_by_a_third_of_a_second_then_sound_and_picture_stay_within_20_ms(tmp_path, ppm, minutes):
+def test_recording_when_clocks_part_by_a_third_of_a_second_then_sound_and_picture_stay_within_20_ms(
+    tmp_path, ppm, minutes
+):
     path = tmp_path / "film.mp4"
     counts = record_film(path, ppm, minutes * MINUTE_S)
     heard, seen = np.array(clicks(path)), np.array(flashes(path))
