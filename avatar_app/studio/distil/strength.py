@@ -24,7 +24,7 @@ from avatar_app.studio.nets.nova96 import Nova96
 
 log = logging.getLogger(__name__)
 
-# Of the true spread; the teacher's is 0.85. The last few hundredths cost more than they give in movement (decision 0014).
+# Of the true spread; the teacher's is 0.85. The last few hundredths cost more than they add to motion (decision 0014).
 AIM = 0.92
 GAINS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
