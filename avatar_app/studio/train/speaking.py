@@ -83,7 +83,7 @@ class SpeakConfig:
         peak_rate: highest learning rate.
         lookaheads_ms: each piece is heard at all of these; features are compared at the last.
         sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
-        closing_share: weight of the lip gap in mm, read from the drawn pictures, where speech closes the lips.
+        closing_share: weight of the lip gap in mm that is drawn where speech closes the lips, as read from the pictures.
         closing_begins_at: share of the run before which that term is left out: pixels come first.
         velocity_share: weight of motion that is wrong from one picture of a piece to the next.
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
