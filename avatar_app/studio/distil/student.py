@@ -39,7 +39,7 @@ N_STRENGTH_SCENES = 6
 # (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
 DISTILLED_SHARE = 0.85
 # Pictures and joins, as the ablation found best. Two pictures of each sound, for a mouth must not tremble; and as many
-# sounds as there is time for. Lips close on p, b and m: the last part of the run sees to it.
+# sounds as there is time for.
 CONFIG = SpeakConfig(
     Pressures(outputs=1.0, features=W_FEATURES),
     n_takes=12,
@@ -47,8 +47,6 @@ CONFIG = SpeakConfig(
     peak_rate=5e-4,
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
-    closing_share=1.0,
-    closing_begins_at=0.833,
     velocity_share=1.0,
     frozen_share=0.1,
 )
@@ -115,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=6000)
+    parser.add_argument("--n-steps", type=int, default=5000)
     return carry_out(run, parser.parse_args(argv))
 
 
