@@ -145,6 +145,8 @@ class NoticeArea(QWidget):
         self._cards = [self._card(notice) for notice in newest]
         for card in self._cards:
             self._layout.addWidget(card)
+            # Qt would show it later; a card that is not shown counts for nothing when the area is measured below.
+            card.show()
         self.setVisible(bool(self._cards))
         self._moved()
 

@@ -336,3 +336,12 @@ def test_colours_when_text_stands_on_a_ground_then_have_enough_contrast(tokens):
         assert _contrast(tokens.accent, ground) >= 3
     assert _contrast(tokens.on_accent, tokens.accent) >= 4.5
     assert _contrast(tokens.danger, tokens.raised) >= 4.5
+
+
+def test_notices_when_the_first_comes_while_the_window_is_up_then_it_has_room(desk):
+    desk.window.show_settings(desk.keeper.settings)
+    desk.qtbot.wait(20)
+    desk.notices.post(Notice("camera", Level.WARNING, "The virtual camera cannot be opened.", "Load its module."))
+    desk.window.refresh_figures()
+    # Two lines of text with their margins.
+    assert desk.window.notices.height() > 50

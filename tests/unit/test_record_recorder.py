@@ -77,7 +77,8 @@ def test_recording_when_stopped_then_status_and_name_say_so(tmp_path, make_live)
     assert ".recording" not in status.path.name
     assert status.n_bytes == status.path.stat().st_size
     assert (status.n_repeated, status.n_dropped, status.n_sound_lost) == (0, 0, 0)
-    assert live.notices.current() == ()
+    (notice,) = live.notices.current()
+    assert status.path.name in notice.text and str(tmp_path) in notice.what_to_do
     assert live.recorder.stop() == status
 
 

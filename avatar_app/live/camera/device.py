@@ -132,9 +132,9 @@ class _PyVirtualCam:
 
 
 def _try(package: Any, layout: Layout, device: str, backend: str) -> OpenCamera | str:
-    """The camera, or the driver's words: without the name that pyvirtualcam puts before them, and the full stop."""
+    """The camera, or the driver's words: without the name that pyvirtualcam puts before them, and its advice."""
     try:
         return _PyVirtualCam(package, layout, device, backend)
     except DRIVER_ERRORS as error:
-        said = str(error).removeprefix(f"'{backend}' backend: ")
+        said = str(error).removeprefix(f"'{backend}' backend: ").partition(" See also")[0]
         return f"{backend}: {said.strip().rstrip('.')}"

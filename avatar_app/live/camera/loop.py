@@ -251,7 +251,7 @@ class CameraLoop:
         log.info("no camera: %s", error.what)
         if not self._has_told:
             self._has_told = True
-            what_to_do = f"{self._advice() or error.what_to_do} It is tried again every 3 seconds."
+            what_to_do = f"{(self._advice() or error.what_to_do).rstrip('.')}. It is tried again every 3 seconds."
             self._notices.post(Notice(NOTICE_KEY, Level.WARNING, error.what, what_to_do))
 
     def _tick(self, stop: threading.Event) -> None:

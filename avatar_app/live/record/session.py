@@ -28,6 +28,8 @@ from avatar_app.live.record.take import FilmLike, Take
 log = logging.getLogger(__name__)
 
 NOTICE_KEY = "record"
+# Of its own: what went wrong in between stays up beside it.
+SAVED_KEY = "recorded"
 # Pictures that may wait for the encoder: at 30 a second, a hiccup of a second and a half. 48 MB at 512 x 512.
 N_WAITING = 48
 STEP_S = 0.05
@@ -196,6 +198,9 @@ class Session:
         self._film.finish()
         self._tell(self._take)
         self._end(RecordState.SAVED)
+        path = self._status.path
+        text = f"The recording is kept as {path.name}."
+        self._notices.post(Notice(SAVED_KEY, Level.INFO, text, f"It is in {path.parent}."))
         self.ended.set()
 
     def _fail(self, error: OutputError) -> None:
