@@ -199,8 +199,9 @@ class Session:
         self._tell(self._take)
         self._end(RecordState.SAVED)
         path = self._status.path
-        text = f"The recording is kept as {path.name}."
-        self._notices.post(Notice(SAVED_KEY, Level.INFO, text, f"It is in {path.parent}."))
+        if path is not None:
+            text = f"The recording is kept as {path.name}."
+            self._notices.post(Notice(SAVED_KEY, Level.INFO, text, f"It is in {path.parent}."))
         self.ended.set()
 
     def _fail(self, error: OutputError) -> None:
