@@ -17,19 +17,20 @@ SCALES = (1, 2, 3)
 
 
 class Icons:
-    """Reads each file once and draws each icon once. Thread: main."""
+    """Reads each file once. Thread: main."""
 
     def __init__(self, assets: Path) -> None:
         self._folder = assets / "icons"
         self._texts: dict[str, str] = {}
-        self._icons: dict[tuple[str, str, int], QIcon] = {}
 
     def icon(self, name: str, colour: str, size_px: int = 20) -> QIcon:
         """A picture of a file of the folder, in one colour; an empty icon when the file is missing."""
-        key = (name, colour, size_px)
-        if key not in self._icons:
-            self._icons[key] = self._drawn(*key)
-        return self._icons[key]
+        result = QIcon()
+        for scale in SCALES:
+            pixmap = self.pixmap(name, colour, size_px, scale)
+            if not pixmap.isNull():
+                result.addPixmap(pixmap)
+        return result
 
     def pixmap(self, name: str, colour: str, size_px: int, scale: float) -> QPixmap:
         """The same as one pixmap of `size_px` logical pixels."""
@@ -50,14 +51,6 @@ class Icons:
         result = QIcon()
         for size_px in (16, 24, 32, 48, 64, 128, 256):
             pixmap = self.pixmap("app", DRAWN_COLOUR, size_px, 1)
-            if not pixmap.isNull():
-                result.addPixmap(pixmap)
-        return result
-
-    def _drawn(self, name: str, colour: str, size_px: int) -> QIcon:
-        result = QIcon()
-        for scale in SCALES:
-            pixmap = self.pixmap(name, colour, size_px, scale)
             if not pixmap.isNull():
                 result.addPixmap(pixmap)
         return result
