@@ -77,6 +77,8 @@ class Bar(QWidget):
 
     def show_state(self, is_running: bool, is_muted: bool) -> None:
         """Name the buttons after what a press does, and show what is so now."""
+        # A press has turned the button already, whatever came of it.
+        self.mute.setChecked(is_muted)
         if (is_running, is_muted) != self._state:
             self._state = is_running, is_muted
             self._dress_state()
@@ -86,6 +88,7 @@ class Bar(QWidget):
         is_on = seconds is not None
         if seconds is not None:
             self.record.setText(_clock(seconds))
+        self.record.setChecked(is_on)
         if is_on != self._is_recording:
             self._is_recording = is_on
             self._dress_record()
@@ -96,7 +99,6 @@ class Bar(QWidget):
         name_button(self.start, "&Stop" if is_running else "&Start")
         self.start.setIcon(self._icons.icon("stop" if is_running else "start", colour))
         self.start.setToolTip(_tip("Stop the avatar" if is_running else "Start the avatar", START_KEY))
-        self.mute.setChecked(is_muted)
         name_button(self.mute, "Un&mute" if is_muted else "&Mute")
         mute_colour = self._tokens.danger if is_muted else self._tokens.text
         self.mute.setIcon(self._icons.icon("mic-off" if is_muted else "mic", mute_colour))
@@ -110,7 +112,6 @@ class Bar(QWidget):
             name_button(self.record, "R&ecord")
         self.record.setIcon(self._icons.icon("record", self._tokens.danger if is_on else self._tokens.text))
         self.record.setToolTip(_tip("End the recording" if is_on else "Record picture and voice", RECORD_KEY))
-        self.record.setChecked(is_on)
 
 
 def _clock(seconds: float) -> str:
