@@ -21,6 +21,7 @@ import psutil
 from avatar_app.bench import browser, program
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.units import NS_PER_S, ns_to_ms
 from avatar_app.settings import store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -31,7 +32,6 @@ SAMPLE_S = 2.0
 WARM_UP_S, WARM_UP_SHARE = 120.0, 0.3
 START_TIMEOUT_S = 60.0
 SECONDS_PER_HOUR = 3600
-NS_PER_S = 1e9
 
 Arrivals = Sequence[tuple[int, int]]
 
@@ -118,7 +118,7 @@ def rate_figures(arrivals: Arrivals, fps: int) -> dict[str, Any]:
         # Whole pictures were counted: the count is uncertain by one.
         "fps_error_percent": round(100 * max(0.0, abs(n_shown - wanted) - 1) / wanted, 3),
         "n_not_seen": int(numbers[-1] - numbers[0]) - n_shown,
-        "longest_gap_ms": round(float(np.diff(t_ns).max()) / 1e6, 1),
+        "longest_gap_ms": round(ns_to_ms(int(np.diff(t_ns).max())), 1),
     }
 
 
