@@ -41,6 +41,7 @@ class Source(Protocol):
     def add_sink(self, name: str) -> Latest[Picture]: ...  # noqa: D102
     def remove_sink(self, sink: Latest[Picture]) -> None: ...  # noqa: D102
     def shown_ms(self) -> tuple[float, float]: ...  # noqa: D102
+    def heard_from(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,14 @@ class OnAir:
         name = self._wanted.voice_output
         if not name:
             return
-        voice = VoiceOutput(name, self._source.voice, self._delay_ns, self._clock, self._notices)
+        voice = VoiceOutput(
+            name,
+            self._source.voice,
+            self._delay_ns,
+            self._clock,
+            self._notices,
+            heard_from=self._source.heard_from,
+        )
         if self._started("voice", voice.start):
             self._voice = voice
 

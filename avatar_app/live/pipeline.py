@@ -124,6 +124,11 @@ class LivePipeline:
         """Medians in ms: from a sound's capture to its finished picture, and from there to the screen; NaN at first."""
         return self._meters.p50_p95("latency")[0], self._meters.p50_p95("handover")[0]
 
+    def heard_from(self) -> str:
+        """The source of the sound server that the microphone listens to; "" while it is not known."""
+        mic = self._mic
+        return mic.status().source if mic is not None else ""
+
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show only what stands behind the avatar, everywhere, or the avatar again."""
         self._frame.set_hidden(is_hidden=is_hidden)

@@ -37,6 +37,7 @@ while True:
     s = mic.status()
     ages_ms = [(now_ns - b.t_capture_ns) / 1e6 for b in blocks]
     print(json.dumps({"state": s.state.value, "level_db": s.level_db, "n_blocks": len(blocks), "rate_hz": s.rate_hz,
+        "source": s.source,
         "newest_age_ms": min(ages_ms) if ages_ms else None, "notices": [n.text for n in board.current()]}), flush=True)
 """
 
@@ -68,6 +69,23 @@ def test_mic_when_device_is_unplugged_and_back_then_speaks_again_within_5_s(puls
     lost = listener.wait_for(lambda line: line["state"] == "lost", 8)
     assert any("is gone" in text for text in lost["notices"])
     pulse.plug_in()
+    player = pulse.speak(demo_sample())
+    listener.wait_for(lambda line: line["state"] == "running" and line["level_db"] > -30, 5)
+    player.kill()
+    player.wait(5)
+
+
+def test_mic_when_device_is_unplugged_and_another_source_is_there_then_lost_and_never_the_other_one(pulse, listener):
+    pulse.add_sink("other")
+    listener.wait_for(lambda line: line["source"] == "speech.monitor", 20)
+    pulse.unplug("speech")
+    # Left alone, the server would record from the other one for ever.
+    lost = listener.wait_for(lambda line: line["state"] == "lost", 4)
+    assert any("is gone" in text for text in lost["notices"])
+    time.sleep(3)
+    assert listener.lines[-1]["state"] == "lost"
+    pulse.plug_in()
+    pulse.control("set-default-source", "other.monitor")
     player = pulse.speak(demo_sample())
     listener.wait_for(lambda line: line["state"] == "running" and line["level_db"] > -30, 5)
     player.kill()

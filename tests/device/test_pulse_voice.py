@@ -63,6 +63,20 @@ while True:
     }), flush=True)
 """
 )
+HOWL = (
+    BEGIN
+    + """
+output = VoiceOutput(
+    "cable, PulseAudio", heard, lambda: 100e6, clock, board, system, heard_from=lambda: ear.status().source
+)
+output.start()
+while True:
+    time.sleep(0.25)
+    print(json.dumps({
+        "state": output.status().state.value, "notices": [notice.text for notice in board.current()],
+    }), flush=True)
+"""
+)
 
 
 @pytest.fixture
@@ -147,3 +161,17 @@ def test_voice_when_its_sink_is_unloaded_and_back_then_silent_elsewhere_and_in_s
     clapping.wait_for(lambda line: line["n_heard_lately"] >= 2, 20)
     clapping.wait_for(is_in_sync, 60)
     assert is_on_cable(cable)
+
+
+def test_voice_when_the_microphone_is_the_monitor_of_its_sink_then_silent_before_it_howls(cable):
+    hearing = Child(HOWL, cable)
+    try:
+        line = hearing.wait_for(lambda line: line["state"] == "lost", 15)
+        assert any("howl" in text for text in line["notices"])
+        # The user takes another microphone.
+        cable.control(
+            "move-source-output", cable.control("list", "short", "source-outputs").split()[0], "speakers.monitor"
+        )
+        hearing.wait_for(lambda line: line["state"] == "running", 8)
+    finally:
+        hearing.stop()

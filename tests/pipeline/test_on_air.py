@@ -41,6 +41,9 @@ class FakeSource:
     def shown_ms(self):
         return 100.0, 10.0
 
+    def heard_from(self):
+        return ""
+
     def __enter__(self):
         self._thread.start()
         return self

@@ -125,6 +125,18 @@ def test_mic_when_opened_but_never_speaks_then_larger_buffer_at_once_and_no_noti
     assert not desk.notices.current()
 
 
+def test_mic_when_opened_anew_and_silent_for_two_seconds_then_waited_for_but_not_for_ever(desk):
+    desk.mic.start(desk.ring)
+    desk.clock.advance(s_to_ns(0.7))
+    desk.wait_for(lambda: len(desk.system.streams) == 2)
+    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    desk.clock.advance(s_to_ns(2.2))
+    time.sleep(0.3)
+    assert (desk.mic.status().state, len(desk.system.streams)) == (MicState.RUNNING, 2)
+    desk.clock.advance(s_to_ns(1))
+    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+
+
 def test_mic_when_it_has_spoken_and_pauses_shortly_then_stays_open(desk):
     desk.mic.start(desk.ring)
     desk.speak()

@@ -10,7 +10,7 @@ from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.portaudio import INPUT, OUTPUT, SoundSystem
-from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceState, list_outputs, pulse
+from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceState, list_outputs, output, pulse
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 LABEL = "Cable, ALSA"
@@ -232,3 +232,29 @@ def test_sinks_when_the_server_names_them_then_those_that_can_be_read():
     )
     found = [(sink.label, sink.n_channels, sink.rate_hz) for sink in pulse._parsed(lines)]
     assert found == [("cable, PulseAudio", 2, 48_000), ("usb, PulseAudio", 6, 44_100)]
+
+
+def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_again_when_it_no_longer_does(monkeypatch):
+    desk = Desk()
+    source = ["cable.monitor"]
+    monkeypatch.setattr(output, "monitor_of", lambda label: "cable.monitor")
+    desk.voice = VoiceOutput(
+        "Cable", desk.fan, desk._delay_ns, desk.clock, desk.notices, desk.system, heard_from=lambda: source[0]
+    )
+    desk.voice.start()
+    desk.clock.advance(s_to_ns(1.1))
+    desk.wait_for(lambda: desk.voice.status().state is VoiceState.LOST)
+    notice = desk.notices.current()[0]
+    assert notice.level is Level.ERROR and "howl" in notice.text and LABEL in notice.text
+    desk.clock.advance(s_to_ns(3.1))
+    time.sleep(0.2)
+    assert desk.voice.status().state is VoiceState.LOST
+    source[0] = "usb"
+    desk.clock.advance(s_to_ns(3.1))
+    desk.wait_for(lambda: desk.voice.status().state is VoiceState.RUNNING)
+    desk.voice.stop()
+
+
+def test_monitor_when_output_is_a_sink_then_its_source_else_none():
+    assert pulse.monitor_of("cable, PulseAudio") == "cable.monitor"
+    assert pulse.monitor_of("Cable, ALSA") == ""

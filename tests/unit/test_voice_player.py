@@ -168,3 +168,13 @@ def test_simulated_play_when_delay_changes_then_little_is_slewed_and_much_jumps_
     assert (slewed.n_jumps, jumped.n_jumps) == (0, 1)
     assert slewed.skew.max_ms < 8
     assert jumped.skew.p99_ms < 2
+
+
+def test_player_when_microphone_was_gone_for_seconds_then_its_output_is_not_called_slow():
+    stage = Stage(delay_ms=100)
+    stage.run(10)
+    stage.run(460, is_mic_on=False)
+    # As many looks as the player judges by: one that came after seconds must not be among them.
+    stage.run(26)
+    assert stage.player.late_ms == pytest.approx(0, abs=0.1)
+    assert stage.late_ms(stage.run(100)) == pytest.approx(100, abs=0.1)

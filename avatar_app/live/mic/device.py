@@ -17,14 +17,17 @@ from avatar_app.live.mic.clean import Cleaner, Cleaning
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
 from avatar_app.live.mic.portaudio import Delivery, PortAudio
+from avatar_app.live.mic.source import Change, SourceWatch, watch_of
 from avatar_app.live.portaudio import OpenStream
 from avatar_app.live.worker import Worker
 
 log = logging.getLogger(__name__)
 
 STALL_NS = ms_to_ns(1500)
-RETRY_NS = s_to_ns(3)
 # PulseAudio through ALSA can be silent for two seconds after opening, and then hands over what it gathered.
+FIRST_STALL_NS = s_to_ns(3)
+RETRY_NS = s_to_ns(3)
+# What stays silent for so long with a small buffer is given a larger one.
 FIRST_SOUND_NS = ms_to_ns(600)
 # Two seconds of deliveries: a worker that is late loses nothing.
 N_DELIVERIES = 200
@@ -76,6 +79,7 @@ class DeviceMic:
         self._t_retry_ns = 0
         self._latency = "low"
         self._has_heard = False
+        self._watch: SourceWatch | None = None
         self._worker = Worker("mic", self._step, clock, notices)
 
     def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
@@ -94,6 +98,8 @@ class DeviceMic:
         """Close the device; twice is fine."""
         self._worker.stop()
         self._close_device()
+        if self._watch is not None:
+            self._watch.close()
         self._state = MicState.STOPPED
 
     def status(self) -> MicStatus:
@@ -110,6 +116,7 @@ class DeviceMic:
             peak_db=level.peak_db if is_running else SILENT_DB,
             n_overflows=self._n_overflows,
             n_bad_samples=self._n_bad_samples + (chain.n_bad_samples if chain is not None else 0),
+            source=self._watch.source if self._watch is not None and is_running else "",
         )
 
     def set_gain_db(self, gain_db: float) -> None:
@@ -139,6 +146,8 @@ class DeviceMic:
         opened = self._find_and_open()
         # From now on this very device, even where "the default" was asked for: never another one without a word.
         self._name = opened.device.label
+        if self._watch is None:
+            self._watch = watch_of(opened.device.name, opened.device.host_api)
         self._level = Level(opened.device.rate_hz, self._gain_db)
         self._level.set_muted(self._is_muted)
         self._chain = SoundChain(opened.device.rate_hz, self._level, self._voice, self._cleaning)
@@ -150,7 +159,8 @@ class DeviceMic:
 
     def _find_and_open(self) -> OpenStream:
         """Open the device; one that was plugged in since PortAudio started is found at the second look."""
-        wanted = (self._name, self._clock, self._deliveries.put, self._ended.set, self._latency)
+        source = self._watch.source if self._watch is not None else ""
+        wanted = (self._name, self._clock, self._deliveries.put, self._ended.set, self._latency, source)
         try:
             return self._portaudio.open(*wanted)
         except AudioInputError:
@@ -173,14 +183,29 @@ class DeviceMic:
         delivery = self._deliveries.take(timeout_s=0.1)
         if delivery is not None:
             self._hear(delivery)
-            return
+        else:
+            self._mind_silence()
+        if self._state is MicState.RUNNING:
+            self._mind_source()
+
+    def _mind_silence(self) -> None:
         silent_ns = self._clock.now_ns() - self._t_heard_ns
         if self._open is not None and self._open.was_interrupted:
             self._open_anew()
-        elif self._ended.is_set() or silent_ns > STALL_NS:
+        elif self._ended.is_set() or silent_ns > (STALL_NS if self._has_heard else FIRST_STALL_NS):
             self._lose()
         elif silent_ns > FIRST_SOUND_NS and not self._has_heard and self._latency == "low":
             self._open_with_larger_buffer()
+
+    def _mind_source(self) -> None:
+        """Another microphone never takes over without a word."""
+        watch = self._watch
+        change = watch.look(self._clock.now_ns(), is_open=True) if watch is not None else Change.NONE
+        if change is Change.GONE:
+            self._lose()
+        elif watch is not None and change is Change.MOVED:
+            text = f"The microphone is now {watch.description}."
+            self._notices.post(Notice(NOTICE_KEY, NoticeLevel.INFO, text, "Another program chose it."))
 
     def _open_with_larger_buffer(self) -> None:
         """The device was opened but did not speak: open it with a larger buffer."""
@@ -209,20 +234,35 @@ class DeviceMic:
         self._close_device()
         self._state = MicState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
-        text = f"The microphone {self._name} is gone, so the face rests."
+        text = f"The microphone {self._shown_name} is gone, so the face rests."
         what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
+        if self._watch is not None and self._watch.source:
+            what_to_do = "Plug it in again, and it speaks on. Or press F5 for the one that the system offers now."
         self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, what_to_do))
         log.warning("%s", text)
 
+    @property
+    def _shown_name(self) -> str:
+        """The microphone behind the door, where it is known."""
+        return (self._watch.description if self._watch is not None else "") or self._name
+
     def _look_again(self, stop: threading.Event) -> None:
-        if self._clock.now_ns() < self._t_retry_ns:
+        if not self._is_worth_a_try():
             stop.wait(0.1)
             return
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         try:
-            self._portaudio.refresh()
+            if self._watch is None or not self._watch.source:
+                self._portaudio.refresh()
             self._open_device()
         except AudioInputError as error:
             log.info("still no microphone: %s", error)
             return
-        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.INFO, f"The microphone {self._name} is back."))
+        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.INFO, f"The microphone {self._shown_name} is back."))
+
+    def _is_worth_a_try(self) -> bool:
+        """The sound server knows at once what is back, and would give another microphone before; PortAudio must try."""
+        now_ns = self._clock.now_ns()
+        if self._watch is not None and self._watch.source:
+            return self._watch.look(now_ns, is_open=False) is Change.BACK
+        return now_ns >= self._t_retry_ns

@@ -37,6 +37,7 @@ class MicStatus:
         peak_db: peak after gain that falls slowly, dBFS.
         n_overflows: times that the driver lost sound.
         n_bad_samples: samples that were no numbers and became silence.
+        source: what the sound server records from for it; empty where there is no such server.
     """
 
     state: MicState
@@ -47,6 +48,7 @@ class MicStatus:
     peak_db: float
     n_overflows: int
     n_bad_samples: int
+    source: str = ""
 
 
 class Mic(Protocol):

@@ -10,7 +10,7 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.mic.mic import MicDevice
-from avatar_app.live.portaudio import INPUT, OpenStream, SoundSystem
+from avatar_app.live.portaudio import INPUT, OpenStream, Route, SoundSystem
 
 PLAUSIBLE_AGE_S = 1.0
 
@@ -74,6 +74,7 @@ class PortAudio:
         deliver: Callable[[Delivery], None],
         ended: Callable[[], None],
         latency: str = "low",
+        source: str = "",
     ) -> OpenStream:
         """Open a microphone at its own rate.
 
@@ -83,6 +84,7 @@ class PortAudio:
             deliver: called by the driver's thread with each piece of sound.
             ended: called by the driver's thread when the stream ends by itself.
             latency: "low", or "high" for a device that stays silent with the small buffer.
+            source: of the sound server behind the microphone; "" for what the server chooses.
 
         Raises:
             AudioInputError: there is no such device, or it cannot be opened.
@@ -92,7 +94,8 @@ class PortAudio:
             del n_channels
             return _callback(clock, device.rate_hz, deliver)
 
-        return self._system.open(INPUT, name, latency, callback, ended)
+        route = Route(self._system.find(INPUT, name)[1], {"PULSE_SOURCE": source}) if source else None
+        return self._system.open(INPUT, name, latency, callback, ended, route)
 
 
 def _callback(clock: Clock, rate_hz: int, deliver: Callable[[Delivery], None]) -> Callable[..., None]:

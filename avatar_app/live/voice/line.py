@@ -49,6 +49,10 @@ class DelayLine:
         """Sound around an instant that reading it needs."""
         return self._interpolator.half_samples / self._in_hz if self._track is not None else 0.0
 
+    def is_interrupted_by(self, block: VoiceBlock) -> bool:
+        """Whether sound is missing before a block: how late it comes says nothing of the next ones."""
+        return block.did_restart or (self._track is not None and self._gap_s(self._track, block) > GAP_S)
+
     def feed(self, block: VoiceBlock) -> None:
         """Take a block. A restart, or another rate, forgets what came before."""
         if not len(block.samples):
@@ -56,7 +60,7 @@ class DelayLine:
         track = self._track
         if track is None or block.did_restart or block.rate_hz != self._in_hz:
             track = self._begin(block.rate_hz)
-        gap_s = 0.0 if not track.end else (block.t_capture_ns - track.t_end_ns) / NS_PER_S
+        gap_s = self._gap_s(track, block)
         if gap_s > KEPT_S:
             track = self._begin(block.rate_hz)
         elif gap_s > GAP_S:
@@ -88,6 +92,10 @@ class DelayLine:
             sound, self._has_begun = joined(sound, self._last), False
         self._last = float(sound[-1])
         return sound, cut.t_capture_ns
+
+    @staticmethod
+    def _gap_s(track: Track, block: VoiceBlock) -> float:
+        return 0.0 if not track.end else (block.t_capture_ns - track.t_end_ns) / NS_PER_S
 
     def _append(self, track: Track, samples: Float32, t_capture_ns: int) -> None:
         track.append(len(samples), t_capture_ns)

@@ -16,7 +16,7 @@ from avatar_app.live.portaudio import OUTPUT, SOUND_SYSTEM, OpenStream, SoundDev
 from avatar_app.live.voice.line import DelayLine
 from avatar_app.live.voice.player import Player, Stamp
 from avatar_app.live.voice.portaudio import open_output
-from avatar_app.live.voice.pulse import LABEL_END, SinkWatch, list_sinks
+from avatar_app.live.voice.pulse import LABEL_END, SinkWatch, list_sinks, monitor_of
 from avatar_app.live.voice.skew import MAX_BEHIND_MS, Skew
 from avatar_app.live.voice.voice import VoiceState, VoiceStatus
 from avatar_app.live.worker import Worker
@@ -61,6 +61,7 @@ class VoiceOutput:
         clock: the program's.
         notices: where a lost output is told.
         system: the owner of PortAudio.
+        heard_from: the source of the sound server that the microphone listens to; "" while it is not known.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class VoiceOutput:
         clock: Clock,
         notices: NoticeBoard,
         system: SoundSystem = SOUND_SYSTEM,
+        heard_from: Callable[[], str] = lambda: "",
     ) -> None:
         self._name = name
+        self._heard_from = heard_from
         self._voice = voice
         self._delay_ns = delay_ns
         self._clock = clock
@@ -195,6 +198,11 @@ class VoiceOutput:
         is_silent = self._clock.now_ns() - self._t_played_ns > STALL_NS
         return self._ended.is_set() or is_silent or (self._watch is not None and self._watch.is_gone())
 
+    def _hears_itself(self) -> bool:
+        """Whether the microphone listens to this very output: then every word comes back again and again."""
+        monitor = monitor_of(self._name)
+        return monitor != "" and self._heard_from() == monitor
+
     def _play(self) -> None:
         """Hand on what waits, at most until the next piece is due."""
         player = self._player
@@ -216,11 +224,14 @@ class VoiceOutput:
         player.fill(self._clock.now_ns())
 
     def _check(self) -> None:
-        """Once a second: a buffer that is too small, and devices that are too slow."""
+        """Once a second: a buffer that is too small, devices that are too slow, a voice that hears itself."""
         player = self._player
         if player is None:
             return
         self._t_check_ns = self._clock.now_ns()
+        if self._hears_itself():
+            self._fall_silent()
+            return
         n_dry, self._n_dry = self._n_dry, 0
         if self._watch is not None:
             self._watch.ask()
@@ -245,13 +256,22 @@ class VoiceOutput:
             self._lose()
 
     def _lose(self) -> None:
+        text = f"The sound output {self._name} is gone, so your voice is not heard there."
+        what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
+        self._rest(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
+
+    def _fall_silent(self) -> None:
+        text = f"The microphone listens to {self._name}. Your voice would howl there, so it is not played."
+        what_to_do = "Choose another microphone, or another output for your voice."
+        self._rest(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do))
+
+    def _rest(self, notice: Notice) -> None:
+        """Play nothing until `_look_again` finds that it can be."""
         self._close_device()
         self._state = VoiceState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
-        text = f"The sound output {self._name} is gone, so your voice is not heard there."
-        what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
-        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
-        log.warning("%s", text)
+        self._notices.post(notice)
+        log.warning("%s", notice.text)
 
     def _look_again(self, stop: threading.Event) -> None:
         self._ring.clear()
@@ -259,6 +279,8 @@ class VoiceOutput:
             stop.wait(0.1)
             return
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
+        if self._hears_itself():
+            return
         try:
             # The sound server tells its sinks anew each time; only PortAudio must be asked to look.
             if not self._name.endswith(LABEL_END):

@@ -57,6 +57,10 @@ class Line(Protocol):
         """Sound around an instant that reading it needs."""
         ...
 
+    def is_interrupted_by(self, block: VoiceBlock) -> bool:
+        """Whether sound is missing before a block."""
+        ...
+
     def feed(self, block: VoiceBlock) -> None:
         """Take a block."""
         ...
@@ -109,7 +113,8 @@ class Player:
 
     def hear(self, blocks: Sequence[VoiceBlock]) -> None:
         """Sound came in: what waited, oldest first."""
-        self._note_need()
+        if blocks and not self._line.is_interrupted_by(blocks[0]):
+            self._note_need()
         for block in blocks:
             self._line.feed(block)
 

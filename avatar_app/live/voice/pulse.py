@@ -6,20 +6,15 @@ PortAudio knows the server as a single device, `pulse`; `PULSE_SINK` leads on fr
 
 from __future__ import annotations
 
-import logging
-import shutil
-import subprocess
-
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.portaudio import OUTPUT, Route, SoundDevice, SoundSystem
-
-log = logging.getLogger(__name__)
+from avatar_app.live.pulse import Question, ask, has_tool
 
 HOST_API = "PulseAudio"
 LABEL_END = f", {HOST_API}"
 DOOR = "pulse, ALSA"
-COMMAND = ("pactl", "list", "short", "sinks")
-TIMEOUT_S = 3.0
+SINKS = ("list", "short", "sinks")
+MONITOR_END = ".monitor"
 
 
 def list_sinks(system: SoundSystem) -> tuple[SoundDevice, ...]:
@@ -28,14 +23,9 @@ def list_sinks(system: SoundSystem) -> tuple[SoundDevice, ...]:
     Raises:
         OutputError: the sound system does not answer.
     """
-    if shutil.which(COMMAND[0]) is None or all(device.label != DOOR for device in system.devices(OUTPUT)):
+    if not has_tool() or all(device.label != DOOR for device in system.devices(OUTPUT)):
         return ()
-    try:
-        done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)  # noqa: S603 - our own words
-    except (OSError, subprocess.SubprocessError) as error:
-        log.info("no sinks of a sound server: %s", error)
-        return ()
-    return tuple(_parsed(done.stdout))
+    return tuple(_parsed(ask(*SINKS)))
 
 
 def route_to(system: SoundSystem, label: str) -> Route | None:
@@ -59,32 +49,25 @@ class SinkWatch:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._asked: subprocess.Popen[str] | None = None
+        self._question = Question(*SINKS)
 
     def ask(self) -> None:
         """Ask the server; nothing while it has not answered the last question."""
-        if self._asked is not None:
-            return
-        try:
-            self._asked = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
-        except OSError as error:
-            log.info("sinks cannot be watched: %s", error)
+        self._question.ask()
 
     def is_gone(self) -> bool:
         """Whether an answer has come that says so; never waits."""
-        asked = self._asked
-        if asked is None or asked.poll() is None:
-            return False
-        self._asked = None
-        out, _ = asked.communicate()
-        return asked.returncode != 0 or all(sink.label != self._label for sink in _parsed(out))
+        answer = self._question.answer()
+        return answer is not None and all(sink.label != self._label for sink in _parsed(answer))
 
     def close(self) -> None:
         """Ask no more; twice is fine."""
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            asked.kill()
-            asked.communicate()
+        self._question.close()
+
+
+def monitor_of(label: str) -> str:
+    """The source from which a sink can be heard; empty for another kind of output."""
+    return label.removesuffix(LABEL_END) + MONITOR_END if label.endswith(LABEL_END) else ""
 
 
 def _parsed(lines: str) -> list[SoundDevice]:

@@ -86,6 +86,11 @@ class CountLine:
         """The instant up to which sound is there."""
         return self._track.t_end_ns if self._track.end else None
 
+    def is_interrupted_by(self, block: VoiceBlock) -> bool:
+        """Never: the microphone of these days has no pause."""
+        del block
+        return False
+
     def feed(self, block: VoiceBlock) -> None:
         """Count a block."""
         self._track.append(len(block.samples), block.t_capture_ns)
