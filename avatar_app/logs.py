@@ -6,11 +6,14 @@ import json
 import logging
 import sys
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from types import TracebackType
 from typing import TextIO
 
 N_KEPT_LINES = 2000
+# What is tried every few seconds all day, such as a camera that is not there, says so once in a while.
+REPEAT_S = 60.0
+N_REMEMBERED = 200
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,6 +31,27 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+class OnceInAWhile(logging.Filter):
+    """Lets the same line through only once a minute; failures always. Thread: any, one at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written."""
+        if record.levelno >= logging.ERROR:
+            return True
+        key = (record.name, record.getMessage())
+        if record.created - self._seen.get(key, -REPEAT_S) < REPEAT_S:
+            return False
+        self._seen[key] = record.created
+        self._seen.move_to_end(key)
+        if len(self._seen) > N_REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
 
 
 class MemoryLog(logging.Handler):
@@ -61,6 +85,8 @@ def start_logging(is_json: bool, stream: TextIO | None = None) -> MemoryLog:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.handlers[:] = [shown, memory]
+    for handler in root.handlers:
+        handler.addFilter(OnceInAWhile())
     return memory
 
 

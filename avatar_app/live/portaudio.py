@@ -22,6 +22,7 @@ from typing import Any
 from avatar_app.contracts.clock import Clock, MonotonicClock
 from avatar_app.contracts.errors import AudioInputError, OutputError, UserError
 from avatar_app.contracts.units import s_to_ns
+from avatar_app.live.alsa import quieten_alsa
 
 log = logging.getLogger(__name__)
 
@@ -324,6 +325,7 @@ class SoundSystem:
         if self._module is None:
             try:
                 self._module = importlib.import_module("sounddevice")
+                quieten_alsa()
             except (OSError, ImportError) as error:
                 raise side.error(f"The sound library PortAudio is missing ({error}).", INSTALL_PORTAUDIO) from error
         return self._module

@@ -4,6 +4,7 @@ import pytest
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live.interpolate import Interpolator
+from avatar_app.live.voice.drift import DriftControl
 from avatar_app.live.voice.history import SoundHistory
 from avatar_app.live.voice.line import DelayLine
 from avatar_app.live.voice.times import PlayedTimes
@@ -182,3 +183,12 @@ def test_line_when_the_microphone_behaves_oddly_then_finite_sound_and_bounded_me
         assert rendered is None or np.isfinite(rendered[0]).all()
         assert rendered is None or np.abs(rendered[0]).max() < 3
     assert line._history._memory.size <= 9 * 96_000
+
+
+def test_drift_when_stamps_wander_for_minutes_then_what_is_shown_hardly_does():
+    control, shown = DriftControl(), []
+    for k in range(60_000):
+        # Half a minute up and down by 3 ms: the loop itself follows by a hundred ppm and more.
+        control.learn(3e-3 * np.sin(2 * np.pi * k / 3000), 0.01)
+        shown.append(control.drift_ppm)
+    assert np.ptp(shown[30_000:]) < 20
