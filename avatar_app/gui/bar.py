@@ -83,11 +83,16 @@ class Bar(QWidget):
             self._state = is_running, is_muted
             self._dress_state()
 
-    def show_recording(self, seconds: float | None) -> None:
-        """Say for how long a recording runs; None when none does. Cheap while nothing changes."""
+    def show_recording(self, seconds: float | None, saved_share: float = 0.0) -> None:
+        """Say for how long a recording runs, or how much of it is saved. Cheap while nothing changes.
+
+        Args:
+            seconds: its length; None when none runs.
+            saved_share: 0..1, above 0 once it has ended.
+        """
         is_on = seconds is not None
         if seconds is not None:
-            self.record.setText(_clock(seconds))
+            self.record.setText(f"Saving {saved_share:.0%}" if saved_share else _clock(seconds))
         self.record.setChecked(is_on)
         if is_on != self._is_recording:
             self._is_recording = is_on

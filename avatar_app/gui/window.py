@@ -162,7 +162,7 @@ class Window(QWidget):
         self.notices.show_notices(self._notices.current(), self._clock.now_ns())
         on_air = self._on_air.status()
         is_recording = on_air.record.is_active
-        self.bar.show_recording(on_air.record.seconds if is_recording else None)
+        self.bar.show_recording(on_air.record.seconds if is_recording else None, on_air.record.saved_share)
         self.told.emit(Told(self._keeper.settings, self._is_running, is_recording, self._is_hidden))
         if not (self.hud.isVisible() or self.panel.isVisible() or self._is_kiosk):
             return

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 
 from avatar_app.gui import on_air_section
 from avatar_app.live.browser import BrowserState, BrowserStatus
+from avatar_app.live.record import RecordState, RecordStatus
 from avatar_app.live.voice import NO_VOICE, VoiceState
 from tests.fakes.on_air import OFF
 
@@ -91,6 +92,13 @@ def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk
     press(desk.window.bar.record)
     assert not desk.on_air.is_recording
     assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Record", False)
+
+
+def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far(desk):
+    status = RecordStatus(RecordState.FINISHING, seconds=3600.0, saved_share=0.42)
+    desk.on_air.figures = replace(desk.on_air.figures, record=status)
+    desk.window.refresh_figures()
+    assert desk.window.bar.record.text() == "Saving 42%"
 
 
 def test_record_when_it_cannot_begin_then_a_notice_says_why(desk):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.live.record import RecordState, repair, unfinished
-from avatar_app.live.record.boxes import whole_length
+from avatar_app.live.record import RecordFormat, RecordState, repair, unfinished
+from avatar_app.live.record.boxes import _boxes, whole_length
 from tests.fakes.recording import FakeLive, brightness, packet_times, probe, sound
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +105,50 @@ def test_repair_when_writing_fails_then_the_file_stays(tmp_path, monkeypatch):
         repair(path)
     assert path.read_bytes() == content
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_repair_when_an_earlier_one_was_cut_off_then_its_copy_is_gone_and_progress_is_told(tmp_path, monkeypatch):
+    path = make_unfinished(tmp_path)
+    old = tmp_path / f".{path.name.removesuffix('.recording.mp4')}.12345.part.mp4"
+    old.write_bytes(b"half of it")
+    monkeypatch.setattr(sys.modules["avatar_app.live.record.repair"], "PROGRESS_EVERY", 10)
+    told = []
+    repaired = repair(path, told.append)
+    assert [p.name for p in tmp_path.iterdir()] == [repaired.name]
+    assert len(told) > 2 and told == sorted(told)
+    assert 0 < told[0] < told[-1] <= 1
+
+
+@pytest.mark.parametrize("kind", ["mp4", "prores"])
+def test_recording_when_it_ends_then_an_ordinary_file_with_one_index(tmp_path, kind):
+    live = FakeLive(tmp_path, format=RecordFormat(kind))
+    live.start()
+    live.run(3)
+    status = live.stop()
+    assert [path.name for path in tmp_path.iterdir()] == [status.path.name]
+    assert [box for box in boxes(status.path) if box in (b"moov", b"moof")] == [b"moov"]
+    assert len(packet_times(status.path, "v")) == status.n_pictures
+
+
+def test_recording_when_there_is_no_room_for_an_ordinary_file_then_its_pieces_are_kept_and_play(tmp_path, monkeypatch):
+    def refuse(path):
+        raise OutputError(f"{path.name} needs room.", "Free some.")
+
+    monkeypatch.setattr(sys.modules["avatar_app.live.record.repair"], "_check_room", refuse)
+    live = FakeLive(tmp_path)
+    live.start()
+    live.run(3)
+    status = live.stop()
+    assert status.state is RecordState.SAVED
+    assert [path.name for path in tmp_path.iterdir()] == [status.path.name]
+    assert b"moof" in boxes(status.path)
+    assert len(brightness(status.path)) == status.n_pictures
+
+
+def boxes(path):
+    """Kinds of the outermost boxes."""
+    with path.open("rb") as file:
+        return [kind for kind, _, _ in _boxes(file)]
 
 
 def test_unfinished_when_folder_is_missing_then_nothing(tmp_path):

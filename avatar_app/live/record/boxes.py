@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES
+
 HEADER_BYTES = 8
 
 
@@ -16,7 +18,7 @@ def whole_length(path: Path) -> int:
         OSError: the file cannot be read.
     """
     n_bytes = path.stat().st_size
-    if path.suffix not in (".mp4", ".mov"):
+    if path.suffix not in FRAGMENTED_SUFFIXES:
         return n_bytes
     end, has_pictures = 0, False
     with path.open("rb") as file:

@@ -21,10 +21,9 @@ from avatar_app.live.record.video_file import AAC_RATE_HZ
 
 log = logging.getLogger(__name__)
 
-# Pieces that stand for themselves, each begun with a key picture. When the film is closed, FFmpeg 7.1 and later turn
-# them into an ordinary file by writing one index; with an older one the pieces stay, which players read as well.
-FRAGMENTS = "frag_keyframe+delay_moov+default_base_moof"
-MOVFLAGS = (f"hybrid_fragmented+{FRAGMENTS}", FRAGMENTS)
+# Pieces that stand for themselves, each begun with a key picture: an index of all would grow by 19 MB an hour. When the
+# film is closed it is copied into an ordinary file, see `repair`.
+MOVFLAGS = "frag_keyframe+delay_moov+default_base_moof"
 CLUSTER_MS = "500"
 
 
@@ -96,7 +95,7 @@ class Film:
         return frame if frame.format.name == wanted else frame.reformat(format=wanted)
 
     def finish(self) -> None:
-        """Write what is pending and the index.
+        """Write what is pending.
 
         Raises:
             OutputError: as above; what was written until then stays and can be played.
@@ -142,7 +141,4 @@ def _open(file: DiskFile, kind: RecordFormat) -> Any:
     options = {"flush_packets": "1"}
     if kind is RecordFormat.WEBM:
         return av.open(file, "w", format=kind.container, options={**options, "cluster_time_limit": CLUSTER_MS})
-    has_hybrid = av.library_versions["libavformat"] >= (61, 7)
-    return av.open(
-        file, "w", format=kind.container, options={**options, "movflags": MOVFLAGS[0] if has_hybrid else MOVFLAGS[1]}
-    )
+    return av.open(file, "w", format=kind.container, options={**options, "movflags": MOVFLAGS})

@@ -9,6 +9,8 @@ from pathlib import Path
 # Half a second between key pictures: as much, and what waits for its other half, is what a crash can cost.
 KEY_PICTURES_PER_S = 2
 AAC_BIT_RATE = 128_000
+# These are written in pieces; a WebM is what it is.
+FRAGMENTED_SUFFIXES = (".mp4", ".mov")
 
 
 class RecordFormat(enum.Enum):

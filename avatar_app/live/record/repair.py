@@ -1,10 +1,12 @@
-"""A playable file of what a crash left."""
+"""An ordinary file of a recording, which is made of pieces until it ends, or until a crash ends it."""
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,18 @@ from avatar_app.live.record.folder import MARK, final_path, is_in_use, write_err
 log = logging.getLogger(__name__)
 
 BYTES_PER_MB = 1_000_000
+# Pictures.
+PROGRESS_EVERY = 500
 
 
-def repair(path: Path) -> Path:
-    """Copy what is whole of an unfinished recording into an ordinary file, without encoding anew.
+def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None) -> Path:
+    """Copy what is whole of a recording into an ordinary file, without encoding anew: an hour in some seconds.
 
-    The unfinished file is removed when the new one was read back with as many pictures, and never otherwise.
+    The recording is removed when the new file was read back with as many pictures, and never otherwise.
+
+    Args:
+        path: the recording.
+        on_progress: told the share that is done, 0..1, now and then.
 
     Returns:
         The new file.
@@ -35,8 +43,9 @@ def repair(path: Path) -> Path:
     final = final_path(path)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}.part{final.suffix}")
     try:
+        _remove_old_copies(final)
         _check_room(path)
-        n_pictures = _copy(path, temporary)
+        n_pictures = _copy(path, temporary, on_progress)
         if n_pictures == 0 or n_pictures != _count(temporary):
             raise OutputError(
                 f"Nothing of {path.name} can be played.", "Delete it, or keep it for a repair program of your choice."
@@ -54,6 +63,12 @@ def repair(path: Path) -> Path:
     return final
 
 
+def _remove_old_copies(final: Path) -> None:
+    """What a program that ended in the middle left."""
+    for old in final.parent.glob(f".{glob.escape(final.stem)}.*.part{final.suffix}"):
+        old.unlink(missing_ok=True)
+
+
 def _check_room(path: Path) -> None:
     n_bytes = path.stat().st_size
     free_mb = shutil.disk_usage(path.parent).free / BYTES_PER_MB
@@ -64,9 +79,9 @@ def _check_room(path: Path) -> None:
         )
 
 
-def _copy(path: Path, out: Path) -> int:
+def _copy(path: Path, out: Path, on_progress: Callable[[float], None]) -> int:
     """Copy the packets; how many pictures there were."""
-    n_pictures = 0
+    n_pictures, n_bytes = 0, max(1, path.stat().st_size)
     options = {"movflags": "faststart"} if out.suffix in (".mp4", ".mov") else {}
     with av.open(str(path)) as source, av.open(str(out), "w", options=options) as target:
         target.metadata.update(source.metadata)
@@ -77,6 +92,8 @@ def _copy(path: Path, out: Path) -> int:
             if stream is None or packet.dts is None or packet.is_corrupt:
                 continue
             n_pictures += packet.stream.type == "video"
+            if packet.stream.type == "video" and n_pictures % PROGRESS_EVERY == 0:
+                on_progress(min(1.0, (packet.pos or 0) / n_bytes))
             packet.stream = stream
             target.mux(packet)
     return n_pictures

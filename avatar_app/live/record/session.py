@@ -21,7 +21,8 @@ from avatar_app.live.record.disk_watch import DiskWatch
 from avatar_app.live.record.encoders import Encoder, pick_encoder
 from avatar_app.live.record.film import Film
 from avatar_app.live.record.folder import final_path, next_part
-from avatar_app.live.record.formats import FilmSize, RecordOptions
+from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES, FilmSize, RecordOptions
+from avatar_app.live.record.repair import repair
 from avatar_app.live.record.status import RecordState, RecordStatus
 from avatar_app.live.record.take import FilmLike, Take
 
@@ -45,7 +46,7 @@ class WholeFilm(FilmLike, Protocol):
     """A film that can be closed."""
 
     def finish(self) -> None:
-        """Write the index."""
+        """Write what is pending."""
         ...
 
     def abandon(self) -> None:
@@ -262,7 +263,7 @@ class Session:
         final: Path | None = marked
         try:
             if state is RecordState.SAVED and marked.stat().st_size > 0:
-                final = marked.rename(final_path(marked))
+                final = self._named(marked)
             else:
                 marked.unlink(missing_ok=True)
                 state, final = RecordState.FAILED, None
@@ -271,6 +272,18 @@ class Session:
             log.warning("%s keeps its mark: %s", marked, error)
         self._status = replace(self._status, state=state, path=final, n_bytes=_length(final))
         return state
+
+    def _named(self, marked: Path) -> Path:
+        """The film under its name: an ordinary file where there is room, else its pieces, which players read too."""
+        if marked.suffix in FRAGMENTED_SUFFIXES:
+            try:
+                return repair(marked, self._tell_saved)
+            except OutputError as error:
+                log.warning("%s stays in pieces: %s %s", marked.name, error.what, error.what_to_do)
+        return marked.rename(final_path(marked))
+
+    def _tell_saved(self, share: float) -> None:
+        self._status = replace(self._status, state=RecordState.FINISHING, saved_share=share)
 
 
 def _length(path: Path | None) -> int:

@@ -32,6 +32,7 @@ class RecordStatus:
         n_repeated: those of them that stand in for one that did not come.
         n_dropped: pictures that came and are not in the film, because the encoder did not keep up or they were late.
         n_sound_lost: voice blocks that were lost before they could be written; 0, or the disk hung for a minute.
+        saved_share: of the file, while the recording is finishing, 0..1.
         free_s: how long the disk lasts at this rate; None before that is known.
     """
 
@@ -45,6 +46,7 @@ class RecordStatus:
     n_repeated: int = 0
     n_dropped: int = 0
     n_sound_lost: int = 0
+    saved_share: float = 0.0
     free_s: float | None = None
 
     @property
