@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 GRID_PX = 4
@@ -17,7 +17,7 @@ CARD_RADIUS_PX = 16
 PANEL_WIDTH_PX = 336
 FONT_PX = 13
 
-# The platform's own face first; the last ones are what bare Linux machines have.
+# For a system that names no face of its own; the last ones are what bare Linux machines have.
 FAMILIES = (
     "Inter", "Segoe UI Variable Text", "Segoe UI", "SF Pro Text", ".AppleSystemUIFont", "Helvetica Neue", "Cantarell",
     "Ubuntu", "Noto Sans", "Open Sans", "Roboto", "Liberation Sans", "Nimbus Sans", "DejaVu Sans",
@@ -90,8 +90,9 @@ def style_sheet(tokens: Tokens, assets: Path) -> str:
     except OSError:
         return ""
     icons = (assets / "icons").as_posix()
-    sizes = {"radius": f"{RADIUS_PX}px", "font": f"{FONT_PX}px", "icons": icons}
-    return Template(template).substitute(dataclasses.asdict(tokens), **sizes)
+    # The family too: a widget that the style sheet has dressed once no longer follows the program's font.
+    words = {"radius": f"{RADIUS_PX}px", "font": f"{FONT_PX}px", "family": _family(), "icons": icons}
+    return Template(template).substitute(dataclasses.asdict(tokens), **words)
 
 
 def palette(tokens: Tokens) -> QPalette:
@@ -122,7 +123,7 @@ def palette(tokens: Tokens) -> QPalette:
 
 
 def body_font() -> QFont:
-    """The text face: the first of `FAMILIES` that the machine has."""
+    """The text face, which is the system's own."""
     font = QFont(_family())
     font.setPixelSize(FONT_PX)
     return font
@@ -138,5 +139,9 @@ def figure_font(size_px: int = 12, is_bold: bool = False) -> QFont:
 
 
 def _family() -> str:
+    """The family of the system's own texts, or the first of `FAMILIES` that is there."""
+    own = QFontInfo(QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)).family()
+    if own:
+        return own
     installed = set(QFontDatabase.families())
     return next((name for name in FAMILIES if name in installed), QGuiApplication.font().family())

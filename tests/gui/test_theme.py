@@ -1,0 +1,15 @@
+"""The look of the whole window."""
+
+from PySide6.QtGui import QFontInfo
+from PySide6.QtWidgets import QWidget
+
+from avatar_app.contracts.notices import Level, Notice
+from avatar_app.gui.theme import body_font
+
+
+def test_text_when_made_before_or_after_the_style_then_all_is_of_one_family(desk):
+    desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
+    desk.window.set_running(True)
+    desk.window.refresh_figures()
+    families = {QFontInfo(widget.font()).family() for widget in desk.window.findChildren(QWidget)}
+    assert families == {body_font().family()}
