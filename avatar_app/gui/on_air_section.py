@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePath
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QPushButton
 
@@ -40,6 +40,8 @@ GAIN_CHOICES = (
     Choice(False, "Off", "The microphone as loud as it is"),
     Choice(True, "On", "A quiet voice is raised by itself, a loud one lowered"),
 )
+COPIED = "Copied. In OBS: Sources, +, Browser, paste it as URL; width 512 and height 512, or any square."
+COPIED_SHOWN_MS = 12_000
 NO_VOICE = Option("", "Off", "The voice goes its own way")
 LOUD = "The face hears this sound; what is played and recorded stays as it is."
 
@@ -64,6 +66,10 @@ class OnAirGroup(Group):
         self.browser = Segments("Browser source", BROWSER_CHOICES)
         self.copy = QPushButton("Copy the address")
         self.browser_hint = hint()
+        # What is said after a press is not at once replaced by the figures.
+        self._copied = QTimer(self)
+        self._copied.setSingleShot(True)
+        self._copied.setInterval(COPIED_SHOWN_MS)
         self.voice = Chooser("Voice in sync", "Plays your voice when its picture is shown (Alt+V)")
         self.voice_hint = hint()
         self.obs = QPushButton("Or let OBS delay it …")
@@ -100,7 +106,8 @@ class OnAirGroup(Group):
     def show_figures(self, figures: OnAirFigures) -> None:
         """Say what really goes out."""
         _say(self.camera_hint, camera_words(figures))
-        _say(self.browser_hint, browser_words(figures))
+        if figures.browser is None or not self._copied.isActive():
+            _say(self.browser_hint, browser_words(figures))
         _say(self.voice_hint, voice_words(figures))
         self.copy.setVisible(figures.browser is not None)
 
@@ -108,7 +115,7 @@ class OnAirGroup(Group):
         for button, tip in (
             (self.folder, "Choose the folder of recordings and snapshots"),
             (self.obs, "Sets the sync offset of your microphone in OBS to what your picture takes now"),
-            (self.copy, "Paste it into OBS as the address of a browser source; it works on this machine alone"),
+            (self.copy, "Paste it into OBS as the URL of a browser source, 512 x 512; it works on this machine alone"),
         ):
             button.setProperty("role", "swatch")
             button.setToolTip(tip)
@@ -152,7 +159,8 @@ class OnAirGroup(Group):
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._page_url())
-        _say(self.browser_hint, "Copied. In OBS: Sources, +, Browser, paste it as URL.")
+        self._copied.start()
+        _say(self.browser_hint, COPIED)
 
     def _show_voice(self) -> None:
         name = self._settings.voice_output

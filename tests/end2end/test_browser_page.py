@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.live.browser.site import STRANGER_TEXT
 from avatar_app.live.frame import Avatar, Compositor
 from tests.fakes.browser_source import TOKEN, Stand, disc_picture, wait_until
 from tests.fakes.chromium import Chromium, find_chromium
@@ -92,6 +93,21 @@ def test_page_when_window_is_wide_then_picture_fills_it_and_keeps_its_shape(tab,
     assert abs(columns.mean() - 400) < 4
 
 
+@pytest.mark.parametrize(("width", "height"), [(300, 600), (400, 410), (600, 300)])
+def test_page_when_of_any_shape_then_all_of_the_picture_is_there_and_stands_on_the_lower_edge(
+    tab, stand, width, height
+):
+    stand.feed(np.full((128, 128, 4), 255, np.uint8))
+    tab.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    show(tab, stand)
+    alpha = tab.screenshot()[:, :, 3]
+    rows, columns = np.flatnonzero(alpha.max(axis=1) > 127), np.flatnonzero(alpha.max(axis=0) > 127)
+    side = min(width, height)
+    assert abs(len(rows) - side) <= 2 and abs(len(columns) - side) <= 2
+    assert rows[-1] == height - 1
+    assert abs(columns.mean() - (width - 1) / 2) <= 1
+
+
 def test_page_when_watched_then_pictures_come_at_about_the_sources_rate(tab, stand, nova):
     stand.feed(nova, fps=25)
     show(tab, stand)
@@ -152,6 +168,7 @@ def test_page_when_token_is_wrong_then_nothing_comes(tab, stand):
     time.sleep(1)
     assert stand.source.status().n_viewers == 0
     assert tab.value("typeof avatar") == "undefined"
+    assert tab.value("document.body.innerText").strip() == STRANGER_TEXT
 
 
 TRY_ALL = """

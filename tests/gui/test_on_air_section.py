@@ -77,6 +77,11 @@ def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_a
     press(desk.panel.on_air.copy)
     assert QGuiApplication.clipboard().text() == desk.on_air.page_url
     assert "secret" not in desk.panel.on_air.browser_hint.text()
+    desk.window.refresh_figures()
+    assert desk.panel.on_air.browser_hint.text() == on_air_section.COPIED
+    desk.panel.on_air._copied.stop()
+    desk.window.refresh_figures()
+    assert "2 viewers" in desk.panel.on_air.browser_hint.text()
 
 
 def test_voice_words_when_running_then_say_delay_and_drift():

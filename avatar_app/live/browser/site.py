@@ -31,6 +31,8 @@ HEARTBEAT_S = 10.0
 STATE_EVERY_S = 0.2
 GOODBYE_S = 0.3
 CONTROL = "/control"
+# Said to everyone who is not let in, whatever was asked for: it helps a person and tells nothing else.
+STRANGER_TEXT = "Copy the whole address from the On air page: it ends in a token."
 
 
 class Site:
@@ -207,11 +209,11 @@ def _wants_socket(request: web.BaseRequest) -> bool:
 
 
 def _nothing() -> web.Response:
-    return _refusal(404)
+    return _refusal(404, STRANGER_TEXT)
 
 
-def _refusal(status: int) -> web.Response:
-    return _once(web.Response(status=status, headers=HEADERS))
+def _refusal(status: int, text: str | None = None) -> web.Response:
+    return _once(web.Response(status=status, text=text, headers=HEADERS))
 
 
 def _once(response: web.Response) -> web.Response:
