@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Catalogue, Option
+from avatar_app.live.voice.pulse import HOST_API
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def catalogue(
 ) -> Catalogue:
     """The catalogue of a machine."""
     return Catalogue(
-        outputs=lambda: device_options(list_outputs),
+        outputs=lambda: sinks_first(device_options(list_outputs)),
         mics=lambda: device_options(list_mics),
         avatars=lambda: avatar_options(assets),
         models=lambda avatar_id: model_options(models, avatar_id, user_models),
@@ -46,6 +47,19 @@ def device_options(list_devices: Callable[[], Iterable[Device]]) -> tuple[Option
     except UserError as error:
         log.warning("no list of sound devices: %s", error)
         return ()
+
+
+def sinks_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """Outputs in the order in which they are likely to be meant: sinks that have a name, devices, ALSA's own doors."""
+
+    def rank(option: Option) -> int:
+        name, _, host_api = option.value.rpartition(", ")
+        if host_api == HOST_API:
+            return 0
+        # A device names its card and number as `(hw:1,0)`; the rest of ALSA leads to one of those above.
+        return 2 if host_api == "ALSA" and "(hw:" not in name else 1
+
+    return tuple(sorted(options, key=rank))
 
 
 def avatar_options(assets: Path) -> tuple[Option, ...]:

@@ -1,0 +1,28 @@
+"""The lists of the choosers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avatar_app.gui.catalogue import catalogue
+
+
+@dataclass(frozen=True)
+class FakeDevice:
+    label: str
+
+
+def test_outputs_when_listed_then_named_sinks_come_first_and_doors_of_alsa_last():
+    listed = (
+        "HDA Intel PCH: ALC269 (hw:0,0), ALSA", "pulse, ALSA", "default, ALSA", "cable, PulseAudio",
+        "headphones, PulseAudio",
+    )  # fmt: skip
+    devices = tuple(FakeDevice(label) for label in listed)
+    found = catalogue(tuple, Path(), Path(), list_outputs=lambda: devices).outputs()
+    assert [option.value for option in found] == [listed[3], listed[4], listed[0], listed[1], listed[2]]
+
+
+def test_outputs_when_of_another_system_then_keep_their_order():
+    listed = ("Speakers, MME", "CABLE Input, MME", "Speakers, Windows WASAPI", "BlackHole 2ch, Core Audio")
+    devices = tuple(FakeDevice(label) for label in listed)
+    found = catalogue(tuple, Path(), Path(), list_outputs=lambda: devices).outputs()
+    assert tuple(option.value for option in found) == listed
