@@ -18,7 +18,9 @@ START_CHOICES = (
     Choice(False, "By hand", "The program starts when you start it"),
     Choice(True, "With the machine", "The program starts when you log in, as you left it"),
 )
-KEY_HINT = "Ctrl+Shift and F5: microphone anew, F6: mute, F7: hide, F8: panic, F9: record, F10: snapshot."
+KEY_HINT = (
+    "Ctrl+Shift and F5: microphone anew, F6: mute or unmute, F7: hide, F8: panic (mute), F9: record, F10: snapshot."
+)
 
 
 class MachineGroup(Group):

@@ -6,30 +6,42 @@ import threading
 from collections.abc import Callable
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QFormLayout, QLabel, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLayout, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Option
-from avatar_app.gui.rows import Chooser, hint, set_state
+from avatar_app.gui.rows import Chooser, Section, hint, set_state
 from avatar_app.live.voice.obs import DEFAULT_PORT, ObsAddress, ObsInput, list_obs_inputs, set_obs_offset
 
 LOCAL = "127.0.0.1"
+WIDTH_PX = 440
+PURPOSE = "OBS plays your raw microphone later, until its picture is there. Use this or Voice in sync, not both."
+DOUBLE = (
+    "Voice in sync is on, at {}. If that is what OBS hears, leave OBS at 0, or turn Voice in sync off: "
+    "with both, your voice comes twice as late."
+)
 
 
 class ObsDialog(QDialog):
-    """Address and password, the inputs of OBS, and one button. The password is asked each time and kept nowhere.
+    """Address and password, the inputs of OBS, and their delay. The password is asked each time and kept nowhere.
 
     Thread: main; OBS is asked by a thread that ends with the answer.
 
     Args:
-        delay_ms: how late the picture is behind the microphone now; NaN while nothing runs.
+        delay_ms: how late a voice must be to meet its picture now; NaN while nothing runs.
         list_inputs, set_offset: ask OBS; a test's seam.
+        voice_output: where the voice in sync goes; empty while it is off.
 
     Signals:
         answered(object): a function of no arguments that shows OBS's answer.
+        offset_set(str, int): OBS delays an input by so many milliseconds now.
+        voice_unwanted(): the user wants the voice in sync to be off.
     """
 
     answered = Signal(object)
+    offset_set = Signal(str, int)
+    voice_unwanted = Signal()
 
     def __init__(
         self,
@@ -37,40 +49,42 @@ class ObsDialog(QDialog):
         parent: QWidget | None = None,
         list_inputs: Callable[[ObsAddress], tuple[ObsInput, ...]] = list_obs_inputs,
         set_offset: Callable[[ObsAddress, str, float], int] = set_obs_offset,
+        voice_output: str = "",
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Delay the microphone in OBS")
         self._list_inputs, self._set_offset = list_inputs, set_offset
         self._asking: threading.Thread | None = None
-        self.port = QSpinBox()
-        self.port.setRange(1, 65_535)
-        self.port.setValue(DEFAULT_PORT)
+        self._offsets_ms: dict[str, int] = {}
+        self.port = _number(DEFAULT_PORT, 1, 65_535)
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.password.setPlaceholderText("In OBS: Tools, WebSocket Server Settings")
+        self.password.setPlaceholderText("Tools, WebSocket Server Settings")
         self.inputs = Chooser("Microphone in OBS", "Which input of OBS is delayed")
-        self.delay = QSpinBox()
-        self.delay.setRange(0, 2000)
-        self.delay.setSuffix(" ms")
-        self.delay.setValue(round(delay_ms) if delay_ms == delay_ms else 0)
+        self.delay = _number(round(delay_ms) if delay_ms == delay_ms else 0, 0, 2000, " ms")
+        self.measured = hint(f"Measured now: a voice {delay_ms:.0f} ms late meets its picture.")
+        self.measured.setVisible(delay_ms == delay_ms)
         self.search = QPushButton("Find microphones")
+        self.double = hint(DOUBLE.format(voice_output))
+        self.voice_off = QPushButton("Turn Voice in sync off")
+        self.words = hint()
+        self.clear = QPushButton("Set back to 0")
         self.set = QPushButton("Set the delay")
-        self.words = hint(f"Your picture is {delay_ms:.0f} ms behind your voice." if delay_ms == delay_ms else "")
         self._lay_out()
-        self.search.clicked.connect(self.look)
-        self.set.clicked.connect(self.apply)
-        self.answered.connect(lambda show: show())
+        self._show_voice(is_on=bool(voice_output))
+        self._say("")
+        self._connect()
+        self.password.setFocus()
 
     def look(self) -> None:
         """List the inputs of OBS that have sound."""
         self._ask(lambda address: self._list_inputs(address), self._show_inputs)
 
-    def apply(self) -> None:
+    def apply(self, delay_ms: int) -> None:
         """Set the delay of the chosen input."""
-        name, delay_ms = self.inputs.value(), float(self.delay.value())
+        name = self.inputs.value()
         self._ask(
-            lambda address: self._set_offset(address, name, delay_ms),
-            lambda ms: self._say(f"OBS delays {name} by {ms} ms."),
+            lambda address: self._set_offset(address, name, float(delay_ms)), lambda ms: self._show_offset(name, ms)
         )
 
     def done(self, result: int) -> None:
@@ -78,6 +92,11 @@ class ObsDialog(QDialog):
         if self._asking is not None:
             self._asking.join()
         super().done(result)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Texts wrap differently now."""
+        super().resizeEvent(event)
+        self._make_room()
 
     def _ask(self, question: Callable[[ObsAddress], object], show: Callable[..., None]) -> None:
         if self._asking is not None and self._asking.is_alive():
@@ -98,31 +117,89 @@ class ObsDialog(QDialog):
         self._asking.start()
 
     def _show_inputs(self, found: tuple[ObsInput, ...]) -> None:
-        self.inputs.set_options([Option(each.name, each.name, f"{each.offset_ms} ms now") for each in found])
-        self.set.setEnabled(bool(found))
+        self._offsets_ms = {each.name: each.offset_ms for each in found}
+        self._list_offsets()
+        for button in (self.set, self.clear):
+            button.setEnabled(bool(found))
         self._say("Choose your microphone." if found else "OBS has no input with sound yet: add your microphone there.")
+
+    def _show_offset(self, name: str, offset_ms: int) -> None:
+        self._offsets_ms[name] = offset_ms
+        self._list_offsets()
+        self._say(f"OBS delays {name} by {offset_ms} ms." if offset_ms else f"OBS delays {name} no more.")
+        self.offset_set.emit(name, offset_ms)
+
+    def _list_offsets(self) -> None:
+        self.inputs.set_options([Option(name, f"{name}: {ms} ms now") for name, ms in self._offsets_ms.items()])
+
+    def _show_voice(self, *, is_on: bool) -> None:
+        self.double.setVisible(is_on)
+        self.voice_off.setVisible(is_on)
+
+    def _leave_voice(self) -> None:
+        self.voice_unwanted.emit()
+        self._show_voice(is_on=False)
+        self._make_room()
 
     def _say(self, text: str, *, is_bad: bool = False) -> None:
         self.words.setText(text)
+        self.words.setVisible(bool(text))
         set_state(self.words, "bad" if is_bad else "good")
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Qt gives a window no more height when its texts need more lines; they would overlap what is below."""
+        layout = self.layout()
+        if layout is not None:
+            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+
+    def _connect(self) -> None:
+        self.search.clicked.connect(self.look)
+        self.set.clicked.connect(lambda: self.apply(self.delay.value()))
+        self.clear.clicked.connect(lambda: self.apply(0))
+        self.voice_off.clicked.connect(self._leave_voice)
+        self.answered.connect(lambda show: show())
 
     def _lay_out(self) -> None:
-        for button in (self.search, self.set):
+        for button in (self.search, self.clear, self.voice_off):
             button.setProperty("role", "plain")
-        self.set.setEnabled(False)
-        self.setMinimumWidth(420)
-        form = QFormLayout()
-        rows: tuple[tuple[str, QWidget], ...] = (
-            ("Port", self.port),
-            ("Password", self.password),
-            ("", self.search),
-            ("Microphone", self.inputs),
-            ("Delay", self.delay),
-        )
-        for text, widget in rows:
-            form.addRow(QLabel(text), widget)
+        self.set.setProperty("role", "primary")
+        set_state(self.double, "warning")
+        for button in (self.set, self.clear):
+            button.setEnabled(False)
+        self.setMinimumWidth(WIDTH_PX)
+        delay = Section("&Delay", self.delay)
+        delay.add(self.measured)
         column = QVBoxLayout(self)
-        column.setContentsMargins(24, 24, 24, 24)
-        column.addLayout(form)
+        column.setContentsMargins(24, 20, 24, 24)
+        column.setSpacing(16)
+        column.addWidget(hint(PURPOSE))
+        column.addLayout(_row((Section("&Port", self.port), 0), (Section("Pass&word in OBS", self.password), 1)))
+        column.addWidget(self.search)
+        column.addWidget(Section("&Microphone in OBS", self.inputs))
+        column.addWidget(delay)
+        column.addWidget(self.double)
+        column.addWidget(self.voice_off)
         column.addWidget(self.words)
-        column.addWidget(self.set)
+        column.addStretch(1)
+        column.addLayout(_row((self.clear, 1), (self.set, 1)))
+
+
+def _number(value: int, low: int, high: int, unit: str = "") -> QSpinBox:
+    """A field for a whole number."""
+    field = QSpinBox()
+    field.setRange(low, high)
+    field.setSuffix(unit)
+    field.setValue(value)
+    # The style sheet's padding does not reach the line inside.
+    field.lineEdit().setTextMargins(11, 0, 0, 0)
+    return field
+
+
+def _row(*parts: tuple[QWidget, int]) -> QLayout:
+    """Side by side, each with its share of what is left of the width."""
+    row = QHBoxLayout()
+    row.setSpacing(12)
+    for widget, share in parts:
+        row.addWidget(widget, share)
+    return row

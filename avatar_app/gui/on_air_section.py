@@ -114,7 +114,7 @@ class OnAirGroup(Group):
     def _lay_out(self) -> None:
         for button, tip in (
             (self.folder, "Choose the folder of recordings and snapshots"),
-            (self.obs, "Sets the sync offset of your microphone in OBS to what your picture takes now"),
+            (self.obs, "Delays your microphone in OBS until its picture is there"),
             (self.copy, "Paste it into OBS as the URL of a browser source, 512 x 512; it works on this machine alone"),
         ):
             button.setProperty("role", "swatch")

@@ -147,6 +147,11 @@ class OnAir(Protocol):
         ...
 
     @property
+    def delay_ms(self) -> float:
+        """How late a voice must be to meet its picture now; NaN while that is not known."""
+        ...
+
+    @property
     def is_recording(self) -> bool:
         """Whether something is being recorded."""
         ...

@@ -64,7 +64,9 @@ class Remote(QObject):
             Action("record", "Records picture and voice.", switch, self._switch("recording", Window.set_recording)),
             Action("camera", "Turns the virtual camera on or off.", switch, self._switch("camera", _camera)),
             Action("snapshot", "Keeps the next picture.", none, self._command(Window.take_snapshot)),
-            Action("panic", "Mutes at once, whatever was so before.", none, self._command(Window.panic)),
+            Action(
+                "panic", "Mutes at once, whatever was so before; `mute` comes back.", none, self._command(Window.panic)
+            ),
             Action("refresh-mic", "Opens the microphone anew.", none, self._command(Window.refresh_mic)),
             Action("look-ahead", f"Milliseconds, one of {LOOKAHEADS_MS}.", Argument.NUMBER, self._look_ahead),
         )

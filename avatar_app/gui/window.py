@@ -21,8 +21,10 @@ from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.kiosk import LEAVE_KEY, Attract
 from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
+from avatar_app.gui.obs_delays import ObsDelays
 from avatar_app.gui.obs_dialog import ObsDialog
 from avatar_app.gui.panel import Panel
+from avatar_app.gui.panic import Panic
 from avatar_app.gui.ports import OnAir, Pipeline, Told
 from avatar_app.gui.stage import MARGIN_PX, Stage
 from avatar_app.gui.theme import Tokens
@@ -73,6 +75,7 @@ class Window(QWidget):
         self._keeper = keeper
         self._notices = notices
         self._clock = clock
+        self._obs_delays, self._panic = ObsDelays(notices), Panic(notices)
         self._pictures = pipeline.add_sink("window")
         self._is_running = False
         self._theme = ""
@@ -108,6 +111,8 @@ class Window(QWidget):
     def show_settings(self, settings: Settings) -> None:
         """Bring all controls in line with settings."""
         self.panel.show_settings(settings)
+        self._obs_delays.look(settings)
+        self._panic.look(settings)
         self.set_kiosk(settings.is_kiosk)
         self.bar.setVisible(not settings.is_kiosk)
         self.panel.setVisible(settings.is_panel_visible and not settings.is_kiosk)
@@ -219,13 +224,19 @@ class Window(QWidget):
         self.set_hidden(not self._is_hidden)
 
     def ask_obs(self) -> None:
-        """Let OBS delay the raw microphone by what the picture takes now."""
-        dialog = ObsDialog(sum(self._pipeline.shown_ms()), self)
+        """Let OBS delay the raw microphone until its picture is there."""
+        dialog = ObsDialog(self._on_air.delay_ms, self, voice_output=self._keeper.settings.voice_output)
+        dialog.offset_set.connect(self._obs_delays.note)
+        dialog.voice_unwanted.connect(lambda: self.change({"voice_output": ""}))
+        # It holds a password.
+        dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
     def panic(self) -> None:
         """Nothing more is heard: the microphone is off and the face rests, whatever was so before."""
         self._keeper.change({"is_muted": True})
+        self._panic.tell(self._keeper.settings)
+        self.refresh_figures()
 
     def refresh_mic(self) -> None:
         """Open the microphone anew."""

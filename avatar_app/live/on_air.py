@@ -17,6 +17,7 @@ from avatar_app.contracts.errors import OutputError, UserError
 from avatar_app.contracts.handoff import Fan, Latest, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
+from avatar_app.contracts.units import NS_PER_MS
 from avatar_app.live import record
 from avatar_app.live.browser import Action, BrowserSource, BrowserStatus, State
 from avatar_app.live.camera import CameraStatus, VirtualCamera, layout_of
@@ -146,6 +147,14 @@ class OnAir:
         """The browser source's address with its token; empty while it is off."""
         browser = self._browser
         return browser.page_url if browser is not None else ""
+
+    @property
+    def delay_ms(self) -> float:
+        """How late a voice must be to meet its picture now; NaN while that is not known.
+
+        The same for all who delay it: the voice in sync, and OBS.
+        """
+        return self._delay_ns() / NS_PER_MS
 
     @property
     def is_recording(self) -> bool:

@@ -14,6 +14,7 @@ OFF = OnAirStatus(camera=None, browser=None, voice=NO_VOICE, record=RecordStatus
 class FakeOnAir:
     """Same calls as `OnAir`; `is_full` makes recordings and snapshots fail."""
 
+    delay_ms = 138.4
     page_url = "http://127.0.0.1:18750/?token=secret"
 
     def __init__(self):

@@ -1,10 +1,19 @@
 """OBS is asked to delay the microphone."""
 
+from itertools import combinations
+
 import pytest
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QSpinBox
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.gui.obs_dialog import ObsDialog
+from avatar_app.gui.obs_dialog import WIDTH_PX, ObsDialog
+from avatar_app.gui.rows import Chooser
+from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.live.voice.obs import ObsInput
+from tests.gui.conftest import ASSETS
+
+# The platform of the tests has no window manager that could be told a least size.
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
 
 class FakeObs:
@@ -62,3 +71,56 @@ def test_dialog_when_nothing_runs_then_no_delay_is_claimed(qtbot):
     dialog = ObsDialog(float("nan"))
     qtbot.addWidget(dialog)
     assert (dialog.delay.value(), dialog.words.text()) == (0, "")
+    assert dialog.measured.isHidden()
+
+
+def test_delay_when_set_back_then_obs_has_none_and_it_is_told(qtbot, dialog, obs):
+    obs.offsets["Mic/Aux"] = 138
+    assert not dialog.clear.isEnabled()
+    dialog.search.click()
+    qtbot.waitUntil(lambda: dialog.inputs.currentText() == "Mic/Aux: 138 ms now")
+    with qtbot.waitSignal(dialog.offset_set) as told:
+        dialog.clear.click()
+    assert told.args == ["Mic/Aux", 0]
+    assert obs.offsets == {"Mic/Aux": 0}
+    assert dialog.inputs.currentText() == "Mic/Aux: 0 ms now"
+    assert dialog.words.text() == "OBS delays Mic/Aux no more."
+    dialog.reject()
+
+
+def test_dialog_when_the_voice_in_sync_is_off_then_does_not_speak_of_it(dialog):
+    assert dialog.double.isHidden() and dialog.voice_off.isHidden()
+
+
+def test_dialog_when_the_voice_in_sync_is_on_then_warns_and_can_turn_it_off(qtbot):
+    dialog = ObsDialog(108.4, voice_output="Cable, PulseAudio")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert "Cable, PulseAudio" in dialog.double.text() and dialog.double.isVisible()
+    with qtbot.waitSignal(dialog.voice_unwanted):
+        dialog.voice_off.click()
+    assert not dialog.double.isVisible() and not dialog.voice_off.isVisible()
+
+
+@pytest.mark.parametrize("width_px", [WIDTH_PX, 500, 900])
+def test_error_when_long_then_has_room_at_any_width(qtbot, width_px):
+    def refuse(address):
+        raise OutputError("OBS does not answer. " * 6, "Start OBS 28 or later and enable its server. " * 6)
+
+    apply_theme(QApplication.instance(), tokens_for("dark"), ASSETS)
+    dialog = ObsDialog(108.4, None, refuse, voice_output="A very long name of a virtual cable, PulseAudio")
+    qtbot.addWidget(dialog)
+    dialog.resize(width_px, 300)
+    dialog.show()
+    dialog.search.click()
+    qtbot.waitUntil(lambda: "28 or later" in dialog.words.text())
+    dialog.done(0)
+    dialog.show()
+    qtbot.wait(50)
+    assert dialog.width() == width_px
+    parts = [part for kind in (QLabel, QLineEdit, QPushButton, QSpinBox, Chooser) for part in dialog.findChildren(kind)]
+    parts = [part for part in parts if part.isVisible() and not isinstance(part.parent(), QSpinBox)]
+    places = [part.rect().translated(part.mapTo(dialog, part.rect().topLeft())) for part in parts]
+    assert all(dialog.rect().contains(place) for place in places)
+    assert not any(one.intersects(other) for one, other in combinations(places, 2))
+    assert dialog.words.height() >= dialog.words.heightForWidth(dialog.words.width())

@@ -8,10 +8,15 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from avatar_app.gui import on_air_section
+from avatar_app.gui.obs_dialog import ObsDialog
 from avatar_app.live.browser import BrowserState, BrowserStatus
 from avatar_app.live.record import RecordState, RecordStatus
 from avatar_app.live.voice import NO_VOICE, VoiceState
+from avatar_app.settings.schema import Settings
 from tests.fakes.on_air import OFF
+
+# The platform of the tests has no window manager that could be told a least size.
+OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
 
 @pytest.fixture
@@ -128,6 +133,77 @@ def test_hide_and_panic_when_their_keys_are_pressed_then_nothing_of_the_user_is_
     assert desk.keeper.settings.is_muted
     key(desk, Qt.Key.Key_F5)
     assert desk.pipeline.calls[-1] == "refresh_mic"
+
+
+@pytest.mark.parametrize(("has_global_keys", "other"), [(False, ""), (True, " or Ctrl+Shift+F6")])
+def test_panic_when_pressed_then_says_how_to_come_back_and_never_does_by_itself(make_desk, has_global_keys, other):
+    desk = make_desk(settings=Settings(theme="dark", has_global_keys=has_global_keys))
+    with desk.qtbot.waitActive(desk.window):
+        desk.window.activateWindow()
+    for _ in range(3):
+        key(desk, Qt.Key.Key_F8)
+        assert desk.keeper.settings.is_muted
+    (card,) = desk.window.notices.cards
+    assert card.notice.text == "Muted: nobody hears you, the face rests."
+    assert f"press Unmute (Ctrl+D{other})" in card.notice.what_to_do
+    QTest.keyClick(desk.window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
+    desk.window.refresh_figures()
+    assert not desk.keeper.settings.is_muted
+    assert [card.notice.text for card in desk.window.notices.cards] == ["You are heard again."]
+
+
+def test_mute_when_there_was_no_panic_then_is_no_news(desk):
+    press(desk.window.bar.mute)
+    press(desk.window.bar.mute)
+    assert desk.notices.current() == ()
+
+
+def ask_obs(desk):
+    press(desk.panel.on_air.obs)
+    return desk.window.findChild(ObsDialog)
+
+
+def test_obs_when_asked_for_then_offers_the_delay_of_the_voice_in_sync(desk):
+    dialog = ask_obs(desk)
+    assert (dialog.delay.value(), dialog.double.isVisible()) == (138, False)
+    dialog.reject()
+    desk.qtbot.waitUntil(lambda: desk.window.findChild(ObsDialog) is None)
+
+
+@OFFSCREEN_SAYS
+def test_obs_when_asked_for_while_the_voice_is_in_sync_then_the_voice_can_be_turned_off(desk):
+    desk.window.change({"voice_output": "Cable, PulseAudio"})
+    dialog = ask_obs(desk)
+    assert dialog.double.isVisible()
+    press(dialog.voice_off)
+    assert desk.keeper.settings.voice_output == ""
+    dialog.reject()
+
+
+def test_voice_when_turned_on_while_obs_delays_then_a_notice_says_so_until_one_of_them_ends(desk):
+    dialog = ask_obs(desk)
+    dialog.offset_set.emit("Mic/Aux", 138)
+    assert desk.notices.current() == ()
+    desk.window.change({"voice_output": "Cable, PulseAudio"})
+    (notice,) = desk.notices.current()
+    assert notice.text == "OBS still delays Mic/Aux by 138 ms, and Voice in sync is on."
+    assert "Set back to 0" in notice.what_to_do
+    desk.window.change({"voice_output": ""})
+    assert desk.notices.current() == ()
+    desk.window.change({"voice_output": "Cable, PulseAudio"})
+    dialog.offset_set.emit("Mic/Aux", 0)
+    assert desk.notices.current() == ()
+    dialog.reject()
+
+
+def test_voice_when_the_notice_was_taken_away_then_it_does_not_come_back(desk):
+    dialog = ask_obs(desk)
+    desk.window.change({"voice_output": "Cable, PulseAudio"})
+    dialog.offset_set.emit("Mic/Aux", 138)
+    desk.notices.clear("obs-delay")
+    desk.window.change({"fps": 30})
+    assert desk.notices.current() == ()
+    dialog.reject()
 
 
 def test_start_and_stop_when_pressed_then_go_on_air_last_and_off_first(desk):

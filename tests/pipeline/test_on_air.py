@@ -143,6 +143,14 @@ def test_snapshot_when_taken_then_a_png_and_the_mailbox_is_given_back(make, sour
     assert source.sinks == []
 
 
+def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(make, source, monkeypatch):
+    on_air = make(fps=25)
+    # Capture to picture, picture to screen, and three quarters of the time for which it stands.
+    assert on_air.delay_ms == pytest.approx(100 + 10 + 30)
+    monkeypatch.setattr(source, "shown_ms", lambda: (float("nan"), float("nan")))
+    assert np.isnan(on_air.delay_ms)
+
+
 def test_browser_when_switched_on_and_off_then_serves_and_ends(make, source):
     on_air = make(is_browser_on=True)
     on_air.start()
