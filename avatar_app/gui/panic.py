@@ -1,4 +1,4 @@
-"""Says after a panic that nobody hears the user, and how one comes back."""
+"""Says after a panic what is silent now, and how one comes back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from avatar_app.settings.schema import Settings
 
 NOTICE_KEY = "panic"
 GLOBAL_MUTE_KEY = "Ctrl+Shift+F6"
+MUTED = "Muted: nothing is heard here, and the face rests."
+NOT_OURS = "A microphone that OBS or a meeting opens by itself is not muted by this."
+HEARING = "The microphone is on again."
 
 
 class Panic:
@@ -28,11 +31,11 @@ class Panic:
         self._is_told = True
         keys = [MUTE_KEY, *([GLOBAL_MUTE_KEY] if settings.has_global_keys else [])]
         named = " or ".join(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
-        what_to_do = f"To speak again press Unmute ({named}). The panic key never unmutes."
-        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, "Muted: nobody hears you, the face rests.", what_to_do))
+        what_to_do = f"To speak again press Unmute ({named}); the panic key never unmutes. {NOT_OURS}"
+        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, MUTED, what_to_do))
 
     def look(self, settings: Settings) -> None:
         """See whether the user has come back."""
         if self._is_told and not settings.is_muted:
             self._is_told = False
-            self._notices.post(Notice(NOTICE_KEY, Level.INFO, "You are heard again."))
+            self._notices.post(Notice(NOTICE_KEY, Level.INFO, HEARING))

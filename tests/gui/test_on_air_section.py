@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from avatar_app.gui import on_air_section
+from avatar_app.gui import on_air_section, panic
 from avatar_app.gui.obs_dialog import ObsDialog
 from avatar_app.live.browser import BrowserState, BrowserStatus
 from avatar_app.live.record import RecordState, RecordStatus
@@ -144,12 +144,12 @@ def test_panic_when_pressed_then_says_how_to_come_back_and_never_does_by_itself(
         key(desk, Qt.Key.Key_F8)
         assert desk.keeper.settings.is_muted
     (card,) = desk.window.notices.cards
-    assert card.notice.text == "Muted: nobody hears you, the face rests."
+    assert card.notice.text == panic.MUTED
     assert f"press Unmute (Ctrl+D{other})" in card.notice.what_to_do
     QTest.keyClick(desk.window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
     desk.window.refresh_figures()
     assert not desk.keeper.settings.is_muted
-    assert [card.notice.text for card in desk.window.notices.cards] == ["You are heard again."]
+    assert [card.notice.text for card in desk.window.notices.cards] == [panic.HEARING]
 
 
 def test_mute_when_there_was_no_panic_then_is_no_news(desk):
