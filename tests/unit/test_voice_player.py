@@ -138,6 +138,11 @@ def test_shown_delay_when_a_click_meets_the_next_picture_then_within_the_limits_
         assert Skew.of(skews_ms).is_within_limits
 
 
+def test_delay_when_no_window_shows_the_picture_then_that_of_the_picture_alone_and_unknown_before_there_is_one():
+    assert shown_delay_ns(100, float("nan"), 25) == shown_delay_ns(100, 0, 25)
+    assert np.isnan(shown_delay_ns(float("nan"), 8, 25))
+
+
 @pytest.mark.slow
 def test_simulated_eight_hours_when_clocks_differ_by_100_ppm_then_in_sync_and_queue_bounded():
     lived = simulate(Day(hours=8, drift_ppm=100, step_ms=100, delay_ns=lambda _: ms_to_ns(420)))

@@ -57,7 +57,9 @@ def shown_delay_ns(latency_ms: float, handover_ms: float, fps: float) -> float:
 
     Args:
         latency_ms: from the capture of a sound to its picture in a sink's mailbox, median.
-        handover_ms: from there until the picture is shown, median.
+        handover_ms: from there until the picture is shown, median; NaN while no window is there, as in the tray: a
+            camera or a browser takes pictures at once.
         fps: pictures in a second.
     """
+    handover_ms = handover_ms if math.isfinite(handover_ms) else 0.0
     return (latency_ms + handover_ms) * NS_PER_MS + PERIOD_SHARE * NS_PER_S / fps
