@@ -40,6 +40,7 @@ from avatar_app.gui.single_instance import SingleInstance
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.tray import Tray
 from avatar_app.gui.window import Window
+from avatar_app.logs import tell
 from avatar_app.settings.autostart import autostart
 from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
 from avatar_app.settings.schema import Settings
@@ -154,9 +155,9 @@ def _application() -> QApplication:
 
 def _second_start(instance: SingleInstance) -> int:
     if instance.ask_to_raise():
-        sys.stderr.write("Avatar is running already; its window is in front now.\n")
+        tell("Avatar is running already; its window is in front now.")
         return EXIT_OK
-    sys.stderr.write("Avatar is running already but does not answer; end it, then start again.\n")
+    tell("Avatar is running already but does not answer; end it, then start again.")
     return EXIT_NO_ANSWER
 
 
@@ -284,7 +285,7 @@ def _save_picture(window: Window, file: Path) -> None:
     if window.grab().save(str(file)):
         log.info("screenshot saved to %s", file)
     else:
-        sys.stderr.write(f"The screenshot cannot be saved to {file}. Choose a folder that you may write to.\n")
+        tell(f"The screenshot cannot be saved to {file}. Choose a folder that you may write to.")
 
 
 def _quit_on_signals(close: Callable[[], object]) -> None:

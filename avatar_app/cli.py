@@ -12,7 +12,7 @@ from pathlib import Path
 from avatar_app import __version__
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import Notice, NoticeBoard
-from avatar_app.logs import install_excepthooks, start_logging
+from avatar_app.logs import install_excepthooks, start_logging, tell
 from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import LOOKAHEADS_MS, PRECISIONS, Settings
@@ -42,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(arguments)
     except UserError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        tell(str(error), logging.ERROR)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)  # noqa: T201
+        tell("Stopped.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; Python must not try to flush it once more at exit.
@@ -221,7 +221,7 @@ def _log_notice(notice: Notice) -> None:
 
 
 def _print_notice(notice: Notice) -> None:
-    print(f"{notice.text} {notice.what_to_do}".rstrip(), file=sys.stderr)  # noqa: T201
+    tell(f"{notice.text} {notice.what_to_do}".rstrip())
 
 
 def _positive_s(text: str) -> float:

@@ -90,6 +90,14 @@ def start_logging(is_json: bool, stream: TextIO | None = None) -> MemoryLog:
     return memory
 
 
+def tell(sentence: str, level: int = logging.WARNING) -> None:
+    """Say something to whoever started the program: as it is on a terminal, as a line of the log where that is JSON."""
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
+        logging.getLogger("avatar_app").log(level, "%s", sentence)
+    else:
+        sys.stderr.write(f"{sentence}\n")
+
+
 def install_excepthooks() -> None:
     """Let no failure pass unlogged, on whatever thread it happens."""
 

@@ -17,7 +17,8 @@ Handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p,
 @Handler  # type: ignore[untyped-decorator]
 def _to_log(file: bytes, line: int, function: bytes, code: int, message: bytes) -> None:
     del file, line
-    log.info("ALSA: %s in %s, error %d", _text(message), _text(function), code)
+    # What stands for the format's gaps cannot be had in Python.
+    log.info("ALSA, in %s: %s, error %d", _text(function), _text(message).replace("%s", "..."), code)
 
 
 def quieten_alsa() -> None:

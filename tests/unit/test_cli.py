@@ -71,6 +71,18 @@ def test_json_log_when_asked_then_every_line_is_json(monkeypatch, capsys):
     assert lines[0]["logger"] == "avatar_app.test"
 
 
+def test_json_log_when_something_is_wrong_then_that_is_a_line_of_json_too(monkeypatch, capsys):
+    def fail(arguments):
+        raise UserError("There is no such thing.", "Choose another.")
+
+    monkeypatch.setattr(cli, "_run_doctor", fail)
+    assert cli.main(["doctor", "--json-log"]) == 2
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["level"], line["message"]) == ("error", "There is no such thing. Choose another.")
+    assert cli.main(["doctor"]) == 2
+    assert capsys.readouterr().err == "There is no such thing. Choose another.\n"
+
+
 def test_version_when_asked_then_printed(capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(["--version"])

@@ -101,6 +101,13 @@ def test_sources_when_listed_then_names_and_what_this_process_hears():
     assert sources_of("", 42).own == sources_of("rubbish\n\tSource: 7\n", 42).own == ""
 
 
+def test_watch_when_two_sources_are_shown_alike_then_told_apart_by_name(server):
+    watch = watch_of("pulse", "ALSA")
+    server.says = listing(USB, CABLE, heard=USB).replace(f"The {CABLE}", f"The {USB}")
+    watch.look(s_to_ns(1), is_open=True)
+    assert watch.description == f"The {USB} ({USB})"
+
+
 def test_sources_when_a_process_hears_two_then_none_is_its_own():
     two = listing(USB, CABLE, heard=USB) + "\n" + listing(USB, CABLE, heard=CABLE)
     assert sources_of(two, os.getpid()).own == ""

@@ -142,7 +142,9 @@ def test_recording_when_there_is_no_room_for_an_ordinary_file_then_its_pieces_ar
     assert status.state is RecordState.SAVED
     assert [path.name for path in tmp_path.iterdir()] == [status.path.name]
     assert b"moof" in boxes(status.path)
+    assert "next start" in live.notices.current()[-1].what_to_do
     assert len(brightness(status.path)) == status.n_pictures
+    assert unfinished(tmp_path) == (status.path,)
 
 
 def boxes(path):
@@ -189,6 +191,10 @@ def test_recording_when_disk_is_full_then_what_was_recorded_is_kept_and_told(tin
     assert "full" in notice.text
     assert str(status.path) in notice.text
     assert "Free some space" in notice.what_to_do
+    # With room again, the next start makes it whole.
+    assert unfinished(tiny_disk) == (status.path,)
+    subprocess.run(["mount", "-o", "remount,size=20m", str(tiny_disk)], check=True)
+    assert len(packet_times(repair(status.path), "v")) == n_pictures
 
 
 def make_noise():

@@ -1,7 +1,9 @@
 """The recorder's small parts: places on the grid, encoders, names, pictures, marks."""
 
+import errno
 import subprocess
 from datetime import datetime
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -190,6 +192,17 @@ def test_snapshot_when_taken_then_a_png_with_alpha_that_says_what_it_is(tmp_path
     assert "AI-generated avatar" in done.stdout
     assert "rgba" in done.stdout
     assert snapshot(picture, tmp_path, when=when).name == "Avatar 2026-11-25 14.30.05 (2).png"
+
+
+def test_snapshot_when_disk_cannot_be_written_then_one_sentence(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OutputError, match="cannot be written to"):
+        snapshot(picture_at(0), tmp_path)
+    monkeypatch.undo()
 
 
 def test_snapshot_when_folder_is_missing_then_one_sentence(tmp_path):

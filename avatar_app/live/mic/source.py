@@ -40,8 +40,10 @@ class SourceWatch:
 
     @property
     def description(self) -> str:
-        """The source as other programs show it; empty while it is not known."""
-        return self._descriptions.get(self.source, "")
+        """The source as other programs show it, and its name where two are shown alike; empty while it is not known."""
+        shown = self._descriptions.get(self.source, "")
+        is_unique = list(self._descriptions.values()).count(shown) == 1
+        return shown if is_unique or not shown else f"{shown} ({self.source})"
 
     def look(self, t_now_ns: int, *, is_open: bool) -> Change:
         """Ask once a second, and read the answer when it has come; never waits.

@@ -59,7 +59,7 @@ def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None
         raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-    log.info("repaired %s: %d pictures", final, n_pictures)
+    log.info("%s is whole: %d pictures", final, n_pictures)
     return final
 
 

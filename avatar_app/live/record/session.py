@@ -20,7 +20,7 @@ from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.disk_watch import DiskWatch
 from avatar_app.live.record.encoders import Encoder, pick_encoder
 from avatar_app.live.record.film import Film
-from avatar_app.live.record.folder import final_path, next_part
+from avatar_app.live.record.folder import MARK, final_path, next_part
 from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES, FilmSize, RecordOptions
 from avatar_app.live.record.repair import repair
 from avatar_app.live.record.status import RecordState, RecordStatus
@@ -202,7 +202,7 @@ class Session:
         path = self._status.path
         if path is not None:
             text = f"The recording is kept as {path.name}."
-            self._notices.post(Notice(SAVED_KEY, Level.INFO, text, f"It is in {path.parent}."))
+            self._notices.post(Notice(SAVED_KEY, Level.INFO, text, f"It is in {path.parent}.{_pieces_note(path)}"))
         self.ended.set()
 
     def _fail(self, error: OutputError) -> None:
@@ -240,7 +240,8 @@ class Session:
         state = self._end(RecordState.SAVED if has_pictures else RecordState.FAILED)
         if state is RecordState.SAVED:
             text = f"{error.what} The recording was ended; what was recorded until then is kept in {self._status.path}."
-            self._notices.post(Notice(NOTICE_KEY, Level.ERROR, text, error.what_to_do))
+            what_to_do = f"{error.what_to_do}{_pieces_note(self._status.path)}"
+            self._notices.post(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do))
         else:
             self._notices.post(Notice.from_error(NOTICE_KEY, error))
         self.ended.set()
@@ -274,16 +275,27 @@ class Session:
         return state
 
     def _named(self, marked: Path) -> Path:
-        """The film under its name: an ordinary file where there is room, else its pieces, which players read too."""
-        if marked.suffix in FRAGMENTED_SUFFIXES:
-            try:
-                return repair(marked, self._tell_saved)
-            except OutputError as error:
-                log.warning("%s stays in pieces: %s %s", marked.name, error.what, error.what_to_do)
-        return marked.rename(final_path(marked))
+        """The film under its name; without room for an ordinary file it keeps its mark, and the next start tries again.
+
+        Players read it as it is.
+        """
+        if marked.suffix not in FRAGMENTED_SUFFIXES and self._file.error is None:
+            return marked.rename(final_path(marked))
+        try:
+            return repair(marked, self._tell_saved)
+        except OutputError as error:
+            log.warning("%s stays in pieces: %s %s", marked.name, error.what, error.what_to_do)
+            return marked
 
     def _tell_saved(self, share: float) -> None:
         self._status = replace(self._status, state=RecordState.FINISHING, saved_share=share)
+
+
+def _pieces_note(path: Path | None) -> str:
+    """What is to be known of a recording that kept its mark."""
+    if path is None or MARK not in path.name:
+        return ""
+    return " It plays in most programs; when there is room, the next start makes an ordinary file of it."
 
 
 def _length(path: Path | None) -> int:

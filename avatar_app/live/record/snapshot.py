@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def snapshot(picture: Picture, folder: Path, *, has_badge: bool = False, when: d
         temporary.write_bytes(png)
         temporary.rename(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise write_error(path, error) from error
     return path

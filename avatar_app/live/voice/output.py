@@ -33,6 +33,8 @@ WAIT_S = 0.01
 CHECK_NS = s_to_ns(1)
 # An output that runs dry so often in a second has too small a buffer.
 MAX_DRY_PER_S = 5
+# An output that is late in so many looks in a row, one a second, is slow.
+N_LATE = 10
 NOTICE_KEY = "voice"
 SLOW_KEY = "voice-slow"
 
@@ -92,6 +94,8 @@ class VoiceOutput:
         self._n_underruns = 0
         self._n_restarts = 0
         self._n_dry = 0
+        self._n_late = 0
+        self._is_heard = False
         self._t_played_ns = 0
         self._t_retry_ns = 0
         self._t_check_ns = 0
@@ -134,6 +138,7 @@ class VoiceOutput:
             n_underruns=self._n_underruns + (player.buffer.n_underruns if player is not None else 0),
             n_restarts=self._n_restarts,
             n_lost=self._ring.n_lost,
+            is_heard_by_mic=self._is_heard,
         )
 
     def _open_device(self) -> None:
@@ -239,7 +244,13 @@ class VoiceOutput:
             log.info("output %s runs dry with a small buffer", self._name)
             self._latency = "high"
             self._open_anew()
-        elif player.late_ms > MAX_BEHIND_MS:
+        else:
+            self._judge_lateness(player)
+
+    def _judge_lateness(self, player: Player) -> None:
+        """A microphone that was just opened gives old sound for some seconds: only what stays late is slow."""
+        self._n_late = self._n_late + 1 if player.late_ms > MAX_BEHIND_MS else 0
+        if self._n_late >= N_LATE:
             text = f"The output {self._name} is slow: your voice comes {player.late_ms:.0f} ms after the picture."
             what_to_do = "Choose a wired output or a virtual cable, or a longer look-ahead."
             self._notices.post(Notice(SLOW_KEY, Level.WARNING, text, what_to_do))
@@ -263,6 +274,7 @@ class VoiceOutput:
     def _fall_silent(self) -> None:
         text = f"The microphone listens to {self._name}. Your voice would howl there, so it is not played."
         what_to_do = "Choose another microphone, or another output for your voice."
+        self._is_heard = True
         self._rest(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do))
 
     def _rest(self, notice: Notice) -> None:
@@ -290,4 +302,6 @@ class VoiceOutput:
             log.info("still no output: %s", error)
             return
         self._n_restarts += 1
-        self._notices.post(Notice(NOTICE_KEY, Level.INFO, f"The sound output {self._name} is back."))
+        was_heard, self._is_heard = self._is_heard, False
+        said = "Your voice is played to {} again." if was_heard else "The sound output {} is back."
+        self._notices.post(Notice(NOTICE_KEY, Level.INFO, said.format(self._name)))

@@ -31,6 +31,7 @@ class VoiceStatus:
         n_underruns: times that the output ran out of sound.
         n_restarts: times that the output was opened again.
         n_lost: blocks of sound that came too fast.
+        is_heard_by_mic: lost because the microphone listens to the output, where the voice would howl.
     """
 
     state: VoiceState
@@ -44,6 +45,7 @@ class VoiceStatus:
     n_underruns: int
     n_restarts: int
     n_lost: int
+    is_heard_by_mic: bool = False
 
 
 NO_VOICE = VoiceStatus(VoiceState.STOPPED, "", 0, 0, 0.0, 0.0, 0.0, Skew.of(()), 0, 0, 0)
