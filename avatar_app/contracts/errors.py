@@ -4,6 +4,7 @@ AppError
 ├── UserError                what the user can fix; carries `what_to_do`
 │   ├── SettingsError        settings file or value
 │   ├── AudioInputError      audio file or microphone
+│   ├── CameraInputError     webcam, video file in its place, or the tracker of faces
 │   ├── ModelError           model folder, checksum, fingerprint, engine
 │   ├── AvatarError          avatar folder
 │   ├── OutputError          file or device that is written to
@@ -43,6 +44,10 @@ class SettingsError(UserError):
 
 class AudioInputError(UserError):
     """An audio file or a microphone cannot be used."""
+
+
+class CameraInputError(UserError):
+    """A webcam, a video file in its place, or the tracker of faces cannot be used."""
 
 
 class ModelError(UserError):
