@@ -71,10 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
     on_air.add_argument("--profile", metavar="NAME", help="with the settings of a profile or preset")
     on_air.add_argument("--safe-mode", action="store_true", help="with the settings as they come, nothing on air")
     parser.set_defaults(run=_run_window)
-    commands = parser.add_subparsers(title="commands", metavar="render | bench | doctor | studio")
+    commands = parser.add_subparsers(title="commands", metavar="render | bench | doctor | webcam | studio")
     _add_render(commands, common)
     _add_bench(commands, common)
     _add_doctor(commands, common)
+    _add_webcam(commands, common)
     _add_studio(commands)
     return parser
 
@@ -128,6 +129,15 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=_run_doctor)
+
+
+def _add_webcam(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "webcam", parents=[common], help="install what follows your head, or list the cameras",
+        description="`setup` fetches the face tracker (40 MB) once; `list` names the cameras.",
+    )  # fmt: skip
+    parser.add_argument("what", choices=("setup", "list"))
+    parser.set_defaults(run=_run_webcam)
 
 
 def _add_studio(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -189,6 +199,12 @@ def _run_doctor(arguments: argparse.Namespace) -> int:
     notices = NoticeBoard()
     _, settings, paths = _settings(arguments, notices)
     return doctor.run(settings, paths, notices, is_json=arguments.json)
+
+
+def _run_webcam(arguments: argparse.Namespace) -> int:
+    from avatar_app.live.webcam import setup
+
+    return setup.run(arguments.what)
 
 
 def _run_studio(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from environment import PYTHON, REPO, RUN, make_ready, replace_process
 
-SUBCOMMANDS = ("render", "bench", "doctor", "studio", "--version", "--help", "-h")
+SUBCOMMANDS = ("render", "bench", "doctor", "webcam", "studio", "--version", "--help", "-h")
 DEMO_VIDEO = "avatar-demo.mp4"
 
 

@@ -1,8 +1,8 @@
 """What the webcam knows about the user's head, and what it wishes of the avatar's.
 
-All angles are in degrees and in the sense of the picture, as the avatar's own parameters are: positive yaw turns the nose
-towards the right edge of the picture, positive pitch lowers it, positive roll turns the head clockwise. Left and right
-are those of the picture, not of the person.
+All angles are in degrees and in the sense of the picture, as the avatar's own parameters are: positive yaw turns the
+nose towards the right edge of the picture, positive pitch lowers it, positive roll turns the head clockwise. Left and
+right are those of the picture, not of the person.
 """
 
 from __future__ import annotations

@@ -1,0 +1,21 @@
+"""The user's webcam: what head, eyes, lids and brows do, as small records. Pictures stay in memory."""
+
+from avatar_app.live.webcam.capture import CameraState
+from avatar_app.live.webcam.devices import CameraDevice, list_cameras
+from avatar_app.live.webcam.follower import Follower, FollowSettings
+from avatar_app.live.webcam.neutral import Neutral
+from avatar_app.live.webcam.tracking import TrackerState
+from avatar_app.live.webcam.webcam import Preview, Webcam, WebcamStatus
+
+__all__ = [
+    "CameraDevice",
+    "CameraState",
+    "FollowSettings",
+    "Follower",
+    "Neutral",
+    "Preview",
+    "TrackerState",
+    "Webcam",
+    "WebcamStatus",
+    "list_cameras",
+]

@@ -1,0 +1,154 @@
+"""The camera's thread: the newest picture, whatever becomes of the camera."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import CameraInputError
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.units import ms_to_ns, s_to_ns
+from avatar_app.live.latency import RateMeter
+from avatar_app.live.webcam.source import CameraFrame, Source
+
+log = logging.getLogger(__name__)
+
+RETRY_NS = s_to_ns(3)
+LOOK_STEP_NS = ms_to_ns(50)
+STALL_NS = ms_to_ns(2500)
+CLOSE_TIMEOUT_S = 0.5
+NOTICE_KEY = "webcam"
+
+
+class CameraState(enum.Enum):
+    """Whether pictures come."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    LOST = "lost"
+
+
+class CaptureLoop:
+    """Owns the camera from `start` to `stop` of a session.
+
+    Thread: `step` by its worker; `close` by the owner after it; the rest any.
+
+    Args:
+        frames: gets each picture; the newest wins.
+        open_source: opens the camera; may block.
+        clock: the program's.
+        notices: where a lost camera is told.
+    """
+
+    def __init__(
+        self,
+        frames: Latest[CameraFrame],
+        open_source: Callable[[], Source],
+        clock: Clock,
+        notices: NoticeBoard,
+    ) -> None:
+        self._frames = frames
+        self._open_source = open_source
+        self._clock = clock
+        self._notices = notices
+        self._source: Source | None = None
+        self._n_frames = 0
+        self._t_frame_ns = 0
+        self._t_retry_ns = 0
+        self._has_told = False
+        # Held while the thread is inside a driver; whoever cannot get it must leave the camera alone.
+        self._in_use = threading.Lock()
+        self._is_over = False
+        self.rate = RateMeter()
+        self.state = CameraState.STARTING
+        self.problem = ""
+        self.label = ""
+        self.size = (0, 0)
+
+    def step(self, stop: threading.Event) -> None:
+        """Take one picture, or look for the camera; the worker's step."""
+        with self._in_use:
+            if self._source is None:
+                self._look(stop)
+            else:
+                self._take(self._source)
+            if self._is_over:
+                self._give_back()
+
+    def recover(self) -> None:
+        """Begin again with a camera opened anew; what a worker does after an error of ours."""
+        with self._in_use:
+            self._give_back()
+
+    def close(self) -> None:
+        """Give the camera back; a blocked driver does so when it wakes."""
+        self._is_over = True
+        self.state = CameraState.STOPPED
+        self._notices.clear(NOTICE_KEY)
+        if not self._in_use.acquire(timeout=CLOSE_TIMEOUT_S):
+            log.warning("the camera's driver does not answer; it is given back when it does")
+            return
+        try:
+            self._give_back()
+        finally:
+            self._in_use.release()
+
+    def _look(self, stop: threading.Event) -> None:
+        """Open the camera when it is time to; a failure is told once."""
+        now_ns = self._clock.now_ns()
+        if now_ns < self._t_retry_ns:
+            self._clock.sleep_until(min(self._t_retry_ns, now_ns + LOOK_STEP_NS), stop)
+            return
+        try:
+            source = self._open_source()
+        except CameraInputError as error:
+            self._lose(error)
+            return
+        self._source, self.label, self.size = source, source.label, source.size
+        self._t_frame_ns, self.problem = self._clock.now_ns(), ""
+        if not self._is_over:
+            self.state = CameraState.RUNNING
+        log.info("webcam %s, %dx%d at %.3g", source.label, *source.size, source.fps)
+        if self._has_told:
+            self._has_told = False
+            self._notices.post(Notice(NOTICE_KEY, Level.INFO, f"The camera {source.label} is back."))
+
+    def _take(self, source: Source) -> None:
+        try:
+            taken = source.read()
+        except CameraInputError as error:
+            self._lose(error)
+            return
+        now_ns = self._clock.now_ns()
+        if taken is None:
+            if now_ns - self._t_frame_ns > STALL_NS:
+                self._lose(CameraInputError(f"The camera {source.label} gives no more pictures.", "Plug it in again."))
+            return
+        self._t_frame_ns = now_ns
+        t_capture_ns, pixels = taken
+        pixels.flags.writeable = False
+        self.rate.note(t_capture_ns)
+        self._frames.put(CameraFrame(t_capture_ns, self._n_frames, pixels))
+        self._n_frames += 1
+
+    def _lose(self, error: CameraInputError) -> None:
+        self._give_back()
+        if not self._is_over:
+            self.state = CameraState.LOST
+        self._t_retry_ns = self._clock.now_ns() + RETRY_NS
+        self.problem = error.what
+        log.info("no webcam: %s", error.what)
+        if not self._has_told and not self._is_over:
+            self._has_told = True
+            what_to_do = f"{error.what_to_do.rstrip('.')}. It is tried again every 3 seconds."
+            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, error.what, what_to_do))
+
+    def _give_back(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()

@@ -1,0 +1,139 @@
+"""A camera of the machine, through OpenCV."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import CameraInputError
+from avatar_app.contracts.packets import UInt8
+from avatar_app.live.webcam.devices import CameraDevice, find_camera
+from avatar_app.live.webcam.source import as_bgr
+
+SIZE = (640, 480)
+FPS = 30
+# OpenCV waits ten seconds for a picture that does not come, which would hold the thread for as long.
+WAIT_S = "2"
+N_FIRST_TRIES = 3
+ALLOW = {
+    "darwin": "Allow it in System Settings, Privacy & Security, Camera, then start the program again.",
+    "win32": "Allow it in Settings, Privacy & security, Camera: let desktop apps use it.",
+}
+JOIN_GROUP = 'Join the group video: sudo usermod -aG video "$USER", then log out and in again.'
+CLOSE_OTHERS = "Close the other program that uses it (a meeting, OBS, a browser's page), or choose another camera."
+
+
+class DeviceSource:
+    """An open camera. Thread: the camera's.
+
+    Args:
+        name: see `find_camera`.
+        clock: stamps the pictures.
+
+    Raises:
+        CameraInputError: it is not there, in use, not allowed, or gives no picture.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        device = find_camera(name)
+        self.label = device.name
+        self._clock = clock
+        self._is_open = True
+        _check_access(device)
+        self._capture = _open(device)
+        try:
+            self._first()
+        except CameraInputError:
+            self.close()
+            raise
+        width, height = (int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        self.size = (width, height)
+        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+
+    def read(self) -> tuple[int, UInt8] | None:
+        """The next picture: its instant and (H, W, 3) uint8 BGR.
+
+        Raises:
+            CameraInputError: the camera is gone.
+        """
+        if not self._capture.grab():
+            raise CameraInputError(f"The camera {self.label} gives no more pictures.", "Plug it in again.")
+        t_ns = self._clock.now_ns()
+        is_good, raw = self._capture.retrieve()
+        return (t_ns, as_bgr(raw, f"The camera {self.label}")) if is_good and raw is not None else None
+
+    def close(self) -> None:
+        """Give the camera back; twice is fine."""
+        if self._is_open:
+            self._is_open = False
+            self._capture.release()
+
+    def _first(self) -> None:
+        """A camera that another program uses often opens, and then gives nothing."""
+        for _ in range(N_FIRST_TRIES):
+            if self._capture.grab():
+                return
+        raise CameraInputError(f"The camera {self.label} was opened but gives no picture.", CLOSE_OTHERS)
+
+
+def _open(device: CameraDevice) -> Any:
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", WAIT_S)
+    capture = cv2.VideoCapture(device.address, device.backend)
+    if not capture.isOpened():
+        capture.release()
+        raise _refused(device)
+    # Compressed pictures first: uncompressed ones reach the full rate in small sizes only.
+    wanted = (
+        (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
+        (cv2.CAP_PROP_FRAME_WIDTH, SIZE[0]),
+        (cv2.CAP_PROP_FRAME_HEIGHT, SIZE[1]),
+        (cv2.CAP_PROP_FPS, FPS),
+        (cv2.CAP_PROP_BUFFERSIZE, 1),
+    )
+    for key, value in wanted:
+        capture.set(key, value)
+    return capture
+
+
+def _check_access(device: CameraDevice) -> None:
+    """Linux says why a device cannot be opened; OpenCV does not."""
+    if not isinstance(device.address, str):
+        return
+    try:
+        os.close(os.open(device.address, os.O_RDWR | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise CameraInputError(f"You may not use the camera {device.name}.", JOIN_GROUP) from error
+        if error.errno == errno.EBUSY:
+            raise _refused(device) from error
+        raise CameraInputError(f"The camera {device.name} is gone ({error.strerror}).", "Plug it in again.") from error
+
+
+def _refused(device: CameraDevice) -> CameraInputError:
+    what = f"The camera {device.name} cannot be opened"
+    if isinstance(device.address, str):
+        users = _users_of(device.address)
+        return CameraInputError(f"{what}: it is in use{' by ' + ', '.join(users) if users else ''}.", CLOSE_OTHERS)
+    return CameraInputError(
+        f"{what}: it is in use or not allowed.", f"{CLOSE_OTHERS} {ALLOW.get(sys.platform, '')}".strip()
+    )
+
+
+def _users_of(path: str) -> list[str]:
+    """Names of other programs that have a file open, as far as this user may see."""
+    names = set()
+    for link in glob.glob("/proc/[0-9]*/fd/*"):
+        process = link.split("/")[2]
+        try:
+            if os.readlink(link) == path and process != str(os.getpid()):
+                names.add(Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip())
+        except OSError:
+            continue
+    return sorted(names)

@@ -1,0 +1,91 @@
+"""From measured faces to the records that the avatar follows: neutral pose subtracted, still when you are still."""
+
+from __future__ import annotations
+
+from avatar_app.contracts.head_pose import HeadPose
+from avatar_app.contracts.units import ms_to_ns
+from avatar_app.live.webcam.face import Face
+from avatar_app.live.webcam.neutral import Neutral
+from avatar_app.live.webcam.one_euro import OneEuro, OneEuroSpec
+
+# Tuned on clips of still and of moving heads, see `packaging/decisions/0015`.
+SPECS = {
+    "yaw_deg": OneEuroSpec(0.5, 0.2),
+    "pitch_deg": OneEuroSpec(0.3, 0.2),
+    "roll_deg": OneEuroSpec(0.5, 0.3),
+    "gaze_yaw_deg": OneEuroSpec(0.5, 0.04),
+    "gaze_pitch_deg": OneEuroSpec(0.4, 0.04),
+    "blink_left": OneEuroSpec(3.0, 3.0),
+    "blink_right": OneEuroSpec(3.0, 3.0),
+    "brow": OneEuroSpec(0.8, 1.0),
+}
+# Distance between the lids over that of the neutral pose, of an open eye and of a closed one.
+OPEN_RATIO, CLOSED_RATIO = 0.9, 0.25
+BROW_RANGE_CM = 0.5
+# Under a closing lid nobody sees where an eye looks.
+MAX_GAZE_BLINK = 0.35
+# After such a gap the filters know nothing any more.
+FORGET_NS = ms_to_ns(500)
+
+
+class Smoother:
+    """Makes records of faces. Thread: one.
+
+    Args:
+        neutral: the user's neutral pose.
+    """
+
+    def __init__(self, neutral: Neutral | None = None) -> None:
+        self._neutral = neutral or Neutral()
+        self._filters = {name: OneEuro(spec) for name, spec in SPECS.items()}
+        self._gaze_deg = (0.0, 0.0)
+        self._t_face_ns = 0
+
+    @property
+    def neutral(self) -> Neutral:
+        """What is subtracted."""
+        return self._neutral
+
+    def set_neutral(self, neutral: Neutral) -> None:
+        """Subtract another neutral pose from now on."""
+        self._neutral = neutral
+        self._reset()
+
+    def feed(self, face: Face | None, confidence: float, t_capture_ns: int, t_tracked_ns: int) -> HeadPose:
+        """The record of one picture; without a face, one with confidence 0."""
+        if face is None:
+            return HeadPose(t_capture_ns, t_tracked_ns)
+        if t_capture_ns - self._t_face_ns > FORGET_NS:
+            self._reset()
+        self._t_face_ns = t_capture_ns
+        values = self._measures(face)
+        smooth = {name: self._filters[name].feed(value, t_capture_ns) for name, value in values.items()}
+        return HeadPose(t_capture_ns, t_tracked_ns, confidence=confidence, **smooth)
+
+    def _measures(self, face: Face) -> dict[str, float]:
+        rest = self._neutral
+        left = _blink(face.lids_left_cm, rest.lids_left_cm)
+        right = _blink(face.lids_right_cm, rest.lids_right_cm)
+        if max(left, right) <= MAX_GAZE_BLINK:
+            self._gaze_deg = face.gaze_yaw_deg - rest.gaze_yaw_deg, face.gaze_pitch_deg - rest.gaze_pitch_deg
+        return {
+            "yaw_deg": face.yaw_deg - rest.yaw_deg,
+            "pitch_deg": face.pitch_deg - rest.pitch_deg,
+            "roll_deg": face.roll_deg - rest.roll_deg,
+            "gaze_yaw_deg": self._gaze_deg[0],
+            "gaze_pitch_deg": self._gaze_deg[1],
+            "blink_left": left,
+            "blink_right": right,
+            "brow": min(1.0, max(-1.0, (face.brow_cm - rest.brow_cm) / BROW_RANGE_CM)),
+        }
+
+    def _reset(self) -> None:
+        self._gaze_deg = (0.0, 0.0)
+        for one in self._filters.values():
+            one.reset()
+
+
+def _blink(lids_cm: float, open_cm: float) -> float:
+    """0 open to 1 closed."""
+    ratio = lids_cm / max(open_cm, 1e-3)
+    return min(1.0, max(0.0, (OPEN_RATIO - ratio) / (OPEN_RATIO - CLOSED_RATIO)))

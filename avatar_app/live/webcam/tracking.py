@@ -1,0 +1,180 @@
+"""The tracking thread: newest picture to the tracker's process, its answer on, a new process when one is lost."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import CameraInputError
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.units import ms_to_ns, s_to_ns
+from avatar_app.live.webcam.process import Tracker
+from avatar_app.live.webcam.source import CameraFrame
+from avatar_app.live.webcam.wire import FACE, FAILED, READY, Found, Reply
+
+log = logging.getLogger(__name__)
+
+FRAME_WAIT_S = 0.1
+# mediapipe and its models are there after a second; a cold disk takes longer.
+START_NS = s_to_ns(20)
+ANSWER_NS = s_to_ns(2)
+# A tracker that dies at once again and again is started ever more seldom.
+FIRST_PAUSE_NS, MAX_PAUSE_NS = ms_to_ns(100), s_to_ns(30)
+# One that answered for so long counts as sound.
+SOUND_NS = s_to_ns(5)
+N_TOLD = 3
+NOTICE_KEY = "webcam-tracker"
+
+
+class TrackerState(enum.Enum):
+    """Whether faces are looked for."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """One picture and what was found in it.
+
+    Attributes:
+        frame: the picture.
+        t_tracked_ns: instant of the answer.
+        found: None without a face.
+    """
+
+    frame: CameraFrame
+    t_tracked_ns: int
+    found: Found | None
+
+
+class TrackingLoop:
+    """Owns the tracker from `start` to `stop` of a session.
+
+    Thread: `step` by its worker; `close` by the owner after it; the rest any.
+
+    Args:
+        frames: the newest picture of the camera.
+        deliver: gets what was found, on the worker's thread.
+        clock: the program's.
+        notices: where a tracker that does not live is told.
+        open_tracker: starts one.
+    """
+
+    def __init__(
+        self,
+        frames: Latest[CameraFrame],
+        deliver: Callable[[Tracked], None],
+        clock: Clock,
+        notices: NoticeBoard,
+        open_tracker: Callable[[], Tracker],
+    ) -> None:
+        self._frames = frames
+        self._deliver = deliver
+        self._clock = clock
+        self._notices = notices
+        self._open_tracker = open_tracker
+        self._tracker: Tracker | None = None
+        self._sent: CameraFrame | None = None
+        self._n_sent = 0
+        self._t_open_ns = 0
+        self._t_limit_ns = 0
+        self._t_retry_ns = 0
+        self._pause_ns = FIRST_PAUSE_NS
+        self._n_lost_in_a_row = 0
+        self.n_restarts = 0
+        self.state = TrackerState.STARTING
+
+    def step(self, stop: threading.Event) -> None:
+        """Start the tracker, or track one picture; the worker's step."""
+        if self._tracker is None:
+            self._open(stop)
+        elif self.state is TrackerState.STARTING or self._sent is not None:
+            self._hear(self._tracker)
+        else:
+            self._send(self._tracker)
+
+    def recover(self) -> None:
+        """Begin again with another tracker; what a worker does after an error of ours."""
+        self._lose("an error of this program")
+
+    def close(self) -> None:
+        """End the tracker; twice is fine."""
+        self._give_up()
+        self.state = TrackerState.STOPPED
+        self._notices.clear(NOTICE_KEY)
+
+    def _open(self, stop: threading.Event) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns < self._t_retry_ns:
+            stop.wait(FRAME_WAIT_S / 2)
+            return
+        try:
+            self._tracker = self._open_tracker()
+        except CameraInputError as error:
+            self._lose(error.what)
+            return
+        self.state = TrackerState.STARTING
+        self._t_open_ns, self._t_limit_ns = now_ns, now_ns + START_NS
+
+    def _send(self, tracker: Tracker) -> None:
+        frame = self._frames.take(FRAME_WAIT_S)
+        if not tracker.is_alive:
+            self._lose("it ended")
+        elif frame is not None:
+            self._n_sent += 1
+            self._sent, self._t_limit_ns = frame, self._clock.now_ns() + ANSWER_NS
+            tracker.send(self._n_sent & 0xFFFFFFFF, frame.pixels)
+
+    def _hear(self, tracker: Tracker) -> None:
+        reply = tracker.answer(FRAME_WAIT_S)
+        if reply is not None:
+            self._take(reply)
+        elif not tracker.is_alive:
+            self._lose("it ended")
+        elif self._clock.now_ns() > self._t_limit_ns:
+            self._lose("it does not answer")
+
+    def _take(self, reply: Reply) -> None:
+        if reply.kind == FAILED:
+            self._lose(reply.problem)
+            return
+        if reply.kind == READY:
+            self.state = TrackerState.RUNNING
+            return
+        now_ns = self._clock.now_ns()
+        if now_ns - self._t_open_ns > SOUND_NS:
+            self._recover()
+        frame, self._sent = self._sent, None
+        if frame is not None:
+            self._deliver(Tracked(frame, now_ns, reply.found if reply.kind == FACE else None))
+
+    def _recover(self) -> None:
+        if self._n_lost_in_a_row >= N_TOLD:
+            self._notices.post(Notice(NOTICE_KEY, Level.INFO, "The face tracker works again."))
+        self._pause_ns, self._n_lost_in_a_row = FIRST_PAUSE_NS, 0
+
+    def _lose(self, why: str) -> None:
+        log.warning("the face tracker is started anew: %s", why)
+        self._give_up()
+        self.state = TrackerState.LOST
+        self.n_restarts += 1
+        self._n_lost_in_a_row += 1
+        self._t_retry_ns = self._clock.now_ns() + self._pause_ns
+        self._pause_ns = min(2 * self._pause_ns, MAX_PAUSE_NS)
+        if self._n_lost_in_a_row == N_TOLD:
+            text = f"The face tracker does not run ({why.rstrip('.')}), so the avatar moves by herself."
+            what_to_do = "It is started again and again. If it stays so, run `avatar-app webcam setup`."
+            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
+
+    def _give_up(self) -> None:
+        tracker, self._tracker, self._sent = self._tracker, None, None
+        if tracker is not None:
+            tracker.close()

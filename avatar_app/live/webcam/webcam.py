@@ -1,0 +1,213 @@
+"""The webcam as its owner sees it: a camera by name, and what the user's head does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.head_pose import HeadPose
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.packets import Float32
+from avatar_app.contracts.units import ns_to_ms
+from avatar_app.live.latency import Meter, RateMeter
+from avatar_app.live.webcam.capture import CameraState, CaptureLoop
+from avatar_app.live.webcam.device_source import DeviceSource
+from avatar_app.live.webcam.file_source import FileSource
+from avatar_app.live.webcam.neutral import Calibration, Neutral
+from avatar_app.live.webcam.package import require_package
+from avatar_app.live.webcam.process import Tracker, TrackerProcess
+from avatar_app.live.webcam.smooth import Smoother
+from avatar_app.live.webcam.source import CameraFrame, Source
+from avatar_app.live.webcam.tracking import Tracked, TrackerState, TrackingLoop
+from avatar_app.live.worker import Worker
+
+OFF = "off"
+FILE_PREFIX = "file:"
+STOP_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebcamStatus:
+    """One look at the webcam.
+
+    Attributes:
+        camera, tracker: whether pictures come, and whether faces are looked for.
+        device: the camera's name, or the file's; "" before it was opened.
+        size: width and height as the camera delivers them.
+        fps: pictures a second from the camera.
+        fps_tracked: of which the tracker answered so many.
+        has_face: the newest picture shows a face.
+        latency_p50_ms, latency_p95_ms: from the capture of a picture to its record; NaN before the first one.
+        n_unread: pictures that a newer one replaced before the tracker had time.
+        n_restarts: times that the tracker was lost.
+        calibration_ratio: 0..1 while the neutral pose is learned; None otherwise.
+        problem: why the camera is lost; "" otherwise.
+    """
+
+    camera: CameraState
+    tracker: TrackerState
+    device: str
+    size: tuple[int, int]
+    fps: float
+    fps_tracked: float
+    has_face: bool
+    latency_p50_ms: float
+    latency_p95_ms: float
+    n_unread: int
+    n_restarts: int
+    calibration_ratio: float | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A picture of the user with what was found in it, for a window alone.
+
+    Attributes:
+        frame: the picture.
+        points_px: (478, 2) float32 in its pixels; None without a face.
+    """
+
+    frame: CameraFrame
+    points_px: Float32 | None
+
+
+class Webcam:
+    """Follows the user's head. `start` and `stop` never wait for the camera or the tracker.
+
+    Thread: `start`, `stop` by the owner, the rest any.
+
+    Args:
+        name: "" for the first camera, a camera's name, `file:PATH`, or `off`.
+        clock: the program's.
+        notices: where a lost camera ("webcam") or tracker ("webcam-tracker") is told.
+        neutral: the user's neutral pose, as an earlier calibration found it.
+        open_source: opens the camera, for tests.
+        open_tracker: starts the tracker, for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        notices: NoticeBoard,
+        neutral: Neutral | None = None,
+        open_source: Callable[[], Source] | None = None,
+        open_tracker: Callable[[], Tracker] | None = None,
+    ) -> None:
+        self._is_off = name == OFF
+        self._clock = clock
+        self._notices = notices
+        self._open_source = open_source or (lambda: _open(name, clock))
+        self._open_tracker: Callable[[], Tracker] = open_tracker or TrackerProcess
+        self._is_ours = open_tracker is None
+        self._lock = threading.Lock()
+        self._smoother = Smoother(neutral)
+        self._calibration: Calibration | None = None
+        self._newest: HeadPose | None = None
+        self._preview: Preview | None = None
+        self._rate, self._latency = RateMeter(), Meter()
+        self._workers: tuple[Worker, ...] = ()
+        self._make_loops()
+
+    def start(self) -> None:
+        """Begin; camera and tracker may come later. A second call is fine, and `off` does nothing.
+
+        Raises:
+            MissingExtraError: mediapipe is not installed.
+        """
+        if self._workers or self._is_off:
+            return
+        if self._is_ours:
+            require_package()
+        # Loops and workers for each session: one that is left behind in a driver never meets the next.
+        self._make_loops()
+        self._workers = (
+            Worker("webcam-tracker", self._tracking.step, self._clock, self._notices, self._tracking.recover),
+            Worker("webcam", self._capture.step, self._clock, self._notices, self._capture.recover),
+        )
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Cut the camera, end the tracker, and forget the last picture; twice is fine."""
+        workers, self._workers = self._workers, ()
+        if workers:
+            for worker in reversed(workers):
+                worker.stop(STOP_TIMEOUT_S)
+            self._capture.close()
+            self._tracking.close()
+        with self._lock:
+            self._newest, self._preview, self._calibration = None, None, None
+
+    def newest(self) -> HeadPose | None:
+        """The newest record, with confidence 0 without a face; None before the first one and after `stop`."""
+        return self._newest
+
+    def preview(self) -> Preview | None:
+        """The newest picture that was tracked; None before the first one and after `stop`."""
+        return self._preview
+
+    @property
+    def neutral(self) -> Neutral:
+        """The neutral pose in use; to be kept with the settings."""
+        return self._smoother.neutral
+
+    def calibrate(self) -> None:
+        """Learn the neutral pose from the next three seconds with a face; begins anew when called again."""
+        with self._lock:
+            self._calibration = Calibration()
+
+    def status(self) -> WebcamStatus:
+        """How it goes; cheap."""
+        is_stopped = not self._workers
+        newest, calibration = self._newest, self._calibration
+        p50_ms, p95_ms = self._latency.p50_p95()
+        return WebcamStatus(
+            camera=CameraState.STOPPED if is_stopped else self._capture.state,
+            tracker=TrackerState.STOPPED if is_stopped else self._tracking.state,
+            device=self._capture.label,
+            size=self._capture.size,
+            fps=0.0 if is_stopped else self._capture.rate.per_s(),
+            fps_tracked=0.0 if is_stopped else self._rate.per_s(),
+            has_face=newest is not None and newest.confidence > 0,
+            latency_p50_ms=p50_ms,
+            latency_p95_ms=p95_ms,
+            n_unread=self._frames.n_replaced,
+            n_restarts=self._tracking.n_restarts,
+            calibration_ratio=calibration.ratio if calibration is not None else None,
+            problem=self._capture.problem,
+        )
+
+    def _make_loops(self) -> None:
+        self._frames: Latest[CameraFrame] = Latest()
+        self._capture = CaptureLoop(self._frames, self._open_source, self._clock, self._notices)
+        self._tracking = TrackingLoop(self._frames, self._take, self._clock, self._notices, self._open_tracker)
+
+    def _take(self, tracked: Tracked) -> None:
+        """Called by the tracking thread for each picture."""
+        frame, found, t_tracked_ns = tracked.frame, tracked.found, tracked.t_tracked_ns
+        face = found.face if found is not None else None
+        with self._lock:
+            if not self._workers:
+                return
+            if self._calibration is not None:
+                neutral = self._calibration.feed(face, frame.t_capture_ns)
+                if neutral is not None:
+                    self._smoother.set_neutral(neutral)
+                    self._calibration = None
+            confidence = found.confidence if found is not None else 0.0
+            self._newest = self._smoother.feed(face, confidence, frame.t_capture_ns, t_tracked_ns)
+            self._preview = Preview(frame, found.points_px if found is not None else None)
+        self._rate.note(t_tracked_ns)
+        self._latency.note(ns_to_ms(t_tracked_ns - frame.t_capture_ns))
+
+
+def _open(name: str, clock: Clock) -> Source:
+    if name.startswith(FILE_PREFIX):
+        return FileSource(Path(name[len(FILE_PREFIX) :]).expanduser(), clock)
+    return DeviceSource(name, clock)

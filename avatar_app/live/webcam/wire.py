@@ -1,0 +1,110 @@
+"""What the program and the tracker's process say to each other, as bytes on a pair of pipes.
+
+To the tracker: a header, then the picture. Back: a header, then the measures of a face and its landmarks, or a
+sentence. One picture is on its way at a time; whoever reads the end of the stream ends.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.webcam.face import N_LANDMARKS, Face
+
+PICTURE = struct.Struct("<IHH")
+REPLY = struct.Struct("<cII")
+READY, NOTHING, FACE, FAILED = b"R", b"N", b"F", b"X"
+N_MEASURES = len(Face.__dataclass_fields__)
+FACE_FLOATS = 1 + N_MEASURES + 2 * N_LANDMARKS
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A face in one picture.
+
+    Attributes:
+        face: its measures.
+        confidence: 0..1.
+        points_px: (478, 2) float32, for the preview.
+    """
+
+    face: Face
+    confidence: float
+    points_px: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the tracker says.
+
+    Attributes:
+        kind: READY after its start, FACE or NOTHING for a picture, FAILED before it ends.
+        number: of the picture.
+        found: with FACE.
+        problem: with FAILED.
+    """
+
+    kind: bytes
+    number: int = 0
+    found: Found | None = None
+    problem: str = ""
+
+
+def write_picture(pipe: BinaryIO, number: int, bgr: UInt8) -> None:
+    """Send a picture (H, W, 3) uint8, at most 65535 pixels a side."""
+    height, width = bgr.shape[:2]
+    pipe.write(PICTURE.pack(number, height, width))
+    pipe.write(np.ascontiguousarray(bgr).data)
+    pipe.flush()
+
+
+def read_picture(pipe: BinaryIO) -> tuple[int, UInt8] | None:
+    """The next picture's number and (H, W, 3) pixels; None at the end of the stream."""
+    head = pipe.read(PICTURE.size)
+    if len(head) < PICTURE.size:
+        return None
+    number, height, width = PICTURE.unpack(head)
+    pixels = np.empty((height, width, 3), np.uint8)
+    view = pixels.reshape(-1).data
+    n_read = 0
+    while n_read < len(view):
+        n_new = pipe.readinto(view[n_read:])  # type: ignore[attr-defined]
+        if not n_new:
+            return None
+        n_read += n_new
+    return number, pixels
+
+
+def write_reply(pipe: BinaryIO, reply: Reply) -> None:
+    """Answer."""
+    body = _floats(reply.found).tobytes() if reply.found is not None else reply.problem.encode()
+    pipe.write(REPLY.pack(reply.kind, reply.number, len(body)) + body)
+    pipe.flush()
+
+
+def read_reply(read: Callable[[int], bytes]) -> Reply | None:
+    """The next answer; None at the end of the stream."""
+    head = read(REPLY.size)
+    if len(head) < REPLY.size:
+        return None
+    kind, number, n_bytes = REPLY.unpack(head)
+    body = read(n_bytes)
+    if len(body) < n_bytes:
+        return None
+    if kind == FACE:
+        return Reply(kind, number, _found(np.frombuffer(body, np.float32)))
+    return Reply(kind, number, problem=body.decode(errors="replace"))
+
+
+def _floats(found: Found) -> Float32:
+    return np.concatenate([[found.confidence], astuple(found.face), found.points_px.ravel()]).astype(np.float32)
+
+
+def _found(floats: Float32) -> Found:
+    measures = (float(value) for value in floats[1 : 1 + N_MEASURES])
+    return Found(Face(*measures), float(floats[0]), floats[1 + N_MEASURES : FACE_FLOATS].reshape(-1, 2))
