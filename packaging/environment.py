@@ -22,6 +22,8 @@ STAMP = VENV / "avatar-app-setup.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST_PYTHON = (3, 10)
 NEEDED_GB = {"run": 2.0, "test": 5.0}
+# mediapipe, by which faces are followed, is not made for newer ones.
+NEWEST_TRACKER_PYTHON = (3, 12)
 ONNX_RUNTIME = {"cpu": "onnxruntime", "gpu": "onnxruntime-gpu"}
 
 
@@ -32,14 +34,16 @@ class Plan:
     Attributes:
         name: `run` or `test`; whoever has the second has the first.
         extras: extras of pyproject.toml beside the ONNX Runtime.
+        has_tracker: with the face tracker, which no extra can name (`packaging/decisions/0015`).
     """
 
     name: str
     extras: tuple[str, ...] = ()
+    has_tracker: bool = False
 
 
 RUN = Plan("run")
-TEST = Plan("test", ("studio", "test"))
+TEST = Plan("test", ("studio", "test"), has_tracker=True)
 
 
 def make_ready(plan: Plan) -> None:
@@ -67,6 +71,9 @@ def make_ready(plan: Plan) -> None:
     _make_venv()
     runtime = _choose_runtime()
     _install(plan, runtime)
+    if plan.has_tracker and sys.version_info[:2] <= NEWEST_TRACKER_PYTHON:
+        with Step("the face tracker, in a folder of its own") as step:
+            run_quietly([str(PYTHON), "-m", "avatar_app", "webcam", "setup"], step)
     with Step("check: the program starts") as step:
         run_quietly([str(PYTHON), "-m", "avatar_app", "--version"], step)
     _write_stamp(plan, stamps)

@@ -1,0 +1,150 @@
+"""The real tracker in its own process, on pictures of Nova: found, killed, fooled."""
+
+import os
+import signal
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from avatar_app.contracts.clock import MonotonicClock
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.live.webcam import TrackerState, Webcam
+from avatar_app.live.webcam.package import is_installed
+from avatar_app.live.webcam.process import TrackerProcess
+from avatar_app.live.webcam.wire import FACE, NOTHING, READY
+from avatar_app.settings.paths import assets_dir
+from tests.fakes.webcam import write_film
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="mediapipe is not installed (`avatar-app webcam setup`)")
+
+
+def portrait(k=0, size_px=480):
+    """Nova before grey, (480, 640, 3) BGR, or smaller."""
+    folder = assets_dir() / "avatars" / "nova" / "idle"
+    colours, alpha = (cv2.imread(str(folder / f"{k:06d}.{kind}"), flags) for kind, flags in (("jpg", 1), ("png", 0)))
+    cover = alpha[..., None].astype(np.float32) / 255
+    square = (colours * cover + 150 * (1 - cover)).astype(np.uint8)
+    return cv2.resize(square, (size_px, size_px), interpolation=cv2.INTER_AREA)
+
+
+def room(*placed):
+    """A picture of a room, with squares at places."""
+    picture = np.full((480, 640, 3), 150, np.uint8)
+    for square, left, top in placed:
+        picture[top : top + square.shape[0], left : left + square.shape[1]] = square
+    return picture
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    made = TrackerProcess()
+    assert made.answer(30).kind == READY
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left_behind():
+    """The module's own tracker has two threads that outlive a test."""
+
+
+def track(tracker, picture, n=20):
+    """The answer to the last of n times the same picture."""
+    for number in range(n):
+        tracker.send(number, picture)
+        reply = tracker.answer(10)
+        assert reply.number == number
+    return reply
+
+
+def test_track_when_she_looks_ahead_then_about_zero_and_sure(tracker):
+    reply = track(tracker, room((portrait(), 80, 0)))
+    face = reply.found.face
+    assert reply.kind == FACE
+    assert reply.found.confidence > 0.7
+    assert abs(face.yaw_deg) < 4 and abs(face.roll_deg) < 3 and abs(face.pitch_deg - 4) < 6
+    assert 0.5 < face.lids_left_cm < 1.3
+
+
+@pytest.mark.parametrize("roll_deg", [-12, 8])
+def test_track_when_picture_is_turned_then_roll_follows(tracker, roll_deg):
+    straight = track(tracker, room((portrait(), 80, 0))).found.face.roll_deg
+    turn = cv2.getRotationMatrix2D((240, 200), -roll_deg, 1)
+    turned = cv2.warpAffine(portrait(), turn, (480, 480), borderValue=(150, 150, 150))
+    assert track(tracker, room((turned, 80, 0))).found.face.roll_deg - straight == pytest.approx(roll_deg, abs=1)
+
+
+def test_track_when_picture_is_mirrored_then_yaw_and_sides_are_too(tracker):
+    # The idle picture in which she is turned furthest is still nearly straight.
+    plain = track(tracker, room((portrait(40), 80, 0))).found
+    mirrored = track(tracker, room((portrait(40)[:, ::-1], 80, 0))).found
+    assert mirrored.face.yaw_deg == pytest.approx(-plain.face.yaw_deg, abs=1)
+    assert mirrored.face.lids_left_cm == pytest.approx(plain.face.lids_right_cm, abs=0.1)
+
+
+def test_track_when_dark_or_covered_then_no_face_and_again_when_light_returns(tracker):
+    assert track(tracker, np.zeros((480, 640, 3), np.uint8)).kind == NOTHING
+    assert track(tracker, room()).kind == NOTHING
+    assert track(tracker, room((portrait(), 80, 0)), n=5).kind == FACE
+
+
+@pytest.mark.parametrize("shape", [(240, 320), (361, 641), (480, 270)])
+def test_track_when_sizes_change_then_goes_on(tracker, shape):
+    side = min(shape)
+    picture = np.full((*shape, 3), 150, np.uint8)
+    picture[:side, :side] = portrait(size_px=side)
+    assert track(tracker, picture, n=4).kind == FACE
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_track_when_two_faces_then_larger_one_whichever_came_first(tracker, is_swapped):
+    large, small = portrait(size_px=400), portrait(30, size_px=200)
+    large_left_px, small_left_px = (240, 20) if is_swapped else (0, 420)
+    track(tracker, room())
+    track(tracker, room((small, small_left_px, 100)), n=5)
+    both = room((large, large_left_px, 40), (small, small_left_px, 100))
+    points = track(tracker, both, n=25).found.points_px
+    assert large_left_px < points[:, 0].mean() < large_left_px + 400
+    assert np.ptp(points[:, 0]) > 100
+
+
+@pytest.fixture
+def film(tmp_path):
+    """A second of Nova at 30 pictures a second."""
+    return write_film(tmp_path / "camera.mp4", [room((portrait(k), 80, 0)) for k in range(30)], fps=30, crf="18")
+
+
+def wait_for(is_so, seconds):
+    t_limit_s = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < t_limit_s
+        time.sleep(0.01)
+
+
+def test_webcam_when_tracker_is_killed_then_tracks_again_within_five_seconds(film):
+    webcam = Webcam(f"file:{film}", MonotonicClock(), NoticeBoard())
+    webcam.start()
+    try:
+        wait_for(lambda: webcam.status().has_face, 30)
+        os.kill(webcam._tracking._tracker.pid, signal.SIGKILL)
+        wait_for(lambda: webcam.status().n_restarts == 1, 5)
+        t_killed_ns = MonotonicClock().now_ns()
+        wait_for(lambda: webcam.newest().t_capture_ns > t_killed_ns and webcam.newest().confidence > 0, 5)
+        assert webcam.status().tracker is TrackerState.RUNNING
+    finally:
+        webcam.stop()
+
+
+def test_webcam_when_a_film_plays_then_all_its_pictures_are_tracked(film):
+    webcam = Webcam(f"file:{film}", MonotonicClock(), NoticeBoard())
+    webcam.start()
+    try:
+        wait_for(lambda: webcam.status().has_face, 30)
+        time.sleep(2.5)
+        status = webcam.status()
+        assert status.fps_tracked > 0.6 * status.fps > 15
+        assert webcam.preview().points_px.shape == (478, 2)
+    finally:
+        webcam.stop()

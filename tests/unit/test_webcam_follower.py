@@ -1,0 +1,110 @@
+"""How the avatar's pose follows records."""
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.head_pose import HeadPose
+from avatar_app.contracts.units import NS_PER_S, s_to_ns
+from avatar_app.live.webcam.follower import LIMITS_DEG, Follower, FollowSettings, bent, wished_values
+
+STEP_NS = NS_PER_S // 30
+T0_NS = s_to_ns(100)
+
+
+def record(t_ns=0, confidence=0.9, **values):
+    return HeadPose(t_ns, t_ns, confidence=confidence, **values)
+
+
+def run(follower, seconds, t_start_ns, make):
+    """Poses of some seconds; `make` gives the record of an instant, or None."""
+    instants = t_start_ns + STEP_NS * np.arange(round(seconds * 30))
+    return [follower.pose_at(make(int(t_ns)), int(t_ns)) for t_ns in instants]
+
+
+@pytest.mark.parametrize("limit", [9.0, 15.0])
+def test_bent_when_small_then_itself_and_never_beyond_the_limit(limit):
+    values = np.linspace(-3 * limit, 3 * limit, 601)
+    out = np.array([bent(v, limit) for v in values])
+    small = np.abs(values) <= 0.6 * limit
+    assert np.array_equal(out[small], values[small])
+    assert np.abs(out).max() <= limit
+    assert np.diff(out).min() > 0
+    assert np.abs(np.diff(out, 2)).max() < 0.02 * limit
+
+
+def test_wished_when_mirrored_then_sides_change_and_up_stays_up():
+    pose = record(yaw_deg=5, pitch_deg=3, roll_deg=2, gaze_yaw_deg=4, gaze_pitch_deg=1, blink_left=1, brow=0.5)
+    assert wished_values(pose, FollowSettings(is_mirrored=True)) == {
+        "yaw_deg": -5, "pitch_deg": 3, "roll_deg": -2, "gaze_yaw_deg": -4, "gaze_pitch_deg": 1,
+        "blink_left": 0, "blink_right": 1, "brow": 0.5,
+    }  # fmt: skip
+    straight = wished_values(pose, FollowSettings(is_mirrored=False))
+    assert (straight["yaw_deg"], straight["roll_deg"], straight["gaze_yaw_deg"]) == (5, 2, 4)
+    assert (straight["blink_left"], straight["blink_right"]) == (1, 0)
+
+
+def test_wished_when_strengths_then_each_its_own_and_none_beyond_its_range():
+    pose = record(yaw_deg=4, gaze_yaw_deg=4, blink_left=0.8, brow=-0.8)
+    half = wished_values(pose, FollowSettings(head=0.5, gaze=2, blinks=0, brows=2, is_mirrored=False))
+    assert (half["yaw_deg"], half["gaze_yaw_deg"], half["blink_left"], half["brow"]) == (2, 8, 0, -1)
+    wild = wished_values(record(yaw_deg=90, pitch_deg=-90, roll_deg=90, blink_right=1), FollowSettings(blinks=2))
+    assert wild["yaw_deg"] == pytest.approx(-15)
+    assert (wild["pitch_deg"], wild["blink_left"]) == (pytest.approx(-9), 1)
+    assert all(abs(wild[name]) <= limit for name, limit in LIMITS_DEG.items())
+
+
+def test_follower_when_face_comes_then_weight_rises_softly_within_a_second():
+    poses = run(Follower(), 1.2, T0_NS, lambda t_ns: record(t_ns, yaw_deg=5))
+    weights = np.array([pose.weight for pose in poses])
+    assert weights[0] == 0
+    assert weights[29] == 1
+    assert np.diff(weights).min() >= 0
+    assert np.diff(weights).max() < 0.1
+    assert poses[-1].yaw_deg == -5
+    assert poses[-1].t_capture_ns == T0_NS + 35 * STEP_NS
+
+
+@pytest.mark.parametrize("how", ["no record", "confidence", "old record"])
+def test_follower_when_face_goes_then_idle_within_a_second_and_pose_is_held(how):
+    follower = Follower()
+    run(follower, 2, T0_NS, lambda t_ns: record(t_ns, yaw_deg=5))
+    t_gone_ns = T0_NS + 60 * STEP_NS
+    gone = {
+        "no record": lambda t_ns: None,
+        "confidence": lambda t_ns: record(t_ns, confidence=0.1, yaw_deg=15),
+        "old record": lambda t_ns: record(t_gone_ns - STEP_NS, yaw_deg=5),
+    }[how]
+    poses = run(follower, 1.1, t_gone_ns, gone)
+    weights = np.array([pose.weight for pose in poses])
+    assert weights[3] == 1
+    assert weights[29] == 0
+    assert np.diff(weights).min() > -0.1
+    assert all(pose.yaw_deg == -5 for pose in poses)
+
+
+def test_follower_when_one_picture_shows_no_face_then_nothing_happens():
+    follower = Follower()
+    run(follower, 2, T0_NS, lambda t_ns: record(t_ns, yaw_deg=5))
+    poses = run(follower, 0.1, T0_NS + 60 * STEP_NS, lambda t_ns: record(t_ns, confidence=0.0))
+    assert [pose.weight for pose in poses] == [1, 1, 1]
+
+
+def test_follower_when_face_returns_elsewhere_then_no_jump():
+    follower = Follower(FollowSettings(is_mirrored=False))
+    run(follower, 2, T0_NS, lambda t_ns: record(t_ns, yaw_deg=8))
+    run(follower, 0.5, T0_NS + 60 * STEP_NS, lambda t_ns: None)
+    poses = run(follower, 1.5, T0_NS + 75 * STEP_NS, lambda t_ns: record(t_ns, yaw_deg=-8))
+    drawn = np.array([pose.weight * pose.yaw_deg for pose in poses])
+    assert np.abs(np.diff(drawn)).max() < 1.6
+    assert poses[-1].yaw_deg == -8
+
+
+def test_follower_when_nothing_ever_came_then_idle():
+    assert Follower().pose_at(None, T0_NS).weight == 0
+
+
+def test_follower_when_settings_change_then_at_the_next_picture():
+    follower = Follower()
+    run(follower, 2, T0_NS, lambda t_ns: record(t_ns, yaw_deg=4))
+    follower.settings = FollowSettings(head=0.5)
+    assert follower.pose_at(record(T0_NS + 61 * STEP_NS, yaw_deg=4), T0_NS + 61 * STEP_NS).yaw_deg == -2

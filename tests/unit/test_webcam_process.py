@@ -1,0 +1,152 @@
+"""The pipes to the tracker, with a tracker of the test's own at the other end."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from avatar_app.contracts.errors import CameraInputError
+from avatar_app.live.webcam.process import TrackerProcess
+from avatar_app.live.webcam.wire import (
+    FACE,
+    FAILED,
+    NOTHING,
+    READY,
+    Found,
+    Reply,
+    read_picture,
+    read_reply,
+    write_picture,
+    write_reply,
+)
+from tests.fakes.webcam import FACE_AHEAD
+
+ECHO = """
+import sys
+from avatar_app.live.webcam.wire import *
+write_reply(sys.stdout.buffer, Reply(READY))
+while (picture := read_picture(sys.stdin.buffer)) is not None:
+    write_reply(sys.stdout.buffer, Reply(NOTHING, picture[0], problem=str(picture[1].sum())))
+"""
+HANG = "import time; time.sleep(60)"
+
+
+@pytest.fixture
+def start():
+    """Starts trackers that run some code, and ends them."""
+    made = []
+
+    def start(code):
+        made.append(TrackerProcess((sys.executable, "-c", code)))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+def gone(pid):
+    """Whether a process ends within three seconds; a zombie has."""
+    t_limit_s = time.monotonic() + 3
+    while time.monotonic() < t_limit_s:
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_wire_when_picture_is_written_then_the_same_is_read():
+    pipe, picture = io.BytesIO(), np.random.default_rng(0).integers(0, 255, (47, 63, 3), np.uint8)
+    write_picture(pipe, 7, picture)
+    write_picture(pipe, 8, picture[:, ::2])
+    pipe.seek(0)
+    assert [np.array_equal(read_picture(pipe)[1], sent) for sent in (picture, picture[:, ::2])] == [True, True]
+    assert read_picture(pipe) is None
+
+
+@pytest.mark.parametrize("n_lost", [1, 1000, 47 * 63 * 3])
+def test_wire_when_stream_ends_in_a_picture_then_none(n_lost):
+    pipe = io.BytesIO()
+    write_picture(pipe, 7, np.zeros((47, 63, 3), np.uint8))
+    assert read_picture(io.BytesIO(pipe.getvalue()[:-n_lost])) is None
+
+
+def test_wire_when_face_is_written_then_the_same_is_read():
+    pipe, points = io.BytesIO(), np.random.default_rng(0).normal(size=(478, 2)).astype(np.float32)
+    write_reply(pipe, Reply(FACE, 9, Found(FACE_AHEAD, 0.75, points)))
+    write_reply(pipe, Reply(FAILED, problem="no model"))
+    pipe.seek(0)
+    reply = read_reply(pipe.read)
+    assert (reply.kind, reply.number, reply.found.confidence) == (FACE, 9, 0.75)
+    assert reply.found.face.lids_left_cm == pytest.approx(FACE_AHEAD.lids_left_cm)
+    assert np.array_equal(reply.found.points_px, points)
+    assert read_reply(pipe.read) == Reply(FAILED, problem="no model")
+    assert read_reply(pipe.read) is None
+
+
+def test_process_when_pictures_are_sent_then_answered(start):
+    tracker = start(ECHO)
+    assert tracker.answer(10).kind == READY
+    for number in range(3):
+        tracker.send(number, np.full((480, 640, 3), number, np.uint8))
+        assert tracker.answer(10) == Reply(NOTHING, number, problem=str(number * 480 * 640 * 3))
+    assert tracker.is_alive
+
+
+def test_process_when_killed_then_known_and_close_is_quick(start):
+    tracker = start(ECHO)
+    tracker.answer(10)
+    os.kill(tracker.pid, signal.SIGKILL)
+    t_limit_s = time.monotonic() + 3
+    while tracker.is_alive and time.monotonic() < t_limit_s:
+        time.sleep(0.01)
+    assert not tracker.is_alive
+    tracker.send(1, np.zeros((480, 640, 3), np.uint8))
+    assert tracker.answer(0.1) is None
+
+
+def test_process_when_it_hangs_then_send_does_not_wait_and_close_ends_it(start):
+    tracker = start(HANG)
+    t_start_s = time.monotonic()
+    for number in range(5):
+        tracker.send(number, np.zeros((480, 640, 3), np.uint8))
+    tracker.close()
+    tracker.close()
+    assert time.monotonic() - t_start_s < 3
+    assert gone(tracker.pid)
+
+
+def test_process_when_it_says_that_it_failed_then_the_words_come_through(start):
+    code = (
+        "import sys\nfrom avatar_app.live.webcam.wire import *\n"
+        "write_reply(sys.stdout.buffer, Reply(FAILED, 0, None, 'x'))"
+    )
+    assert start(code).answer(10) == Reply(FAILED, problem="x")
+
+
+def test_process_when_there_is_no_program_then_one_sentence():
+    with pytest.raises(CameraInputError, match="cannot be started"):
+        TrackerProcess(("/no/such/program",))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_process_when_the_program_is_killed_then_the_tracker_ends_too():
+    code = (
+        "import sys, time\nfrom avatar_app.live.webcam.process import TrackerProcess\n"
+        f"tracker = TrackerProcess((sys.executable, '-c', {ECHO!r}))\n"
+        "tracker.answer(10)\nprint(tracker.pid, flush=True)\ntime.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        assert os.path.exists(f"/proc/{pid}")
+        parent.kill()
+    assert gone(pid)
