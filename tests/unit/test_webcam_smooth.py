@@ -23,19 +23,20 @@ def fed(one, values):
     return np.array([one.feed(float(value), s_to_ns(1) + k * STEP_NS) for k, value in enumerate(values)])
 
 
-@pytest.mark.parametrize("name", ["yaw_deg", "pitch_deg", "roll_deg"])
-def test_filter_when_head_is_still_then_noise_is_gone(name):
-    noise = np.random.default_rng(0).normal(0, 0.15, 900)
-    assert fed(OneEuro(SPECS[name]), noise)[60:].std() < 0.3 * noise.std()
-    assert np.diff(fed(OneEuro(SPECS[name]), noise))[60:].std() < 0.15 * np.diff(noise).std()
+# What the noise of a camera in a dim room makes of a head that keeps still.
+@pytest.mark.parametrize(("name", "noise_deg"), [("yaw_deg", 0.14), ("pitch_deg", 0.17), ("roll_deg", 0.09)])
+def test_filter_when_head_is_still_then_camera_noise_is_gone(name, noise_deg):
+    values = fed(OneEuro(SPECS[name]), np.random.default_rng(0).normal(0, noise_deg, 1800))[60:]
+    assert values.std() < 0.065
+    assert np.diff(values).std() < 0.15 * np.sqrt(2) * noise_deg
 
 
 @pytest.mark.parametrize("name", ["yaw_deg", "pitch_deg", "roll_deg"])
-def test_filter_when_head_turns_quickly_then_hardly_late(name):
+def test_filter_when_head_turns_quickly_then_at_most_20_ms_late(name):
     t_s = np.arange(60) / 30
     turn = 60 * np.clip(t_s - 0.5, 0, 0.5)
     late_deg = (turn - fed(OneEuro(SPECS[name]), turn))[25:30].mean()
-    assert late_deg / 60 < 0.035
+    assert late_deg / 60 < 0.02
 
 
 def test_filter_when_cutoff_is_known_then_step_is_that_of_a_low_pass():

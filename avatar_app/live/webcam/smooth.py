@@ -10,11 +10,11 @@ from avatar_app.live.webcam.one_euro import OneEuro, OneEuroSpec
 
 # Tuned on clips of still and of moving heads, see `packaging/decisions/0015`.
 SPECS = {
-    "yaw_deg": OneEuroSpec(0.5, 0.2),
-    "pitch_deg": OneEuroSpec(0.3, 0.2),
-    "roll_deg": OneEuroSpec(0.5, 0.3),
-    "gaze_yaw_deg": OneEuroSpec(0.5, 0.04),
-    "gaze_pitch_deg": OneEuroSpec(0.4, 0.04),
+    "yaw_deg": OneEuroSpec(0.5, 0.4),
+    "pitch_deg": OneEuroSpec(0.3, 0.4),
+    "roll_deg": OneEuroSpec(0.5, 0.6),
+    "gaze_yaw_deg": OneEuroSpec(0.5, 0.06),
+    "gaze_pitch_deg": OneEuroSpec(0.4, 0.06),
     "blink_left": OneEuroSpec(3.0, 3.0),
     "blink_right": OneEuroSpec(3.0, 3.0),
     "brow": OneEuroSpec(0.8, 1.0),

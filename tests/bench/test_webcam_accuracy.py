@@ -1,0 +1,80 @@
+"""The tracked head against heads whose turn is known: rendered clips, where they are at hand."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avatar_app.contracts.units import s_to_ns
+from avatar_app.live.webcam.neutral import Calibration
+from avatar_app.live.webcam.package import is_installed
+from avatar_app.live.webcam.process import TrackerProcess
+from avatar_app.live.webcam.smooth import Smoother
+from avatar_app.live.webcam.wire import FACE, READY
+
+CLIPS = Path(__file__).parents[3] / "shared" / "data" / "nova" / "clips"
+STILL = "still_000_103-1240-0000"
+TURNING = ("libri_003_625-132112-0000", "libri_007_6925-80680-0000", "tts_000_slt", "tts_004_slt")
+FPS = 25
+TRUTH = {
+    "headYaw": ("yaw_deg", 25), "headPitch": ("pitch_deg", 18), "headRoll": ("roll_deg", 15),
+    "eyeYaw": ("gaze_yaw_deg", 25), "blink": ("blink_left", 1),
+}  # fmt: skip
+
+pytestmark = [
+    pytest.mark.skipif(not is_installed(), reason="mediapipe is not installed (`avatar-app webcam setup`)"),
+    pytest.mark.skipif(not CLIPS.is_dir(), reason="the rendered clips are not at hand"),
+    pytest.mark.slow,
+]
+
+
+def tracked(name):
+    """What the tracker finds in each picture of a clip."""
+    tracker = TrackerProcess()
+    try:
+        assert tracker.answer(30).kind == READY
+        with av.open(str(CLIPS / name / "video.mp4")) as container:
+            for number, frame in enumerate(container.decode(video=0)):
+                tracker.send(number, frame.to_ndarray(format="bgr24"))
+                yield tracker.answer(10)
+    finally:
+        tracker.close()
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """Records and truths (n, 5) of all turning clips, calibrated on the still one."""
+    calibration = Calibration()
+    neutral = next(
+        found for k, reply in enumerate(tracked(STILL))
+        if (found := calibration.feed(reply.found.face, s_to_ns(k / FPS))) is not None
+    )  # fmt: skip
+    rows, truths = [], []
+    for name in TURNING:
+        smoother = Smoother(neutral)
+        with np.load(CLIPS / name / "params.npz") as data:
+            names, params = list(data["names"]), data["params"]
+        for k, reply in enumerate(tracked(name)):
+            assert reply.kind == FACE
+            pose = smoother.feed(reply.found.face, reply.found.confidence, s_to_ns(1 + k / FPS), 0)
+            rows.append([getattr(pose, field) for field, _ in TRUTH.values()])
+            truths.append([params[k, names.index(one)] * scale for one, (_, scale) in TRUTH.items()])
+    return np.array(rows), np.array(truths)
+
+
+def test_turn_when_known_then_yaw_and_pitch_within_three_degrees_and_roll_within_two(measured):
+    rows, truths = measured
+    rms_deg = np.sqrt(np.square(rows - truths).mean(axis=0))
+    print(f"yaw {rms_deg[0]:.2f}, pitch {rms_deg[1]:.2f}, roll {rms_deg[2]:.2f} degrees RMS")
+    assert rms_deg[0] < 3 and rms_deg[1] < 3 and rms_deg[2] < 2
+
+
+def test_gaze_and_blinks_when_known_then_they_go_along(measured):
+    rows, truths = measured
+    is_open = truths[:, 4] < 0.2
+    gaze = np.corrcoef(rows[is_open, 3], truths[is_open, 3])[0, 1]
+    blink = np.corrcoef(rows[:, 4], truths[:, 4])[0, 1]
+    print(f"gaze r {gaze:.2f}, blink r {blink:.2f}")
+    assert gaze > 0.8
+    assert blink > 0.8
