@@ -66,7 +66,7 @@ def measured():
 def test_turn_when_known_then_yaw_and_pitch_within_three_degrees_and_roll_within_two(measured):
     rows, truths = measured
     rms_deg = np.sqrt(np.square(rows - truths).mean(axis=0))
-    print(f"yaw {rms_deg[0]:.2f}, pitch {rms_deg[1]:.2f}, roll {rms_deg[2]:.2f} degrees RMS")
+    print(f"yaw {rms_deg[0]:.2f}, pitch {rms_deg[1]:.2f}, roll {rms_deg[2]:.2f} degrees RMS")  # noqa: T201
     assert rms_deg[0] < 3 and rms_deg[1] < 3 and rms_deg[2] < 2
 
 
@@ -75,6 +75,6 @@ def test_gaze_and_blinks_when_known_then_they_go_along(measured):
     is_open = truths[:, 4] < 0.2
     gaze = np.corrcoef(rows[is_open, 3], truths[is_open, 3])[0, 1]
     blink = np.corrcoef(rows[:, 4], truths[:, 4])[0, 1]
-    print(f"gaze r {gaze:.2f}, blink r {blink:.2f}")
+    print(f"gaze r {gaze:.2f}, blink r {blink:.2f}")  # noqa: T201
     assert gaze > 0.8
     assert blink > 0.8

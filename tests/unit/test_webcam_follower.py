@@ -92,9 +92,10 @@ def test_follower_when_one_picture_shows_no_face_then_nothing_happens():
 def test_follower_when_face_returns_elsewhere_then_no_jump():
     follower = Follower(FollowSettings(is_mirrored=False))
     run(follower, 2, T0_NS, lambda t_ns: record(t_ns, yaw_deg=8))
-    run(follower, 0.5, T0_NS + 60 * STEP_NS, lambda t_ns: None)
-    poses = run(follower, 1.5, T0_NS + 75 * STEP_NS, lambda t_ns: record(t_ns, yaw_deg=-8))
+    gone = run(follower, 0.5, T0_NS + 60 * STEP_NS, lambda t_ns: None)
+    poses = gone[-1:] + run(follower, 1.5, T0_NS + 75 * STEP_NS, lambda t_ns: record(t_ns, yaw_deg=-8))
     drawn = np.array([pose.weight * pose.yaw_deg for pose in poses])
+    assert gone[-1].weight > 0.5
     assert np.abs(np.diff(drawn)).max() < 1.6
     assert poses[-1].yaw_deg == -8
 

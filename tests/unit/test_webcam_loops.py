@@ -93,12 +93,20 @@ def test_capture_when_camera_falls_silent_then_lost():
     assert not camera.opened[0].is_open
 
 
-def test_capture_when_closed_then_camera_is_given_back_and_notice_is_gone():
+def test_capture_when_closed_then_camera_is_given_back():
     camera = Camera()
     camera.run(1)
     camera.loop.close()
     camera.loop.close()
     assert (camera.loop.state, camera.opened[0].is_open) == (CameraState.STOPPED, False)
+
+
+def test_capture_when_closed_while_lost_then_notice_is_gone():
+    camera = Camera()
+    camera.is_there = False
+    camera.run(1)
+    assert camera.board.current()
+    camera.loop.close()
     assert not camera.board.current()
 
 
@@ -188,6 +196,19 @@ def test_tracking_when_tracker_fails_again_and_again_then_told_and_ever_more_sel
     tracking.make = FakeTracker
     tracking.run(45)
     assert tracking.board.current()[0].level is Level.INFO
+
+
+def test_tracking_when_tracker_dies_while_no_picture_comes_then_another_is_ready():
+    tracking = Tracking()
+    tracking.run(0.3)
+    tracking.frames.take()
+    tracking.loop.step(tracking.stop)
+    tracking.trackers[0].is_alive = False
+    for _ in range(20):
+        tracking.loop.step(tracking.stop)
+        tracking.clock.advance(ms_to_ns(30))
+    assert len(tracking.trackers) == 2
+    assert tracking.loop.state is TrackerState.RUNNING
 
 
 def test_tracking_when_closed_then_tracker_ends():

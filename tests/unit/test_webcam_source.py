@@ -4,6 +4,7 @@ import errno
 import sys
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 
@@ -40,9 +41,9 @@ def test_list_when_linux_then_names_without_data_nodes_and_our_own_camera(plugge
     plugged(2, "BRIO")
     plugged(0, "Integrated Camera")
     plugged(1, "Integrated Camera", index=1)
-    plugged(4, "BRIO")
+    plugged(12, "BRIO")
     assert [(one.name, one.address) for one in list_cameras()] == [
-        ("Integrated Camera", "/dev/video0"), ("BRIO", "/dev/video2"), ("BRIO (2)", "/dev/video4"),
+        ("Integrated Camera", "/dev/video0"), ("BRIO", "/dev/video2"), ("BRIO (2)", "/dev/video12"),
     ]  # fmt: skip
 
 
@@ -244,6 +245,18 @@ def test_file_when_deep_grey_odd_or_large_then_a_picture(tmp_path, codec, pix_fm
 def test_file_when_there_is_none_then_says_so(tmp_path):
     with pytest.raises(CameraInputError, match="There is no file"):
         FileSource(tmp_path / "none.mp4", ManualClock(T0_NS))
+
+
+def test_file_when_broken_in_the_middle_then_begins_again_there(tmp_path):
+    source = FileSource(write_film(tmp_path / "f.mp4", greys(), fps=20), ManualClock(T0_NS))
+
+    def breaking(frames):
+        yield from (next(frames), next(frames))
+        raise av.InvalidDataError(1, "broken")
+
+    source._frames = breaking(source._frames)
+    assert [number for _, number in played(source, 6)] == [0, 1, 2, 0, 1, 2]
+    source.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100])

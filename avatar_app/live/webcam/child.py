@@ -6,6 +6,7 @@ Run as `python -m avatar_app.live.webcam.child`.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import BinaryIO
 
@@ -24,6 +25,8 @@ MAX_ERROR_CM = 1.5
 
 def main() -> int:
     """Answer pictures until the program ends or hangs up."""
+    # Ctrl-C in a terminal reaches this process too; its program ends it by its pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = _own_stdout()
     cv2.setNumThreads(1)
     try:

@@ -100,7 +100,8 @@ class TrackerProcess:
         """Kill it, which ends the threads at its pipes too; twice is fine."""
         self._is_over.set()
         self._process.kill()
-        self._process.wait(END_TIMEOUT_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_TIMEOUT_S)
         for thread in self._threads:
             thread.join(END_TIMEOUT_S)
 

@@ -15,7 +15,7 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.webcam.process import Tracker
 from avatar_app.live.webcam.source import CameraFrame
-from avatar_app.live.webcam.wire import FACE, FAILED, READY, Found, Reply
+from avatar_app.live.webcam.wire import FAILED, READY, Found, Reply
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class TrackingLoop:
             self._recover()
         frame, self._sent = self._sent, None
         if frame is not None:
-            self._deliver(Tracked(frame, now_ns, reply.found if reply.kind == FACE else None))
+            self._deliver(Tracked(frame, now_ns, reply.found))
 
     def _recover(self) -> None:
         if self._n_lost_in_a_row >= N_TOLD:

@@ -1,0 +1,86 @@
+"""Installing the face tracker, with a pip of the test's own."""
+
+import sys
+
+import pytest
+
+from avatar_app.contracts.errors import CameraInputError, MissingExtraError
+from avatar_app.live.webcam import package, setup
+from avatar_app.live.webcam.wire import READY, Reply
+
+
+@pytest.fixture
+def pip(monkeypatch, tmp_path):
+    """An empty environment, and a pip that does what `script` says; `{target}` is the folder it is given."""
+    monkeypatch.setattr(package, "package_dir", lambda: tmp_path / "avatar-app-webcam")
+
+    def become(script):
+        program = tmp_path / "pip.py"
+        program.write_text(
+            f"import pathlib, sys\ntarget = pathlib.Path(sys.argv[sys.argv.index('--target') + 1])\n{script}"
+        )
+        real = package.subprocess.run
+        monkeypatch.setattr(
+            package.subprocess, "run",
+            lambda command, **rest: real((sys.executable, str(program), *command[2:]), **rest),
+        )  # fmt: skip
+
+    become("(target / 'mediapipe').mkdir(parents=True); (target / 'argv').write_text(' '.join(sys.argv))")
+    become.folder = tmp_path / "avatar-app-webcam"
+    return become
+
+
+def test_install_when_pip_succeeds_then_pinned_packages_without_what_they_ask_for(pip):
+    told = []
+    assert package.install(told.append) == pip.folder
+    words = (pip.folder / "argv").read_text()
+    assert "--no-deps" in words
+    assert all(one in words and "==" in one for one in package.PACKAGES)
+    assert "mediapipe==0.10.21" in told[0]
+    assert package.is_installed()
+
+
+def test_install_when_pip_fails_then_its_reason_and_what_was_there_stays(pip):
+    package.install(lambda line: None)
+    pip("print('noise\\nERROR: No matching distribution found for mediapipe==0.10.21', file=sys.stderr); sys.exit(1)")
+    with pytest.raises(CameraInputError, match=r"No matching distribution.*3.10 to 3.12"):
+        package.install(lambda line: None)
+    assert (pip.folder / "mediapipe").is_dir()
+
+
+def test_install_when_an_old_one_is_there_then_replaced_whole(pip):
+    (pip.folder / "old").mkdir(parents=True)
+    package.install(lambda line: None)
+    assert not (pip.folder / "old").exists()
+
+
+@pytest.mark.parametrize(("version", "words"), [((3, 13), r"Python 3.13.*Python 3.12"), ((3, 11), "webcam setup")])
+def test_require_when_missing_then_what_to_do_with_this_python(pip, monkeypatch, version, words):
+    monkeypatch.setattr(package.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
+    with pytest.raises(MissingExtraError, match=words):
+        package.require_package()
+
+
+def test_setup_when_tracker_answers_then_nothing_is_fetched(monkeypatch, capsys):
+    monkeypatch.setattr(setup, "is_installed", lambda: True)
+    monkeypatch.setattr(setup, "_first_answer", lambda: Reply(READY))
+    monkeypatch.setattr(setup, "install", lambda tell: pytest.fail("fetched"))
+    assert setup.run("setup") == 0
+    assert "can be followed" in capsys.readouterr().out
+
+
+def test_setup_when_tracker_does_not_run_then_installed_anew_and_its_words_told(monkeypatch):
+    fetched = []
+    monkeypatch.setattr(setup, "is_installed", lambda: True)
+    monkeypatch.setattr(setup, "_first_answer", lambda: Reply(b"X", problem="ImportError: no AVX"))
+    monkeypatch.setattr(setup, "install", fetched.append)
+    with pytest.raises(CameraInputError, match="no AVX"):
+        setup.run("setup")
+    assert len(fetched) == 1
+
+
+def test_list_when_there_is_no_camera_then_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(setup, "list_cameras", lambda: ())
+    assert setup.run("list") == 0
+    assert capsys.readouterr().out == "No camera was found.\n"
