@@ -101,7 +101,7 @@ def test_follower_when_face_returns_elsewhere_then_no_jump():
 
 
 def test_follower_when_nothing_ever_came_then_idle():
-    assert Follower().pose_at(None, T0_NS).weight == 0
+    assert [pose.weight for pose in run(Follower(), 0.2, 0, lambda t_ns: None)] == [0] * 6
 
 
 def test_follower_when_settings_change_then_at_the_next_picture():

@@ -78,7 +78,7 @@ class Follower:
         self.settings = settings or FollowSettings()
         self._values: dict[str, float] = {}
         self._before: dict[str, float] = {}
-        self._t_seen_ns = 0
+        self._t_seen_ns = -HOLD_NS - 1
         self._t_return_ns = 0
         self._t_last_ns: int | None = None
         self._phase = 0.0
@@ -95,7 +95,7 @@ class Follower:
         self._t_last_ns = now_ns
         if record is not None and record.confidence >= MIN_CONFIDENCE:
             self._see(record, now_ns)
-        is_there = bool(self._values) and now_ns - self._t_seen_ns <= HOLD_NS
+        is_there = now_ns - self._t_seen_ns <= HOLD_NS
         step = passed_ns / GLIDE_NS
         self._phase = min(1.0, max(0.0, self._phase + (step if is_there else -step)))
         return AvatarPose(weight=_eased(self._phase), t_capture_ns=self._t_capture_ns, **self._values)

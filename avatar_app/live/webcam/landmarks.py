@@ -9,7 +9,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.webcam.choose import Box, box_of, is_same, main_face
@@ -115,12 +114,10 @@ def _box(relative: Any) -> Box:
 
 
 def _without(rgb: UInt8, boxes: Sequence[Box]) -> UInt8:
-    """The picture with grey in place of some faces."""
-    masked: UInt8 = rgb.copy() if boxes else rgb
+    """The same picture, in which some faces are painted over."""
     height, width = rgb.shape[:2]
     for box in boxes:
-        corners: NDArray[np.int64] = (
-            np.clip([box.left, box.top, box.right, box.bottom], 0, 1) * [width, height, width, height]
-        ).astype(np.int64)
-        masked[corners[1] : corners[3], corners[0] : corners[2]] = MASK_GREY
-    return masked
+        shares = np.clip([box.left, box.top, box.right, box.bottom], 0, 1)
+        left, top, right, bottom = (shares * [width, height, width, height]).astype(int)
+        rgb[top:bottom, left:right] = MASK_GREY
+    return rgb

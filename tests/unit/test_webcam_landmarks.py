@@ -1,0 +1,119 @@
+"""Which face is followed and for how long, with a mediapipe of the test's own."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from avatar_app.live.webcam import landmarks
+from avatar_app.live.webcam.choose import Box
+from avatar_app.live.webcam.landmarks import CHECK_EVERY, MASK_GREY, N_MISSED_CHECKS, Landmarks
+
+LARGE, SMALL = Box(0.1, 0.1, 0.6, 0.9), Box(0.7, 0.3, 0.9, 0.6)
+WHITE = np.full((100, 200, 3), 255, np.uint8)
+
+
+class FakeSolutions:
+    """A detector that sees `faces`, and a mesh that stays with a face until it is reset."""
+
+    def __init__(self):
+        self.faces = {}
+        self.is_lost = False
+        self.followed = None
+        self.seen = []
+        self.n_detections = 0
+        self.face_mesh = SimpleNamespace(
+            FaceMesh=lambda **options: SimpleNamespace(process=self.mesh, reset=self.reset)
+        )
+        self.face_detection = SimpleNamespace(FaceDetection=lambda **options: SimpleNamespace(process=self.detect))
+
+    def detect(self, rgb):
+        self.n_detections += 1
+        boxes = [
+            SimpleNamespace(
+                score=[score],
+                location_data=SimpleNamespace(
+                    relative_bounding_box=SimpleNamespace(
+                        xmin=box.left, ymin=box.top, width=box.right - box.left, height=box.bottom - box.top
+                    )
+                ),
+            )
+            for box, score in self.faces.items()
+        ]
+        return SimpleNamespace(detections=boxes or None)
+
+    def mesh(self, rgb):
+        self.seen.append(rgb)
+        if self.followed is None:
+            self.followed = next(iter(self.faces))
+        box = self.followed
+        corners = [(box.left, box.top), (box.right, box.bottom)]
+        marks = [SimpleNamespace(x=corners[k % 2][0], y=corners[k % 2][1], z=0.0) for k in range(478)]
+        return SimpleNamespace(multi_face_landmarks=None if self.is_lost else [SimpleNamespace(landmark=marks)])
+
+    def reset(self):
+        self.followed = None
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    made = FakeSolutions()
+    monkeypatch.setattr(landmarks, "import_mediapipe", lambda: SimpleNamespace(solutions=made))
+    return made
+
+
+def test_track_when_one_face_then_pixels_and_the_detectors_confidence(fake):
+    fake.faces = {LARGE: 0.8}
+    points, confidence = Landmarks().track(WHITE)
+    assert points.shape == (478, 3)
+    assert (points.min(axis=0)[:2], points.max(axis=0)[:2]) == (pytest.approx((20, 10)), pytest.approx((120, 90)))
+    assert confidence == 0.8
+
+
+def test_track_when_face_is_followed_then_detector_looks_twice_a_second_only(fake):
+    fake.faces = {LARGE: 0.8}
+    tracked = Landmarks()
+    for _ in range(1 + 4 * CHECK_EVERY):
+        tracked.track(WHITE)
+    assert fake.n_detections == 5
+
+
+def test_track_when_two_faces_then_mesh_begins_without_the_smaller_one(fake):
+    fake.faces = {SMALL: 0.95, LARGE: 0.7}
+    tracked = Landmarks()
+    tracked.track(WHITE)
+    first, second = fake.seen[0], (tracked.track(WHITE), fake.seen[1])[1]
+    assert (first[30:60, 140:180] == MASK_GREY).all()
+    assert (first[10:90, 20:120] == 255).all()
+    assert (second == 255).all() and (WHITE == 255).all()
+
+
+def test_track_when_a_much_larger_face_comes_then_it_takes_over_at_the_next_look(fake):
+    fake.faces = {SMALL: 0.9}
+    tracked = Landmarks()
+    tracked.track(WHITE)
+    fake.faces = {LARGE: 0.9, SMALL: 0.9}
+    for _ in range(CHECK_EVERY):
+        points, _ = tracked.track(WHITE)
+    assert points[:, 0].min() == pytest.approx(20)
+
+
+def test_track_when_detector_sees_none_any_more_then_less_sure_and_soon_gone(fake):
+    fake.faces = {LARGE: 0.9}
+    tracked = Landmarks()
+    tracked.track(WHITE)
+    fake.faces = {}
+    answers = [tracked.track(WHITE) for _ in range(N_MISSED_CHECKS * CHECK_EVERY)]
+    assert answers[CHECK_EVERY][1] == 0.5
+    assert answers[-2] is not None and answers[-1] is None
+
+
+def test_track_when_mesh_loses_the_face_then_none_and_found_again(fake):
+    fake.faces = {LARGE: 0.9}
+    tracked = Landmarks()
+    tracked.track(WHITE)
+    fake.is_lost = True
+    assert tracked.track(WHITE) is None
+    fake.is_lost = False
+    assert tracked.track(WHITE) is not None
+    assert fake.n_detections == 2
