@@ -14,27 +14,9 @@ from avatar_app.live.webcam import TrackerState, Webcam
 from avatar_app.live.webcam.package import is_installed
 from avatar_app.live.webcam.process import TrackerProcess
 from avatar_app.live.webcam.wire import FACE, NOTHING, READY
-from avatar_app.settings.paths import assets_dir
-from tests.fakes.webcam import write_film
+from tests.fakes.webcam import nova_before_grey, portrait, room, write_film
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="mediapipe is not installed (`avatar-app webcam setup`)")
-
-
-def portrait(k=0, size_px=480):
-    """Nova before grey, (480, 640, 3) BGR, or smaller."""
-    folder = assets_dir() / "avatars" / "nova" / "idle"
-    colours, alpha = (cv2.imread(str(folder / f"{k:06d}.{kind}"), flags) for kind, flags in (("jpg", 1), ("png", 0)))
-    cover = alpha[..., None].astype(np.float32) / 255
-    square = (colours * cover + 150 * (1 - cover)).astype(np.uint8)
-    return cv2.resize(square, (size_px, size_px), interpolation=cv2.INTER_AREA)
-
-
-def room(*placed):
-    """A picture of a room, with squares at places."""
-    picture = np.full((480, 640, 3), 150, np.uint8)
-    for square, left, top in placed:
-        picture[top : top + square.shape[0], left : left + square.shape[1]] = square
-    return picture
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +95,7 @@ def test_track_when_two_faces_then_larger_one_whichever_came_first(tracker, is_s
 @pytest.fixture
 def film(tmp_path):
     """A second of Nova at 30 pictures a second."""
-    return write_film(tmp_path / "camera.mp4", [room((portrait(k), 80, 0)) for k in range(30)], fps=30, crf="18")
+    return write_film(tmp_path / "camera.mp4", [nova_before_grey(k) for k in range(30)], fps=30, crf="18")
 
 
 def wait_for(is_so, seconds):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.live.webcam.face import N_LANDMARKS, Face
 from avatar_app.live.webcam.wire import FACE, NOTHING, READY, Found, Reply
+from avatar_app.settings.paths import assets_dir
 
 FACE_AHEAD = Face(
     yaw_deg=0.0, pitch_deg=4.0, roll_deg=0.0, gaze_yaw_deg=0.0, gaze_pitch_deg=-7.0,
@@ -81,3 +83,25 @@ def write_film(path, pictures, fps=25, codec="libx264", pix_fmt="yuv420p", **opt
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def portrait(k=0, size_px=480):
+    """Nova before grey, (size, size, 3) BGR, idle picture k."""
+    folder = assets_dir() / "avatars" / "nova" / "idle"
+    colours, alpha = (cv2.imread(str(folder / f"{k:06d}.{kind}"), flags) for kind, flags in (("jpg", 1), ("png", 0)))
+    cover = alpha[..., None].astype(np.float32) / 255
+    square = (colours * cover + 150 * (1 - cover)).astype(np.uint8)
+    return cv2.resize(square, (size_px, size_px), interpolation=cv2.INTER_AREA)
+
+
+def room(*placed):
+    """A picture of a room, with squares at places."""
+    picture = np.full((480, 640, 3), 150, np.uint8)
+    for square, left, top in placed:
+        picture[top : top + square.shape[0], left : left + square.shape[1]] = square
+    return picture
+
+
+def nova_before_grey(k=0):
+    """Nova as a webcam would show her, (480, 640, 3) BGR."""
+    return room((portrait(k), 80, 0))
