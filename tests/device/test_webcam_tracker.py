@@ -6,6 +6,7 @@ import time
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from avatar_app.contracts.clock import MonotonicClock
@@ -70,6 +71,13 @@ def test_track_when_dark_or_covered_then_no_face_and_again_when_light_returns(tr
     assert track(tracker, np.zeros((480, 640, 3), np.uint8)).kind == NOTHING
     assert track(tracker, room()).kind == NOTHING
     assert track(tracker, room((portrait(), 80, 0)), n=5).kind == FACE
+
+
+def test_track_when_it_works_then_it_speaks_to_nobody_and_writes_nothing(tracker):
+    process = psutil.Process(tracker.pid)
+    track(tracker, room((portrait(), 80, 0)))
+    assert process.net_connections() == []
+    assert [file.path for file in process.open_files() if file.mode != "r"] == []
 
 
 @pytest.mark.parametrize("shape", [(240, 320), (361, 641), (480, 270)])

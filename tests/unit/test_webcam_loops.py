@@ -11,7 +11,7 @@ from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.webcam import CameraState, TrackerState, Webcam, package, webcam
+from avatar_app.live.webcam import TrackerState, Webcam, WebcamState, package, webcam
 from avatar_app.live.webcam.capture import CaptureLoop
 from avatar_app.live.webcam.source import CameraFrame
 from avatar_app.live.webcam.tracking import TrackingLoop
@@ -50,7 +50,7 @@ def test_capture_when_pictures_come_then_newest_stamped_and_read_only():
     assert camera.frames.n_replaced == camera.frames.n_put - 1 > 25
     assert (frame.index, frame.t_capture_ns) == (camera.frames.n_put - 1, camera.clock.now_ns())
     assert not frame.pixels.flags.writeable
-    assert (camera.loop.state, camera.loop.label, camera.loop.size) == (CameraState.RUNNING, "Fake", (64, 48))
+    assert (camera.loop.state, camera.loop.label, camera.loop.size) == (WebcamState.RUNNING, "Fake", (64, 48))
     assert camera.loop.rate.per_s() == pytest.approx(30, abs=1)
 
 
@@ -62,10 +62,10 @@ def test_capture_when_unplugged_then_told_once_tried_every_three_seconds_and_bac
     (notice,) = camera.board.current()
     assert notice.level is Level.WARNING and "3 seconds" in notice.what_to_do
     assert "no more pictures" in notice.text
-    assert (camera.loop.state, camera.opened[0].is_open) == (CameraState.LOST, False)
+    assert (camera.loop.state, camera.opened[0].is_open) == (WebcamState.LOST, False)
     camera.is_there = True
     camera.run(3.1)
-    assert (camera.loop.state, camera.loop.problem) == (CameraState.RUNNING, "")
+    assert (camera.loop.state, camera.loop.problem) == (WebcamState.RUNNING, "")
     assert camera.board.current()[0].level is Level.INFO
 
 
@@ -88,7 +88,7 @@ def test_capture_when_camera_falls_silent_then_lost():
     camera.run(1)
     camera.opened[0].is_silent = True
     camera.run(2)
-    assert camera.loop.state is CameraState.RUNNING
+    assert camera.loop.state is WebcamState.RUNNING
     camera.run(1)
     assert not camera.opened[0].is_open
 
@@ -98,7 +98,7 @@ def test_capture_when_closed_then_camera_is_given_back():
     camera.run(1)
     camera.loop.close()
     camera.loop.close()
-    assert (camera.loop.state, camera.opened[0].is_open) == (CameraState.STOPPED, False)
+    assert (camera.loop.state, camera.opened[0].is_open) == (WebcamState.STOPPED, False)
 
 
 def test_capture_when_closed_while_lost_then_notice_is_gone():
@@ -248,7 +248,7 @@ def test_webcam_when_started_then_records_and_status(owned):
     record, status = owned.newest(), owned.status()
     assert record.yaw_deg == pytest.approx(7)
     assert record.t_tracked_ns >= record.t_capture_ns
-    assert (status.camera, status.tracker, status.device) == (CameraState.RUNNING, TrackerState.RUNNING, "Fake")
+    assert (status.camera, status.tracker, status.device) == (WebcamState.RUNNING, TrackerState.RUNNING, "Fake")
     assert status.has_face and status.latency_p50_ms < 1000
     assert owned.preview().points_px.shape == (478, 2)
 
@@ -259,7 +259,7 @@ def test_webcam_when_stopped_then_nothing_of_the_user_is_kept_and_it_starts_agai
     owned.stop()
     owned.stop()
     assert (owned.newest(), owned.preview()) == (None, None)
-    assert owned.status().camera is CameraState.STOPPED
+    assert owned.status().camera is WebcamState.STOPPED
     owned.tracker.__init__()
     owned.start()
     wait_for(lambda: owned.newest() is not None)
@@ -279,7 +279,7 @@ def test_webcam_when_calibrated_then_the_pose_is_neutral(owned, monkeypatch):
 def test_webcam_when_off_then_nothing_runs():
     made = Webcam("off", MonotonicClock(), NoticeBoard(), open_source=lambda: pytest.fail("opened"))
     made.start()
-    assert (made.status().camera, made.newest()) == (CameraState.STOPPED, None)
+    assert (made.status().camera, made.newest()) == (WebcamState.STOPPED, None)
 
 
 def test_webcam_when_file_is_missing_then_one_sentence_and_it_goes_on(tmp_path):

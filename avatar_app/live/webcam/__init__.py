@@ -1,6 +1,6 @@
 """The user's webcam: what head, eyes, lids and brows do, as small records. Pictures stay in memory."""
 
-from avatar_app.live.webcam.capture import CameraState
+from avatar_app.live.webcam.capture import WebcamState
 from avatar_app.live.webcam.devices import CameraDevice, list_cameras
 from avatar_app.live.webcam.follower import Follower, FollowSettings
 from avatar_app.live.webcam.neutral import Neutral
@@ -9,13 +9,13 @@ from avatar_app.live.webcam.webcam import Preview, Webcam, WebcamStatus
 
 __all__ = [
     "CameraDevice",
-    "CameraState",
     "FollowSettings",
     "Follower",
     "Neutral",
     "Preview",
     "TrackerState",
     "Webcam",
+    "WebcamState",
     "WebcamStatus",
     "list_cameras",
 ]

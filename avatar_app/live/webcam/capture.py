@@ -24,7 +24,7 @@ CLOSE_TIMEOUT_S = 0.5
 NOTICE_KEY = "webcam"
 
 
-class CameraState(enum.Enum):
+class WebcamState(enum.Enum):
     """Whether pictures come."""
 
     STOPPED = "stopped"
@@ -65,7 +65,7 @@ class CaptureLoop:
         self._in_use = threading.Lock()
         self._is_over = False
         self.rate = RateMeter()
-        self.state = CameraState.STARTING
+        self.state = WebcamState.STARTING
         self.problem = ""
         self.label = ""
         self.size = (0, 0)
@@ -88,7 +88,7 @@ class CaptureLoop:
     def close(self) -> None:
         """Give the camera back; a blocked driver does so when it wakes."""
         self._is_over = True
-        self.state = CameraState.STOPPED
+        self.state = WebcamState.STOPPED
         self._notices.clear(NOTICE_KEY)
         if not self._in_use.acquire(timeout=CLOSE_TIMEOUT_S):
             log.warning("the camera's driver does not answer; it is given back when it does")
@@ -112,7 +112,7 @@ class CaptureLoop:
         self._source, self.label, self.size = source, source.label, source.size
         self._t_frame_ns, self.problem = self._clock.now_ns(), ""
         if not self._is_over:
-            self.state = CameraState.RUNNING
+            self.state = WebcamState.RUNNING
         log.info("webcam %s, %dx%d at %.3g", source.label, *source.size, source.fps)
         if self._has_told:
             self._has_told = False
@@ -139,7 +139,7 @@ class CaptureLoop:
     def _lose(self, error: CameraInputError) -> None:
         self._give_back()
         if not self._is_over:
-            self.state = CameraState.LOST
+            self.state = WebcamState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         self.problem = error.what
         log.info("no webcam: %s", error.what)

@@ -14,7 +14,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.latency import Meter, RateMeter
-from avatar_app.live.webcam.capture import CameraState, CaptureLoop
+from avatar_app.live.webcam.capture import CaptureLoop, WebcamState
 from avatar_app.live.webcam.device_source import DeviceSource
 from avatar_app.live.webcam.file_source import FileSource
 from avatar_app.live.webcam.neutral import Calibration, Neutral
@@ -48,7 +48,7 @@ class WebcamStatus:
         problem: why the camera is lost; "" otherwise.
     """
 
-    camera: CameraState
+    camera: WebcamState
     tracker: TrackerState
     device: str
     size: tuple[int, int]
@@ -168,7 +168,7 @@ class Webcam:
         newest, calibration = self._newest, self._calibration
         p50_ms, p95_ms = self._latency.p50_p95()
         return WebcamStatus(
-            camera=CameraState.STOPPED if is_stopped else self._capture.state,
+            camera=WebcamState.STOPPED if is_stopped else self._capture.state,
             tracker=TrackerState.STOPPED if is_stopped else self._tracking.state,
             device=self._capture.label,
             size=self._capture.size,
