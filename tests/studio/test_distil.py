@@ -118,6 +118,13 @@ def test_expert_main_when_trained_too_little_then_its_folder_says_that_it_may_no
     assert "may not judge" in caplog.text
 
 
+def test_ablation_when_several_processes_are_to_share_it_then_refused(folders, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(ablation.parallel, "n_processes", lambda: 2)
+    arguments = ["--run", str(tmp_path / "a"), "--expert", str(tmp_path / "expert"), "--n-steps", "1"]
+    assert ablation.main([*folders, *arguments]) == 2
+    assert "belongs in one process" in caplog.text
+
+
 def test_ablation_when_run_then_a_row_for_each_recipe_and_the_teacher(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(ablation, "CONFIG", replace(ablation.CONFIG, n_takes=2))
     arguments = ["--run", str(tmp_path / "a"), "--expert", str(tmp_path / "expert"), "--n-steps", "1"]

@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data.scenes import UInt8
 from avatar_app.studio.data.stage import Stage, load_stage
 from avatar_app.studio.evaluate.generators import Jury
 from avatar_app.studio.nets.expert import SyncExpert, load_expert
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
@@ -88,6 +90,9 @@ class AblationTask:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train all recipes and write `ablation.json`."""
+    if parallel.n_processes() > 1:
+        # From scratch, norms take their statistics from the batch: half of it is another recipe (decision 0014).
+        raise StudioError("The ablation belongs in one process.", "Start it without torchrun.")
     folder = RunFolder(arguments.run)
     asked = {name: asdict(pressures) for name, pressures in RECIPES.items()}
     request = {"data": str(arguments.data), "n_steps": arguments.n_steps, "recipes": asked, **asdict(CONFIG)}
