@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from avatar_app.bench import live, machine, on_air, program, report, soak, students, video
+from avatar_app.bench import live, machine, on_air, pose, program, report, soak, students, video
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -23,6 +23,7 @@ LIVE_S = 60.0
 QUICK_S = 6.0
 LATENCY_S = 20.0
 ON_AIR_S = 20.0
+POSE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ SECTIONS: dict[str, Section] = {
     "latency": lambda settings, paths, options: live.latency(settings, paths, min(options.seconds, LATENCY_S)),
     "pacing": lambda settings, paths, options: live.pacing(settings, paths, options.seconds),
     "program": lambda settings, paths, options: program.measure(settings, options.seconds),
+    "pose": lambda settings, paths, options: pose.measure(min(options.seconds, POSE_S)),
     "render": lambda settings, paths, options: video.measure(settings, paths),
     "on_air": lambda settings, paths, options: on_air.measure(min(options.seconds, ON_AIR_S)),
 }

@@ -50,6 +50,12 @@ def _measured(sections: Sections) -> Iterator[tuple[str, float | None, float, bo
         yield "soak, more threads", soak["threads_more"], 0, True
         yield "soak, more handles", soak["handles_more"], 0, True
         yield "soak, rate error, %", soak["fps_error_percent"], 0.5, True
+    yield from _pictures(sections)
+
+
+def _pictures(sections: Sections) -> Iterator[tuple[str, float | None, float, bool]]:
+    if "pose" in sections:
+        yield "a turned head p95, one thread, ms", sections["pose"]["p95_ms"], 6.0, True
     if "render" in sections:
         yield "render, x real time", sections["render"]["real_time_ratio"], 5.0, False
 

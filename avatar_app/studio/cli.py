@@ -33,6 +33,7 @@ class Command:
 COMMANDS = (
     Command(("all",), "avatar_app.studio.pipeline", "every step from data to published models"),
     Command(("avatar",), "avatar_app.studio.enrol.rendered", "build an avatar folder from rendered pictures", ()),
+    Command(("pose",), "avatar_app.studio.enrol.pose", "what an avatar needs to turn her head with yours", ()),
     Command(("train", "speech"), "avatar_app.studio.train.speech", "what a sound means for the lips"),
     Command(("train", "picture"), "avatar_app.studio.train.picture", "what the lips look like"),
     Command(("train", "expert"), "avatar_app.studio.train.expert", "a judge of whether sound and lips belong together"),

@@ -12,6 +12,7 @@ import numpy as np
 from avatar_app.contracts.avatar_spec import AvatarSpec
 from avatar_app.contracts.errors import AvatarError
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.frame.pose_assets import PoseAssets
 from avatar_app.settings.paths import assets_dir as shipped_assets_dir
 
 INSTALL_AGAIN = "Install the avatar again, or choose another one."
@@ -30,12 +31,20 @@ class Avatar:
         alphas: their alpha as PNG, encoded.
         reference: (crop, crop, 3) uint8 BGR, the face at rest.
         mask: (crop, crop) uint8, where the mouth patch counts.
+        folder: where it was opened; None for one that is not on disk.
     """
 
     def __init__(
-        self, spec: AvatarSpec, colours: tuple[bytes, ...], alphas: tuple[bytes, ...], reference: UInt8, mask: UInt8
+        self,
+        spec: AvatarSpec,
+        colours: tuple[bytes, ...],
+        alphas: tuple[bytes, ...],
+        reference: UInt8,
+        mask: UInt8,
+        folder: Path | None = None,
     ) -> None:
         self.spec = spec
+        self._folder = folder
         self.reference = reference
         self.mask = mask
         self._colours = colours
@@ -57,6 +66,7 @@ class Avatar:
             _read_all(folder, spec.alpha_files, PNG_END),
             _read_picture(folder / spec.reference_file, cv2.IMREAD_COLOR, (*side, 3)),
             _read_picture(folder / spec.mask_file, cv2.IMREAD_GRAYSCALE, side),
+            folder,
         )
 
     @property
@@ -77,6 +87,23 @@ class Avatar:
         colours = _decode(self._colours[k], cv2.IMREAD_COLOR, (size_px, size_px, 3), self.spec.idle_files[k])
         alpha = _decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, (size_px, size_px), self.spec.alpha_files[k])
         return colours, alpha
+
+    @property
+    def has_poses(self) -> bool:
+        """Whether the head can be turned."""
+        return self._folder is not None and (self._folder / "pose" / "pose.json").is_file()
+
+    def poses(self) -> PoseAssets:
+        """What turning the head needs: half a second and 60 MB, so it is opened only when it is wanted.
+
+        Raises:
+            AvatarError: there is none, or it cannot be used.
+        """
+        if self._folder is None or not self.has_poses:
+            raise AvatarError(
+                f"{self.spec.title}'s head cannot be turned.", "Choose another avatar, or run `avatar-app studio pose`."
+            )
+        return PoseAssets.load(self._folder / "pose")
 
     def face_input(self, size_px: int) -> Float32:
         """The face at rest as a student reads it.

@@ -59,9 +59,9 @@ class Compositor:
         self._box = box
         self._scale = avatar.spec.crop_px / model_size_px
         # Enlarging needs smoothness; at the true size a cubic kernel keeps teeth sharp between pixels.
-        self._patch_to_crop = _patch_to_crop(box, self._scale)
-        self._mask = _in_box(avatar.mask, box, model_size_px)
-        self._rest = _in_box(avatar.reference, box, model_size_px)
+        self._patch_to_crop = patch_to_crop(box, self._scale)
+        self._mask = in_box(avatar.mask, box, model_size_px)
+        self._rest = in_box(avatar.reference, box, model_size_px)
         self._tints: dict[int, Float32] = {}
         self._base: _Base | None = None
         self._place: tuple[int, _Place] | None = None
@@ -101,7 +101,7 @@ class Compositor:
         """Idle picture k on the background; kept, because at 60 fps each is shown more than once."""
         if self._base is None or self._base.k != k:
             colours, alpha = self._avatar.idle(k)
-            self._base = _Base(k, _over(colours, alpha, self._behind), colours, alpha)
+            self._base = _Base(k, over(colours, alpha, self._behind), colours, alpha)
         return self._base
 
     def _add_mouth(self, picture: UInt8, base: _Base, pixels: UInt8, weight: float) -> None:
@@ -147,14 +147,14 @@ class Compositor:
         return tint
 
 
-def _patch_to_crop(box: PatchBox, scale: float) -> Float32:
+def patch_to_crop(box: PatchBox, scale: float) -> Float32:
     """(3, 3) pixel centres of the patch to pixel centres of the avatar's crop."""
     shift_x = (box.x + 0.5) * scale - 0.5
     shift_y = (box.y + 0.5) * scale - 0.5
     return np.array([[scale, 0, shift_x], [0, scale, shift_y], [0, 0, 1]])
 
 
-def _in_box(picture: UInt8, box: PatchBox, model_size_px: int) -> UInt8:
+def in_box(picture: UInt8, box: PatchBox, model_size_px: int) -> UInt8:
     """A picture of the avatar's crop as the student would draw it: scaled to its size and cut to its box."""
     size = (model_size_px, model_size_px)
     scaled = picture if picture.shape[:2] == size else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -176,7 +176,7 @@ def _warp(pixels: UInt8, place: _Place) -> UInt8:
     return drawn
 
 
-def _over(colours: UInt8, alpha: UInt8, behind: UInt8 | None) -> UInt8:
+def over(colours: UInt8, alpha: UInt8, behind: UInt8 | None) -> UInt8:
     """(H, W, 4): the avatar on its background, or with her alpha where there is none."""
     if behind is None:
         return cv2.merge((colours, alpha))  # type: ignore[no-any-return]

@@ -22,6 +22,7 @@ from avatar_app.progress import ProgressBar
 from avatar_app.studio.data.clips import CROP_PX, FPS, GET_THE_DATA, rest_picture, still_clips
 from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.registration import crops_of, find_parts, jitter_px, lips_distance_px
+from avatar_app.studio.enrol.spread import spread_colours
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ SIZE_PX = 512
 CROP_LEFT_PX, CROP_TOP_PX = 128, 116
 POSE = ("headYaw", "headPitch", "headRoll")
 JPEG_QUALITY = 95
-SPREAD_PX = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +110,6 @@ def _write_idle(files: Sequence[Path], rest: UInt8, out: Path) -> Float64:
         progress.advance()
     progress.end()
     return np.stack(places)
-
-
-def spread_colours(colours: UInt8, alpha: UInt8) -> UInt8:
-    """Continue the avatar's edge into what is transparent, so that JPEG has no hard edge to ring at.
-
-    Args:
-        colours: (H, W, 3) uint8 BGR.
-        alpha: (H, W) uint8.
-    """
-    share = (alpha > 0).astype(np.float32)
-    spread = cv2.GaussianBlur(colours * share[:, :, None], (0, 0), SPREAD_PX / 3)
-    count = cv2.GaussianBlur(share, (0, 0), SPREAD_PX / 3)[:, :, None]
-    mean = colours[alpha > 0].mean(axis=0)
-    outside = np.where(count > 1e-3, spread / np.maximum(count, 1e-3), mean)
-    return np.where(alpha[:, :, None] > 0, colours, np.rint(outside)).astype(np.uint8)
 
 
 def _read(file: Path) -> UInt8:
