@@ -13,8 +13,11 @@ from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
     from avatar_app.live.on_air import OnAirStatus
+    from avatar_app.live.webcam import Preview, WebcamStatus
 
 OnAirFigures: TypeAlias = "OnAirStatus"
+WebcamFigures: TypeAlias = "WebcamStatus"
+WebcamPicture: TypeAlias = "Preview"
 
 
 class MicFigures(Protocol):
@@ -111,6 +114,18 @@ class Pipeline(Protocol):
 
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show only what stands behind the avatar, or the avatar again."""
+        ...
+
+    def webcam(self) -> WebcamFigures | None:
+        """How the webcam goes; None while the head does not follow."""
+        ...
+
+    def webcam_preview(self) -> WebcamPicture | None:
+        """The newest picture of the user with the points that were found in it, for the window alone."""
+        ...
+
+    def calibrate_webcam(self) -> None:
+        """Take the next three seconds as the user's neutral pose; nothing while the head does not follow."""
         ...
 
     def status(self) -> LiveFigures:

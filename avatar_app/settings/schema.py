@@ -20,6 +20,8 @@ LOOKAHEADS_MS = (0, 40, 80, 160)
 BACKGROUNDS = ("checker", "colour", "picture")
 THEMES = ("system", "light", "dark")
 MIC_GAIN_RANGE_DB = (-20.0, 30.0)
+FOLLOW_RANGE = (0.0, 2.0)
+SHARE_RANGE = (0.0, 1.0)
 CAMERA_SIZES = ("meeting", "square-512", "square-720", "square-1080")
 RECORD_FORMATS = ("mp4", "prores", "webm")
 NOISE_SUPPRESSIONS = ("off", "mild", "strong")
@@ -44,6 +46,12 @@ class Settings:
         background_colour: `#rrggbb`.
         background_picture: path of a picture; empty when none was chosen yet.
         voice_output: `NAME, HOST API` of the device that plays the voice in time with the face; empty means none.
+        is_following: whether the head follows the webcam.
+        webcam: the webcam's name, or `file:PATH`; empty means the first one.
+        follow_head, follow_gaze, follow_blinks, follow_brows: how strongly each follows, within `FOLLOW_RANGE`; 1 as it
+            is.
+        is_mirrored: whether she moves as a mirror image would.
+        idle_share: how much of her own small motion goes on while her head follows, 0..1.
         is_camera_on: whether the pictures go to a virtual camera.
         camera_size: one of `CAMERA_SIZES`.
         camera_device: which camera, as `/dev/video10`; empty means the first that will have it.
@@ -73,6 +81,14 @@ class Settings:
     background_colour: str = "#1f2430"
     background_picture: str = ""
     voice_output: str = ""
+    is_following: bool = False
+    webcam: str = ""
+    follow_head: float = 1.0
+    follow_gaze: float = 1.0
+    follow_blinks: float = 1.0
+    follow_brows: float = 0.5
+    is_mirrored: bool = True
+    idle_share: float = 0.3
     is_camera_on: bool = False
     camera_size: str = "meeting"
     camera_device: str = ""
@@ -153,12 +169,16 @@ def _choice(options: tuple[Any, ...]) -> Callable[[str, Any], Any]:
     return check_choice
 
 
-def _gain_db(name: str, value: Any) -> float:
-    low, high = MIC_GAIN_RANGE_DB
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not low <= value <= high:
-        raise SettingsError(f"The setting {name} cannot be {value!r}.", f"Use {low:g} to {high:g} dB.")
-    return float(value)
+def _number(limits: tuple[float, float], unit: str = "") -> Callable[[str, Any], Any]:
+    low, high = limits
+
+    def check_number(name: str, value: Any) -> float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not is_number or not low <= value <= high:
+            raise SettingsError(f"The setting {name} cannot be {value!r}.", f"Use {low:g} to {high:g}{unit}.")
+        return float(value)
+
+    return check_number
 
 
 def _port(name: str, value: Any) -> int:
@@ -187,7 +207,12 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "precision": _choice(PRECISIONS),
     "fps": _choice(FRAME_RATES_FPS),
     "lookahead_ms": _choice(LOOKAHEADS_MS),
-    "mic_gain_db": _gain_db,
+    "mic_gain_db": _number(MIC_GAIN_RANGE_DB, " dB"),
+    "follow_head": _number(FOLLOW_RANGE),
+    "follow_gaze": _number(FOLLOW_RANGE),
+    "follow_blinks": _number(FOLLOW_RANGE),
+    "follow_brows": _number(FOLLOW_RANGE),
+    "idle_share": _number(SHARE_RANGE),
     "background": _choice(BACKGROUNDS),
     "background_colour": _colour,
     "camera_size": _choice(CAMERA_SIZES),

@@ -132,6 +132,15 @@ class FakePipeline:
     def refresh_mic(self):
         self.calls.append("refresh_mic")
 
+    def webcam(self):
+        return None
+
+    def webcam_preview(self):
+        return None
+
+    def calibrate_webcam(self):
+        self.calls.append("calibrate_webcam")
+
     def shown_ms(self):
         return 100.0, 8.0
 
