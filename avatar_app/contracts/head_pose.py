@@ -50,6 +50,7 @@ class AvatarPose:
         brow: -1..1.
         weight: 0 idle motion alone, 1 the webcam alone. The values above are whole: who draws mixes them by this.
         t_capture_ns: of the record that it was made from; 0 before the first one.
+        idle_share: how much of her own small motion of the head goes on at weight 1, 0..1.
     """
 
     yaw_deg: float = 0.0
@@ -62,3 +63,4 @@ class AvatarPose:
     brow: float = 0.0
     weight: float = 0.0
     t_capture_ns: int = 0
+    idle_share: float = 0.0

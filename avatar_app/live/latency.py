@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-STAGES = ("capture", "mel", "student", "compose", "handover", "latency")
+STAGES = ("capture", "mel", "student", "compose", "handover", "latency", "head")
 
 
 class Meter:

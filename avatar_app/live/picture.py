@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
-from avatar_app.live.frame import Avatar, Background, Compositor, Pacer
+from avatar_app.live.frame import Avatar, Background, Compositor, Pacer, PoseAssets, PosedCompositor
 from avatar_app.live.latency import RateMeter, StageMeters
 
 log = logging.getLogger(__name__)
@@ -40,19 +42,38 @@ class FramePart:
     """Composes pictures on an even grid and leaves each in every sink's mailbox.
 
     Thread: frame, but for the setters and `counts`, which any thread may use.
+
+    Args:
+        clock: the program's.
+        meters: of the stages.
+        mouth: where mouths come from.
+        fps: pictures in a second.
+        pose_at: what the head is to do at an instant; None for the idle pictures alone.
     """
 
-    def __init__(self, clock: Clock, meters: StageMeters, mouth: Latest[MouthPatch], fps: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        meters: StageMeters,
+        mouth: Latest[MouthPatch],
+        fps: int,
+        pose_at: Callable[[int], AvatarPose | None] = lambda t_ns: None,
+    ) -> None:
         self._clock = clock
+        self._pose_at = pose_at
         self._meters = meters
         self._mouth = mouth
         self._sinks: tuple[Latest[Picture], ...] = ()
         self._sinks_lock = threading.Lock()
         self._new_avatar: Latest[Avatar] = Latest()
         self._new_background: Latest[Background] = Latest()
+        self._new_poses: Latest[PoseAssets] = Latest()
         self._avatar: Avatar | None = None
         self._background: Background | None = None
         self._compositors: dict[tuple[PatchBox, int], Compositor] = {}
+        self._poses: PoseAssets | None = None
+        self._posed: dict[tuple[PatchBox, int], PosedCompositor] = {}
+        self._t_head_ns = 0
         self._patch: MouthPatch | None = None
         self._fps = fps
         self._is_hidden = False
@@ -70,6 +91,10 @@ class FramePart:
     def set_avatar(self, avatar: Avatar) -> None:
         """Show another avatar from the next tick on."""
         self._new_avatar.put(avatar)
+
+    def set_poses(self, poses: PoseAssets) -> None:
+        """Be able to turn the head of the avatar that was set last, from the next tick on."""
+        self._new_poses.put(poses)
 
     def set_background(self, background: Background) -> None:
         """Show another background from the next tick on."""
@@ -104,16 +129,21 @@ class FramePart:
             self._show(tick.index, tick.t_ns, tick.n_missed)
 
     def _adopt(self) -> None:
-        avatar, background = self._new_avatar.take(), self._new_background.take()
-        if avatar is None and background is None:
+        avatar, background, poses = self._new_avatar.take(), self._new_background.take(), self._new_poses.take()
+        if avatar is None and background is None and poses is None:
             return
         if avatar is not None:
-            self._avatar = avatar
+            self._avatar, self._poses = avatar, None
             self._compositors.clear()
+        if avatar is not None or poses is not None:
+            self._poses = poses
+            self._posed.clear()
         if background is not None:
             self._background = background
             for compositor in self._compositors.values():
                 compositor.set_background(background)
+            for posed in self._posed.values():
+                posed.set_background(background)
         self._last = None
 
     def _compositor(self, avatar: Avatar, box: PatchBox, size_px: int) -> Compositor:
@@ -124,6 +154,15 @@ class FramePart:
             if self._background is not None:
                 self._compositors[key].set_background(self._background)
         return self._compositors[key]
+
+    def _posed_compositor(self, avatar: Avatar, poses: PoseAssets, box: PatchBox, size_px: int) -> PosedCompositor:
+        """The same for a head that turns."""
+        key = (box, size_px)
+        if key not in self._posed:
+            self._posed[key] = PosedCompositor(avatar, poses, box, size_px)
+            if self._background is not None:
+                self._posed[key].set_background(self._background)
+        return self._posed[key]
 
     def _show(self, index: int, t_tick_ns: int, n_missed: int) -> None:
         is_new = self._take_mouth(t_tick_ns)
@@ -173,13 +212,26 @@ class FramePart:
         idle = (t_ns - self._t_begin_ns) * avatar.spec.idle_fps // NS_PER_S % avatar.n_idle
         patch = self._patch
         pixels, weight = (None, 0.0) if patch is None else (patch.pixels, patch.weight)
-        key = "hidden" if self._is_hidden else (idle, None if pixels is None else (id(patch), weight))
+        pose = self._pose_at(t_ns) if self._poses is not None else None
+        key = "hidden" if self._is_hidden else (idle, pose, None if pixels is None else (id(patch), weight))
         if self._last is not None and self._last[0] == key:
             return self._last[1]
-        compositor = self._compositor(avatar, *self._place(avatar, patch))
-        picture = compositor.empty() if self._is_hidden else compositor.compose(int(idle), pixels, weight)
+        place = self._place(avatar, patch)
+        if self._is_hidden:
+            picture = self._compositor(avatar, *place).empty()
+        elif self._poses is not None and pose is not None:
+            picture = self._posed_compositor(avatar, self._poses, *place).compose(int(idle), pose, pixels, weight)
+            self._note_head(pose)
+        else:
+            picture = self._compositor(avatar, *place).compose(int(idle), pixels, weight)
         self._last = (key, picture)
         return picture
+
+    def _note_head(self, pose: AvatarPose) -> None:
+        """How old the user's head is in its first picture."""
+        if pose.t_capture_ns > self._t_head_ns:
+            self._t_head_ns = pose.t_capture_ns
+            self._meters.note("head", ns_to_ms(self._clock.now_ns() - pose.t_capture_ns))
 
     @staticmethod
     def _place(avatar: Avatar, patch: MouthPatch | None) -> tuple[PatchBox, int]:

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psutil
 
@@ -19,12 +19,15 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, Float32, MouthPatch, Picture, VoiceBlock
 from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.contracts.units import ns_to_ms
+from avatar_app.live.following import Following
 from avatar_app.live.frame import Avatar, Background
 from avatar_app.live.latency import StageMeters
 from avatar_app.live.mic import Cleaning, Mic, MicState, MicStatus, open_mic
 from avatar_app.live.picture import FramePart
 from avatar_app.live.speech import SpeechPart
+from avatar_app.live.status import LiveStatus
 from avatar_app.live.student import Student, load, ranking
+from avatar_app.live.webcam import Preview, WebcamStatus
 from avatar_app.live.worker import Watchdog, Worker
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -34,32 +37,10 @@ log = logging.getLogger(__name__)
 RING_BLOCKS = 200
 SHOWN_STAGES = ("capture", "mel", "student", "compose", "handover")
 STUDENT_FIELDS = ("model", "precision", "engine", "avatar")
+FOLLOW_FIELDS = ("is_following", "webcam", "avatar")
 CLEANING_FIELDS = ("noise_suppression", "is_auto_gain_on")
 BACKGROUND_FIELDS = ("background", "background_colour", "background_picture")
 NO_MIC = MicStatus(MicState.STOPPED, "", 0, 0, -120.0, -120.0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveStatus:
-    """One look at the running pipeline; times in milliseconds, rates in frames per second."""
-
-    is_running: bool
-    fps_out: float
-    stage_ms: dict[str, tuple[float, float]]
-    latency_p50_ms: float
-    latency_p95_ms: float
-    engine: str
-    precision: str
-    model: str
-    lookahead_ms: int
-    n_dropped: int
-    n_repeated: int
-    n_missed: int
-    rss_mb: float
-    cpu_percent: float
-    mic: MicStatus
-    is_speaking: bool
-    t_first_mouth_ns: int | None
 
 
 class LivePipeline:
@@ -80,7 +61,8 @@ class LivePipeline:
         self._ring: Ring[AudioBlock] = Ring(RING_BLOCKS)
         self._voice: Fan[VoiceBlock] = Fan()
         self._speech = SpeechPart(clock, self._meters, self._mouth)
-        self._frame = FramePart(clock, self._meters, self._mouth, settings.fps)
+        self._following = Following(clock, notices, profile.state_dir)
+        self._frame = FramePart(clock, self._meters, self._mouth, settings.fps, self._following.pose)
         self._mic: Mic | None = None
         self._student: Student | None = None
         self._avatar: Avatar | None = None
@@ -146,10 +128,12 @@ class LivePipeline:
             self._watchdog.start()
             stack.callback(self._watchdog.stop)
             stack.callback(self._close_mic)
+            stack.callback(self._following.stop)
             self._apply_light(self._wanted)
             self._jobs.put(self._load_avatar)
             self._jobs.put(self._open_mic)
             self._jobs.put(self._load_student)
+            self._jobs.put(self._follow)
             self._running = stack.pop_all()
 
     def stop(self) -> None:
@@ -171,6 +155,7 @@ class LivePipeline:
             (STUDENT_FIELDS, self._load_student),
             (("mic",), self._open_mic),
             (CLEANING_FIELDS, self._clean),
+            (FOLLOW_FIELDS, self._follow),
         ):
             if any(getattr(old, name) != getattr(settings, name) for name in fields):
                 self._jobs.put(job)
@@ -200,10 +185,23 @@ class LivePipeline:
             n_missed=counts.n_missed,
             rss_mb=self._process.memory_info().rss / 1e6,
             cpu_percent=self._process.cpu_percent(),
+            head_ms=self._meters.p50_p95("head"),
             mic=mic.status() if mic is not None else NO_MIC,
             is_speaking=speech.is_speaking,
             t_first_mouth_ns=counts.t_first_mouth_ns,
         )
+
+    def webcam(self) -> WebcamStatus | None:
+        """How the webcam goes; None while the head does not follow."""
+        return self._following.status()
+
+    def webcam_preview(self) -> Preview | None:
+        """The newest picture of the user with the points that were found in it, for a window alone."""
+        return self._following.preview()
+
+    def calibrate_webcam(self) -> None:
+        """Take the next three seconds as the user's neutral pose; nothing while the head does not follow."""
+        self._following.calibrate()
 
     def level_db(self) -> tuple[float, float]:
         """RMS and peak level of the microphone in dBFS, for the meter."""
@@ -221,8 +219,9 @@ class LivePipeline:
         if self._mic is not None:
             self._mic.set_gain_db(new.mic_gain_db)
             self._mic.set_muted(new.is_muted)
-        kept = {name: getattr(old, name) for name in (*STUDENT_FIELDS, *BACKGROUND_FIELDS, *CLEANING_FIELDS, "mic")}
-        self._in_use = replace(new, **kept)
+        self._following.configure(new)
+        slow = (*STUDENT_FIELDS, *BACKGROUND_FIELDS, *CLEANING_FIELDS, *FOLLOW_FIELDS, "mic")
+        self._in_use = replace(new, **{name: getattr(old, name) for name in slow})
         self._set_background(new)
 
     def _used_lookahead_ms(self, wanted_ms: int) -> int:
@@ -255,6 +254,7 @@ class LivePipeline:
         job = self._jobs.take(timeout_s=0.1)
         if job is not None:
             job()
+        self._following.keep()
         if self._measuring is not None and self._measuring.poll() is not None:
             self._use_measured(self._measuring)
 
@@ -269,6 +269,18 @@ class LivePipeline:
         self._avatar = avatar
         self._frame.set_avatar(avatar)
         self._in_use = replace(self._in_use, avatar=wanted.avatar)
+
+    def _follow(self) -> None:
+        """Let the head follow the webcam, or no longer; an avatar whose head cannot be turned stays as she is."""
+        wanted, avatar = self._wanted, self._avatar
+        try:
+            if wanted.is_following and avatar is not None:
+                self._frame.set_poses(avatar.poses())
+        except UserError as error:
+            self._notices.post(Notice.from_error("follow", error))
+            wanted = replace(wanted, is_following=False)
+        if self._following.turn(wanted):
+            self._in_use = replace(self._in_use, is_following=wanted.is_following, webcam=wanted.webcam)
 
     def _load_student(self) -> None:
         """Load the wanted model; the one in use goes on drawing meanwhile, and stays when loading fails."""

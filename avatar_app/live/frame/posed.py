@@ -97,9 +97,13 @@ class PosedCompositor:
 
 
 def mixed(pose: AvatarPose, idle: Float32) -> AvatarPose:
-    """A wish and the idle motion (`PoseAssets.idle`, one row), by the wish's weight."""
+    """A wish and the idle motion (`PoseAssets.idle`, one row), by the wish's weight.
+
+    Small motion of the head may go on beneath; a blink that the user did not make, or her eyes on their way, may not.
+    """
     share = pose.weight
-    yaw, pitch, roll, gaze_yaw, gaze_pitch, blink, brow = ((1 - share) * float(value) for value in idle)
+    yaw, pitch, roll = ((1 - share * (1 - pose.idle_share)) * float(value) for value in idle[:3])
+    gaze_yaw, gaze_pitch, blink, brow = ((1 - share) * float(value) for value in idle[3:])
     return replace(
         pose,
         yaw_deg=share * pose.yaw_deg + yaw,

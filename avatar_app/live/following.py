@@ -1,0 +1,129 @@
+"""The user's head in the live path: the webcam that the settings name, and what the avatar's head is to do."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.head_pose import AvatarPose
+from avatar_app.contracts.notices import Notice, NoticeBoard
+from avatar_app.live.webcam import Follower, FollowSettings, Neutral, Preview, Webcam, WebcamStatus
+from avatar_app.settings.schema import Settings
+
+log = logging.getLogger(__name__)
+
+NOTICE_KEY = "follow"
+NEUTRAL_FILE = "webcam-neutral.json"
+MakeWebcam = Callable[[str, Clock, NoticeBoard, Neutral], Webcam]
+
+
+class Following:
+    """Opens and cuts the webcam, and says what the avatar is to do.
+
+    Thread: `turn`, `keep` and `stop` by one owner (the loader), `pose` by the frame thread, the rest any.
+
+    Args:
+        clock: the program's.
+        notices: where a camera that cannot be used is told.
+        folder: where the neutral pose is kept between starts; no picture ever is.
+        make_webcam: another webcam, for tests.
+    """
+
+    def __init__(self, clock: Clock, notices: NoticeBoard, folder: Path, make_webcam: MakeWebcam = Webcam) -> None:
+        self._clock = clock
+        self._notices = notices
+        self._file = folder / NEUTRAL_FILE
+        self._make_webcam = make_webcam
+        self._webcam: Webcam | None = None
+        self._follower = Follower()
+        self._idle_share = 0.0
+        self._neutral = _read(self._file)
+
+    def configure(self, settings: Settings) -> None:
+        """Follow as strongly as the settings say from now on."""
+        self._idle_share = settings.idle_share
+        self._follower.settings = FollowSettings(
+            settings.follow_head,
+            settings.follow_gaze,
+            settings.follow_blinks,
+            settings.follow_brows,
+            is_mirrored=settings.is_mirrored,
+        )
+
+    def turn(self, settings: Settings) -> bool:
+        """Open the camera that the settings name, or cut it; whether it is as they say. Never waits for the camera."""
+        self._cut()
+        if not settings.is_following:
+            self._notices.clear(NOTICE_KEY)
+            return True
+        webcam = self._make_webcam(settings.webcam, self._clock, self._notices, self._neutral)
+        try:
+            webcam.start()
+        except UserError as error:
+            self._notices.post(Notice.from_error(NOTICE_KEY, error))
+            return False
+        self._notices.clear(NOTICE_KEY)
+        self._webcam = webcam
+        return True
+
+    def keep(self) -> None:
+        """Write a neutral pose that was just learned; cheap when there is none."""
+        webcam = self._webcam
+        if webcam is None or webcam.neutral == self._neutral:
+            return
+        self._neutral = webcam.neutral
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps(asdict(self._neutral)) + "\n", encoding="utf-8")
+        except OSError as error:
+            log.warning("the neutral pose is not kept for the next start: %s", error)
+
+    def stop(self) -> None:
+        """Cut the camera; twice is fine."""
+        self._cut()
+
+    def pose(self, now_ns: int) -> AvatarPose | None:
+        """What the head is to do now; None once it has glided back and nothing is followed."""
+        webcam = self._webcam
+        pose = self._follower.pose_at(webcam.newest() if webcam is not None else None, now_ns)
+        if webcam is None and pose.weight == 0:
+            return None
+        return replace(pose, idle_share=self._idle_share)
+
+    def status(self) -> WebcamStatus | None:
+        """How the webcam goes; None while nothing is followed."""
+        webcam = self._webcam
+        return webcam.status() if webcam is not None else None
+
+    def preview(self) -> Preview | None:
+        """The newest picture of the user; None without one."""
+        webcam = self._webcam
+        return webcam.preview() if webcam is not None else None
+
+    def calibrate(self) -> None:
+        """Take the next three seconds as the user's neutral pose; nothing while nothing is followed."""
+        webcam = self._webcam
+        if webcam is not None:
+            webcam.calibrate()
+
+    def _cut(self) -> None:
+        self.keep()
+        webcam, self._webcam = self._webcam, None
+        if webcam is not None:
+            webcam.stop()
+
+
+def _read(file: Path) -> Neutral:
+    """The neutral pose of an earlier start, or that of an average face."""
+    try:
+        return Neutral(**{name: float(value) for name, value in json.loads(file.read_text(encoding="utf-8")).items()})
+    except FileNotFoundError:
+        return Neutral()
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        log.warning("the neutral pose in %s cannot be used: %s", file, error)
+        return Neutral()
