@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from avatar_app.bench import live, machine, on_air, pose, program, report, soak, students, video
+from avatar_app.bench import follow, live, machine, on_air, pose, program, report, soak, students, video
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -56,6 +56,7 @@ SECTIONS: dict[str, Section] = {
     "pacing": lambda settings, paths, options: live.pacing(settings, paths, options.seconds),
     "program": lambda settings, paths, options: program.measure(settings, options.seconds),
     "pose": lambda settings, paths, options: pose.measure(min(options.seconds, POSE_S)),
+    "follow": lambda settings, paths, options: follow.measure(settings, paths, options.seconds),
     "render": lambda settings, paths, options: video.measure(settings, paths),
     "on_air": lambda settings, paths, options: on_air.measure(min(options.seconds, ON_AIR_S)),
 }

@@ -56,6 +56,12 @@ def _measured(sections: Sections) -> Iterator[tuple[str, float | None, float, bo
 def _pictures(sections: Sections) -> Iterator[tuple[str, float | None, float, bool]]:
     if "pose" in sections:
         yield "a turned head p95, one thread, ms", sections["pose"]["p95_ms"], 6.0, True
+    if sections.get("follow", {}).get("is_installed"):
+        follow = sections["follow"]
+        yield "head follows, whole program, % of one core", follow["cpu_percent_of_one_core"], 110.0, True
+        yield "head follows, resident MB", follow["rss_mb"], 700.0, True
+        yield "webcam to picture p95, ms", follow["head_p95_ms"], 90.0, True
+        yield "a still head moves, RMS px", follow["still_rms_px"], 0.15, True
     if "render" in sections:
         yield "render, x real time", sections["render"]["real_time_ratio"], 5.0, False
 

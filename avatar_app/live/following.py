@@ -32,6 +32,9 @@ class Following:
         notices: where a camera that cannot be used is told.
         folder: where the neutral pose is kept between starts; no picture ever is.
         make_webcam: another webcam, for tests.
+
+    Attributes:
+        newest: what `pose` said last.
     """
 
     def __init__(self, clock: Clock, notices: NoticeBoard, folder: Path, make_webcam: MakeWebcam = Webcam) -> None:
@@ -43,6 +46,7 @@ class Following:
         self._follower = Follower()
         self._idle_share = 0.0
         self._neutral = _read(self._file)
+        self.newest: AvatarPose | None = None
 
     def configure(self, settings: Settings) -> None:
         """Follow as strongly as the settings say from now on."""
@@ -92,8 +96,10 @@ class Following:
         webcam = self._webcam
         pose = self._follower.pose_at(webcam.newest() if webcam is not None else None, now_ns)
         if webcam is None and pose.weight == 0:
-            return None
-        return replace(pose, idle_share=self._idle_share)
+            self.newest = None
+        else:
+            self.newest = replace(pose, idle_share=self._idle_share)
+        return self.newest
 
     def status(self) -> WebcamStatus | None:
         """How the webcam goes; None while nothing is followed."""

@@ -15,6 +15,7 @@ import psutil
 from avatar_app.contracts.clock import Clock, MonotonicClock
 from avatar_app.contracts.errors import AudioInputError, MissingExtraError, UserError
 from avatar_app.contracts.handoff import Fan, Latest, Ring
+from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, Float32, MouthPatch, Picture, VoiceBlock
 from avatar_app.contracts.student_spec import StudentSpec
@@ -202,6 +203,10 @@ class LivePipeline:
     def calibrate_webcam(self) -> None:
         """Take the next three seconds as the user's neutral pose; nothing while the head does not follow."""
         self._following.calibrate()
+
+    def head_pose(self) -> AvatarPose | None:
+        """What the head was last drawn as; None while it is idle."""
+        return self._following.newest
 
     def level_db(self) -> tuple[float, float]:
         """RMS and peak level of the microphone in dBFS, for the meter."""

@@ -1,0 +1,161 @@
+"""The head that follows a webcam: what the whole program costs then, how old a turn is, and how still a still head is.
+
+The user is the avatar herself, drawn turning into a film that plays the camera: a face that needs no camera.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from avatar_app.bench import live, program
+from avatar_app.bench.pose import BOX, MODEL_PX, pose_at
+from avatar_app.contracts.head_pose import AvatarPose
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.packets import UInt8
+from avatar_app.live.frame import Avatar, Background, PoseAssets
+from avatar_app.live.frame.pose_assets import PITCH, STEP_PX, TRUST, YAW
+from avatar_app.live.frame.posed import PosedCompositor
+from avatar_app.live.pipeline import LivePipeline
+from avatar_app.live.record.video_file import VideoFile, VideoFormat, to_i420
+from avatar_app.live.webcam.package import is_installed
+from avatar_app.settings import store
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
+
+FPS = 30
+FILM_S = 12.0
+SIZE = (640, 480)
+# Half as quick as the bench of the drawing alone: people turn like that.
+PACE = 0.5
+# Of each value, as webcams have it indoors.
+NOISE_LEVELS = 4.0
+WARM_UP_S = 8.0
+STILL_S = 10.0
+BYTES_PER_MB = 1e6
+# Engines are measured at the first start of a profile, which is not what is measured here.
+FIRST_START_S = 20.0
+
+
+def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
+    """All of it; None without the face tracker, which `avatar-app webcam setup` fetches."""
+    if not is_installed():
+        return {"is_installed": False}
+    with tempfile.TemporaryDirectory() as folder:
+        moving, still = Path(folder) / "moving.mp4", Path(folder) / "still.mp4"
+        write_film(moving, lambda t_s: pose_at(PACE * t_s))
+        write_film(still, lambda t_s: AvatarPose(4.0, 2.0, weight=1.0))
+        wanted = settings.replace(
+            is_following=True, webcam=f"file:{moving}", fps=FPS, mic="demo", background="colour", is_panel_visible=False
+        )
+        return {
+            "is_installed": True,
+            **_cost(wanted, Path(folder) / "profile", seconds),
+            **_delay(wanted, paths, min(seconds, STILL_S)),
+            **_stillness(wanted.replace(webcam=f"file:{still}"), paths),
+        }
+
+
+def write_film(path: Path, pose: Callable[[float], AvatarPose], avatar_id: str = "nova") -> None:
+    """The avatar before a grey wall as a webcam would see her, with its noise."""
+    avatar, noise = Avatar.load(avatar_id), np.random.default_rng(0)
+    compositor = PosedCompositor(avatar, avatar.poses(), BOX, MODEL_PX)
+    compositor.set_background(Background.colour("#8c9096"))
+    with VideoFile(path, VideoFormat(FPS, *SIZE, n_channels=0, crf=16)) as film:
+        for k in range(round(FILM_S * FPS)):
+            picture = _in_room(compositor.compose(0, pose(k / FPS), None, 0.0)).astype(np.float32)
+            picture[:, :, :3] += noise.normal(0, NOISE_LEVELS, picture[:, :, :3].shape)
+            film.add_picture(to_i420(np.clip(picture, 0, 255).astype(np.uint8)))
+        film.finish()
+
+
+def _in_room(picture: UInt8) -> UInt8:
+    """Her square in the middle of the camera's picture."""
+    side = SIZE[1]
+    edge = (SIZE[0] - side) // 2
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    room: UInt8 = cv2.copyMakeBorder(small, 0, 0, edge, edge, cv2.BORDER_REPLICATE)
+    return room
+
+
+def _cost(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
+    """Processor and memory of the window and of the tracker beside it."""
+    store.save(ProfilePaths(profile), settings, NoticeBoard())
+    with tempfile.TemporaryFile("w+") as log:
+        program.start(profile, ["--duration", str(FIRST_START_S)], log).wait(FIRST_START_S + program.END_TIMEOUT_S)
+    with tempfile.TemporaryFile("w+") as log:
+        child = program.start(profile, ["--duration", str(seconds + 2 * WARM_UP_S)], log)
+        try:
+            time.sleep(WARM_UP_S)
+            processes = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
+            before_s, t_start_s = _busy_s(processes), time.monotonic()
+            time.sleep(seconds)
+            share = (_busy_s(processes) - before_s) / (time.monotonic() - t_start_s)
+            # What processes share, such as libraries, counts once.
+            rss_mb = processes[0].memory_info().rss / BYTES_PER_MB
+            own_mb = sum(process.memory_full_info().uss for process in processes[1:]) / BYTES_PER_MB
+        finally:
+            child.terminate()
+            child.wait(program.END_TIMEOUT_S)
+    return {
+        "cpu_percent_of_one_core": round(100 * share, 1),
+        "rss_mb": round(rss_mb + own_mb, 1),
+        "tracker_mb": round(own_mb, 1),
+    }
+
+
+def _busy_s(processes: list[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def _delay(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
+    """From a picture of the webcam to the first finished picture that follows it."""
+    with live.running(settings, paths) as pipeline:
+        _wait_for_face(pipeline)
+        time.sleep(seconds)
+        p50_ms, p95_ms = pipeline.status().head_ms
+    return {"head_p50_ms": round(p50_ms, 1), "head_p95_ms": round(p95_ms, 1)}
+
+
+def _stillness(settings: Settings, paths: ProfilePaths) -> dict[str, Any]:
+    """How far the drawn head moves, in pixels of 512, while the user's does not."""
+    turns = []
+    with live.running(settings, paths) as pipeline:
+        _wait_for_face(pipeline)
+        t_end_s = time.monotonic() + STILL_S
+        while time.monotonic() < t_end_s:
+            time.sleep(1 / FPS)
+            pose = pipeline.head_pose()
+            if pose is not None:
+                turns.append((pose.yaw_deg, pose.pitch_deg, pose.roll_deg))
+    spread_px = np.std(turns, axis=0) * px_per_deg(Avatar.load(settings.avatar).poses())
+    return {"still_rms_px": round(float(np.linalg.norm(spread_px)), 3), "n_looks": len(turns)}
+
+
+def px_per_deg(assets: PoseAssets) -> NDArray[np.float64]:
+    """(3,): by how many pixels the face moves per degree of yaw, pitch and roll, RMS over it, as it looks ahead."""
+    ahead = assets.fields[len(assets.pitches) // 2, len(assets.yaws) // 2]
+    is_face = ahead[:, :, TRUST][:, :, 0] > 0.5
+    rows, columns = np.nonzero(is_face)
+    places = np.stack((columns * STEP_PX + assets.left, rows * STEP_PX + assets.top), axis=1) - assets.pivot
+    moves = (ahead[is_face][:, YAW], ahead[is_face][:, PITCH], np.radians(1.0) * places)
+    return np.array([np.sqrt(np.mean(np.sum(np.square(move), axis=1))) for move in moves])
+
+
+def _wait_for_face(pipeline: LivePipeline) -> None:
+    t_limit_s = time.monotonic() + live.START_TIMEOUT_S
+    while time.monotonic() < t_limit_s:
+        status = pipeline.webcam()
+        if status is not None and status.has_face:
+            break
+        time.sleep(0.1)
+    # The way to the user's head, and the first pictures.
+    time.sleep(2.0)
