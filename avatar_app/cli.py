@@ -228,7 +228,8 @@ def _for_this_start(
     if getattr(arguments, "safe_mode", False):
         return SAFE
     name = getattr(arguments, "profile", None)
-    settings = profiles.load(paths, name, saved, notices) if name else saved
+    own = profiles.own(paths, saved, notices)
+    settings = profiles.load(paths, name, own, notices) if name else saved
     return settings.replace(is_camera_on=True) if getattr(arguments, "startvirtualcam", False) else settings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -9,7 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.gui.ports import OnAir, Pipeline
-from avatar_app.settings import store
+from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
@@ -72,6 +73,25 @@ class SettingsKeeper(QObject):
             if any(name in changes for name in fields):
                 self._notices.clear(key)
         self._take(changes)
+
+    def use_profile(self, name: str) -> None:
+        """Take over a profile's settings, or with an empty name the user's own again."""
+        try:
+            own = profiles.own(self._paths, self._saved, self._notices)
+            if name:
+                wanted = profiles.load(self._paths, name, own, self._notices)
+                profiles.keep_own(self._paths, own)
+            else:
+                wanted = own
+        except SettingsError as error:
+            self._notices.post(Notice.from_error("profile", error))
+            self.shown.emit(self._settings)
+            return
+        # What belongs to the machine alone stays as it is now, muted above all.
+        here = {name: getattr(self._settings, name) for name in profiles.LOCAL_FIELDS if name != "profile"}
+        changes = asdict(wanted) | here
+        now, saved = asdict(self._settings), asdict(self._saved)
+        self.change({name: value for name, value in changes.items() if value != now[name] or value != saved[name]})
 
     def reconcile(self) -> None:
         """Put choices that failed back to what is really in use."""

@@ -77,6 +77,7 @@ class Panel(QFrame):
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without telling of a change."""
+        self.profile.show_settings(settings)
         for part in self._parts():
             part.show_settings(settings)
         self.theme.set_value(settings.theme)
@@ -87,10 +88,8 @@ class Panel(QFrame):
         self.quality.show_figures(figures)
         self.on_air.show_figures(on_air)
 
-    def _parts(self) -> tuple[ProfileSection | SoundSection | Group, ...]:
-        """All that shows settings."""
-        groups = self.avatar, self.quality, self.background, self.on_air, self.machine
-        return self.profile, self.sound, *groups
+    def _parts(self) -> tuple[SoundSection | Group, ...]:
+        return self.sound, self.avatar, self.quality, self.background, self.on_air, self.machine
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -17,7 +16,7 @@ from avatar_app.settings import profiles
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
-NONE = Option("", "Your settings", "As they are; a profile changes them")
+NONE = Option("", "Your settings", "They come back as they were, whichever profile was in use")
 KEY = "profile"
 
 
@@ -25,10 +24,10 @@ class ProfileSection(QWidget):
     """A chooser of presets and profiles, and a menu for the rest.
 
     Signals:
-        changed(dict): settings that the chosen profile changes.
+        used(str): the profile that the user wants; empty for the user's own settings.
     """
 
-    changed = Signal(dict)
+    used = Signal(str)
 
     def __init__(self, paths: ProfilePaths, dialogs: Dialogs, notices: NoticeBoard) -> None:
         super().__init__()
@@ -61,23 +60,25 @@ class ProfileSection(QWidget):
         self.chooser.set_options((NONE, *presets, *own))
 
     def show_settings(self, settings: Settings) -> None:
-        """Know what would be kept, and name no profile that these settings are not."""
+        """Know what would be kept, and name the profile in use."""
         self._settings = settings
-        name = self.chooser.value()
-        if name and self._differences(name, tell=False):
-            self.chooser.set_value("", NONE.text)
+        name = settings.profile
+        self.chooser.set_value(name, name)
+        for number in range(self.chooser.count()):
+            self.chooser.setItemText(number, self.chooser.itemData(number) or NONE.text)
+        if name and self._is_changed():
+            self.chooser.setItemText(self.chooser.currentIndex(), f"{name} (changed)")
 
     def use(self, name: str) -> None:
-        """Take over a profile's settings."""
-        changes = self._differences(name) if name else {}
-        if changes:
-            self.changed.emit(changes)
+        """Ask for a profile's settings, or with an empty name for the user's own."""
+        self._notices.clear(KEY)
+        self.used.emit(name)
 
     def keep(self) -> None:
         """Keep the settings as they are under a name that the user gives."""
         name = self._dialogs.ask_name(self.chooser.value())
         if name is not None and self._told(lambda: profiles.save(self._paths, name.strip(), self._settings)):
-            self._show(name.strip(), f"The profile {name.strip()} is kept.")
+            self._use(name.strip(), f"The profile {name.strip()} is kept, and in use.")
 
     def bring_in(self) -> None:
         """Take in a file that was exported."""
@@ -86,8 +87,7 @@ class ProfileSection(QWidget):
             return
         found: list[str] = []
         if self._told(lambda: found.append(profiles.bring_in(self._paths, Path(file), self._notices))):
-            self._show(found[0], f"The profile {found[0]} is here now.")
-            self.use(found[0])
+            self._use(found[0], f"The profile {found[0]} is here now, and in use.")
 
     def give_out(self) -> None:
         """Write the settings as they are to a file for another machine."""
@@ -96,10 +96,10 @@ class ProfileSection(QWidget):
             self._notices.post(Notice(KEY, Level.INFO, f"The profile is in {file}."))
 
     def delete(self) -> None:
-        """Forget the chosen profile; the settings stay as they are."""
+        """Forget the chosen profile; the user's own settings come back."""
         name = self.chooser.value()
         if self._told(lambda: profiles.delete(self._paths, name)):
-            self._show("", f"The profile {name} is deleted; your settings stay as they are.")
+            self._use("", f"The profile {name} is deleted; your settings are in use again.")
 
     def _fill_menu(self) -> None:
         for text, action in (
@@ -112,16 +112,13 @@ class ProfileSection(QWidget):
         own = profiles.names
         self._menu.aboutToShow.connect(lambda: delete.setEnabled(self.chooser.value() in own(self._paths)))
 
-    def _differences(self, name: str, *, tell: bool = True) -> dict[str, object]:
-        """What a profile would change; nothing when it cannot be used."""
-        board = self._notices if tell else NoticeBoard()
+    def _is_changed(self) -> bool:
+        """Whether something was changed since the profile was chosen."""
+        settings = self._settings
         try:
-            wanted = asdict(profiles.load(self._paths, name, self._settings, board))
-        except SettingsError as error:
-            board.post(Notice.from_error(KEY, error))
-            return {}
-        now = asdict(self._settings)
-        return {key: value for key, value in wanted.items() if value != now[key]}
+            return profiles.load(self._paths, settings.profile, settings, NoticeBoard()) != settings
+        except SettingsError:
+            return False
 
     def _told(self, action: Callable[[], object]) -> bool:
         """Do something that may fail; a failure becomes a notice."""
@@ -132,7 +129,8 @@ class ProfileSection(QWidget):
             return False
         return True
 
-    def _show(self, name: str, text: str) -> None:
+    def _use(self, name: str, text: str) -> None:
         self.refresh()
-        self.chooser.set_value(name, name)
+        # First, so that a failure takes its place.
         self._notices.post(Notice(KEY, Level.INFO, text))
+        self.used.emit(name)

@@ -303,6 +303,7 @@ class Window(QWidget):
     def _connect(self) -> None:
         self._keeper.shown.connect(self.show_settings)
         self.panel.changed.connect(self._keeper.change)
+        self.panel.profile.used.connect(self._keeper.use_profile)
         self.bar.start.clicked.connect(self.toggle_running)
         self.panel.on_air.obs.clicked.connect(self.ask_obs)
         self.bar.record.clicked.connect(self.toggle_recording)

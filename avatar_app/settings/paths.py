@@ -55,6 +55,11 @@ class ProfilePaths:
         return self.config_file.parent / "profiles"
 
     @property
+    def own_file(self) -> Path:
+        """The user's own settings, while those of a profile are in use."""
+        return self.config_file.with_name("own-settings.json")
+
+    @property
     def cache_dir(self) -> Path:
         """What can be made again: compiled models, speed rankings."""
         return self.dir / "cache" if self.dir else Path(platformdirs.user_cache_dir(APP_NAME, appauthor=False))

@@ -2,6 +2,8 @@
 
 A profile is a settings file in a folder of its own, so it reads, heals and migrates as the settings do, and can be
 given to somebody else. What belongs to the machine alone (where the window stood) stays out of it.
+
+While a profile is in use, the user's own settings are kept in a file beside the others, and come back from there.
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.settings import store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
 SUFFIX = ".json"
 MAX_NAME_LENGTH = 60
-LOCAL_FIELDS = ("window_geometry", "is_muted")
+LOCAL_FIELDS = ("profile", "window_geometry", "is_muted")
 # What a use needs; everything else stays as the user has it.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "Stream beside a game": {
@@ -34,7 +36,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "Event booth": {
         "fps": 25, "lookahead_ms": 160, "precision": "auto", "background": "colour", "noise_suppression": "strong",
-        "is_auto_gain_on": True, "is_hud_visible": False, "is_panel_visible": False, "is_kiosk": True,
+        "is_auto_gain_on": True, "is_kiosk": True,
     },
 }  # fmt: skip
 
@@ -52,12 +54,39 @@ def load(paths: ProfilePaths, name: str, current: Settings, notices: NoticeBoard
         SettingsError: there is none of that name, or its file is broken; the sentence names those that exist.
     """
     if name in PRESETS:
-        return current.replace(**PRESETS[name])
+        return current.replace(**PRESETS[name], profile=name)
     file = _file(paths, name)
     if not file.exists():
         known = ", ".join((*names(paths), *PRESETS))
         raise SettingsError(f"There is no profile {name!r}.", f"Use one of: {known}.")
-    return _with_local(store.read(file, notices), current)
+    return _with_local(store.read(file, notices), current).replace(profile=name)
+
+
+def own(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> Settings:
+    """The user's own settings, whichever profile is in use.
+
+    A preset says only what its use needs: the rest stays the user's own, and is taken as it is now.
+    """
+    if not settings.profile:
+        return settings
+    try:
+        kept = store.read(paths.own_file, notices)
+    except SettingsError as error:
+        notices.post(Notice.from_error("profile", error))
+        return settings.replace(profile="")
+    if settings.profile in PRESETS:
+        replaced = {name: getattr(kept, name) for name in PRESETS[settings.profile]}
+        return settings.replace(**replaced, profile="")
+    return _with_local(kept, settings).replace(profile="")
+
+
+def keep_own(paths: ProfilePaths, settings: Settings) -> None:
+    """Keep the user's own settings while those of a profile are in use.
+
+    Raises:
+        SettingsError: the file cannot be written.
+    """
+    export(paths.own_file, settings)
 
 
 def save(paths: ProfilePaths, name: str, settings: Settings) -> None:

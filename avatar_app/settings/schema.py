@@ -64,6 +64,7 @@ class Settings:
         is_auto_gain_on: whether a quiet voice is raised by itself.
         has_global_keys: whether the keys work while another program has the keyboard.
         is_kiosk: full screen without controls, for an event booth.
+        profile: name of the profile or preset in use; empty means the user's own settings.
         theme: one of `THEMES`.
         window_geometry: the window's place and size, base64 as Qt saves it.
     """
@@ -101,6 +102,7 @@ class Settings:
     is_auto_gain_on: bool = False
     has_global_keys: bool = False
     is_kiosk: bool = False
+    profile: str = ""
     is_hud_visible: bool = True
     is_panel_visible: bool = True
     theme: str = "system"

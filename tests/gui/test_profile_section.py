@@ -2,35 +2,96 @@
 
 import pytest
 
-from avatar_app.settings import profiles
+from avatar_app.settings import profiles, store
+from avatar_app.settings.schema import Settings
+
+
+def choose(desk, name):
+    chooser = desk.panel.profile.chooser
+    chooser.setCurrentIndex(chooser.findData(name))
+    chooser.activated.emit(chooser.currentIndex())
 
 
 @pytest.mark.parametrize("name", profiles.PRESETS)
 def test_preset_when_chosen_then_its_settings_hold_and_its_name_stays_in_sight(desk, name):
-    desk.panel.profile.chooser.set_value(name, name)
-    desk.panel.profile.use(name)
+    choose(desk, name)
     assert all(getattr(desk.keeper.settings, key) == value for key, value in profiles.PRESETS[name].items())
     assert desk.panel.profile.chooser.value() == name
 
 
-def test_preset_when_something_else_is_changed_after_it_then_it_is_not_named_any_more(desk):
-    desk.panel.profile.chooser.set_value("Meeting", "Meeting")
-    desk.panel.profile.use("Meeting")
+@pytest.mark.parametrize("other", ["Event booth", "Stream beside a game"])
+def test_own_settings_when_presets_were_used_then_come_back_as_they_were(make_desk, other):
+    mine = Settings(theme="dark", fps=50, background="checker", is_browser_on=True, noise_suppression="mild")
+    desk = make_desk(settings=mine)
+    choose(desk, "Meeting")
     desk.keeper.change({"fps": 60})
+    choose(desk, other)
+    assert desk.keeper.settings.is_browser_on
+    choose(desk, "")
+    assert desk.keeper.settings == mine
+
+
+def test_own_settings_when_the_program_started_anew_meanwhile_then_come_back_as_they_were(desk, make_desk, notices):
+    mine = desk.keeper.settings.replace(lookahead_ms=0)
+    desk.keeper.change({"lookahead_ms": 0})
+    choose(desk, "Event booth")
+    desk.keeper.save_now()
+    again = make_desk(settings=store.load(desk.paths, notices))
+    assert again.panel.profile.chooser.currentText() == "Event booth"
+    choose(again, "")
+    assert again.keeper.settings == mine
+    again.keeper.save_now()
+    assert store.load(desk.paths, notices) == mine
+
+
+def test_own_settings_when_muted_meanwhile_then_coming_back_does_not_unmute(desk):
+    choose(desk, "Meeting")
+    desk.keeper.change({"is_muted": True})
+    choose(desk, "")
+    assert desk.keeper.settings.is_muted
+
+
+def test_own_settings_when_a_profile_holds_for_one_start_then_are_what_the_file_says(desk):
+    desk.keeper._settings = profiles.load(desk.paths, "Meeting", Settings(theme="dark"), desk.notices)
+    choose(desk, "Event booth")
+    choose(desk, "")
+    assert desk.keeper.settings == desk.keeper._saved == Settings(theme="dark")
+
+
+def test_profile_when_the_own_settings_cannot_be_kept_then_is_not_used(desk):
+    desk.paths.dir.parent.mkdir(exist_ok=True)
+    desk.paths.dir.write_text("a file where the folder should be")
+    choose(desk, "Meeting")
+    assert desk.keeper.settings == Settings(theme="dark")
     assert desk.panel.profile.chooser.value() == ""
+    assert "cannot be written" in desk.notices.current()[-1].text
+    desk.paths.dir.unlink()
+
+
+def test_preset_when_something_of_it_is_changed_then_its_name_says_so(desk):
+    choose(desk, "Meeting")
+    desk.keeper.change({"is_muted": True})
+    assert desk.panel.profile.chooser.currentText() == "Meeting"
+    desk.keeper.change({"fps": 60})
+    assert desk.panel.profile.chooser.currentText() == "Meeting (changed)"
+    choose(desk, "")
+    assert desk.panel.profile.chooser.findText("Meeting (changed)") < 0
+    choose(desk, "Meeting")
+    assert (desk.panel.profile.chooser.currentText(), desk.keeper.settings.fps) == ("Meeting", 30)
 
 
 def test_keep_when_named_then_it_can_be_chosen_and_deleted_again(desk):
     desk.keeper.change({"fps": 50})
     desk.answers.name = " Mine "
     desk.panel.profile.keep()
+    assert desk.panel.profile.chooser.value() == "Mine"
     desk.keeper.change({"fps": 25})
-    desk.panel.profile.use("Mine")
+    choose(desk, "Mine")
     assert desk.keeper.settings.fps == 50
-    desk.panel.profile.chooser.set_value("Mine", "Mine")
+    desk.keeper.change({"fps": 30})
     desk.panel.profile.delete()
     assert profiles.names(desk.paths) == ()
-    assert desk.keeper.settings.fps == 50
+    assert (desk.keeper.settings.fps, desk.panel.profile.chooser.value()) == (50, "")
 
 
 def test_keep_when_the_name_cannot_be_used_then_a_notice_says_so(desk):

@@ -21,7 +21,7 @@ def test_save_when_loaded_again_then_the_same_but_for_what_belongs_to_the_machin
     assert profiles.names(paths) == ("Evening show",)
     now = Settings(window_geometry="new")
     found = profiles.load(paths, "Evening show", now, NoticeBoard())
-    assert found == Settings(fps=60, mic="demo", window_geometry="new")
+    assert found == Settings(fps=60, mic="demo", window_geometry="new", profile="Evening show")
     profiles.delete(paths, "Evening show")
     assert profiles.names(paths) == ()
 
@@ -69,7 +69,7 @@ def test_bring_in_when_one_value_is_bad_then_the_rest_is_kept_and_it_is_told(pat
     file, notices = tmp_path / "x.json", NoticeBoard()
     file.write_text(json.dumps({"version": 1, "fps": 26, "lookahead_ms": 0}))
     name = profiles.bring_in(paths, file, notices)
-    assert profiles.load(paths, name, Settings(), notices) == Settings(lookahead_ms=0)
+    assert profiles.load(paths, name, Settings(), notices) == Settings(lookahead_ms=0, profile=name)
     assert "Use one of: 25, 30, 50, 60." in notices.current()[0].text
 
 
@@ -77,3 +77,23 @@ def test_export_when_the_folder_cannot_be_made_then_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be written"):
         profiles.export(tmp_path / "file" / "x.json", Settings())
+
+
+def test_own_when_a_preset_is_in_use_then_what_it_replaced_comes_back_and_the_rest_is_as_it_is_now(paths):
+    mine = Settings(fps=60, background="picture", mic="demo")
+    profiles.keep_own(paths, mine)
+    used = profiles.load(paths, "Meeting", mine, NoticeBoard()).replace(mic="", is_muted=True, fps=50)
+    assert profiles.own(paths, used, NoticeBoard()) == mine.replace(mic="", is_muted=True)
+
+
+def test_own_when_a_profile_of_the_user_is_in_use_then_all_comes_back(paths):
+    mine = Settings(fps=60, mic="demo")
+    profiles.keep_own(paths, mine)
+    used = Settings(profile="Mine", fps=30, window_geometry="new")
+    assert profiles.own(paths, used, NoticeBoard()) == mine.replace(window_geometry="new")
+
+
+def test_own_when_their_file_is_gone_then_the_settings_stay_and_it_is_told(paths):
+    notices = NoticeBoard()
+    assert profiles.own(paths, Settings(profile="Meeting", fps=50), notices) == Settings(fps=50)
+    assert "cannot be read" in notices.current()[0].text
