@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QWidget
+
+from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.units import s_to_ns
+from avatar_app.gui.stage import Stage
+from avatar_app.settings.schema import Settings
 
 LEAVE_KEY = "Ctrl+Shift+K"
 INVITATION = "Speak to me"
 INVITE_AFTER_NS = s_to_ns(20)
+HINT_SHOWN_NS = s_to_ns(5)
 
 
 class Attract:
@@ -24,3 +32,62 @@ class Attract:
         if is_speaking:
             self._t_spoken_ns = t_now_ns
         return INVITATION if t_now_ns - self._t_spoken_ns > INVITE_AFTER_NS else ""
+
+
+class Booth:
+    """Makes the window a booth, and a window again; whoever stands before it can do neither by accident. Thread: main.
+
+    Args:
+        window: what fills the screen.
+        stage: where the face is, in that window.
+        clock: the program's.
+    """
+
+    def __init__(self, window: QWidget, stage: Stage, clock: Clock) -> None:
+        self._window, self._stage, self._clock = window, stage, clock
+        self._is_on = False
+        self._t_begin_ns = clock.now_ns()
+        self._attract = Attract(self._t_begin_ns)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the window is a booth now."""
+        return self._is_on
+
+    def show_settings(self, settings: Settings) -> None:
+        """Fill the screen with the face alone, or come back."""
+        ground = settings.background_colour if settings.background == "colour" else ""
+        self._stage.set_bare(is_bare=settings.is_kiosk, ground=ground)
+        if settings.is_kiosk == self._is_on:
+            return
+        self._is_on = settings.is_kiosk
+        self._t_begin_ns = self._clock.now_ns()
+        self._attract = Attract(self._t_begin_ns)
+        self._window.setCursor(Qt.CursorShape.BlankCursor if self._is_on else Qt.CursorShape.ArrowCursor)
+        self._set_full_screen(is_full=self._is_on)
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or come back; a booth stays as it is."""
+        if not self._is_on:
+            self._set_full_screen(is_full=not self._window.isFullScreen())
+
+    def close(self) -> None:
+        """Close the window; a booth stays as it is."""
+        if not self._is_on:
+            self._window.close()
+
+    def hint(self) -> str:
+        """How to come back, for the first seconds."""
+        if not self._is_on or self._clock.now_ns() - self._t_begin_ns > HINT_SHOWN_NS:
+            return ""
+        return f"{QKeySequence(LEAVE_KEY).toString(QKeySequence.SequenceFormat.NativeText)}: back to the window"
+
+    def invitation(self, *, is_speaking: bool) -> str:
+        """What a booth says when nobody has spoken for a while."""
+        if not self._is_on:
+            return ""
+        return self._attract.caption(is_speaking=is_speaking, t_now_ns=self._clock.now_ns())
+
+    def _set_full_screen(self, *, is_full: bool) -> None:
+        state, full = self._window.windowState(), Qt.WindowState.WindowFullScreen
+        self._window.setWindowState(state | full if is_full else state & ~full)

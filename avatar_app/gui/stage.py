@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPixmap, QResizeEvent
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPaintEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from avatar_app.contracts.packets import Picture
@@ -19,6 +19,7 @@ from avatar_app.live.frame import Background
 MARGIN_PX = 24
 # What stands beside the picture may cost it this much of its size; else it lies over the picture.
 LEAST_SHRINK = 0.88
+CAPTION_PX = 13
 # Alpha is read on a coarse grid only: a picture with any transparent part has transparent corners or edges.
 ALPHA_STEP_PX = 32
 
@@ -43,7 +44,7 @@ class Stage(QWidget):
         self._is_running = True
         self._caption = ""
         self._left_room_px = 0
-        self._is_bare = False
+        self._is_bare, self._bare_ground = False, ""
         self._corners: QPixmap | None = None
         self._checks: QPixmap | None = None
         self._checks_size_px = 0
@@ -92,10 +93,15 @@ class Stage(QWidget):
             self.update()
         return self.card().left() >= left_px
 
-    def set_bare(self, *, is_bare: bool) -> None:
-        """Let the picture fill the place, without margin and round corners, or stand on its card."""
-        if is_bare != self._is_bare:
-            self._is_bare = is_bare
+    def set_bare(self, *, is_bare: bool, ground: str = "") -> None:
+        """Let the picture fill the place, without margin and round corners, or stand on its card.
+
+        Args:
+            is_bare: fill the place.
+            ground: `#rrggbb` beside and behind a bare picture; empty for the theme's.
+        """
+        if (is_bare, ground) != (self._is_bare, self._bare_ground):
+            self._is_bare, self._bare_ground = is_bare, ground
             self._corners = self._checks = None
             self.update()
 
@@ -127,10 +133,10 @@ class Stage(QWidget):
         painter = QPainter(self)
         card = self.card()
         if not card.contains(event.rect()):
-            painter.fillRect(event.rect(), self._tokens.colour("ground"))
+            painter.fillRect(event.rect(), self._ground())
         self._paint_picture(painter, card)
         if not self._is_running:
-            painter.fillRect(card, QColor(10, 12, 16, 150))
+            painter.fillRect(self.rect() if self._is_bare else card, QColor(10, 12, 16, 150))
         if not self._is_bare:
             painter.drawPixmap(card.topLeft(), self._corner_cover(card))
         if self._caption:
@@ -142,25 +148,42 @@ class Stage(QWidget):
 
     def _paint_picture(self, painter: QPainter, card: QRect) -> None:
         if self._picture is None:
-            painter.fillRect(card, self._tokens.colour("surface"))
+            painter.fillRect(card, self._ground() if self._is_bare else self._tokens.colour("surface"))
             return
         image, is_opaque = view(self._picture)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        if not is_opaque:
+        if not is_opaque and self._is_bare:
+            painter.fillRect(card, self._ground())
+        elif not is_opaque:
             painter.drawPixmap(card.topLeft(), self._checkerboard(card, image.height()))
         painter.drawImage(card, image)
 
     def _paint_caption(self, painter: QPainter, card: QRect) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = figure_font(13, is_bold=True)
-        painter.setFont(font)
-        width_px = painter.fontMetrics().horizontalAdvance(self._caption) + 32
-        pill = QRectF(card.center().x() - width_px / 2, card.top() + 20, width_px, 32)
+        size_px = self._caption_px(card)
+        painter.setFont(figure_font(size_px, is_bold=True))
+        height_px = 2.4 * size_px
+        width_px = painter.fontMetrics().horizontalAdvance(self._caption) + height_px
+        pill = QRectF(card.center().x() - width_px / 2, card.top() + 20, width_px, height_px)
+        if self._is_bare:
+            pill.moveBottom(card.bottom() - height_px / 4)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(16, 18, 24, 200))
-        painter.drawRoundedRect(pill, 16, 16)
+        painter.drawRoundedRect(pill, height_px / 2, height_px / 2)
         painter.setPen(QColor("#ffffff"))
         painter.drawText(pill, int(Qt.AlignmentFlag.AlignCenter), self._caption)
+
+    def _caption_px(self, card: QRect) -> int:
+        """Size of the letters; a bare picture is looked at from two metres."""
+        if not self._is_bare:
+            return CAPTION_PX
+        metrics = QFontMetricsF(figure_font(100, is_bold=True))
+        fits_px = 100 * 0.85 * card.width() / metrics.horizontalAdvance(self._caption)
+        return max(CAPTION_PX, round(min(card.height() / 14, fits_px)))
+
+    def _ground(self) -> QColor:
+        """What is beside the picture."""
+        return QColor(self._bare_ground) if self._is_bare and self._bare_ground else self._tokens.colour("ground")
 
     def _corner_cover(self, card: QRect) -> QPixmap:
         """The ground outside the round corners, and a hairline: cheaper than clipping every frame."""

@@ -18,7 +18,7 @@ from avatar_app.gui.bar import Bar
 from avatar_app.gui.hud import Hud
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
-from avatar_app.gui.kiosk import LEAVE_KEY, Attract
+from avatar_app.gui.kiosk import LEAVE_KEY, Booth
 from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
 from avatar_app.gui.obs_delays import ObsDelays
@@ -69,9 +69,7 @@ class Window(QWidget):
         self.setMinimumSize(*MINIMUM_PX)
         self._pipeline = pipeline
         self._on_air = on_air
-        self._is_hidden = False
-        self._is_kiosk = self._is_spoken = False
-        self._attract = Attract(clock.now_ns())
+        self._is_hidden = self._is_spoken = False
         self._keeper = keeper
         self._notices = notices
         self._clock = clock
@@ -80,6 +78,7 @@ class Window(QWidget):
         self._is_running = False
         self._theme = ""
         self.stage = Stage(self._note_shown)
+        self._booth = Booth(self, self.stage, clock)
         self.bar = Bar(icons)
         self.panel = panel
         self.hud = Hud(self.stage)
@@ -113,7 +112,7 @@ class Window(QWidget):
         self.panel.show_settings(settings)
         self._obs_delays.look(settings)
         self._panic.look(settings)
-        self.set_kiosk(settings.is_kiosk)
+        self._booth.show_settings(settings)
         self.bar.setVisible(not settings.is_kiosk)
         self.panel.setVisible(settings.is_panel_visible and not settings.is_kiosk)
         self.bar.meter.setVisible(not settings.is_panel_visible)
@@ -126,19 +125,6 @@ class Window(QWidget):
         if settings.theme != self._theme:
             self._theme = settings.theme
             self.theme_wanted.emit(settings.theme)
-
-    def set_kiosk(self, is_on: bool) -> None:
-        """Fill the screen with the face alone, or come back."""
-        if is_on == self._is_kiosk:
-            return
-        self._is_kiosk = is_on
-        self._attract = Attract(self._clock.now_ns())
-        self.stage.set_bare(is_bare=is_on)
-        self.setCursor(Qt.CursorShape.BlankCursor if is_on else Qt.CursorShape.ArrowCursor)
-        state = self.windowState()
-        self.setWindowState(
-            state | Qt.WindowState.WindowFullScreen if is_on else state & ~Qt.WindowState.WindowFullScreen
-        )
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
@@ -169,11 +155,11 @@ class Window(QWidget):
         is_recording = on_air.record.is_active
         self.bar.show_recording(on_air.record.seconds if is_recording else None, on_air.record.saved_share)
         self.told.emit(Told(self._keeper.settings, self._is_running, is_recording, self._is_hidden))
-        if not (self.hud.isVisible() or self.panel.isVisible() or self._is_kiosk):
+        if not (self.hud.isVisible() or self.panel.isVisible() or self._booth.is_on):
             return
         figures = self._pipeline.status()
         self._is_spoken = figures.is_speaking
-        if self._is_kiosk:
+        if self._booth.is_on:
             self._show_state()
         self.panel.show_figures(figures, on_air)
         self.hud.show_figures(figures, self._keeper.settings.fps)
@@ -329,8 +315,8 @@ class Window(QWidget):
             ("F7", self.toggle_hidden),
             ("F8", self.panic),
             (LEAVE_KEY, lambda: self.toggle("is_kiosk")),
-            ("F11", self._toggle_full_screen),
-            ("Ctrl+Q", self.close),
+            ("F11", self._booth.toggle_full_screen),
+            ("Ctrl+Q", self._booth.close),
         )
 
     def _beats(self) -> tuple[tuple[int, Callable[[], object]], ...]:
@@ -355,8 +341,9 @@ class Window(QWidget):
         elif self.stage.picture is None:
             caption = "Starting …"
         else:
-            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else self._invitation()
-        self.stage.set_state(self._is_running, caption)
+            invitation = self._booth.invitation(is_speaking=self._is_spoken)
+            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else invitation
+        self.stage.set_state(self._is_running, self._booth.hint() or caption)
 
     def _told(self, key: str, action: Callable[[], object]) -> None:
         """Do something that may fail for a reason that the user can mend."""
@@ -364,12 +351,6 @@ class Window(QWidget):
             action()
         except UserError as error:
             self._notices.post(Notice.from_error(key, error))
-
-    def _invitation(self) -> str:
-        """What a booth says when nobody has spoken for a while."""
-        if not self._is_kiosk:
-            return ""
-        return self._attract.caption(is_speaking=self._is_spoken, t_now_ns=self._clock.now_ns())
 
     def _note_shown(self, picture: Picture) -> None:
         self._pipeline.note_shown(picture, self._clock.now_ns())
@@ -387,9 +368,6 @@ class Window(QWidget):
         left_px = min(card.center().x() - width_px // 2, self.stage.width() - width_px - EDGE_PX)
         self.notices.setGeometry(max(EDGE_PX, left_px), top_px, width_px, height_px)
         self.notices.raise_()
-
-    def _toggle_full_screen(self) -> None:
-        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def _restore(self, geometry: str) -> None:
         """Stand where the window stood last; a place that is off all screens is corrected by Qt."""
