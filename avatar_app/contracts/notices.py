@@ -20,12 +20,17 @@ class Level(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One sentence for the user. A notice replaces an older one with the same key."""
+    """One sentence for the user. A notice replaces an older one with the same key.
+
+    Attributes:
+        command: what `what_to_do` asks to run in a terminal; too long to be typed, so it can be copied.
+    """
 
     key: str
     level: Level
     text: str
     what_to_do: str = ""
+    command: str = ""
 
     @classmethod
     def from_error(cls, key: str, error: UserError) -> Notice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from avatar_app.contracts.notices import Level, Notice
@@ -32,7 +33,10 @@ class NoticeCard(QFrame):
         layout.setContentsMargins(16, 12, 8, 12)
         layout.setSpacing(12)
         layout.addWidget(self._picture(icons, tokens), 0, Qt.AlignmentFlag.AlignTop)
-        layout.addLayout(self._texts(), 1)
+        self.copy_button = self._copy_button()
+        texts = self._texts()
+        texts.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addLayout(texts, 1)
         self.close_button = self._close_button(icons, tokens, dismiss)
         layout.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
 
@@ -50,10 +54,23 @@ class NoticeCard(QFrame):
             label.setProperty("role", role)
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setVisible(bool(text))
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            if not text:
+                label.hide()
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
             texts.addWidget(label)
         return texts
+
+    def _copy_button(self) -> QPushButton:
+        button = QPushButton("Copy the command")
+        button.setProperty("role", "swatch")
+        button.setToolTip(self.notice.command)
+        # It is shown with the card; to show what has no parent yet would open a window.
+        if not self.notice.command:
+            button.hide()
+        button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.notice.command))
+        button.clicked.connect(lambda: button.setText("Copied"))
+        return button
 
     @staticmethod
     def _close_button(icons: Icons, tokens: Tokens, dismiss: Callable[[], None]) -> QPushButton:

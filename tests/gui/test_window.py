@@ -216,6 +216,23 @@ def test_notice_when_dismissed_then_goes_and_is_taken_off_the_board(desk):
     assert desk.notices.current() == ()
 
 
+def test_notice_when_a_command_mends_it_then_it_can_be_copied_and_covers_little(desk):
+    command = "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback " + "and much more " * 20
+    desk.notices.post(Notice("x", Level.WARNING, "The module is not installed.", "Copy the command.", command))
+    desk.window.refresh_figures()
+    (card,) = desk.window.notices.cards
+    assert card.copy_button.isVisible() and card.height() < 130
+    QTest.mouseClick(card.copy_button, Qt.MouseButton.LeftButton)
+    assert QApplication.clipboard().text() == command
+    assert card.copy_button.text() == "Copied"
+
+
+def test_notice_when_there_is_no_command_then_there_is_no_button(desk):
+    desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
+    desk.window.refresh_figures()
+    assert not desk.window.notices.cards[0].copy_button.isVisible()
+
+
 def test_notice_when_taken_down_at_once_then_stays_long_enough_to_be_read(desk):
     desk.notices.post(Notice("x", Level.ERROR, "It broke.", ""))
     desk.window.refresh_figures()

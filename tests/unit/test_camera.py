@@ -14,6 +14,7 @@ from avatar_app.contracts.packets import Picture
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live.camera import CameraState, Layout, VirtualCamera
 from avatar_app.live.camera.device import open_camera, require_package
+from avatar_app.live.camera.finding import wrong
 from avatar_app.live.camera.loop import CameraLoop
 from avatar_app.live.worker import Worker
 from tests.fakes.camera import FakeDriver
@@ -36,12 +37,12 @@ def driver(monkeypatch):
 class Session:
     """A loop and what is around it."""
 
-    def __init__(self, layout=LAYOUT, advice=""):
+    def __init__(self, layout=LAYOUT, trouble=None):
         self.clock, self.board = ManualClock(s_to_ns(100)), NoticeBoard()
         self.pictures: Latest[Picture] = Latest()
         self.stop = threading.Event()
         self.loop = CameraLoop(
-            self.pictures, layout, self.clock, self.board, lambda: open_camera(layout), lambda: advice
+            self.pictures, layout, self.clock, self.board, lambda: open_camera(layout), lambda: trouble
         )
 
     def run(self, seconds, avatar_fps=0, jitter_ms=0.0):
@@ -179,7 +180,7 @@ def test_close_when_face_is_shown_then_card_is_the_last_picture(driver):
 def test_open_when_there_is_no_camera_then_told_once_and_tried_every_three_seconds(driver):
     driver.open_error = "No device found."
     told = []
-    session = Session(advice="Run: sudo modprobe v4l2loopback.")
+    session = Session(trouble=wrong("The module is not loaded.", "sudo modprobe x. To keep it: y", "sudo modprobe x"))
     session.board._on_change = told.append
     session.run(5)
     driver.open_error = "No device found, still."  # another reason is no other notice
@@ -188,7 +189,9 @@ def test_open_when_there_is_no_camera_then_told_once_and_tried_every_three_secon
     assert "No device found, still" in session.status().problem
     assert len(told) == 1
     assert told[0].level is Level.WARNING
-    assert "sudo modprobe" in told[0].what_to_do
+    assert told[0].text == "The module is not loaded."
+    assert told[0].what_to_do == "Copy the command and run it in a terminal. It is tried again every 3 seconds."
+    assert told[0].command == "sudo modprobe x"
     driver.open_error = ""
     t_ns = session.clock.now_ns()
     while session.status().state is not CameraState.RUNNING:
@@ -288,7 +291,7 @@ def wait_for(condition, timeout_s=20.0):
 
 def make_camera(pictures=None):
     board = NoticeBoard()
-    return VirtualCamera(pictures or Latest(), LAYOUT, MonotonicClock(), board, advice=lambda: ""), board
+    return VirtualCamera(pictures or Latest(), LAYOUT, MonotonicClock(), board, trouble=lambda: None), board
 
 
 def picture(k):

@@ -1,11 +1,12 @@
 """Every trouble that a virtual camera can have, on machines that a test describes."""
 
+import subprocess
 import sys
 
 import pytest
 
 from avatar_app.live.camera import CameraFinding, camera_findings
-from avatar_app.live.camera.findings import first_advice
+from avatar_app.live.camera.findings import first_trouble
 from avatar_app.live.camera.findings_desktop import OBS_CLASS, OBS_MACOS, UNITY_CLASS
 from avatar_app.live.camera.probe import SystemProbe
 from tests.fakes.camera import FakeProbe
@@ -83,14 +84,25 @@ def test_linux_when_in_trouble_then_cause_and_command_are_told(name):
     assert cause in found.text
     for fix in fixes:
         assert fix in found.what_to_do
-    assert first_advice(probe) == found.what_to_do
+    assert first_trouble(probe) == found
 
 
 def test_linux_when_all_is_well_then_ready_and_how_to_keep_it():
     (found,) = camera_findings(linux())
     assert (found.health, found.text) == ("ok", "ready: /dev/video10 (Avatar)")
     assert "modules-load.d" in found.what_to_do
-    assert first_advice(linux()) == ""
+    assert first_trouble(linux()) is None
+
+
+@pytest.mark.parametrize("name", LINUX_TROUBLES)
+def test_linux_when_a_command_mends_it_then_it_is_one_line_for_a_terminal(name):
+    (found,) = camera_findings(LINUX_TROUBLES[name][0])
+    by_hand = {"not installed, fedora", "not installed, unknown", "not loaded, signed, secure", "secure boot"}
+    by_hand |= {"other kernel", "permission", "busy"}
+    assert bool(found.command) is (name not in by_hand)
+    if found.command:
+        subprocess.run(["bash", "-n", "-c", found.command], check=True)
+        assert LOAD in found.command and "\n" not in found.command
 
 
 def test_linux_when_loaded_at_each_start_then_nothing_is_left_to_do():

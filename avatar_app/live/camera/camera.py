@@ -11,7 +11,8 @@ from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.live.camera.device import Opener, open_camera, require_package
-from avatar_app.live.camera.findings import first_advice
+from avatar_app.live.camera.finding import CameraFinding
+from avatar_app.live.camera.findings import first_trouble
 from avatar_app.live.camera.layout import Layout
 from avatar_app.live.camera.loop import CameraLoop, CameraStatus
 from avatar_app.live.worker import Worker
@@ -36,7 +37,7 @@ class VirtualCamera:
         device: which camera, as `/dev/video10`; "" for the first that will have it.
         backend: "v4l2loopback", "obs" or "unitycapture"; "" for any.
         open_device: opens cameras.
-        advice: what the user can do about a camera that cannot be opened.
+        trouble: finds out why a camera cannot be opened, and what the user can do.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class VirtualCamera:
         device: str = "",
         backend: str = "",
         open_device: Opener = open_camera,
-        advice: Callable[[], str] | None = None,
+        trouble: Callable[[], CameraFinding | None] | None = None,
     ) -> None:
         self._clock = clock
         self._notices = notices
@@ -59,7 +60,7 @@ class VirtualCamera:
             clock,
             notices,
             partial(open_device, layout, device, backend),
-            advice or partial(first_advice, wants_alpha=layout.keeps_alpha),
+            trouble or partial(first_trouble, wants_alpha=layout.keeps_alpha),
         )
         self._is_ours = open_device is open_camera
         self._loop = self._make_loop()

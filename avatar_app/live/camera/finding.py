@@ -10,12 +10,17 @@ NAME = "virtual camera"
 
 @dataclass(frozen=True, slots=True)
 class CameraFinding:
-    """One line of the report, in the shape of the doctor's; `what_to_do` is never empty when `health` is not "ok"."""
+    """One line of the report, in the shape of the doctor's; `what_to_do` is never empty when `health` is not "ok".
+
+    Attributes:
+        command: what mends it, for a terminal; empty where that takes more than one command.
+    """
 
     name: str
     health: str
     text: str
     what_to_do: str = ""
+    command: str = ""
 
 
 def fine(text: str, what_to_do: str = "") -> CameraFinding:
@@ -23,6 +28,6 @@ def fine(text: str, what_to_do: str = "") -> CameraFinding:
     return CameraFinding(NAME, OK, text, what_to_do)
 
 
-def wrong(text: str, what_to_do: str) -> CameraFinding:
+def wrong(text: str, what_to_do: str, command: str = "") -> CameraFinding:
     """A finding that the user can mend; the rest of the program works without."""
-    return CameraFinding(NAME, WARNING, text, what_to_do)
+    return CameraFinding(NAME, WARNING, text, what_to_do, command)

@@ -23,10 +23,10 @@ def camera_findings(probe: Probe | None = None, *, wants_alpha: bool = False) ->
     return list(_of_system(probe, wants_alpha=wants_alpha))
 
 
-def first_advice(probe: Probe | None = None, *, wants_alpha: bool = False) -> str:
-    """What to do about the first thing that is wrong; "" when nothing is."""
+def first_trouble(probe: Probe | None = None, *, wants_alpha: bool = False) -> CameraFinding | None:
+    """The first thing that is wrong; None when nothing is."""
     found = camera_findings(probe, wants_alpha=wants_alpha)
-    return next((finding.what_to_do for finding in found if finding.health != OK), "")
+    return next((finding for finding in found if finding.health != OK), None)
 
 
 def _of_system(probe: Probe, *, wants_alpha: bool) -> Iterator[CameraFinding]:

@@ -36,7 +36,7 @@ def findings(probe: Probe) -> Iterator[CameraFinding]:
         return
     devices = _devices(probe)
     if not devices:
-        yield wrong("The module v4l2loopback is loaded, but has no device.", f"Load it anew: {RELOAD}")
+        yield wrong("The module v4l2loopback is loaded, but has no device.", f"Load it anew: {RELOAD}", RELOAD)
         return
     yield from _of_devices(probe, devices)
 
@@ -63,12 +63,20 @@ def _not_loaded(probe: Probe) -> CameraFinding:
             f"Build it for this kernel: {_install(probe)} && sudo dkms autoinstall && {LOAD}. Or restart, if the kernel"
             " was updated since the last start.",
         )
+    install = _install(probe)
+    is_command = install not in (INSTALL["fedora"], INSTALL_ANY)
     if probe.find(f"/usr/src/{MODULE}-*"):
+        build = f"{install} && sudo dkms autoinstall && {LOAD}"
         return wrong(
             f"The module v4l2loopback was never built for the kernel {probe.release}; its headers are missing.",
-            f"{_install(probe)} && sudo dkms autoinstall && {LOAD}",
+            build,
+            build if is_command else "",
         )
-    return wrong("The kernel module v4l2loopback is not installed.", f"{_install(probe)} && {LOAD}. {_to_keep()}")
+    return wrong(
+        "The kernel module v4l2loopback is not installed.",
+        f"{install} && {LOAD}. {_to_keep()}",
+        f"{install} && {LOAD} && {PERSIST}" if is_command else "",
+    )
 
 
 def _refused_or_waiting(probe: Probe) -> CameraFinding:
@@ -82,14 +90,20 @@ def _refused_or_waiting(probe: Probe) -> CameraFinding:
             f" --force {MODULE} && {LOAD}. Or switch Secure Boot off.",
         )
     hint = f" If that says `Key was rejected`, {ENROL}." if is_secure else ""
-    return wrong("The module v4l2loopback is installed but not loaded.", f"{LOAD}.{hint} {_to_keep()}")
+    return wrong(
+        "The module v4l2loopback is installed but not loaded.",
+        f"{LOAD}.{hint} {_to_keep()}",
+        "" if is_secure else f"{LOAD} && {PERSIST}",
+    )
 
 
 def _of_devices(probe: Probe, devices: list[str]) -> Iterator[CameraFinding]:
     hidden = _without_exclusive_caps(probe, devices)
     if hidden:
         yield wrong(
-            f"{_paths(hidden)} was made without `exclusive_caps`: Chrome, Zoom and Teams do not list it.", RELOAD
+            f"{_paths(hidden)} was made without `exclusive_caps`: Chrome, Zoom and Teams do not list it.",
+            RELOAD,
+            RELOAD,
         )
     shut = [name for name in devices if not probe.can_write(f"/dev/{name}")]
     if shut == devices:
@@ -112,7 +126,7 @@ def _opened(probe: Probe, devices: list[str], *, is_listed: bool) -> Iterator[Ca
             f" sudo modprobe -r {MODULE} && sudo modprobe {MODULE} devices=2 exclusive_caps=1,1 video_nr=10,11",
         )
     elif error:
-        yield wrong(error, f"Load the module anew: {RELOAD}")
+        yield wrong(error, f"Load the module anew: {RELOAD}", RELOAD)
     elif is_listed:
         labels = [(probe.read(f"/sys/devices/virtual/video4linux/{name}/name") or "").strip() for name in devices]
         named = ", ".join(f"/dev/{name} ({label})" for name, label in zip(devices, labels, strict=True))

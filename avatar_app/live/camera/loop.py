@@ -17,6 +17,7 @@ from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms, s_to_ns
 from avatar_app.live.camera.canvas import Canvas
 from avatar_app.live.camera.card import draw_card
 from avatar_app.live.camera.device import OpenCamera
+from avatar_app.live.camera.finding import CameraFinding
 from avatar_app.live.camera.layout import Layout
 from avatar_app.live.latency import Meter, RateMeter
 
@@ -134,7 +135,7 @@ class CameraLoop:
         pictures: mailbox of the avatar's pictures.
         layout: of the camera.
         open_device: opens the camera.
-        advice: what the user can do, asked when the camera is lost; "" for nothing special.
+        trouble: why, and what the user can do; asked when the camera is lost. None for nothing special.
     """
 
     def __init__(
@@ -144,14 +145,14 @@ class CameraLoop:
         clock: Clock,
         notices: NoticeBoard,
         open_device: Callable[[], OpenCamera],
-        advice: Callable[[], str],
+        trouble: Callable[[], CameraFinding | None],
     ) -> None:
         self._pictures = pictures
         self._layout = layout
         self._clock = clock
         self._notices = notices
         self._open_device = open_device
-        self._advice = advice
+        self._trouble = trouble
         self._camera: OpenCamera | None = None
         self._canvas = Canvas(layout)
         self._grid = Grid(clock, layout.fps)
@@ -251,8 +252,7 @@ class CameraLoop:
         log.info("no camera: %s", error.what)
         if not self._has_told:
             self._has_told = True
-            what_to_do = f"{(self._advice() or error.what_to_do).rstrip('.')}. It is tried again every 3 seconds."
-            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, error.what, what_to_do))
+            self._notices.post(_notice(self._trouble(), error))
 
     def _tick(self, stop: threading.Event) -> None:
         n_missed = self._grid.wait(stop)
@@ -312,3 +312,16 @@ class CameraLoop:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
+
+
+def _notice(trouble: CameraFinding | None, error: OutputError) -> Notice:
+    """The doctor's short sentence where it knows the cause; else the driver's words."""
+    if trouble is None:
+        text, what_to_do, command = error.what, error.what_to_do, ""
+    else:
+        text, what_to_do, command = trouble.text, trouble.what_to_do, trouble.command
+    if command:
+        what_to_do = "Copy the command and run it in a terminal."
+    return Notice(
+        NOTICE_KEY, Level.WARNING, text, f"{what_to_do.rstrip('.')}. It is tried again every 3 seconds.", command
+    )
