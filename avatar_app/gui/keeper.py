@@ -16,7 +16,7 @@ from avatar_app.settings.schema import Settings
 
 SAVE_DELAY_MS = 500
 # Settings of the window alone, which the pipeline need not hear of.
-WINDOW_FIELDS = ("is_hud_visible", "is_panel_visible", "theme", "window_geometry", "has_global_keys")
+WINDOW_FIELDS = ("is_hud_visible", "is_panel_visible", "theme", "window_geometry", "has_global_keys", "obs_port")
 # A failed choice shows as a notice with one of these keys; then these settings go back to what is in use.
 FIELDS_OF_KEY = {
     "mic": ("mic",),
@@ -102,6 +102,11 @@ class SettingsKeeper(QObject):
         back = {name: value for name, value in back.items() if value != getattr(self._settings, name)}
         if back:
             self._take(back)
+
+    def note_port(self, port: int) -> None:
+        """Keep the browser source's address for the next start, also where it had to move; 0 while it is off."""
+        if port not in (0, self._settings.browser_port):
+            self._take({"browser_port": port})
 
     def save_now(self) -> None:
         """Write the settings down if they changed."""

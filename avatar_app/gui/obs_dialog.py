@@ -13,6 +13,7 @@ from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Option
 from avatar_app.gui.rows import Chooser, Section, hint, set_state
 from avatar_app.live.voice.obs import DEFAULT_PORT, ObsAddress, ObsInput, list_obs_inputs, set_obs_offset
+from avatar_app.settings.schema import PORT_RANGE
 
 LOCAL = "127.0.0.1"
 WIDTH_PX = 440
@@ -32,15 +33,18 @@ class ObsDialog(QDialog):
         delay_ms: how late a voice must be to meet its picture now; NaN while nothing runs.
         list_inputs, set_offset: ask OBS; a test's seam.
         voice_output: where the voice in sync goes; empty while it is off.
+        port: where OBS answered the last time.
 
     Signals:
         answered(object): a function of no arguments that shows OBS's answer.
         offset_set(str, int): OBS delays an input by so many milliseconds now.
+        port_found(int): OBS answers there.
         voice_unwanted(): the user wants the voice in sync to be off.
     """
 
     answered = Signal(object)
     offset_set = Signal(str, int)
+    port_found = Signal(int)
     voice_unwanted = Signal()
 
     def __init__(
@@ -50,17 +54,19 @@ class ObsDialog(QDialog):
         list_inputs: Callable[[ObsAddress], tuple[ObsInput, ...]] = list_obs_inputs,
         set_offset: Callable[[ObsAddress, str, float], int] = set_obs_offset,
         voice_output: str = "",
+        port: int = DEFAULT_PORT,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Delay the microphone in OBS")
         self._list_inputs, self._set_offset = list_inputs, set_offset
         self._asking: threading.Thread | None = None
         self._offsets_ms: dict[str, int] = {}
-        self.port = _number(DEFAULT_PORT, 1, 65_535)
+        self.port = _number(port, *PORT_RANGE)
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.password.setPlaceholderText("Tools, WebSocket Server Settings")
         self.inputs = Chooser("Microphone in OBS", "Which input of OBS is delayed")
+        self.inputs.setPlaceholderText("Choose one")
         self.delay = _number(round(delay_ms) if delay_ms == delay_ms else 0, 0, 2000, " ms")
         self.measured = hint(f"Measured now: a voice {delay_ms:.0f} ms late meets its picture.")
         self.measured.setVisible(delay_ms == delay_ms)
@@ -111,17 +117,28 @@ class ObsDialog(QDialog):
                 text = str(error)
                 self.answered.emit(lambda: self._say(text, is_bad=True))
             else:
+                self.answered.emit(lambda: self.port_found.emit(address.port))
                 self.answered.emit(lambda: show(found))
 
         self._asking = threading.Thread(target=ask, name="obs", daemon=True)
         self._asking.start()
 
     def _show_inputs(self, found: tuple[ObsInput, ...]) -> None:
-        self._offsets_ms = {each.name: each.offset_ms for each in found}
+        microphones = [each for each in found if each.is_microphone]
+        self._offsets_ms = {each.name: each.offset_ms for each in microphones or found}
         self._list_offsets()
+        if not microphones:
+            self.inputs.setCurrentIndex(-1)
+        self._show_choice()
+        if found and not microphones:
+            self._say("OBS has no microphone of its own; if one of these carries your voice, choose it.")
+
+    def _show_choice(self) -> None:
+        """What was said of another input holds no more."""
         for button in (self.set, self.clear):
-            button.setEnabled(bool(found))
-        self._say("Choose your microphone." if found else "OBS has no input with sound yet: add your microphone there.")
+            button.setEnabled(bool(self.inputs.value()))
+        none = "OBS has no input with sound yet: add your microphone there."
+        self._say("Choose your microphone." if self._offsets_ms else none)
 
     def _show_offset(self, name: str, offset_ms: int) -> None:
         self._offsets_ms[name] = offset_ms
@@ -157,6 +174,7 @@ class ObsDialog(QDialog):
         self.search.clicked.connect(self.look)
         self.set.clicked.connect(lambda: self.apply(self.delay.value()))
         self.clear.clicked.connect(lambda: self.apply(0))
+        self.inputs.chosen.connect(self._show_choice)
         self.voice_off.clicked.connect(self._leave_voice)
         self.answered.connect(lambda show: show())
 

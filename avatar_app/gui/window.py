@@ -152,6 +152,7 @@ class Window(QWidget):
         self._keeper.reconcile()
         self.notices.show_notices(self._notices.current(), self._clock.now_ns())
         on_air = self._on_air.status()
+        self._keeper.note_port(on_air.browser.port if on_air.browser is not None else 0)
         is_recording = on_air.record.is_active
         self.bar.show_recording(on_air.record.seconds if is_recording else None, on_air.record.saved_share)
         self.told.emit(Told(self._keeper.settings, self._is_running, is_recording, self._is_hidden))
@@ -211,7 +212,9 @@ class Window(QWidget):
 
     def ask_obs(self) -> None:
         """Let OBS delay the raw microphone until its picture is there."""
-        dialog = ObsDialog(self._on_air.delay_ms, self, voice_output=self._keeper.settings.voice_output)
+        settings = self._keeper.settings
+        dialog = ObsDialog(self._on_air.delay_ms, self, voice_output=settings.voice_output, port=settings.obs_port)
+        dialog.port_found.connect(lambda port: self.change({"obs_port": port}))
         dialog.offset_set.connect(self._obs_delays.note)
         dialog.voice_unwanted.connect(lambda: self.change({"voice_output": ""}))
         # It holds a password.

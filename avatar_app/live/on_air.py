@@ -227,8 +227,11 @@ class OnAir:
             self._camera = camera
 
     def _turn_browser(self) -> None:
+        wanted, running = self._wanted, self._browser
+        if running is not None and wanted.is_browser_on and running.status().port == wanted.browser_port:
+            # It had moved there, and the settings say so now.
+            return
         self._stop_browser()
-        wanted = self._wanted
         if not wanted.is_browser_on:
             return
         pictures = self._add_sink("browser")

@@ -57,6 +57,7 @@ class Settings:
         camera_device: which camera, as `/dev/video10`; empty means the first that will have it.
         is_browser_on: whether the page for OBS's browser source is served.
         browser_port: of that page, within `PORT_RANGE`.
+        obs_port: where OBS's WebSocket server answered last, within `PORT_RANGE`.
         record_folder: where recordings and snapshots go; empty means the user's folder of videos.
         record_format: one of `RECORD_FORMATS`; the last two keep the transparency.
         has_badge: whether recordings and snapshots show a mark that the avatar is one.
@@ -95,6 +96,7 @@ class Settings:
     camera_device: str = ""
     is_browser_on: bool = False
     browser_port: int = 18750
+    obs_port: int = 4455
     record_folder: str = ""
     record_format: str = "mp4"
     has_badge: bool = False
@@ -219,6 +221,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "background_colour": _colour,
     "camera_size": _choice(CAMERA_SIZES),
     "browser_port": _port,
+    "obs_port": _port,
     "record_format": _choice(RECORD_FORMATS),
     "noise_suppression": _choice(NOISE_SUPPRESSIONS),
     "theme": _choice(THEMES),

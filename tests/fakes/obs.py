@@ -17,7 +17,7 @@ def proof(password: str) -> str:
 
 
 class FakeObs:
-    """Inputs with their sync offset; None for those without sound.
+    """Inputs with their sync offset; None for those without sound. `kinds` are OBS's names for what they are.
 
     Args:
         password: empty for none.
@@ -27,6 +27,7 @@ class FakeObs:
 
     def __init__(self, password: str = "", way: str = "5") -> None:
         self.inputs: dict[str, int | None] = {"Mic/Aux": 0, "Desktop": 20, "Picture": None}
+        self.kinds = {"Mic/Aux": "pulse_input_capture", "Desktop": "pulse_output_capture", "Picture": "image_source"}
         self.password, self.way = password, way
         self.requests: list[tuple[str, dict]] = []
         self.port = 0
@@ -80,7 +81,7 @@ class FakeObs:
 
     def _do(self, kind: str, data: dict) -> tuple[int, dict]:
         if kind == "GetInputList":
-            return 100, {"inputs": [{"inputName": name, "inputKind": "any"} for name in self.inputs]}
+            return 100, {"inputs": [{"inputName": name, "inputKind": self.kinds[name]} for name in self.inputs]}
         name = data["inputName"]
         if name not in self.inputs:
             return 600, {}

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QSpinBox
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QSpinBox, QStyleOptionComboBox
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.gui.obs_dialog import WIDTH_PX, ObsDialog
@@ -21,13 +21,16 @@ class FakeObs:
 
     def __init__(self):
         self.offsets = {"Mic/Aux": 0}
+        self.played = ()
 
     def list(self, address):
         self._check(address)
-        return tuple(ObsInput(name, ms) for name, ms in self.offsets.items())
+        return tuple(ObsInput(name, ms, is_microphone=name not in self.played) for name, ms in self.offsets.items())
 
     def set(self, address, name, offset_ms):
         self._check(address)
+        if name == "Broken":
+            raise OutputError("OBS cannot shift the sound of 'Broken'.", "Choose another input.")
         self.offsets[name] = round(offset_ms)
         return self.offsets[name]
 
@@ -64,6 +67,57 @@ def test_password_when_wrong_then_said_and_in_no_words(qtbot, dialog):
     dialog.search.click()
     qtbot.waitUntil(lambda: "refuses" in dialog.words.text())
     assert dialog.words.property("state") == "bad" and "hunter2" not in dialog.words.text()
+    dialog.reject()
+
+
+def pick(chooser, value):
+    chooser.setCurrentIndex(chooser.findData(value))
+    chooser.activated.emit(chooser.currentIndex())
+
+
+def names(chooser):
+    return [chooser.itemData(number) for number in range(chooser.count())]
+
+
+def test_microphones_when_found_then_what_the_machine_plays_is_not_among_them(qtbot, dialog, obs):
+    obs.offsets, obs.played = {"Desktop Audio": 0, "Mic/Aux": 0}, ("Desktop Audio",)
+    dialog.search.click()
+    qtbot.waitUntil(lambda: dialog.inputs.value() == "Mic/Aux")
+    assert names(dialog.inputs) == ["Mic/Aux"]
+    dialog.reject()
+
+
+def test_microphones_when_there_are_none_then_the_rest_is_offered_and_none_is_chosen(qtbot, dialog, obs):
+    obs.offsets, obs.played = {"Desktop Audio": 0, "Film": 0}, ("Desktop Audio", "Film")
+    dialog.search.click()
+    qtbot.waitUntil(lambda: dialog.inputs.count() == 2)
+    assert dialog.inputs.currentIndex() == -1 and not dialog.set.isEnabled() and not dialog.clear.isEnabled()
+    assert "no microphone" in dialog.words.text()
+    pick(dialog.inputs, "Film")
+    assert dialog.set.isEnabled()
+    dialog.reject()
+
+
+def test_error_of_one_input_when_another_is_chosen_then_is_gone(qtbot, dialog, obs):
+    obs.offsets = {"Broken": 0, "Mic/Aux": 0}
+    dialog.search.click()
+    qtbot.waitUntil(lambda: dialog.inputs.value() == "Broken")
+    dialog.set.click()
+    qtbot.waitUntil(lambda: "cannot shift" in dialog.words.text())
+    pick(dialog.inputs, "Mic/Aux")
+    assert "cannot" not in dialog.words.text() and dialog.words.property("state") == "good"
+    dialog.reject()
+
+
+def test_name_when_too_long_for_the_closed_box_then_ends_with_an_ellipsis_and_keeps_its_delay(qtbot, dialog, obs):
+    obs.offsets = {"A microphone of a very long name in the studio on the second floor": 138}
+    dialog.show()
+    dialog.search.click()
+    qtbot.waitUntil(lambda: dialog.inputs.count() == 1)
+    option = QStyleOptionComboBox()
+    dialog.inputs.initStyleOption(option)
+    shown = dialog.inputs.shown_text(option)
+    assert "…" in shown and shown.endswith("ms now") and shown != option.currentText
     dialog.reject()
 
 

@@ -12,6 +12,7 @@ from avatar_app.gui.obs_dialog import ObsDialog
 from avatar_app.live.browser import BrowserState, BrowserStatus
 from avatar_app.live.record import RecordState, RecordStatus
 from avatar_app.live.voice import NO_VOICE, VoiceState
+from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.on_air import OFF
 
@@ -178,6 +179,27 @@ def test_obs_when_asked_for_while_the_voice_is_in_sync_then_the_voice_can_be_tur
     press(dialog.voice_off)
     assert desk.keeper.settings.voice_output == ""
     dialog.reject()
+
+
+def test_obs_when_it_answered_at_another_port_then_that_is_offered_the_next_time_and_no_password_is_kept(desk):
+    dialog = ask_obs(desk)
+    dialog.password.setText("correct horse")
+    dialog.port_found.emit(4460)
+    dialog.reject()
+    desk.qtbot.waitUntil(lambda: desk.window.findChild(ObsDialog) is None)
+    desk.keeper.save_now()
+    assert "correct horse" not in desk.paths.config_file.read_text()
+    dialog = ask_obs(desk)
+    assert (dialog.port.value(), dialog.password.text()) == (4460, "")
+    dialog.reject()
+
+
+def test_browser_when_its_port_was_taken_then_the_one_that_is_used_is_kept(desk, notices):
+    status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18751/", 18751, 0, 0, 25.0, 0)
+    desk.on_air.figures = replace(OFF, browser=status)
+    desk.window.refresh_figures()
+    desk.keeper.save_now()
+    assert store.load(desk.paths, notices).browser_port == 18751
 
 
 def test_voice_when_turned_on_while_obs_delays_then_a_notice_says_so_until_one_of_them_ends(desk):

@@ -186,3 +186,18 @@ def test_start_when_a_recording_was_cut_off_then_it_is_made_whole_and_told(make,
     assert not left.exists()
     assert (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.mp4").exists()
     assert replace(second.status()).record.state is RecordState.IDLE
+
+
+def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_notice_stays(make, notices):
+    first, second = make(is_browser_on=True), make(is_browser_on=True, browser_port=20_000)
+    for on_air in (first, second):
+        on_air.start()
+        wait_for(lambda on_air=on_air: on_air.page_url)
+    running, port = second._browser, second.status().browser.port
+    assert port != 20_000
+    second.apply(second.settings.replace(browser_port=port))
+    wait_for(lambda: not len(second._jobs))
+    time.sleep(0.2)
+    assert second._browser is running and [notice.key for notice in notices.current()] == ["browser"]
+    second.apply(second.settings.replace(browser_port=port, is_browser_on=False))
+    wait_for(lambda: not second.page_url)

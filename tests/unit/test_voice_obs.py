@@ -30,7 +30,33 @@ def test_offset_when_set_then_obs_has_it(password):
 
 def test_inputs_when_listed_then_those_with_sound_and_their_offsets():
     with FakeObs() as server:
-        assert list_obs_inputs(ObsAddress(port=server.port)) == (ObsInput("Mic/Aux", 0), ObsInput("Desktop", 20))
+        assert list_obs_inputs(ObsAddress(port=server.port)) == (
+            ObsInput("Mic/Aux", 0),
+            ObsInput("Desktop", 20, is_microphone=False),
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_microphone"),
+    [
+        ("pulse_input_capture", True),
+        ("wasapi_input_capture", True),
+        ("coreaudio_input_capture", True),
+        ("alsa_input_capture", True),
+        ("jack_output_capture", True),
+        ("pipewire_audio_input_capture", True),
+        ("pulse_output_capture", False),
+        ("wasapi_output_capture", False),
+        ("wasapi_process_output_capture", False),
+        ("coreaudio_output_capture", False),
+        ("pipewire_audio_application_capture", False),
+        ("ffmpeg_source", False),
+    ],
+)
+def test_inputs_when_listed_then_microphones_are_told_from_what_is_played(kind, is_microphone):
+    with FakeObs() as server:
+        server.kinds["Mic/Aux"] = kind
+        assert list_obs_inputs(ObsAddress(port=server.port))[0].is_microphone is is_microphone
 
 
 def test_offset_when_system_has_a_proxy_then_obs_is_reached_directly(monkeypatch):

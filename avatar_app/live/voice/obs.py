@@ -45,10 +45,15 @@ class ObsAddress:
 
 @dataclass(frozen=True, slots=True)
 class ObsInput:
-    """An input of OBS that has sound, with the sync offset that it has now."""
+    """An input of OBS that has sound, with the sync offset that it has now.
+
+    Attributes:
+        is_microphone: it hears a microphone, or whatever else the machine takes in; not what the machine plays.
+    """
 
     name: str
     offset_ms: int
+    is_microphone: bool = True
 
 
 def list_obs_inputs(address: ObsAddress) -> tuple[ObsInput, ...]:
@@ -84,14 +89,21 @@ def set_obs_offset(address: ObsAddress, input_name: str, offset_ms: float) -> in
 
 async def _inputs(client: Any) -> tuple[ObsInput, ...]:
     answer = await _request(client, "GetInputList")
-    names = [str(entry["inputName"]) for entry in (answer.responseData or {}).get("inputs", [])]
     found = []
-    for name in names:
+    for entry in (answer.responseData or {}).get("inputs", []):
+        name, kind = str(entry["inputName"]), str(entry["inputKind"])
         # OBS does not say which inputs have sound; those without refuse this question.
         answer = await _request(client, "GetInputAudioSyncOffset", inputName=name)
         if answer.ok():
-            found.append(ObsInput(name, round((answer.responseData or {}).get("inputAudioSyncOffset", 0))))
+            offset_ms = round((answer.responseData or {}).get("inputAudioSyncOffset", 0))
+            found.append(ObsInput(name, offset_ms, is_microphone=_is_microphone(kind)))
     return tuple(found)
+
+
+def _is_microphone(kind: str) -> bool:
+    """Whether inputs of a kind hear a microphone: `pulse_input_capture`, `wasapi_input_capture` and their likes."""
+    # What JACK calls an output is an input to OBS.
+    return "input_capture" in kind or kind.startswith("jack_output_capture")
 
 
 async def _set(client: Any, input_name: str, offset_ms: int) -> int:
