@@ -18,9 +18,12 @@ START_CHOICES = (
     Choice(False, "By hand", "The program starts when you start it"),
     Choice(True, "With the machine", "The program starts when you log in, as you left it"),
 )
-KEY_HINT = (
-    "Ctrl+Shift and F5: microphone anew, F6: mute or unmute, F7: hide, F8: panic (mute), F9: record, F10: snapshot."
-)
+# About equally long, so that nothing moves when the other one comes.
+KEY_HINTS = {
+    False: "F5: microphone anew, Ctrl+D: mute or unmute, F7: hide, F8: panic (mute), F9: record, F10: snapshot.",
+    True: "Ctrl+Shift and F5: microphone anew, F6: mute or unmute, F7: hide, F8: panic, F9: record, F10: snapshot.",
+}
+KEY_LINES = 3
 
 
 class MachineGroup(Group):
@@ -35,7 +38,7 @@ class MachineGroup(Group):
         super().__init__()
         self._entry, self._notices = entry, notices
         self.keys = Segments("Keys", KEY_CHOICES)
-        self.keys_hint = hint(KEY_HINT)
+        self.keys_hint = hint(KEY_HINTS[False], KEY_LINES)
         self.start = Segments("Start", START_CHOICES)
         self._add(Section("Ke&ys", self.keys)).add(self.keys_hint)
         self._add(Section("&Start", self.start))
@@ -46,7 +49,7 @@ class MachineGroup(Group):
     def show_settings(self, settings: Settings) -> None:
         """Show settings without telling of a change."""
         self.keys.set_value(settings.has_global_keys)
-        self.keys_hint.setVisible(settings.has_global_keys)
+        self.keys_hint.setText(KEY_HINTS[settings.has_global_keys])
 
     def _turn_start(self, is_on: bool) -> None:
         self._notices.clear("autostart")

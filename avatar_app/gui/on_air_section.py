@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QPushButton
 
 from avatar_app.gui.picture_sections import Group
 from avatar_app.gui.ports import Dialogs, OnAirFigures, Option
@@ -40,8 +40,10 @@ GAIN_CHOICES = (
     Choice(False, "Off", "The microphone as loud as it is"),
     Choice(True, "On", "A quiet voice is raised by itself, a loud one lowered"),
 )
-COPIED = "Copied. In OBS: Sources, +, Browser, paste it as URL; width 512 and height 512, or any square."
-COPIED_SHOWN_MS = 12_000
+COPY, COPIED = "Copy the address", "Copied"
+COPIED_SHOWN_MS = 4_000
+IN_OBS = "In OBS: Sources, +, Browser; paste it as URL, width 512 and height 512, or any square."
+IN_OBS_LINES = 2
 NO_VOICE = Option("", "Off", "The voice goes its own way")
 LOUD = "The face hears this sound; what is played and recorded stays as it is."
 
@@ -62,16 +64,13 @@ class OnAirGroup(Group):
         self._outputs, self._dialogs, self._page_url = outputs, dialogs, page_url
         self._settings = Settings()
         self.camera = Segments("Virtual camera", CAMERA_CHOICES)
-        self.camera_hint = hint()
         self.browser = Segments("Browser source", BROWSER_CHOICES)
-        self.copy = QPushButton("Copy the address")
-        self.browser_hint = hint()
-        # What is said after a press is not at once replaced by the figures.
+        self.copy = QPushButton(COPY)
         self._copied = QTimer(self)
         self._copied.setSingleShot(True)
         self._copied.setInterval(COPIED_SHOWN_MS)
+        self._copied.timeout.connect(lambda: self.copy.setText(COPY))
         self.voice = Chooser("Voice in sync", "Plays your voice when its picture is shown (Alt+V)")
-        self.voice_hint = hint()
         self.obs = QPushButton("Or let OBS delay it …")
         self.format = Segments("Recordings", FORMAT_CHOICES)
         self.folder = QPushButton()
@@ -103,13 +102,14 @@ class OnAirGroup(Group):
         self.folder.setAccessibleName(f"Folder of recordings: {folder}")
         self._show_voice()
 
-    def show_figures(self, figures: OnAirFigures) -> None:
-        """Say what really goes out."""
-        _say(self.camera_hint, camera_words(figures))
-        if figures.browser is None or not self._copied.isActive():
-            _say(self.browser_hint, browser_words(figures))
-        _say(self.voice_hint, voice_words(figures))
-        self.copy.setVisible(figures.browser is not None)
+    def show_figures(self, figures: OnAirFigures, *, has_mic: bool) -> None:
+        """Say what really goes out, beside the headings: there it moves nothing when it comes and goes."""
+        self.camera_state.say(camera_words(figures))
+        self.browser_state.say(browser_words(figures))
+        is_heard = figures.voice.state.value == "running" and has_mic
+        clocks = f"clocks {figures.voice.drift_ppm:+.0f} ppm apart" if is_heard else ""
+        self.voice_state.say(voice_words(figures, has_mic=has_mic), clocks)
+        self.copy.setEnabled(figures.browser is not None)
 
     def _lay_out(self) -> None:
         for button, tip in (
@@ -119,7 +119,7 @@ class OnAirGroup(Group):
         ):
             button.setProperty("role", "swatch")
             button.setToolTip(tip)
-        self.copy.setVisible(False)
+        self.copy.setEnabled(False)
         self.camera.setToolTip("The avatar as a webcam (Alt+W)")
         self.browser.setToolTip("A page for OBS's browser source (Alt+U)")
         self.noise.setToolTip(f"Noise is taken out before the lips hear (Alt+N). {LOUD}")
@@ -127,12 +127,13 @@ class OnAirGroup(Group):
         recordings = self._add(Section("Recor&dings", self.format))
         recordings.add(self.folder)
         self._add(Section("Mar&k as AI", self.badge))
-        self._add(Section("&Webcam", self.camera)).add(self.camera_hint)
+        self.camera_state = self._add(Section("&Webcam", self.camera)).value_label
         browser = self._add(Section("Browser so&urce", self.browser))
+        self.browser_state = browser.value_label
         browser.add(self.copy)
-        browser.add(self.browser_hint)
+        browser.add(hint(IN_OBS, IN_OBS_LINES))
         voice = self._add(Section("&Voice in sync", self.voice))
-        voice.add(self.voice_hint)
+        self.voice_state = voice.value_label
         voice.add(self.obs)
         self._add(Section("&Noise suppression", self.noise))
         self._add(Section("Automat&ic gain", self.auto_gain))
@@ -160,7 +161,7 @@ class OnAirGroup(Group):
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._page_url())
         self._copied.start()
-        _say(self.browser_hint, COPIED)
+        self.copy.setText(COPIED)
 
     def _show_voice(self) -> None:
         name = self._settings.voice_output
@@ -174,7 +175,7 @@ def camera_words(figures: OnAirFigures) -> str:
         return ""
     if camera.state.value != "running":
         return "Waiting for a camera"
-    return f"{camera.device}, {camera.fps_achieved:.0f} pictures a second"
+    return f"{camera.device}, {camera.fps_achieved:.0f} a second"
 
 
 def browser_words(figures: OnAirFigures) -> str:
@@ -182,22 +183,16 @@ def browser_words(figures: OnAirFigures) -> str:
     browser = figures.browser
     if browser is None:
         return ""
-    viewers = {0: "nobody looks", 1: "one viewer"}.get(browser.n_viewers, f"{browser.n_viewers} viewers")
-    return f"{browser.url}, {viewers}"
+    return {0: "Nobody looks", 1: "1 viewer"}.get(browser.n_viewers, f"{browser.n_viewers} viewers")
 
 
-def voice_words(figures: OnAirFigures) -> str:
+def voice_words(figures: OnAirFigures, *, has_mic: bool) -> str:
     """How the voice meets its picture."""
     voice = figures.voice
     if voice.state.value == "stopped":
         return ""
+    if voice.is_heard_by_mic:
+        return "Not played: it would howl"
     if voice.state.value == "lost":
         return "Waiting for this output"
-    return f"{voice.delay_ms:.0f} ms behind you, clocks {voice.drift_ppm:+.0f} ppm apart"
-
-
-def _say(label: QLabel, text: str) -> None:
-    """Change a hint's text; an empty one takes no room."""
-    if label.text() != text:
-        label.setText(text)
-    label.setVisible(bool(text))
+    return f"{voice.delay_ms:.0f} ms behind you" if has_mic else "Waiting for the microphone"

@@ -86,7 +86,7 @@ class Panel(QFrame):
         """Say what really runs."""
         self.sound.show_mic(figures.mic)
         self.quality.show_figures(figures)
-        self.on_air.show_figures(on_air)
+        self.on_air.show_figures(on_air, has_mic=bool(figures.mic.device and figures.mic.rate_hz))
 
     def _parts(self) -> tuple[SoundSection | Group, ...]:
         return self.sound, self.avatar, self.quality, self.background, self.on_air, self.machine

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from avatar_app.gui.dial import WORDS, LookaheadDial
 from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures, Option
-from avatar_app.gui.rows import Chooser, Section, hint
+from avatar_app.gui.rows import Chooser, OneLine, Section
 from avatar_app.gui.segments import Choice, Segments
 from avatar_app.gui.theme import Tokens
 from avatar_app.settings.schema import FRAME_RATES_FPS, Settings
@@ -103,7 +103,8 @@ class QualityGroup(Group):
         self.fps.setToolTip("Pictures in a second (Alt+F)")
         self.lookahead = LookaheadDial()
         self.lookahead.setToolTip("How far the mouth may listen ahead: later, and truer to the sound (Alt+L)")
-        self.engine_hint = hint("Loading the model")
+        self.engine_hint = OneLine("hint")
+        self.engine_hint.say("Loading the model")
         self._precision_section = self._add(Section("&Precision", self.precision))
         self._precision_section.add(self.engine_hint)
         self._add(Section("&Frame rate", self.fps)).value_label.setText("per second")
@@ -123,8 +124,7 @@ class QualityGroup(Group):
     def show_figures(self, figures: LiveFigures) -> None:
         """Say which engine and arithmetic really run."""
         text = f"In use: {figures.engine}, {figures.precision}" if figures.engine else "Loading the model"
-        if self.engine_hint.text() != text:
-            self.engine_hint.setText(text)
+        self.engine_hint.say(text)
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""

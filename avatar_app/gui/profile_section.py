@@ -63,6 +63,7 @@ class ProfileSection(QWidget):
         """Know what would be kept, and name the profile in use."""
         self._settings = settings
         name = settings.profile
+        self._delete.setEnabled(bool(name) and name not in profiles.PRESETS)
         self.chooser.set_value(name, name)
         for number in range(self.chooser.count()):
             self.chooser.setItemText(number, self.chooser.itemData(number) or NONE.text)
@@ -108,9 +109,8 @@ class ProfileSection(QWidget):
             ("Export …", self.give_out),
         ):
             self._menu.addAction(text, action)
-        delete = self._menu.addAction("Delete", self.delete)
-        own = profiles.names
-        self._menu.aboutToShow.connect(lambda: delete.setEnabled(self.chooser.value() in own(self._paths)))
+        self._menu.addSeparator()
+        self._delete = self._menu.addAction("Delete", self.delete)
 
     def _is_changed(self) -> bool:
         """Whether something was changed since the profile was chosen."""

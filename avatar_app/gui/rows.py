@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -85,6 +85,36 @@ class Chooser(QComboBox):
         return self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideMiddle, room_px)
 
 
+class OneLine(QLabel):
+    """A line that always has the same height: what does not fit ends with an ellipsis, and is in the tool tip."""
+
+    def __init__(self, role: str, side: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft) -> None:
+        super().__init__()
+        self.setProperty("role", role)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def say(self, text: str, tip: str = "") -> None:
+        """Change the text, and what the tool tip says besides."""
+        if self.text() != text:
+            self.setText(text)
+        self.setToolTip(f"{text}, {tip}" if tip else text)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """As high with no text as with any."""
+        return QSize(super().sizeHint().width(), self.fontMetrics().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw as much of the text as fits."""
+        del event
+        painter = QStylePainter(self)
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        role = self.foregroundRole()
+        painter.drawItemText(self.rect(), int(self.alignment()), self.palette(), self.isEnabled(), text, role)
+        painter.end()
+
+
 class Section(QWidget):
     """A heading with what belongs to it. The letter after `&` in the heading, with Alt, puts the focus on `buddy`."""
 
@@ -96,11 +126,9 @@ class Section(QWidget):
         head = QHBoxLayout()
         heading = mnemonics.label(title, buddy, self)
         heading.setProperty("role", "section")
-        self.value_label = QLabel()
-        self.value_label.setProperty("role", "value")
+        self.value_label = OneLine("value", Qt.AlignmentFlag.AlignRight)
         head.addWidget(heading)
-        head.addStretch(1)
-        head.addWidget(self.value_label)
+        head.addWidget(self.value_label, 1)
         self._column.addLayout(head)
         self._column.addWidget(buddy)
 
@@ -109,12 +137,14 @@ class Section(QWidget):
         self._column.addWidget(widget)
 
 
-def hint(text: str = "") -> QLabel:
-    """A small line that explains or reports."""
+def hint(text: str = "", n_lines: int = 1) -> QLabel:
+    """A small line that explains or reports; it has room for so many lines from the start."""
     label = QLabel(text)
     label.setProperty("role", "hint")
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    label.setMinimumHeight(n_lines * label.fontMetrics().lineSpacing() if n_lines > 1 else 0)
     return label
 
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 from avatar_app.gui import mnemonics
 from avatar_app.gui.meter import LevelMeter
 from avatar_app.gui.ports import Catalogue, Dialogs, MicFigures, Option
-from avatar_app.gui.rows import Chooser, Section, hint
+from avatar_app.gui.rows import Chooser, OneLine, Section
 from avatar_app.gui.theme import Tokens
 from avatar_app.settings.schema import MIC_GAIN_RANGE_DB, Settings
 
@@ -44,7 +44,7 @@ class SoundSection(QWidget):
         self._settings = Settings()
         self.chooser = Chooser("Microphone", "Which microphone the avatar listens to (Alt+C)")
         self.meter = LevelMeter()
-        self.device_hint = hint()
+        self.device_hint = OneLine("hint")
         self.gain = self._gain_slider()
         self.gain_label = QLabel()
         self.gain_label.setProperty("role", "value")
@@ -78,8 +78,7 @@ class SoundSection(QWidget):
         is_running = bool(mic.device and mic.rate_hz)
         channels = {1: "mono", 2: "stereo"}.get(mic.n_channels, f"{mic.n_channels} channels")
         text = f"{mic.device}, {mic.rate_hz / 1000:g} kHz {channels}" if is_running else "Not running"
-        if self.device_hint.text() != text:
-            self.device_hint.setText(text)
+        self.device_hint.say(text)
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""

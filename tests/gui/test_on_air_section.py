@@ -6,15 +6,20 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QPushButton
 
 from avatar_app.gui import on_air_section, panic
 from avatar_app.gui.obs_dialog import ObsDialog
+from avatar_app.gui.rows import Chooser
+from avatar_app.gui.segments import Segments
 from avatar_app.live.browser import BrowserState, BrowserStatus
+from avatar_app.live.camera import CameraState, CameraStatus
 from avatar_app.live.record import RecordState, RecordStatus
 from avatar_app.live.voice import NO_VOICE, VoiceState
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.on_air import OFF
+from tests.fakes.pipeline import FakeMicStatus, running_status
 
 # The platform of the tests has no window manager that could be told a least size.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -79,21 +84,69 @@ def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_a
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, 2, 0, 25.0, 0)
     desk.on_air.figures = replace(OFF, browser=status)
     desk.window.refresh_figures()
-    assert "2 viewers" in desk.panel.on_air.browser_hint.text()
-    press(desk.panel.on_air.copy)
+    group = desk.panel.on_air
+    assert group.browser_state.text() == "2 viewers"
+    press(group.copy)
     assert QGuiApplication.clipboard().text() == desk.on_air.page_url
-    assert "secret" not in desk.panel.on_air.browser_hint.text()
-    desk.window.refresh_figures()
-    assert desk.panel.on_air.browser_hint.text() == on_air_section.COPIED
-    desk.panel.on_air._copied.stop()
-    desk.window.refresh_figures()
-    assert "2 viewers" in desk.panel.on_air.browser_hint.text()
+    labels = [*group.findChildren(QLabel), *group.findChildren(QPushButton)]
+    assert not any("secret" in label.text() or "127.0.0.1" in label.text() for label in labels)
+    assert group.copy.text() == on_air_section.COPIED
+    group._copied.timeout.emit()
+    assert group.copy.text() == on_air_section.COPY
 
 
-def test_voice_words_when_running_then_say_delay_and_drift():
-    voice = replace(NO_VOICE, state=VoiceState.RUNNING, delay_ms=123.4, drift_ppm=-12.3)
-    assert on_air_section.voice_words(replace(OFF, voice=voice)) == "123 ms behind you, clocks -12 ppm apart"
-    assert "Waiting" in on_air_section.voice_words(replace(OFF, voice=replace(voice, state=VoiceState.LOST)))
+@pytest.mark.parametrize(("n_viewers", "words"), [(0, "Nobody looks"), (1, "1 viewer"), (3, "3 viewers")])
+def test_browser_when_on_then_says_how_many_look_and_no_address_that_would_not_work(desk, n_viewers, words):
+    status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, n_viewers, 0, 25.0, 0)
+    assert on_air_section.browser_words(replace(OFF, browser=status)) == words
+
+
+RUNNING = replace(NO_VOICE, state=VoiceState.RUNNING, delay_ms=123.4, drift_ppm=-12.3)
+LOST = replace(NO_VOICE, state=VoiceState.LOST)
+
+
+@pytest.mark.parametrize(
+    ("voice", "has_mic", "words"),
+    [
+        (NO_VOICE, True, ""),
+        (RUNNING, True, "123 ms behind you"),
+        (RUNNING, False, "Waiting for the microphone"),
+        (LOST, True, "Waiting for this output"),
+        (replace(LOST, is_heard_by_mic=True), True, "Not played: it would howl"),
+    ],
+)
+def test_voice_when_in_a_state_then_its_words_are_true(desk, voice, has_mic, words):
+    desk.pipeline.figures = running_status(**({} if has_mic else {"mic": FakeMicStatus("Gone Mic")}))
+    desk.on_air.figures = replace(OFF, voice=voice)
+    desk.window.refresh_figures()
+    assert desk.panel.on_air.voice_state.text() == words
+    has_clocks = words == "123 ms behind you"
+    assert ("clocks -12 ppm apart" in desk.panel.on_air.voice_state.toolTip()) is has_clocks
+
+
+def places(desk):
+    kinds = (Segments, Chooser, QPushButton)
+    return [
+        part.mapTo(desk.panel, part.rect().topLeft()).y() for kind in kinds for part in desk.panel.findChildren(kind)
+    ]
+
+
+@pytest.mark.parametrize("page", ["avatar", "on-air"])
+def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
+    desk.panel.show_page(page)
+    desk.qtbot.wait(50)
+    before = places(desk)
+    camera = CameraStatus(
+        CameraState.RUNNING, "v4l2loopback", "/dev/video10 or another name that is far too long", (1280, 720), 30, 29.9,
+        0, 0, 0, 0, False, False, 0.0, 0.0, 0.0, "",
+    )  # fmt: skip
+    status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, 2, 0, 25.0, 0)
+    desk.on_air.figures = replace(OFF, camera=camera, browser=status, voice=RUNNING)
+    desk.pipeline.figures = running_status(mic=FakeMicStatus("A microphone of a very long name " * 3, 48_000, 2))
+    desk.keeper.change({"has_global_keys": True, "is_browser_on": True, "is_camera_on": True})
+    desk.window.refresh_figures()
+    desk.qtbot.wait(50)
+    assert places(desk) == before
 
 
 def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk):

@@ -94,6 +94,16 @@ def test_keep_when_named_then_it_can_be_chosen_and_deleted_again(desk):
     assert (desk.keeper.settings.fps, desk.panel.profile.chooser.value()) == (50, "")
 
 
+def test_delete_when_no_profile_of_the_user_is_chosen_then_cannot_be_pressed(desk):
+    delete = desk.panel.profile._delete
+    assert not delete.isEnabled()
+    choose(desk, "Meeting")
+    assert not delete.isEnabled()
+    desk.answers.name = "Mine"
+    desk.panel.profile.keep()
+    assert delete.isEnabled()
+
+
 def test_keep_when_the_name_cannot_be_used_then_a_notice_says_so(desk):
     desk.answers.name = "../x"
     desk.panel.profile.keep()
