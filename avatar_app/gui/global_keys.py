@@ -104,7 +104,7 @@ def open_system_grab(numbers: tuple[int, ...], pressed: Callable[[int], object])
     except ImportError as error:
         raise MissingExtraError(
             "Keys that work in every program need a package that is not installed.",
-            "Install it: pip install -e .[keys]",
+            "Install the keys extra: .venv/bin/pip install -e '.[keys]'",
         ) from error
 
 

@@ -3,6 +3,7 @@
 import http.server
 import threading
 import time
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -106,6 +107,33 @@ def test_page_when_of_any_shape_then_all_of_the_picture_is_there_and_stands_on_t
     assert abs(len(rows) - side) <= 2 and abs(len(columns) - side) <= 2
     assert rows[-1] == height - 1
     assert abs(columns.mean() - (width - 1) / 2) <= 1
+
+
+# As obs-browser does with what stands in the field "Custom CSS" of the source.
+ADD_CSS = """
+const obsCSS = document.createElement("style");
+obsCSS.appendChild(document.createTextNode(decodeURIComponent("%s")));
+document.querySelector("head").appendChild(obsCSS);
+"""
+
+
+def test_page_when_obs_adds_a_style_then_it_mirrors_the_picture_and_can_load_nothing(tab, stand):
+    picture = np.zeros((128, 128, 4), np.uint8)
+    picture[:, :64] = 255
+    stand.feed(picture)
+    show(tab, stand)
+    assert [tab.screenshot()[256, x, 3] for x in (100, 400)] == [255, 0]
+    css = f"canvas {{ transform: scaleX(-1) }} body {{ background-image: url('{stand.source.page_url}&image') }}"
+    tab.value(WATCH_LOADS)
+    tab.value(ADD_CSS % quote(css))
+    wait_until(lambda: [tab.screenshot()[256, x, 3] for x in (100, 400)] == [0, 255])
+    wait_until(lambda: tab.value("refused.join()") == "img-src")
+
+
+WATCH_LOADS = """
+globalThis.refused = [];
+addEventListener("securitypolicyviolation", (event) => refused.push(event.effectiveDirective));
+"""
 
 
 def test_page_when_watched_then_pictures_come_at_about_the_sources_rate(tab, stand, nova):

@@ -73,7 +73,7 @@ def test_system_grab_when_the_package_is_missing_then_names_the_extra(monkeypatc
     monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setitem(sys.modules, "avatar_app.gui.x11_keys", None)
-    with pytest.raises(MissingExtraError, match=r"pip install -e \.\[keys\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[keys\]'"):
         open_system_grab((9,), print)
 
 
