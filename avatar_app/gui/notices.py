@@ -102,6 +102,7 @@ class NoticeArea(QWidget):
         self._notices: dict[str, Notice] = {}
         self._hidden: dict[str, Notice] = {}
         self._cards: list[NoticeCard] = []
+        self._is_quiet = False
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(8)
@@ -120,6 +121,11 @@ class NoticeArea(QWidget):
         """Use the colours of a theme."""
         self._tokens = tokens
         self._rebuild()
+
+    def set_quiet(self, *, is_quiet: bool) -> None:
+        """Keep the notices out of sight, for later, or show them."""
+        self._is_quiet = is_quiet
+        self.setVisible(bool(self._cards) and not is_quiet)
 
     def show_notices(self, current: tuple[Notice, ...], t_ns: int) -> None:
         """Bring the cards in line with the notices that are up at an instant."""
@@ -164,7 +170,7 @@ class NoticeArea(QWidget):
             self._layout.addWidget(card)
             # Qt would show it later; a card that is not shown counts for nothing when the area is measured below.
             card.show()
-        self.setVisible(bool(self._cards))
+        self.set_quiet(is_quiet=self._is_quiet)
         self._moved()
 
     def _card(self, notice: Notice) -> NoticeCard:

@@ -119,7 +119,7 @@ class Window(QWidget):
         self.bar.panel.setChecked(settings.is_panel_visible)
         self.bar.hud.setChecked(settings.is_hud_visible)
         self.hud.setVisible(settings.is_hud_visible and not settings.is_kiosk)
-        self.notices.setVisible(not settings.is_kiosk)
+        self.notices.set_quiet(is_quiet=settings.is_kiosk)
         QTimer.singleShot(0, self, self._place_overlays)
         self._show_state()
         if settings.theme != self._theme:

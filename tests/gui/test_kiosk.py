@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF
 from PySide6.QtTest import QTest
 
+from avatar_app.contracts.notices import Level, Notice
 from avatar_app.gui.kiosk import HINT_SHOWN_NS, INVITATION, INVITE_AFTER_NS, Attract
 from avatar_app.gui.theme import DARK, figure_font
 from avatar_app.settings.schema import Settings
@@ -88,6 +89,14 @@ def test_kiosk_when_it_is_left_then_panel_and_figures_are_there_as_before(desk):
     assert desk.window.isFullScreen() and not desk.panel.isVisible() and not desk.window.hud.isVisible()
     toggle(desk)
     assert desk.panel.isVisible() and desk.window.hud.isVisible()
+
+
+def test_kiosk_when_a_notice_comes_then_it_waits_for_the_window(booth):
+    booth.notices.post(Notice("camera", Level.WARNING, "The camera is lost.", "Copy the command.", "command"))
+    booth.window.refresh_figures()
+    assert not booth.window.notices.isVisible()
+    toggle(booth)
+    assert booth.window.notices.isVisible()
 
 
 def corner(desk):
