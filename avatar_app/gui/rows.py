@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -100,10 +100,6 @@ class OneLine(QLabel):
         if self.text() != text:
             self.setText(text)
         self.setToolTip(f"{text}, {tip}" if tip else text)
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """As high with no text as with any."""
-        return QSize(super().sizeHint().width(), self.fontMetrics().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw as much of the text as fits."""
