@@ -127,12 +127,12 @@ class OnAirGroup(Group):
         recordings = self._add(Section("Recor&dings", self.format))
         recordings.add(self.folder)
         self._add(Section("Mar&k as AI", self.badge))
-        self.camera_state = self._add(Section("&Webcam", self.camera)).value_label
+        self.camera_state = self._add(Section("&Virtual camera", self.camera)).value_label
         browser = self._add(Section("Browser so&urce", self.browser))
         self.browser_state = browser.value_label
         browser.add(self.copy)
         browser.add(hint(IN_OBS, IN_OBS_LINES))
-        voice = self._add(Section("&Voice in sync", self.voice))
+        voice = self._add(Section("Voi&ce in sync", self.voice))
         self.voice_state = voice.value_label
         voice.add(self.obs)
         self._add(Section("&Noise suppression", self.noise))
