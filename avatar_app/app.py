@@ -25,7 +25,7 @@ from PySide6.QtWidgets import QApplication
 
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.gui.catalogue import Device, catalogue
+from avatar_app.gui.catalogue import Camera, Device, catalogue
 from avatar_app.gui.devices import MicWatcher
 from avatar_app.gui.dialogs import dialogs
 from avatar_app.gui.global_keys import GlobalKeys
@@ -39,6 +39,7 @@ from avatar_app.gui.remote import Remote
 from avatar_app.gui.single_instance import SingleInstance
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.gui.tray import Tray
+from avatar_app.gui.webcam_section import WebcamGroup
 from avatar_app.gui.window import Window
 from avatar_app.logs import tell
 from avatar_app.settings.autostart import autostart
@@ -181,6 +182,18 @@ def _device_outputs() -> tuple[Device, ...]:
     return tuple(list_outputs())
 
 
+def _device_cameras() -> tuple[Camera, ...]:
+    from avatar_app.live.webcam import list_cameras
+
+    return list_cameras()
+
+
+def _require_tracker() -> None:
+    from avatar_app.live.webcam.package import require_package
+
+    require_package()
+
+
 def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
     """The icon beside the clock, where the desktop has room for one."""
     if not Tray.is_there():
@@ -190,6 +203,7 @@ def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
         "Mute or listen": lambda: window.toggle("is_muted"),
         "Record": window.toggle_recording,
         "Hide the avatar": window.toggle_hidden,
+        "Follow my head or cut the camera": window.panel.webcam.toggle,
         "Quit": window.close,
     }
     tray = Tray(app.windowIcon(), window, commands)
@@ -229,10 +243,11 @@ def _window(
     icons = Icons(assets_dir())
     app.setWindowIcon(icons.app_icon())
     window: list[Window] = []
-    choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir, _device_outputs)
+    choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir, _device_outputs, _device_cameras)
     questions = dialogs(lambda: window[0])
     profile, machine = ProfileSection(paths, questions, board), MachineGroup(autostart(paths), board)
-    panel = Panel(choices, questions, profile, machine, lambda: on_air.page_url)
+    webcam = WebcamGroup(pipeline, choices, questions, board, _require_tracker)
+    panel = Panel(choices, questions, profile, machine, webcam, lambda: on_air.page_url)
     window.append(Window(pipeline, on_air, keeper, panel, icons, board, MonotonicClock()))
 
     def dress() -> None:

@@ -92,6 +92,7 @@ def _common_flags() -> argparse.ArgumentParser:
     group.add_argument("--lookahead-ms", type=int, metavar="|".join(map(str, LOOKAHEADS_MS)),
                        help="0 is snappiest, 160 most accurate")  # fmt: skip
     group.add_argument("--mic", metavar="NAME|file:PATH|demo", help="where the sound comes from")
+    group.add_argument("--camera", metavar="NAME|file:PATH|off", help="whose head she follows, or nobody's")
     group.add_argument("--profile-dir", type=Path, metavar="DIR", help="one folder for settings, caches and logs")
     group.add_argument("--json-log", action="store_true", help="log as JSON lines on stderr")
     return flags
@@ -217,8 +218,16 @@ def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Sett
     """The saved settings, the same with the command line's on top, and where they are."""
     paths = ProfilePaths(getattr(arguments, "profile_dir", None))
     changes = {name: getattr(arguments, name) for name in SETTING_FLAGS if hasattr(arguments, name)}
+    changes |= _camera_changes(getattr(arguments, "camera", None))
     saved = store.load(paths, notices)
     return saved, _for_this_start(arguments, saved, paths, notices).replace(**changes), paths
+
+
+def _camera_changes(camera: str | None) -> dict[str, object]:
+    """What `--camera` means: a name turns it on as well, and `off` leaves the name alone."""
+    if camera is None:
+        return {}
+    return {"is_following": False} if camera == "off" else {"is_following": True, "webcam": camera}
 
 
 def _for_this_start(

@@ -16,6 +16,7 @@ START_KEY = "Ctrl+R"
 MUTE_KEY = "Ctrl+D"
 HUD_KEY = "Ctrl+I"
 PANEL_KEY = "Ctrl+B"
+CAMERA_KEY = "F4"
 RECORD_KEY = "F9"
 SNAPSHOT_KEY = "F10"
 BUTTON_PX = 40
@@ -44,6 +45,10 @@ class Bar(QWidget):
         self.record.setAccessibleName("Record")
         self.snapshot = _icon_button("Snapshot", "Keep this picture", SNAPSHOT_KEY)
         self.snapshot.setCheckable(False)
+        self.camera = _icon_button("Cut the camera", "The camera looks at you. Press to cut it", CAMERA_KEY)
+        self.camera.setCheckable(False)
+        self.camera.setProperty("state", "live")
+        self.camera.setVisible(False)
         self.hud = _icon_button("Figures", "Show or hide the figures", HUD_KEY)
         self.panel = _icon_button("Settings panel", "Show or hide the settings", PANEL_KEY)
         for button in (self.start, self.mute, self.record):
@@ -61,6 +66,7 @@ class Bar(QWidget):
         row.addWidget(self.record)
         row.addWidget(self.meter, 1)
         row.addStretch(1)
+        row.addWidget(self.camera)
         row.addWidget(self.snapshot)
         row.addWidget(self.hud)
         row.addWidget(self.panel)
@@ -69,6 +75,7 @@ class Bar(QWidget):
         """Use the colours of a theme."""
         self._tokens = tokens
         self.meter.set_tokens(tokens)
+        self.camera.setIcon(self._icons.icon("webcam", tokens.good))
         self.snapshot.setIcon(self._icons.icon("snapshot", tokens.text))
         self.hud.setIcon(self._icons.icon("hud", tokens.text))
         self.panel.setIcon(self._icons.icon("panel", tokens.text))

@@ -24,17 +24,28 @@ class Device(Protocol):
         ...
 
 
+class Camera(Protocol):
+    """A camera as `live` lists it."""
+
+    @property
+    def name(self) -> str:
+        """As the system has it, made unique."""
+        ...
+
+
 def catalogue(
     list_mics: Callable[[], Iterable[Device]],
     assets: Path,
     models: Path,
     user_models: Path | None = None,
     list_outputs: Callable[[], Iterable[Device]] = tuple,
+    list_cameras: Callable[[], Iterable[Camera]] = tuple,
 ) -> Catalogue:
     """The catalogue of a machine."""
     return Catalogue(
         outputs=lambda: sinks_first(device_options(list_outputs)),
         mics=lambda: device_options(list_mics),
+        cameras=lambda: tuple(Option(camera.name, camera.name, camera.name) for camera in list_cameras()),
         avatars=lambda: avatar_options(assets),
         models=lambda avatar_id: model_options(models, avatar_id, user_models),
     )

@@ -1,4 +1,4 @@
-"""Tells when a microphone was plugged in or out, and the list was made anew.
+"""Tells when a microphone was plugged in or out, and the list was made anew; names the cameras.
 
 `QMediaDevices` costs about 15 MB and is slow to load, so it is loaded after the window is up, and only here.
 """
@@ -12,6 +12,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.handoff import Latest
+from avatar_app.gui.ports import Option
 
 log = logging.getLogger(__name__)
 
@@ -78,3 +80,29 @@ class MicWatcher(QObject):
         if self._devices is not None:
             self._devices.deleteLater()
             self._devices = None
+
+
+class CameraList:
+    """The cameras, asked for on a thread of its own: some drivers take seconds. Thread: main.
+
+    Args:
+        ask: names the cameras; may block.
+    """
+
+    def __init__(self, ask: Callable[[], tuple[Option, ...]]) -> None:
+        self._ask = ask
+        self._asking: threading.Thread | None = None
+        self._found: Latest[tuple[Option, ...]] = Latest()
+
+    def look(self) -> None:
+        """Have the list made anew, unless that goes on already."""
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._look, name="camera-list", daemon=True)
+            self._asking.start()
+
+    def take(self) -> tuple[Option, ...] | None:
+        """The list, once after each time that it was made; None otherwise."""
+        return self._found.take()
+
+    def _look(self) -> None:
+        self._found.put(self._ask())

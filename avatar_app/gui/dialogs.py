@@ -12,6 +12,7 @@ from avatar_app.gui.ports import Dialogs
 
 PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff);;All files (*)"
 SOUNDS = "Sound and video (*.wav *.flac *.mp3 *.ogg *.opus *.m4a *.aac *.mp4 *.mkv *.webm *.mov);;All files (*)"
+VIDEOS = "Videos (*.mp4 *.mkv *.webm *.mov *.avi);;All files (*)"
 PROFILES = "Profiles (*.json);;All files (*)"
 
 
@@ -21,6 +22,7 @@ def dialogs(parent: Callable[[], QWidget]) -> Dialogs:
         ask_colour=lambda current: _colour(parent(), current),
         ask_picture=lambda current: _file(parent(), "Choose a picture", str(Path(current).parent), PICTURES),
         ask_sound=lambda: _file(parent(), "Choose a sound file", "", SOUNDS),
+        ask_video=lambda: _file(parent(), "Choose a video file", "", VIDEOS),
         ask_name=lambda current: _name(parent(), current),
         ask_profile=lambda: _file(parent(), "Choose a profile", "", PROFILES),
         ask_profile_to_write=lambda name: _new_file(parent(), "Export the profile", f"{name}.json", PROFILES),

@@ -18,7 +18,15 @@ from avatar_app.live.browser import Action
 log = logging.getLogger(__name__)
 
 # Number of the F key, pressed with Ctrl and Shift, and the command of the control API that it gives.
-COMMANDS: Mapping[int, str] = {5: "refresh-mic", 6: "mute", 7: "hide", 8: "panic", 9: "record", 10: "snapshot"}
+COMMANDS: Mapping[int, str] = {
+    4: "follow",
+    5: "refresh-mic",
+    6: "mute",
+    7: "hide",
+    8: "panic",
+    9: "record",
+    10: "snapshot",
+}
 NOTICE_KEY = "global-keys"
 
 

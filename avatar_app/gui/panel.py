@@ -16,6 +16,7 @@ from avatar_app.gui.rows import Section
 from avatar_app.gui.segments import Choice, Segments
 from avatar_app.gui.sound_section import SoundSection
 from avatar_app.gui.theme import PANEL_WIDTH_PX, Tokens
+from avatar_app.gui.webcam_section import WebcamGroup
 from avatar_app.settings.schema import Settings
 
 THEME_CHOICES = (
@@ -44,12 +45,14 @@ class Panel(QFrame):
         dialogs: Dialogs,
         profile: ProfileSection,
         machine: MachineGroup,
+        webcam: WebcamGroup,
         page_url: Callable[[], str],
     ) -> None:
         super().__init__()
         self.setObjectName("panel")
         self.setFixedWidth(PANEL_WIDTH_PX)
         self.profile, self.machine = profile, machine
+        self.webcam = webcam
         self.sound = SoundSection(catalogue, dialogs)
         self.avatar = AvatarGroup(catalogue)
         self.quality = QualityGroup()
@@ -57,13 +60,13 @@ class Panel(QFrame):
         self.on_air = OnAirGroup(catalogue.outputs, dialogs, page_url)
         self.theme = Segments("Theme", THEME_CHOICES)
         self.theme.setToolTip("Light or dark (Alt+T)")
-        for part in self._parts():
+        for part in (*self._parts(), self.webcam):
             part.changed.connect(self.changed)
         self.theme.chosen.connect(lambda value: self.changed.emit({"theme": value}))
         self.pages = Segments("Settings", PAGE_CHOICES)
         self._stack = QStackedWidget()
         own = Section("&Theme", self.theme)
-        avatar_page = (self.sound, self.avatar, self.quality, self.background, own)
+        avatar_page = (self.sound, self.webcam, self.avatar, self.quality, self.background, own)
         on_air_page = (self.profile, self.on_air, self.machine)
         for parts in (avatar_page, on_air_page):
             self._stack.addWidget(self._scroll(self._body(parts)))
@@ -80,11 +83,13 @@ class Panel(QFrame):
         self.profile.show_settings(settings)
         for part in self._parts():
             part.show_settings(settings)
+        self.webcam.show_settings(settings)
         self.theme.set_value(settings.theme)
 
     def show_figures(self, figures: LiveFigures, on_air: OnAirFigures) -> None:
         """Say what really runs."""
         self.sound.show_mic(figures.mic)
+        self.webcam.show_figures(figures)
         self.quality.show_figures(figures)
         self.on_air.show_figures(on_air, has_mic=bool(figures.mic.device and figures.mic.rate_hz))
 
@@ -94,6 +99,7 @@ class Panel(QFrame):
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
         self.sound.set_tokens(tokens)
+        self.webcam.set_tokens(tokens)
         self.quality.set_tokens(tokens)
 
     def _lay_out(self) -> None:

@@ -212,12 +212,14 @@ class Catalogue:
         avatars: installed avatars.
         models: students that draw the avatar with the given id, best first.
         outputs: sound outputs that can play the voice.
+        cameras: cameras by name; may take seconds, so it is asked on a thread of its own.
     """
 
     mics: Callable[[], tuple[Option, ...]]
     avatars: Callable[[], tuple[Option, ...]]
     models: Callable[[str], tuple[Option, ...]]
     outputs: Callable[[], tuple[Option, ...]] = tuple
+    cameras: Callable[[], tuple[Option, ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ class Dialogs:
     ask_colour: Callable[[str], str | None]
     ask_picture: Callable[[str], str | None]
     ask_sound: Callable[[], str | None]
+    ask_video: Callable[[], str | None]
     ask_name: Callable[[str], str | None]
     ask_profile: Callable[[], str | None]
     ask_profile_to_write: Callable[[str], str | None]

@@ -44,6 +44,7 @@ class Remote(QObject):
             "muted": told.settings.is_muted,
             "hidden": told.is_hidden,
             "recording": told.is_recording,
+            "following": told.settings.is_following,
             "camera": told.settings.is_camera_on,
             "look_ahead_ms": told.settings.lookahead_ms,
         }
@@ -63,6 +64,7 @@ class Remote(QObject):
             ),
             Action("record", "Records picture and voice.", switch, self._switch("recording", Window.set_recording)),
             Action("camera", "Turns the virtual camera on or off.", switch, self._switch("camera", _camera)),
+            Action("follow", "Has her head follow the webcam, or cuts it.", switch, self._switch("following", _follow)),
             Action("snapshot", "Keeps the next picture.", none, self._command(Window.take_snapshot)),
             Action(
                 "panic", "Mutes at once, whatever was so before; `mute` comes back.", none, self._command(Window.panic)
@@ -101,3 +103,7 @@ def _mute(window: Window, is_on: bool) -> None:
 
 def _camera(window: Window, is_on: bool) -> None:
     window.change({"is_camera_on": is_on})
+
+
+def _follow(window: Window, is_on: bool) -> None:
+    window.panel.webcam.turn(is_on)

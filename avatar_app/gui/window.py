@@ -118,6 +118,7 @@ class Window(QWidget):
         self.bar.meter.setVisible(not settings.is_panel_visible)
         self.bar.panel.setChecked(settings.is_panel_visible)
         self.bar.hud.setChecked(settings.is_hud_visible)
+        self.bar.camera.setVisible(self.panel.webcam.is_following)
         self.hud.setVisible(settings.is_hud_visible and not settings.is_kiosk)
         self.notices.set_quiet(is_quiet=settings.is_kiosk)
         QTimer.singleShot(0, self, self._place_overlays)
@@ -297,11 +298,9 @@ class Window(QWidget):
         self.panel.on_air.obs.clicked.connect(self.ask_obs)
         self.bar.record.clicked.connect(self.toggle_recording)
         self.bar.snapshot.clicked.connect(self.take_snapshot)
-        for button, field in (
-            (self.bar.mute, "is_muted"),
-            (self.bar.hud, "is_hud_visible"),
-            (self.bar.panel, "is_panel_visible"),
-        ):
+        self.bar.camera.clicked.connect(self.panel.webcam.toggle)
+        buttons = self.bar.mute, self.bar.hud, self.bar.panel
+        for button, field in zip(buttons, ("is_muted", "is_hud_visible", "is_panel_visible"), strict=True):
             button.clicked.connect(lambda _checked=False, field=field: self.toggle(field))
         for key, action in self._shortcuts():
             QShortcut(QKeySequence(key), self).activated.connect(action)
@@ -314,6 +313,7 @@ class Window(QWidget):
             (bar_keys.PANEL_KEY, lambda: self.toggle("is_panel_visible")),
             (bar_keys.RECORD_KEY, self.toggle_recording),
             (bar_keys.SNAPSHOT_KEY, self.take_snapshot),
+            (bar_keys.CAMERA_KEY, self.panel.webcam.toggle),
             ("F5", self.refresh_mic),
             ("F7", self.toggle_hidden),
             ("F8", self.panic),

@@ -82,6 +82,7 @@ class FakePipeline:
         self.refuse = refuse or {}
         self.notices = notices
         self.figures = FakeStatus()
+        self.webcam_figures, self.preview, self.n_previews = None, None, 0
         self._frames = frames
         self._period_s = 1 / fps
         self._sinks = []
@@ -133,10 +134,11 @@ class FakePipeline:
         self.calls.append("refresh_mic")
 
     def webcam(self):
-        return None
+        return self.webcam_figures if self.in_use.is_following else None
 
     def webcam_preview(self):
-        return None
+        self.n_previews += 1
+        return self.preview if self.in_use.is_following else None
 
     def calibrate_webcam(self):
         self.calls.append("calibrate_webcam")

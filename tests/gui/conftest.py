@@ -16,6 +16,7 @@ from avatar_app.gui.panel import Panel
 from avatar_app.gui.ports import Catalogue, Dialogs, Option
 from avatar_app.gui.profile_section import ProfileSection
 from avatar_app.gui.theme import apply_theme, tokens_for
+from avatar_app.gui.webcam_section import WebcamGroup
 from avatar_app.gui.window import Window
 from avatar_app.settings.autostart import FileEntry
 from avatar_app.settings.paths import ProfilePaths
@@ -26,6 +27,7 @@ from tests.fakes.pipeline import FakePipeline
 ASSETS = Path(__file__).parents[2] / "assets"
 MICS = (Option("Alpha Mic, ALSA", "Alpha Mic, ALSA"), Option("Beta Mic, ALSA", "Beta Mic, ALSA"))
 OUTPUTS = (Option("Cable, PulseAudio", "Cable, PulseAudio"),)
+CAMERAS = (Option("Alpha Cam", "Alpha Cam"), Option("Beta Cam", "Beta Cam"))
 MODELS = {"nova": (Option("nova-hd", "Nova HD"), Option("nova-96", "Nova 96")), "solo": (Option("one", "One"),)}
 
 
@@ -53,6 +55,7 @@ class Answers:
     colour = None
     picture = None
     sound = None
+    video = None
     name = None
     profile = None
     profile_to_write = None
@@ -70,13 +73,17 @@ class Desk:
         self.clock = ManualClock(1_000_000_000)
         self.answers = Answers()
         self.mics = list(MICS)
+        self.cameras = CAMERAS
+        self.missing = None
         self.pipeline = FakePipeline(settings, notices, refuse)
         self.on_air = FakeOnAir()
         self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices, self.on_air)
         dialogs = self._dialogs()
         self.autostart = FileEntry(paths.dir / "autostart" / "avatar-app.desktop", b"entry")
         profile, machine = ProfileSection(paths, dialogs, notices), MachineGroup(self.autostart, notices)
-        self.panel = Panel(self._catalogue(), dialogs, profile, machine, lambda: self.on_air.page_url)
+        choices = self._catalogue()
+        webcam = WebcamGroup(self.pipeline, choices, dialogs, notices, self._require)
+        self.panel = Panel(choices, dialogs, profile, machine, webcam, lambda: self.on_air.page_url)
         icons = Icons(ASSETS)
         self.window = Window(self.pipeline, self.on_air, self.keeper, self.panel, icons, notices, self.clock)
         qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())
@@ -100,8 +107,17 @@ class Desk:
     def _catalogue(self):
         avatars = (Option("nova", "Nova"), Option("solo", "Solo"))
         return Catalogue(
-            lambda: tuple(self.mics), lambda: avatars, lambda avatar: MODELS.get(avatar, ()), lambda: OUTPUTS
+            mics=lambda: tuple(self.mics),
+            avatars=lambda: avatars,
+            models=lambda avatar: MODELS.get(avatar, ()),
+            outputs=lambda: OUTPUTS,
+            cameras=lambda: self.cameras,
         )
+
+    def _require(self):
+        """As `require_package`: `missing` is what it raises."""
+        if self.missing is not None:
+            raise self.missing
 
     def _dialogs(self):
         answers = self.answers
@@ -109,6 +125,7 @@ class Desk:
             ask_colour=lambda current: answers.colour,
             ask_picture=lambda current: answers.picture,
             ask_sound=lambda: answers.sound,
+            ask_video=lambda: answers.video,
             ask_name=lambda current: answers.name,
             ask_profile=lambda: answers.profile,
             ask_profile_to_write=lambda name: answers.profile_to_write,

@@ -1,0 +1,73 @@
+"""How strongly each part of her follows, in percent."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from avatar_app.gui.sound_section import GainSlider
+from avatar_app.settings.schema import FOLLOW_RANGE, SHARE_RANGE, Settings
+
+ROWS = (
+    ("follow_head", "Head", FOLLOW_RANGE, "How far her head turns with yours; 100 % is as far as you do"),
+    ("follow_gaze", "Gaze", FOLLOW_RANGE, "How far her eyes turn with yours"),
+    ("follow_blinks", "Blinks", FOLLOW_RANGE, "How far her lids close with yours"),
+    ("follow_brows", "Brows", FOLLOW_RANGE, "How far her brows rise with yours"),
+    ("idle_share", "Her own motion", SHARE_RANGE, "How much of her own small motion goes on while her head follows"),
+)
+
+
+class FollowSliders(QWidget):
+    """A slider for each part.
+
+    Signals:
+        changed(dict): the setting that the user changed.
+    """
+
+    changed = Signal(dict)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sliders: dict[str, GainSlider] = {}
+        self.values: dict[str, QLabel] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(12)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(1, 1)
+        for field, name, limits, tip in ROWS:
+            self._add(field, name, limits, tip)
+        self.setFocusProxy(self.sliders[ROWS[0][0]])
+
+    def show_settings(self, settings: Settings) -> None:
+        """Show settings without telling of a change."""
+        for field, slider in self.sliders.items():
+            slider.blockSignals(True)
+            slider.setValue(round(100 * getattr(settings, field)))
+            slider.blockSignals(False)
+            self.values[field].setText(f"{slider.value()} %")
+
+    def _add(self, field: str, name: str, limits: tuple[float, float], tip: str) -> None:
+        row = self._grid.rowCount()
+        label, value = QLabel(name), QLabel()
+        for text in (label, value):
+            text.setProperty("role", "value")
+        value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        value.setFixedWidth(48)
+        slider = _slider(name, limits, tip)
+        slider.valueChanged.connect(lambda percent: self.changed.emit({field: percent / 100}))
+        self.sliders[field], self.values[field] = slider, value
+        for column, widget in enumerate((label, slider, value)):
+            self._grid.addWidget(widget, row, column)
+
+
+def _slider(name: str, limits: tuple[float, float], tip: str) -> GainSlider:
+    low, high = limits
+    slider = GainSlider(Qt.Orientation.Horizontal)
+    slider.setRange(round(100 * low), round(100 * high))
+    slider.setSingleStep(5)
+    slider.setPageStep(10)
+    slider.setProperty("role", "gain")
+    slider.setAccessibleName(f"{name} in percent")
+    slider.setToolTip(tip)
+    return slider
