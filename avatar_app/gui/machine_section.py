@@ -21,7 +21,8 @@ START_CHOICES = (
 # About equally long, so that nothing moves when the other one comes.
 KEY_HINTS = {
     False: "F4: webcam, F5: microphone anew, Ctrl+D: mute or unmute, F7: hide, F8: panic, F9: record, F10: snapshot.",
-    True: "Ctrl+Shift and F4: webcam, F5: microphone anew, F6: mute or unmute, F7: hide, F8: panic, F9: record, F10: snapshot.",
+    True: "Ctrl+Shift and F4: webcam, F5: microphone anew, F6: mute or unmute, F7: hide, F8: panic, F9: record,"
+    " F10: snapshot.",
 }
 KEY_LINES = 3
 

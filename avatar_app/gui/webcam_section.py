@@ -29,6 +29,7 @@ CALIBRATION_S = 3.0
 LEARNED_SHOWN_MS = 2500
 N_STATUS_LINES = 2
 NOTICE_KEY = "webcam"
+ELIDE = Qt.TextElideMode.ElideRight
 FIRST = Option("", "First camera", "The first one that the system names")
 ASK_FILE = Option("ask-file", "Video file …", "A recording in the camera's place, again and again")
 LEARNED = "Straight ahead is learned"
@@ -236,12 +237,13 @@ class WebcamGroup(Group):
     def _show_status(self) -> None:
         if not self.is_following:
             _say(self.status, str(self._missing or webcam_words.OFF), "bad" if self._missing else "")
+            self.status.setToolTip("")
             _say(self.face, "", "")
             self.preview.show_caption("")
             self._show_calibration(None, webcam_words.STRAIGHT)
             return
         figures = self._pipeline.webcam()
-        _say(self.status, *webcam_words.status_words(figures, self._is_running))
+        self._show_camera_words(*webcam_words.status_words(figures, self._is_running))
         _say(self.face, *webcam_words.face_words(figures))
         caption = webcam_words.preview_words(figures, self._is_running)
         self._has_picture = not caption
@@ -253,6 +255,15 @@ class WebcamGroup(Group):
         else:
             words = webcam_words.calibration_words(figures, CALIBRATION_S)
             self._show_calibration(figures.calibration_ratio, words)
+
+    def _show_camera_words(self, text: str, state: str) -> None:
+        """Two lines at most, so that nothing below moves; the whole text is the tool tip."""
+        metrics, width_px = self.status.fontMetrics(), self.status.width()
+        lines = text.split("\n")
+        # One that may go on in the second line breaks between words, so it has a little less than two.
+        room_px = width_px if len(lines) > 1 else round(1.75 * width_px)
+        _say(self.status, "\n".join(metrics.elidedText(line, ELIDE, room_px) for line in lines), state)
+        self.status.setToolTip(text if self.status.text() != text else "")
 
     def _show_calibration(self, ratio: float | None, words: str) -> None:
         if self.calibrate.ratio is not None and ratio is None and self.calibrate.isEnabled() and self.is_following:

@@ -16,6 +16,8 @@ from avatar_app.live.webcam import Preview, TrackerState, WebcamState, WebcamSta
 from avatar_app.live.webcam.source import CameraFrame
 from avatar_app.settings.schema import Settings
 
+# The platform of the tests has no window manager that could raise a list over the others.
+OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("This plugin does not support")
 MISSING = MissingExtraError("Following your head needs the package mediapipe.", "Run `avatar-app webcam setup` once.")
 RUNNING = WebcamStatus(
     camera=WebcamState.RUNNING, tracker=TrackerState.RUNNING, device="Alpha Cam", size=(640, 480), fps=29.8,
@@ -58,6 +60,11 @@ def press(button):
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
+def key(desk):
+    desk.qtbot.waitUntil(desk.window.isActiveWindow)
+    QTest.keyClick(desk.window, Qt.Key.Key_F4)
+
+
 def pick(chooser, value):
     number = chooser.findData(value)
     assert number >= 0
@@ -92,9 +99,9 @@ def test_lamp_when_pressed_then_the_camera_is_cut(make_following):
 
 def test_key_when_pressed_then_cuts_the_camera_and_turns_it_on_again(make_following):
     desk = make_following()
-    QTest.keyClick(desk.window, Qt.Key.Key_F4)
+    key(desk)
     assert not desk.keeper.settings.is_following
-    QTest.keyClick(desk.window, Qt.Key.Key_F4)
+    key(desk)
     assert desk.keeper.settings.is_following and desk.window.bar.camera.isVisible()
 
 
@@ -117,10 +124,6 @@ def test_switch_when_the_tracker_is_missing_then_stays_off_and_says_the_command(
     press(desk.panel.webcam.switch.button(True))
     assert desk.keeper.settings.is_following
     assert desk.notices.current() == ()
-
-
-def key(desk):
-    QTest.keyClick(desk.window, Qt.Key.Key_F4)
 
 
 def test_switch_when_settings_say_on_but_the_tracker_is_missing_then_no_lamp_claims_a_camera(make_following):
@@ -146,6 +149,7 @@ def test_cameras_when_found_then_chosen_by_name_and_never_asked_for_on_the_windo
     assert desk.webcam._cameras._asking.name == "camera-list"
 
 
+@OFFSCREEN_SAYS
 def test_cameras_when_the_list_is_opened_then_a_new_one_is_in_it_and_the_choice_stays(make_following):
     desk = make_following(webcam="Gone Cam")
     desk.webcam._cameras._asking.join()
@@ -178,6 +182,8 @@ def test_file_when_chosen_then_plays_the_camera_and_is_named(make_following):
         (replace(RUNNING, tracker=TrackerState.LOST), "Alpha Cam", webcam_words.TRACKER_LOST, ""),
         (replace(RUNNING, latency_p50_ms=float("nan")), "Alpha Cam\n640 x 480, 30 pictures a second", "Face", ""),
         (replace(RUNNING, camera=WebcamState.STARTING), webcam_words.OPENING, "", webcam_words.OPENING),
+        (replace(RUNNING, device="Alpha Cam " * 20), "Alpha Cam Alpha Cam", webcam_words.FACE, ""),
+        (replace(LOST, problem="There is no camera 'Alpha'. " * 9), "There is no", "", webcam_words.GONE),
         (LOST, LOST.problem, "", webcam_words.GONE),
         (None, webcam_words.OPENING, "", webcam_words.OPENING),
     ],
@@ -201,6 +207,12 @@ def test_status_when_the_avatar_is_stopped_then_the_camera_waits_for_it(make_fol
     desk.window.set_running(False)
     assert desk.webcam.status.text() == webcam_words.STARTS_LATER
     assert not desk.webcam.calibrate.isEnabled()
+
+
+def test_status_when_too_long_then_ends_with_an_ellipsis_and_is_whole_in_the_tool_tip(make_following):
+    desk = make_following(figures=replace(LOST, problem="There is no camera 'Alpha'. " * 9))
+    assert desk.webcam.status.text().endswith("…")
+    assert desk.webcam.status.toolTip() == desk.pipeline.webcam_figures.problem
 
 
 def test_preview_when_mirrored_then_shows_the_user_as_a_mirror_does(make_following):
