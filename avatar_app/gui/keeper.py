@@ -23,7 +23,7 @@ FIELDS_OF_KEY = {
     "avatar": ("avatar",),
     "model": ("avatar", "model", "precision", "engine"),
     "background": ("background", "background_colour", "background_picture"),
-    "webcam": ("is_following", "webcam"),
+    "follow": ("is_following",),
     "clean": ("noise_suppression", "is_auto_gain_on"),
 }
 

@@ -63,7 +63,7 @@ class Following:
         """Open the camera that the settings name, or cut it; whether it is as they say. Never waits for the camera."""
         self._cut()
         if not settings.is_following:
-            self._notices.clear(NOTICE_KEY)
+            # A refusal stays told: it is what turned the switch back.
             return True
         webcam = self._make_webcam(settings.webcam, self._clock, self._notices, self._neutral)
         try:

@@ -137,6 +137,16 @@ def test_switch_when_settings_say_on_but_the_tracker_is_missing_then_no_lamp_cla
     assert desk.webcam.status.text() == str(MISSING)
 
 
+def test_switch_when_the_live_path_refuses_then_goes_back_and_the_lamp_with_it(make_desk):
+    desk = make_desk(refuse={"is_following": True})
+    press(desk.panel.webcam.switch.button(True))
+    desk.notices.post(replace(desk.notices.current()[-1], key="follow"))
+    desk.window.refresh_figures()
+    assert not desk.keeper.settings.is_following
+    assert not desk.window.bar.camera.isVisible()
+    assert "follow" in [notice.key for notice in desk.notices.current()]
+
+
 def test_cameras_when_found_then_chosen_by_name_and_never_asked_for_on_the_windows_thread(make_following):
     desk = make_following()
     chooser = desk.webcam.chooser
