@@ -23,7 +23,7 @@ from avatar_app.settings.schema import Settings
 
 SUFFIX = ".json"
 MAX_NAME_LENGTH = 60
-LOCAL_FIELDS = ("profile", "window_geometry", "is_muted", "browser_port", "obs_port")
+LOCAL_FIELDS = ("profile", "window_geometry", "is_muted", "browser_port", "obs_port", "is_following", "webcam")
 # What a use needs; everything else stays as the user has it.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "Stream beside a game": {

@@ -97,3 +97,13 @@ def test_own_when_their_file_is_gone_then_the_settings_stay_and_it_is_told(paths
     notices = NoticeBoard()
     assert profiles.own(paths, Settings(profile="Meeting", fps=50), notices) == Settings(fps=50)
     assert "cannot be read" in notices.current()[0].text
+
+
+def test_profile_when_it_comes_from_elsewhere_then_it_never_turns_the_webcam_on(paths, tmp_path):
+    foreign = tmp_path / "foreign.json"
+    foreign.write_text(json.dumps(Settings(is_following=True, webcam="file:/theirs.mp4").to_json()))
+    name = profiles.bring_in(paths, foreign, NoticeBoard())
+    loaded = profiles.load(paths, name, Settings(webcam="Desk"), NoticeBoard())
+    assert (loaded.is_following, loaded.webcam) == (False, "Desk")
+    profiles.export(tmp_path / "out.json", Settings(is_following=True, webcam="file:/mine.mp4"))
+    assert "mine" not in (tmp_path / "out.json").read_text()
