@@ -33,6 +33,8 @@ from avatar_app.live.student.engine import installed_engines
 from avatar_app.live.student.folder import read_manifest, verified_bytes
 from avatar_app.live.student.registry import find_model
 from avatar_app.live.student.student import open_student
+from avatar_app.live.webcam import list_cameras
+from avatar_app.live.webcam.package import require_package
 from avatar_app.settings.paths import ProfilePaths, assets_dir, demo_sample
 from avatar_app.settings.schema import Settings
 
@@ -85,6 +87,7 @@ def examine(
         _screen(),
         _microphones(),
         _camera(),
+        _webcam(),
         _avatars(),
         _models(paths),
         _latency(settings, paths),
@@ -152,6 +155,21 @@ def _camera() -> Iterator[Finding]:
     """The virtual camera; the face works without, so nothing here is a failure."""
     for found in camera_findings():
         yield Finding(found.name, found.health, found.text, found.what_to_do)
+
+
+def _webcam() -> Iterator[Finding]:
+    """What following the user's head needs; the face works without it."""
+    try:
+        require_package()
+    except UserError as error:
+        yield _ok("webcam", f"{error.what} {error.what_to_do}")
+        return
+    names = [camera.name for camera in list_cameras()]
+    if names:
+        yield _ok("webcam", f"Your head can be followed by: {'; '.join(names)}")
+    else:
+        what_to_do = "Plug one in, and allow this program to use it."
+        yield _warning("webcam", "No webcam was found, so her head moves on its own.", what_to_do)
 
 
 def _avatars() -> Iterator[Finding]:

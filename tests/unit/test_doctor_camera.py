@@ -1,5 +1,9 @@
+import pytest
+
 from avatar_app import doctor
+from avatar_app.contracts.errors import MissingExtraError
 from avatar_app.live.camera import camera_findings
+from avatar_app.live.webcam import CameraDevice
 from tests.fakes.camera import FakeProbe
 
 
@@ -12,3 +16,26 @@ def test_doctor_when_camera_is_in_trouble_then_warns_and_never_fails(monkeypatch
     assert "sudo modprobe v4l2loopback" in finding.what_to_do
     probe.package = False
     assert [finding.health for finding in doctor._camera()] == [doctor.Health.OK.value]
+
+
+@pytest.mark.parametrize(
+    ("names", "health", "words"), [(["Desk", "Lid"], "ok", "Desk; Lid"), ([], "warning", "No webcam was found")]
+)
+def test_doctor_when_heads_can_be_followed_then_names_the_webcams_or_says_that_there_is_none(
+    monkeypatch, names, health, words
+):
+    monkeypatch.setattr(doctor, "require_package", lambda: None)
+    monkeypatch.setattr(doctor, "list_cameras", lambda: tuple(CameraDevice(name, k, 0) for k, name in enumerate(names)))
+    (finding,) = doctor._webcam()
+    assert (finding.name, finding.health) == ("webcam", health)
+    assert words in finding.text
+    assert bool(finding.what_to_do) is not (health == "ok")
+
+
+def test_doctor_when_the_tracker_is_missing_then_how_to_get_it_and_no_failure(monkeypatch):
+    def refuse():
+        raise MissingExtraError("Following your head needs the package mediapipe.", "Run `avatar-app webcam setup`.")
+
+    monkeypatch.setattr(doctor, "require_package", refuse)
+    (finding,) = doctor._webcam()
+    assert (finding.health, "webcam setup" in finding.text) == ("ok", True)
