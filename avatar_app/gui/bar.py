@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.meter import LevelMeter
-from avatar_app.gui.mnemonics import name_button
+from avatar_app.gui.mnemonics import TEXTLESS, name_button
 from avatar_app.gui.rows import set_state
 from avatar_app.gui.theme import DARK, Tokens
 
@@ -20,6 +20,10 @@ CAMERA_KEY = "F4"
 RECORD_KEY = "F9"
 SNAPSHOT_KEY = "F10"
 BUTTON_PX = 40
+WIDE_BUTTON_PX = 112
+SPACING_PX, NARROW_SPACING_PX = 12, 6
+# With words on its buttons the bar needs so much; beside the panel of a small window there is less.
+WORDS_PX = 616
 
 
 class Bar(QWidget):
@@ -30,7 +34,7 @@ class Bar(QWidget):
         self._icons = icons
         self._tokens = DARK
         self._state = (False, False)
-        self._is_recording = False
+        self._is_recording = self._is_narrow = False
         self.start = QPushButton()
         self.start.setProperty("role", "primary")
         self.mute = QPushButton()
@@ -52,7 +56,7 @@ class Bar(QWidget):
         self.hud = _icon_button("Figures", "Show or hide the figures", HUD_KEY)
         self.panel = _icon_button("Settings panel", "Show or hide the settings", PANEL_KEY)
         for button in (self.start, self.mute, self.record):
-            button.setMinimumWidth(112)
+            button.setMinimumWidth(WIDE_BUTTON_PX)
             button.setFixedHeight(BUTTON_PX)
             button.setIconSize(QSize(20, 20))
         self._lay_out()
@@ -60,7 +64,7 @@ class Bar(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(24, 0, 24, 20)
-        row.setSpacing(12)
+        row.setSpacing(SPACING_PX)
         row.addWidget(self.start)
         row.addWidget(self.mute)
         row.addWidget(self.record)
@@ -70,6 +74,22 @@ class Bar(QWidget):
         row.addWidget(self.snapshot)
         row.addWidget(self.hud)
         row.addWidget(self.panel)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Icons alone where words would lie over each other."""
+        super().resizeEvent(event)
+        is_narrow = event.size().width() < WORDS_PX
+        if is_narrow == self._is_narrow:
+            return
+        self._is_narrow = is_narrow
+        for button in (self.start, self.mute, self.record):
+            button.setProperty(TEXTLESS, is_narrow)
+            button.setMinimumWidth(BUTTON_PX + 4 if is_narrow else WIDE_BUTTON_PX)
+        row = self.layout()
+        if row is not None:
+            row.setSpacing(NARROW_SPACING_PX if is_narrow else SPACING_PX)
+        self._dress_state()
+        self._dress_record()
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
@@ -99,7 +119,8 @@ class Bar(QWidget):
         """
         is_on = seconds is not None
         if seconds is not None:
-            self.record.setText(f"Saving {saved_share:.0%}" if saved_share else _clock(seconds))
+            text = f"Saving {saved_share:.0%}" if saved_share else _clock(seconds)
+            self.record.setText("" if self._is_narrow else text)
         self.record.setChecked(is_on)
         if is_on != self._is_recording:
             self._is_recording = is_on
@@ -109,6 +130,7 @@ class Bar(QWidget):
         is_running, is_muted = self._state
         colour = self._tokens.text if is_running else self._tokens.on_accent
         name_button(self.start, "&Stop" if is_running else "&Start")
+        self.start.setAccessibleName("Stop" if is_running else "Start")
         self.start.setIcon(self._icons.icon("stop" if is_running else "start", colour))
         self.start.setToolTip(_tip("Stop the avatar" if is_running else "Start the avatar", START_KEY))
         name_button(self.mute, "Un&mute" if is_muted else "&Mute")

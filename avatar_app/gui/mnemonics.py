@@ -11,6 +11,8 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 MARKED = "marked"
+# A button that shows its icon alone, for want of room; its key stays.
+TEXTLESS = "textless"
 
 
 def label(title: str, buddy: QWidget, owner: QWidget) -> QLabel:
@@ -26,7 +28,7 @@ def label(title: str, buddy: QWidget, owner: QWidget) -> QLabel:
 def name_button(button: QPushButton, title: str) -> None:
     """Give a button a text and the letter after `&` as its key."""
     button.setProperty(MARKED, title)
-    button.setText(title.replace("&", ""))
+    button.setText("" if button.property(TEXTLESS) else title.replace("&", ""))
     button.setShortcut(QKeySequence(f"Alt+{title[title.index('&') + 1].upper()}"))
 
 
@@ -38,7 +40,7 @@ def show_letters(window: QWidget, is_alt_held: bool) -> None:
             found.setText(marked if is_alt_held else marked.replace("<u>", "").replace("</u>", ""))
     for button in window.findChildren(QPushButton):
         marked = button.property(MARKED)
-        if marked:
+        if marked and not button.property(TEXTLESS):
             shortcut = button.shortcut()
             button.setText(marked if is_alt_held else marked.replace("&", ""))
             button.setShortcut(shortcut)

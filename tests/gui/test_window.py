@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QComboBox
 
 from avatar_app.contracts.notices import Level, Notice
+from avatar_app.gui.mnemonics import show_letters
 from avatar_app.gui.notices import INFO_SHOWN_NS, MIN_SHOWN_NS
 from avatar_app.gui.theme import DARK, LIGHT
 from avatar_app.live.frame import Background
@@ -362,3 +364,25 @@ def test_notices_when_the_first_comes_while_the_window_is_up_then_it_has_room(de
     desk.window.refresh_figures()
     # Two lines of text with their margins.
     assert desk.window.notices.height() > 50
+
+
+@pytest.mark.parametrize("has_panel", [True, False])
+def test_bar_when_window_is_small_and_the_camera_is_on_then_no_button_covers_another(make_desk, has_panel):
+    desk = make_desk(settings=Settings(theme="dark", is_panel_visible=has_panel))
+    bar = desk.window.bar
+    bar.camera.setVisible(True)
+    desk.window.resize(720, 560)
+    QTest.qWait(50)
+    buttons = (bar.start, bar.mute, bar.record, bar.camera, bar.snapshot, bar.hud, bar.panel)
+    assert all(button.isVisible() for button in buttons)
+    for left, right in itertools.pairwise(buttons):
+        assert left.geometry().right() < right.geometry().left()
+    assert bar.rect().contains(bar.panel.geometry())
+    assert bool(bar.start.text()) is not has_panel
+    assert bar.start.accessibleName() == "Start"
+    show_letters(desk.window, is_alt_held=True)
+    show_letters(desk.window, is_alt_held=False)
+    assert bool(bar.start.text()) is not has_panel
+    desk.window.resize(1100, 640)
+    QTest.qWait(50)
+    assert (bar.start.text(), bar.record.text()) == ("Start", "Record")
