@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from avatar_app.bench import program
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import NoticeBoard
@@ -77,7 +78,7 @@ def _feed(mailbox: Latest[Picture], pictures: list[UInt8], fps: int, seconds: fl
     """Show pictures for a while: percent of one core that this process took, and when each was shown."""
     clock, process, t_put_ns = MonotonicClock(), psutil.Process(), {}
     pacer = Pacer(clock, fps, clock.now_ns())
-    before, t_start_s = process.cpu_times(), time.monotonic()
+    before_s, t_start_s = program.busy_s(process), time.monotonic()
     for pixels in cycle(pictures):
         tick = pacer.next_tick(NEVER)
         now_ns = clock.now_ns()
@@ -86,8 +87,8 @@ def _feed(mailbox: Latest[Picture], pictures: list[UInt8], fps: int, seconds: fl
             mailbox.put(Picture(now_ns, now_ns, tick.index, pixels))
         if time.monotonic() - t_start_s >= seconds:
             break
-    after, took_s = process.cpu_times(), time.monotonic() - t_start_s
-    return 100 * (after.user + after.system - before.user - before.system) / took_s, t_put_ns
+    busy_s, took_s = program.busy_s(process) - before_s, time.monotonic() - t_start_s
+    return 100 * busy_s / took_s, t_put_ns
 
 
 def start_viewers(page_url: str, n_viewers: int) -> subprocess.Popen[str]:

@@ -96,9 +96,9 @@ def _cost(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
         try:
             time.sleep(WARM_UP_S)
             processes = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
-            before_s, t_start_s = _busy_s(processes), time.monotonic()
+            before_s, t_start_s = program.busy_s(*processes), time.monotonic()
             time.sleep(seconds)
-            share = (_busy_s(processes) - before_s) / (time.monotonic() - t_start_s)
+            share = (program.busy_s(*processes) - before_s) / (time.monotonic() - t_start_s)
             # What processes share, such as libraries, counts once.
             rss_mb = processes[0].memory_info().rss / BYTES_PER_MB
             own_mb = sum(process.memory_full_info().uss for process in processes[1:]) / BYTES_PER_MB
@@ -110,10 +110,6 @@ def _cost(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
         "rss_mb": round(rss_mb + own_mb, 1),
         "tracker_mb": round(own_mb, 1),
     }
-
-
-def _busy_s(processes: list[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 def _delay(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:

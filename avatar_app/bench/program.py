@@ -47,6 +47,11 @@ def start(profile: Path, words: Sequence[str], log: IO[str]) -> subprocess.Popen
     return subprocess.Popen(command, stderr=log, env={**os.environ, **platform})  # noqa: S603 - our own program
 
 
+def busy_s(*processes: psutil.Process) -> float:
+    """Processor time that processes took so far, in their own code and in the system's for them."""
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
 def has_screen() -> bool:
     """Whether there is one to open a window on."""
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) or sys.platform != "linux"

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Catalogue, Option
+from avatar_app.live.pulse import ALSA
 from avatar_app.live.voice.pulse import HOST_API
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def sinks_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
         if host_api == HOST_API:
             return 0
         # A device names its card and number as `(hw:1,0)`; the rest of ALSA leads to one of those above.
-        return 2 if host_api == "ALSA" and "(hw:" not in name else 1
+        return 2 if host_api == ALSA and "(hw:" not in name else 1
 
     return tuple(sorted(options, key=rank))
 

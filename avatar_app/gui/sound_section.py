@@ -13,7 +13,7 @@ from avatar_app.gui.meter import LevelMeter
 from avatar_app.gui.ports import Catalogue, Dialogs, MicFigures, Option
 from avatar_app.gui.rows import Chooser, OneLine, Section
 from avatar_app.gui.theme import Tokens
-from avatar_app.settings.schema import MIC_GAIN_RANGE_DB, Settings
+from avatar_app.settings.schema import FILE_PREFIX, MIC_GAIN_RANGE_DB, Settings
 
 SYSTEM = Option("", "System default", "Whatever the system calls its default microphone")
 DEMO = Option("demo", "Built-in speech sample", "A sentence that comes with the program, again and again")
@@ -86,7 +86,7 @@ class SoundSection(QWidget):
 
     def _show_mic(self) -> None:
         mic = self._settings.mic
-        is_file = mic.startswith("file:")
+        is_file = mic.startswith(FILE_PREFIX)
         text = mic.replace("\\", "/").rsplit("/", 1)[-1] if is_file else f"{mic} (not connected)"
         self.chooser.set_value(mic, text)
 

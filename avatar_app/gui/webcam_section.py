@@ -20,7 +20,7 @@ from avatar_app.gui.rows import SECTION_SPACING_PX, Chooser, Section, hint, set_
 from avatar_app.gui.segments import Choice, Segments
 from avatar_app.gui.theme import Tokens
 from avatar_app.gui.webcam_preview import WebcamPreview
-from avatar_app.settings.schema import Settings
+from avatar_app.settings.schema import FILE_PREFIX, Settings
 
 # At most 15 pictures a second; the status after every fifth look, and at each while the user holds still.
 BEAT_MS = 70
@@ -229,8 +229,8 @@ class WebcamGroup(Group):
 
     def _show_camera(self) -> None:
         name = self._settings.webcam
-        is_file = name.startswith("file:")
-        text = name.replace("\\", "/").rsplit("/", 1)[-1].removeprefix("file:") if is_file else name
+        is_file = name.startswith(FILE_PREFIX)
+        text = name.replace("\\", "/").rsplit("/", 1)[-1].removeprefix(FILE_PREFIX) if is_file else name
         # Before the list is there, nobody knows.
         self.chooser.set_value(name, text if is_file or self._options is None else f"{text} (not connected)")
 

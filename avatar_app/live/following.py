@@ -13,6 +13,7 @@ from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.live.webcam import Follower, FollowSettings, Neutral, Preview, Webcam, WebcamStatus
+from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
@@ -82,8 +83,7 @@ class Following:
             return
         self._neutral = webcam.neutral
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps(asdict(self._neutral)) + "\n", encoding="utf-8")
+            store.write(self._file, json.dumps(asdict(self._neutral)) + "\n")
         except OSError as error:
             log.warning("the neutral pose is not kept for the next start: %s", error)
 

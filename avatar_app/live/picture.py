@@ -133,7 +133,7 @@ class FramePart:
         if avatar is None and background is None and poses is None:
             return
         if avatar is not None:
-            self._avatar, self._poses = avatar, None
+            self._avatar = avatar
             self._compositors.clear()
         if avatar is not None or poses is not None:
             self._poses = poses

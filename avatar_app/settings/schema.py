@@ -14,6 +14,9 @@ from avatar_app.contracts.errors import SettingsError
 
 SETTINGS_VERSION = 1
 
+# In place of a microphone or webcam: the path of a file that plays it follows.
+FILE_PREFIX = "file:"
+
 PRECISIONS = ("auto", "int8", "fp16", "mixed", "fp32")
 FRAME_RATES_FPS = (25, 30, 50, 60)
 LOOKAHEADS_MS = (0, 40, 80, 160)

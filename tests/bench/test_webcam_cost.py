@@ -6,6 +6,7 @@ import numpy as np
 import psutil
 import pytest
 
+from avatar_app.bench.program import busy_s
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.webcam import Webcam
@@ -17,11 +18,6 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="mediapipe is not ins
 RUN_S = 6.0
 # Of a core, camera and tracking together: what the budget of the whole program leaves them.
 MAX_SHARE = 0.8
-
-
-def busy_s(process):
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def test_webcam_when_a_film_of_30_pictures_a_second_plays_then_within_the_budget(tmp_path):

@@ -117,7 +117,7 @@ def test_capture_when_closed_while_driver_blocks_then_given_back_when_it_wakes(m
     source.read = lambda: wake.wait(5) and None
     thread = threading.Thread(target=camera.loop.step, args=(camera.stop,))
     thread.start()
-    monkeypatch.setattr("avatar_app.live.webcam.capture.CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("avatar_app.live.driver.CLOSE_TIMEOUT_S", 0.05)
     camera.loop.close()
     assert source.is_open
     wake.set()

@@ -19,6 +19,7 @@ from avatar_app.live.camera.card import draw_card
 from avatar_app.live.camera.device import OpenCamera
 from avatar_app.live.camera.finding import CameraFinding
 from avatar_app.live.camera.layout import Layout
+from avatar_app.live.driver import DriverLoop
 from avatar_app.live.latency import Meter, RateMeter
 
 log = logging.getLogger(__name__)
@@ -126,10 +127,8 @@ class Grid:
         self._t_origin_ns += round(max(-limit_ns, min(limit_ns, LEAN_SHARE * error_ns)))
 
 
-class CameraLoop:
-    """Owns the open camera from `start` to `stop` of a session.
-
-    Thread: `step` by the camera's worker; `close` by the owner after it; the rest any.
+class CameraLoop(DriverLoop):
+    """Shows one picture a step, and the card as the last one. Thread: see `DriverLoop`; the rest any.
 
     Args:
         pictures: mailbox of the avatar's pictures.
@@ -147,6 +146,7 @@ class CameraLoop:
         open_device: Callable[[], OpenCamera],
         trouble: Callable[[], CameraFinding | None],
     ) -> None:
+        super().__init__()
         self._pictures = pictures
         self._layout = layout
         self._clock = clock
@@ -166,38 +166,16 @@ class CameraLoop:
         self._counts = Counts()
         self._rate = RateMeter()
         self._latency = Meter()
-        # Held while the thread is inside a driver; whoever cannot get it must leave the camera alone.
-        self._in_use = threading.Lock()
-        self._is_over = False
 
-    def step(self, stop: threading.Event) -> None:
-        """Show one picture, or look for the camera; the worker's step."""
-        with self._in_use:
-            if self._camera is None:
-                self._look(stop)
-            else:
-                self._tick(stop)
-            if self._is_over:
-                self._give_back()
+    def _work(self, stop: threading.Event) -> None:
+        if self._camera is None:
+            self._look(stop)
+        else:
+            self._tick(stop)
 
-    def recover(self) -> None:
-        """Begin again with a camera opened anew; what a worker does after an error of ours."""
-        with self._in_use:
-            self._give_back()
-
-    def close(self) -> None:
-        """Leave the card as the last picture, and give the camera back; a blocked driver does so when it wakes."""
-        self._is_over = True
+    def _tell_end(self) -> None:
         if self._has_told:
             self._notices.clear(NOTICE_KEY)
-        if not self._in_use.acquire(timeout=0.5):
-            log.warning("the camera's driver does not answer; it is given back when it does")
-            return
-        try:
-            self._say_goodbye()
-            self._give_back()
-        finally:
-            self._in_use.release()
 
     def status(self, *, is_stopped: bool) -> CameraStatus:
         """How it goes."""

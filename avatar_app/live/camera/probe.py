@@ -15,6 +15,7 @@ from typing import Protocol
 from avatar_app.contracts.errors import UserError
 from avatar_app.live.camera.device import open_camera
 from avatar_app.live.camera.layout import Layout
+from avatar_app.live.driver import users_of
 
 COMMAND_TIMEOUT_S = 5.0
 
@@ -118,15 +119,7 @@ class SystemProbe:
 
     def users_of(self, path: str) -> tuple[str, ...]:
         """Names of other programs that have a file open, as far as this user may see."""
-        names = set()
-        for link in glob.glob("/proc/[0-9]*/fd/*"):
-            process = link.split("/")[2]
-            try:
-                if os.readlink(link) == path and process != str(os.getpid()):
-                    names.add(Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip())
-            except OSError:
-                continue
-        return tuple(sorted(names))
+        return users_of(path)
 
     def open_error(self) -> str:
         """Why a camera cannot be opened at this moment; "" when it can."""

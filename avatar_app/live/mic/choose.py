@@ -13,9 +13,9 @@ from avatar_app.live.mic.mic import Mic, MicDevice
 from avatar_app.live.mic.portaudio import PortAudio
 from avatar_app.live.portaudio import SOUND_SYSTEM
 from avatar_app.settings.paths import demo_sample
+from avatar_app.settings.schema import FILE_PREFIX
 
 DEMO = "demo"
-FILE_PREFIX = "file:"
 
 _portaudio = PortAudio(system=SOUND_SYSTEM)
 

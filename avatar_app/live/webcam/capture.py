@@ -12,6 +12,7 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
+from avatar_app.live.driver import DriverLoop
 from avatar_app.live.latency import RateMeter
 from avatar_app.live.webcam.source import CameraFrame, Source
 
@@ -20,7 +21,6 @@ log = logging.getLogger(__name__)
 RETRY_NS = s_to_ns(3)
 LOOK_STEP_NS = ms_to_ns(50)
 STALL_NS = ms_to_ns(2500)
-CLOSE_TIMEOUT_S = 0.5
 NOTICE_KEY = "webcam"
 
 
@@ -33,10 +33,8 @@ class WebcamState(enum.Enum):
     LOST = "lost"
 
 
-class CaptureLoop:
-    """Owns the camera from `start` to `stop` of a session.
-
-    Thread: `step` by its worker; `close` by the owner after it; the rest any.
+class CaptureLoop(DriverLoop):
+    """Takes one picture a step. Thread: see `DriverLoop`; the rest any.
 
     Args:
         frames: gets each picture; the newest wins.
@@ -52,6 +50,7 @@ class CaptureLoop:
         clock: Clock,
         notices: NoticeBoard,
     ) -> None:
+        super().__init__()
         self._frames = frames
         self._open_source = open_source
         self._clock = clock
@@ -61,42 +60,21 @@ class CaptureLoop:
         self._t_frame_ns = 0
         self._t_retry_ns = 0
         self._has_told = False
-        # Held while the thread is inside a driver; whoever cannot get it must leave the camera alone.
-        self._in_use = threading.Lock()
-        self._is_over = False
         self.rate = RateMeter()
         self.state = WebcamState.STARTING
         self.problem = ""
         self.label = ""
         self.size = (0, 0)
 
-    def step(self, stop: threading.Event) -> None:
-        """Take one picture, or look for the camera; the worker's step."""
-        with self._in_use:
-            if self._source is None:
-                self._look(stop)
-            else:
-                self._take(self._source)
-            if self._is_over:
-                self._give_back()
+    def _work(self, stop: threading.Event) -> None:
+        if self._source is None:
+            self._look(stop)
+        else:
+            self._take(self._source)
 
-    def recover(self) -> None:
-        """Begin again with a camera opened anew; what a worker does after an error of ours."""
-        with self._in_use:
-            self._give_back()
-
-    def close(self) -> None:
-        """Give the camera back; a blocked driver does so when it wakes."""
-        self._is_over = True
+    def _tell_end(self) -> None:
         self.state = WebcamState.STOPPED
         self._notices.clear(NOTICE_KEY)
-        if not self._in_use.acquire(timeout=CLOSE_TIMEOUT_S):
-            log.warning("the camera's driver does not answer; it is given back when it does")
-            return
-        try:
-            self._give_back()
-        finally:
-            self._in_use.release()
 
     def _look(self, stop: threading.Event) -> None:
         """Open the camera when it is time to; a failure is told once."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,6 +12,7 @@ import cv2
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
+from avatar_app.live.driver import users_of
 from avatar_app.live.webcam.devices import CameraDevice, find_camera
 from avatar_app.live.webcam.source import as_bgr
 
@@ -119,21 +118,8 @@ def _check_access(device: CameraDevice) -> None:
 def _refused(device: CameraDevice) -> CameraInputError:
     what = f"The camera {device.name} cannot be opened"
     if isinstance(device.address, str):
-        users = _users_of(device.address)
+        users = users_of(device.address)
         return CameraInputError(f"{what}: it is in use{' by ' + ', '.join(users) if users else ''}.", CLOSE_OTHERS)
     return CameraInputError(
         f"{what}: it is in use or not allowed.", f"{CLOSE_OTHERS} {ALLOW.get(sys.platform, '')}".strip()
     )
-
-
-def _users_of(path: str) -> list[str]:
-    """Names of other programs that have a file open, as far as this user may see."""
-    names = set()
-    for link in glob.glob("/proc/[0-9]*/fd/*"):
-        process = link.split("/")[2]
-        try:
-            if os.readlink(link) == path and process != str(os.getpid()):
-                names.add(Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip())
-        except OSError:
-            continue
-    return sorted(names)

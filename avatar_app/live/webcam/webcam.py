@@ -24,9 +24,9 @@ from avatar_app.live.webcam.smooth import Smoother
 from avatar_app.live.webcam.source import CameraFrame, Source
 from avatar_app.live.webcam.tracking import Tracked, TrackerState, TrackingLoop
 from avatar_app.live.worker import Worker
+from avatar_app.settings.schema import FILE_PREFIX
 
 OFF = "off"
-FILE_PREFIX = "file:"
 STOP_TIMEOUT_S = 1.0
 
 
