@@ -1,7 +1,8 @@
 """`avatar-app studio all`: every step from data to published models, two at a time, continued after a kill.
 
 Each step is a command that a user can run alone, and runs as a process of its own: what it took in memory is free
-again when it ends. Steps continue from their own checkpoints; here is only written down which ones are finished.
+again when it ends. Steps continue from their own checkpoints; here is only written down which ones are finished, and
+how long each took.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -26,9 +29,57 @@ from avatar_app.studio.recipe import NOVA_FOLDER, Step, whole_recipe
 
 log = logging.getLogger(__name__)
 
-FINISHED_FILE = "finished.json"
+STEPS_FILE = "steps.json"
+# A kill loses no more than this of the times.
+NOTE_EVERY_S = 60.0
 # A step that finds this watches over the process of that number, and ends when that does.
 PARENT_VARIABLE = "AVATAR_APP_STUDIO_PARENT"
+
+
+class Ledger:
+    """Which steps are finished, and how long everything took: in steps under way too, and over all sittings.
+
+    Args:
+        runs: where it is kept.
+
+    Raises:
+        StudioError: what is kept cannot be read.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        self._file = runs / STEPS_FILE
+        self.finished: set[str] = set()
+        self.took_s: defaultdict[str, float] = defaultdict(float)
+        self.clock_s = 0.0
+        self._t_noted_s = time.monotonic()
+        if self._file.exists():
+            self._read()
+
+    def note(self, running: Iterable[str], finished: str | None = None) -> None:
+        """Write down the time since the last note for each step that was running, and which one has finished."""
+        now_s = time.monotonic()
+        passed_s, self._t_noted_s = now_s - self._t_noted_s, now_s
+        self.clock_s += passed_s
+        for name in running:
+            self.took_s[name] += passed_s
+        if finished is not None:
+            self.finished.add(finished)
+        steps = {name: {"took_s": round(s, 1), "is_finished": name in self.finished} for name, s in self.took_s.items()}
+        text = json.dumps({"clock_s": round(self.clock_s, 1), "steps": steps}, indent=1) + "\n"
+        temporary = self._file.with_suffix(".tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self._file)
+
+    def _read(self) -> None:
+        try:
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
+            self.clock_s = float(kept["clock_s"])
+            self.took_s.update({str(name): float(step["took_s"]) for name, step in kept["steps"].items()})
+            self.finished = {name for name, step in kept["steps"].items() if step["is_finished"]}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StudioError(
+                f"The file {self._file} cannot be read: {error}.", "Delete it: steps find what they have done."
+            ) from error
 
 
 class Pipeline:
@@ -36,15 +87,14 @@ class Pipeline:
 
     Args:
         steps: in any order.
-        runs: where finished steps are written down.
+        ledger: where finished steps are written down.
         n_jobs: steps at a time.
         launch: runs one; raises `StudioError` when it fails.
     """
 
-    def __init__(self, steps: Sequence[Step], runs: Path, n_jobs: int, launch: Callable[[Step], None]) -> None:
-        self._steps, self._n_jobs, self._launch = {step.name: step for step in steps}, n_jobs, launch
-        self._file = runs / FINISHED_FILE
-        self.took_s = _read(self._file)
+    def __init__(self, steps: Sequence[Step], ledger: Ledger, n_jobs: int, launch: Callable[[Step], None]) -> None:
+        self._steps, self._ledger = {step.name: step for step in steps}, ledger
+        self._n_jobs, self._launch = n_jobs, launch
 
     def run(self) -> None:
         """Run what is not finished.
@@ -53,45 +103,45 @@ class Pipeline:
             StudioError: a step failed; steps under way are finished first, and nothing new is begun.
         """
         for name in self._steps:
-            if name in self.took_s:
+            if name in self._ledger.finished:
                 log.info("[%s] is finished", name)
         with ThreadPoolExecutor(self._n_jobs) as pool:
-            running: dict[Future[float], str] = {}
+            running: dict[Future[None], str] = {}
             failed: StudioError | None = None
             while failed is None or running:
                 if failed is None:
                     for name in self._ready(set(running.values()))[: self._n_jobs - len(running)]:
-                        running[pool.submit(self._timed, self._steps[name])] = name
+                        running[pool.submit(self._launch, self._steps[name])] = name
                 if not running:
+                    log.info("All %d steps are finished, after %s.", len(self._steps), _hours(self._ledger.clock_s))
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    failed = self._note(running.pop(future), future) or failed
+                done = wait(running, timeout=NOTE_EVERY_S, return_when=FIRST_COMPLETED).done
+                self._ledger.note(running.values())
+                for future in done:
+                    failed = self._end(running.pop(future), future) or failed
             raise failed
 
     def _ready(self, running: set[str]) -> list[str]:
+        finished = self._ledger.finished
         return [
             name
             for name, step in self._steps.items()
-            if name not in self.took_s and name not in running and all(before in self.took_s for before in step.after)
+            if name not in finished and name not in running and all(before in finished for before in step.after)
         ]
 
-    def _timed(self, step: Step) -> float:
-        t_start_s = time.monotonic()
-        self._launch(step)
-        return time.monotonic() - t_start_s
-
-    def _note(self, name: str, future: Future[float]) -> StudioError | None:
+    def _end(self, name: str, future: Future[None]) -> StudioError | None:
         error = future.exception()
         if isinstance(error, StudioError):
             return error
-        self.took_s = {**self.took_s, name: round(future.result(), 1)}
-        temporary = self._file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self.took_s, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(self._file)
-        log.info(
-            "[%s] finished after %.0f min; %d of %d", name, self.took_s[name] / 60, len(self.took_s), len(self._steps)
-        )
+        future.result()
+        self._ledger.note((), finished=name)
+        took = _hours(self._ledger.took_s[name])
+        log.info("[%s] finished after %s; %d of %d", name, took, len(self._ledger.finished), len(self._steps))
         return None
+
+
+def _hours(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 def launch(step: Step) -> None:
@@ -152,17 +202,6 @@ def data_folder(path: Path) -> Path:
     return folder
 
 
-def _read(file: Path) -> Mapping[str, float]:
-    if not file.exists():
-        return {}
-    try:
-        return {str(name): float(took_s) for name, took_s in json.loads(file.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise StudioError(
-            f"The file {file} cannot be read: {error}.", "Delete it: steps find what they have done."
-        ) from error
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio all`."""
     parser = argparse.ArgumentParser(prog="avatar-app studio all", description=__doc__)
@@ -185,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.models_dir,
             is_begun=arguments.from_published,
         )
-        Pipeline(recipe, arguments.run, arguments.jobs, launch).run()
+        Pipeline(recipe, Ledger(arguments.run), arguments.jobs, launch).run()
     except OSError as error:
         log.error("The folder %s cannot be made: %s. Choose another with --run.", arguments.run, error)
         return 2

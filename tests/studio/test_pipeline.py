@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import signal
 import subprocess
@@ -18,7 +17,7 @@ import pytest
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio import pipeline
 from avatar_app.studio.cli import COMMANDS, find
-from avatar_app.studio.pipeline import Pipeline, data_folder, launch
+from avatar_app.studio.pipeline import Ledger, Pipeline, data_folder, launch
 from avatar_app.studio.recipe import Step, whole_recipe
 
 REPO = Path(__file__).parents[2]
@@ -27,15 +26,15 @@ STEPS = [Step("a", ()), Step("b", (), ("a",)), Step("c", (), ("a",)), Step("d", 
 
 def test_run_when_all_is_well_then_each_step_runs_once_after_what_it_needs(tmp_path):
     done = []
-    Pipeline(STEPS, tmp_path, 2, lambda step: done.append(step.name)).run()
+    Pipeline(STEPS, Ledger(tmp_path), 2, lambda step: done.append(step.name)).run()
     assert sorted(done) == ["a", "b", "c", "d"]
     assert done[0] == "a" and done[3] == "d"
-    assert json.loads((tmp_path / "finished.json").read_text()).keys() == set("abcd")
+    assert Ledger(tmp_path).finished == set("abcd")
 
 
 def test_run_when_two_steps_are_ready_then_they_run_at_the_same_time(tmp_path):
     both = threading.Barrier(2, timeout=20)
-    Pipeline(STEPS, tmp_path, 2, lambda step: both.wait() if step.name in "bc" else None).run()
+    Pipeline(STEPS, Ledger(tmp_path), 2, lambda step: both.wait() if step.name in "bc" else None).run()
 
 
 def test_run_when_a_step_fails_then_the_rest_waits_and_the_next_run_continues_there(tmp_path):
@@ -47,10 +46,39 @@ def test_run_when_a_step_fails_then_the_rest_waits_and_the_next_run_continues_th
         done.append(step.name)
 
     with pytest.raises(StudioError, match="b broke"):
-        Pipeline(STEPS, tmp_path, 1, work).run()
+        Pipeline(STEPS, Ledger(tmp_path), 1, work).run()
     assert "d" not in done
-    Pipeline(STEPS, tmp_path, 1, lambda step: work(step, "")).run()
+    Pipeline(STEPS, Ledger(tmp_path), 1, lambda step: work(step, "")).run()
     assert sorted(done) == ["a", "b", "c", "d"]
+
+
+def test_run_when_killed_in_a_step_then_its_time_counts_and_the_next_sitting_adds_to_it(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    now_s, t_killed_s = [0.0], 1000.0
+    monkeypatch.setattr(pipeline, "NOTE_EVERY_S", 0.01)
+    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now_s[0])
+
+    def work(step):
+        now_s[0] += 100
+        if step.name == "b" and now_s[0] < t_killed_s:
+            # Long enough to be noted while it runs.
+            threading.Event().wait(0.2)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Pipeline(STEPS, Ledger(tmp_path), 1, work).run()
+    kept = Ledger(tmp_path)
+    assert kept.finished == {"a"} and kept.took_s == {"a": 100, "b": 100} and kept.clock_s == 200
+    now_s[0] = t_killed_s
+    Pipeline(STEPS, Ledger(tmp_path), 1, work).run()
+    assert Ledger(tmp_path).took_s == {"a": 100, "b": 200, "c": 100, "d": 100}
+    assert "All 4 steps are finished, after 0:08:20." in caplog.text
+
+
+def test_ledger_when_damaged_then_one_sentence_says_what_to_do(tmp_path):
+    (tmp_path / pipeline.STEPS_FILE).write_text('{"clock_s": 3}')
+    with pytest.raises(StudioError, match=r"steps.json cannot be read.*Delete it"):
+        Ledger(tmp_path)
 
 
 def test_all_when_typed_then_shows_what_it_runs_and_ends_its_steps_when_killed(data, tmp_path):
