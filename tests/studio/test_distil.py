@@ -136,16 +136,21 @@ def test_ablation_when_run_then_a_row_for_each_recipe_and_the_teacher(folders, t
 
 
 def test_student_when_distilled_then_its_folder_opens_and_only_what_speaks_has_moved(folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(student, "CONFIG", replace(student.CONFIG, n_takes=4))
+    for part in ("PIXELS", "CLOSINGS"):
+        monkeypatch.setattr(student, part, replace(getattr(student, part), n_takes=4))
     arguments = ["--run", str(tmp_path / "d"), "--student", str(tmp_path / "student"), "--n-steps", "2"]
-    assert student.main([*folders, *arguments]) == 0
+    assert student.main([*folders, *arguments, "--closing-steps", "1"]) == 0
     before, after = (load_student(folder).state_dict() for folder in (tmp_path / "student", tmp_path / "d" / "best"))
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved <= {"ear", "audio_encoders", "face_decoder_blocks", "output_block"}
     assert "ear" in moved
     about = json.loads((tmp_path / "d" / "best" / "nova96.json").read_text())
     assert set(about["test"]) == {f"lookahead_{ms}" for ms in (0, 40, 80, 160)}
-    assert {"distil", "student", "teacher"} <= about["recipe"].keys()
+    assert {"pixels", "closings", "student", "teacher"} <= about["recipe"].keys()
+    files = (tmp_path / "d" / part / "metrics.jsonl" for part in ("pixels", "closings"))
+    pixels, closings = (json.loads(file.read_text().splitlines()[0]) for file in files)
+    assert (pixels["step"], closings["step"]) == (2, 3)
+    assert "closing" in closings and "closing" not in pixels
 
 
 def test_strengthen_when_mouths_move_too_little_then_stretched_and_their_mean_stays(stage):

@@ -36,6 +36,14 @@ def test_motion_when_still_then_zero_and_a_step_of_ten_is_ten():
     assert motion(still) == 10
 
 
+def test_reader_when_written_as_a_picture_then_its_product_with_a_mouth_is_what_it_reads():
+    reader = OpeningReader.fit(*mouths(100, np.random.default_rng(0)))
+    pictures, _ = mouths(5, np.random.default_rng(1))
+    read = (pictures / 255 * reader.picture(80, 96)).sum(axis=(1, 2, 3)) + reader.weight[-1]
+    # The pictures that it reads are rounded to whole greys when they are made small.
+    assert np.allclose(read, reader.read(pictures), atol=0.05)
+
+
 def test_closings_when_lips_seal_between_open_mouths_then_counted_once_and_held_to_what_is_drawn():
     true = np.array([0, 0, 0, 0, 0, 5, 8, 6, 2, 0.2, 0.2, 3, 7, 9, 6, 4, 0.1, 5, 6, 3, 2, 0, 0, 0, 0], float)
     assert closings(true, true) == (2, 2)

@@ -14,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
+from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS  # noqa: E402
 from avatar_app.studio.data.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
@@ -114,6 +115,23 @@ def test_learn_when_sealed_lips_count_more_then_only_where_speech_closes_them(st
     pixels = [[task.learn(one, 0, 10)["pixels"] for one in lessons] for task in (plain, weighted)]
     assert pixels[1][0] > 3 * pixels[0][0]
     assert pixels[1][1:] == pytest.approx(pixels[0][1:], rel=0.2)
+
+
+def test_learn_when_closings_count_then_only_lips_that_stay_open_where_speech_closes_them_do(stage):
+    task = _task(stage, closing_share=0.5)
+    lesson = task.lessons.draw(step_generator(0, 0))
+    parts = task.learn(lesson, 5, 10)
+    assert parts["loss"] == pytest.approx(parts["pixels"] + 0.5 * parts["closing"], rel=1e-4)
+    # Brighter teeth where lips should meet read as a gap, or, darker, as lips pressed together.
+    lips = torch.zeros_like(lesson.takes.pictures.flatten(0, 1))
+    lips[:, :, MOUTH_ROWS, MOUTH_COLUMNS] = 0.1 * task._gap.sign()
+    mouth = torch.from_numpy(REST).expand_as(lesson.takes.mouth).clone()
+    mouth[..., 5] += 0.5
+    sealed = replace(lesson.takes, mouth=mouth.clone())
+    mouth[..., 0] = 0.5
+    spoken = replace(lesson.takes, mouth=mouth)
+    assert float(task._closing(lips, task._gap, sealed)) > 0
+    assert float(task._closing(-lips, task._gap, sealed)) == 0 == float(task._closing(lips, task._gap, spoken))
 
 
 def test_learn_when_motion_counts_then_trembling_does_and_a_steady_error_does_not(stage):

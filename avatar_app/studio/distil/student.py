@@ -2,6 +2,8 @@
 
 Where a sound has pictures of its own they count too; where it has none, what the teacher draws for it is the target.
 The student's shorter look-aheads hear less than the teacher does, so they learn what can be known at their time.
+Pictures that are right on average leave lips a little open where they should meet: a second, shorter part of the run
+presses them together there (decision 0014).
 """
 
 from __future__ import annotations
@@ -11,19 +13,20 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.stage import load_stage
+from avatar_app.studio.data.stage import Stage, load_stage
 from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
 from avatar_app.studio.distil.strength import strengthen
 from avatar_app.studio.evaluate.generators import Jury
 from avatar_app.studio.nets.expert import load_expert
-from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, load_teacher
+from avatar_app.studio.nets.nova96 import Nova96
+from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, train
@@ -38,9 +41,11 @@ N_STRENGTH_SCENES = 6
 # What was distilled draws better, what it began with hears better; their weights lie close enough to be averaged
 # (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
 DISTILLED_SHARE = 0.85
+# The same of what pressed lips do better than those that were not, and the other way round.
+PRESSED_SHARE = 0.5
 # Pictures and joins, as the ablation found best. Two pictures of each sound, for a mouth must not tremble; and as many
 # sounds as there is time for.
-CONFIG = SpeakConfig(
+PIXELS = SpeakConfig(
     Pressures(outputs=1.0, features=W_FEATURES),
     n_takes=12,
     n_pictures=2,
@@ -50,19 +55,33 @@ CONFIG = SpeakConfig(
     velocity_share=1.0,
     frozen_share=0.1,
 )
+CLOSINGS = replace(PIXELS, closing_share=0.1)
+
+
+def train_pixels(arguments: argparse.Namespace, stage: Stage, teacher: Teacher) -> SpeakTask[Nova96]:
+    """The first part, to its end."""
+    task = SpeakTask(load_student(arguments.student), stage, PIXELS, teacher=teacher)
+    train(task, _opened(arguments, "pixels", PIXELS), _plan(arguments, arguments.n_steps))
+    return task
+
+
+def train_closings(arguments: argparse.Namespace, stage: Stage, teacher: Teacher) -> SpeakTask[Nova96]:
+    """The second part, which goes on from the last checkpoint of the first, to its end."""
+    folder = _opened(arguments, "closings", CLOSINGS)
+    folder.begin_from(RunFolder(arguments.run / "pixels"))
+    task = SpeakTask(load_student(arguments.student), stage, CLOSINGS, teacher=teacher)
+    train(task, folder, _plan(arguments, arguments.n_steps + arguments.closing_steps))
+    return task
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Distil to the end and write `best/`."""
-    folder = RunFolder(arguments.run)
-    request = {"data": str(arguments.data), "n_steps": arguments.n_steps, **asdict(CONFIG)}
-    folder.open_request(request, arguments.seed)
-    torch.manual_seed(arguments.seed)
     cache = arguments.cache or arguments.run / "cache"
     stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices)
     teacher = load_teacher(arguments.teacher)
-    task = SpeakTask(load_student(arguments.student), stage, CONFIG, teacher=teacher)
-    train(task, folder, LoopPlan(arguments.n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=600, seed=arguments.seed))
+    pixels = train_pixels(arguments, stage, teacher).average
+    task = train_closings(arguments, stage, teacher)
+    blend(task.average, pixels, PRESSED_SHARE)
     blend(task.average, load_student(arguments.student), DISTILLED_SHARE)
     jury = Jury.of_clips(stage, load_expert(arguments.judge))
     held_out = dict(task.evaluate())
@@ -74,8 +93,9 @@ def run(arguments: argparse.Namespace) -> None:
         "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
         "gain": {str(ms): gain for ms, gain in gains.items()},
         "recipe": {
-            "distil": asdict(CONFIG),
-            "n_steps": arguments.n_steps,
+            "pixels": {"n_steps": arguments.n_steps, **asdict(PIXELS)},
+            "closings": {"n_steps": arguments.closing_steps, **asdict(CLOSINGS)},
+            "pressed_share": PRESSED_SHARE,
             "distilled_share": DISTILLED_SHARE,
             "student": _origin(arguments.student / "nova96.json"),
             "teacher": _origin(arguments.teacher / "teacher.json"),
@@ -84,6 +104,18 @@ def run(arguments: argparse.Namespace) -> None:
     log.info("%s", facts)
     if parallel.is_chief():
         save_student(arguments.run / "best", task.average, facts)
+
+
+def _opened(arguments: argparse.Namespace, part: str, config: SpeakConfig) -> RunFolder:
+    folder = RunFolder(arguments.run / part)
+    request = {"data": str(arguments.data), "n_steps": arguments.n_steps, **asdict(config)}
+    folder.open_request(request, arguments.seed)
+    torch.manual_seed(arguments.seed)
+    return folder
+
+
+def _plan(arguments: argparse.Namespace, n_steps: int) -> LoopPlan:
+    return LoopPlan(n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=600, seed=arguments.seed)
 
 
 @torch.no_grad()
@@ -114,6 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
     parser.add_argument("--n-steps", type=int, default=5000)
+    parser.add_argument("--closing-steps", type=int, default=1000, help="more of them, in which lips are pressed")
     return carry_out(run, parser.parse_args(argv))
 
 

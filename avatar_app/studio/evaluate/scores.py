@@ -93,6 +93,13 @@ class OpeningReader:
         weight: NDArray[np.float64] = np.linalg.solve(gram, features.T @ opening_mm).astype(np.float64)
         return cls(weight)
 
+    def picture(self, height: int, width: int) -> Float32:
+        """The map as a picture, (h, w, 3): what each value in 0..1 adds to the gap in millimetres."""
+        single = np.eye(height * width, dtype=np.float32).reshape(-1, height, width)
+        small = np.stack([cv2.resize(p, READ_SIZE, interpolation=cv2.INTER_AREA).ravel() for p in single])
+        weight: Float32 = (small @ self.weight[:-1].reshape(-1, 3)).reshape(height, width, 3).astype(np.float32)
+        return weight
+
     def read(self, mouths: UInt8) -> NDArray[np.float64]:
         """Lip gap in millimetres of (n, h, w, 3) pictures."""
         opening: NDArray[np.float64] = features_of(mouths) @ self.weight

@@ -67,6 +67,19 @@ class RunFolder:
         request = {"config": wanted, "seed": seed, "commit": _commit(), "versions": _versions()}
         self.write_text("request.json", json.dumps(request, indent=2) + "\n")
 
+    def begin_from(self, before: RunFolder) -> None:
+        """Go on from the newest checkpoint of another run, unless this one has a checkpoint already.
+
+        Raises:
+            StudioError: it cannot be written.
+        """
+        # Of several processes each has a file of its own to rename.
+        temporary = self.path / f"{CHECKPOINT_NAME}.{os.getpid()}.tmp"
+        if not self.checkpoint_file.exists():
+            with self._writing():
+                shutil.copyfile(before.checkpoint_file, temporary)
+                temporary.replace(self.checkpoint_file)
+
     def write_text(self, name: str, text: str) -> None:
         """Write a text file in one move.
 

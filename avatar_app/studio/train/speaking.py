@@ -19,11 +19,12 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.faces import face_of
+from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.data.mouth import REST
 from avatar_app.studio.data.scenes import Takes, UInt8, draw_takes
 from avatar_app.studio.data.stage import Stage
 from avatar_app.studio.data.voice_change import ChangeRanges
+from avatar_app.studio.evaluate.generators import fit_reader
 from avatar_app.studio.nets.discriminator import QualityDiscriminator
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.nets.joins import JoinMaps
@@ -82,6 +83,7 @@ class SpeakConfig:
         peak_rate: highest learning rate.
         lookaheads_ms: each piece is heard at all of these; features are compared at the last.
         sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
+        closing_share: weight of the lip gap in mm, read from the drawn pictures, where speech closes the lips.
         velocity_share: weight of motion that is wrong from one picture of a piece to the next.
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
         frozen_share: see there; arithmetic is float32 in it.
@@ -98,6 +100,7 @@ class SpeakConfig:
     peak_rate: float = 1e-4
     lookaheads_ms: tuple[int, ...] = (TEACHER_LOOKAHEAD_MS,)
     sealed_weight: float = 1.0
+    closing_share: float = 0.0
     velocity_share: float = 0.0
     are_norms_frozen: bool = True
     frozen_share: float = 0.2
@@ -208,6 +211,7 @@ class SpeakTask(Generic[Speaker]):
         self._face = face_of(stage.rest).to(self._device)
         self._weight = pixel_weight(_some_pictures(stage)).to(self._device)
         self._opening_mm = torch.from_numpy(stage.opening_mm).to(self._device)
+        self._gap = _gap_picture(stage).to(self._device) if config.closing_share else None
         self._schedule = _Schedule()
         self._maps = JoinMaps(net.shape, teacher.shape).to(self._device) if pressures.features and teacher else None
         self._optimizer = torch.optim.AdamW(self._trained(), lr=config.peak_rate, weight_decay=1e-4)
@@ -310,6 +314,9 @@ class SpeakTask(Generic[Speaker]):
         if self.config.velocity_share:
             parts["velocity"] = self._velocity(drawn, lesson.takes)
             total = total + self.config.velocity_share * parts["velocity"]
+        if self._gap is not None:
+            parts["closing"] = self._closing(drawn - true, self._gap, lesson.takes)
+            total = total + self.config.closing_share * parts["closing"]
         if self._maps is not None:
             # Last is the teacher's own look-ahead; with less, its joins could not be told.
             n = len(lesson.joined[0])
@@ -322,12 +329,20 @@ class SpeakTask(Generic[Speaker]):
         error = drawn.view(takes.pictures.shape) - takes.pictures
         return (self._weight * error.diff(dim=1).abs()).mean()
 
+    def _closing(self, error: Tensor, gap: Tensor, takes: Takes) -> Tensor:
+        """By how many mm lips stay open that should be closed; lips that are open when they should be do not count."""
+        read_mm = (error[:, :, MOUTH_ROWS, MOUTH_COLUMNS] * gap).sum((1, 2, 3))
+        return (self._is_sealed(takes) * read_mm.clamp_min(0)).mean()
+
     def _counts(self, takes: Takes) -> Tensor:
         """How much each picture counts, (B * n, 1, 1, 1)."""
+        return (1 + (self.config.sealed_weight - 1) * self._is_sealed(takes))[:, None, None, None]
+
+    def _is_sealed(self, takes: Takes) -> Tensor:
+        """1 where speech closes the lips, else 0; (B * n,)."""
         mouth = takes.mouth.flatten(0, 1)
         is_at_rest = (mouth - torch.from_numpy(REST).to(mouth)).abs().amax(1) < REST_DISTANCE
-        is_sealed = (mouth @ self._opening_mm < SEALED_MM) & ~is_at_rest
-        return (1 + (self.config.sealed_weight - 1) * is_sealed.float())[:, None, None, None]
+        return ((mouth @ self._opening_mm < SEALED_MM) & ~is_at_rest).float()
 
     def _sync(self, takes: Takes, drawn: Tensor) -> Tensor:
         """Binary cross entropy of the cosines of right pairs."""
@@ -398,3 +413,9 @@ def _some_pictures(stage: Stage) -> UInt8:
     scenes = [stage.train[int(k)] for k in rng.choice(len(stage.train), 400, p=stage.odds / stage.odds.sum())]
     halves = np.stack([scene.pictures[int(rng.integers(len(scene.pictures)))] for scene in scenes])
     return np.concatenate((np.zeros_like(halves), halves), axis=1)
+
+
+def _gap_picture(stage: Stage) -> Tensor:
+    """(3, 32, 48): millimetres of lip gap per unit of each value of a mouth."""
+    height, width = MOUTH_ROWS.stop - MOUTH_ROWS.start, MOUTH_COLUMNS.stop - MOUTH_COLUMNS.start
+    return torch.from_numpy(fit_reader(stage).picture(height, width)).permute(2, 0, 1)
