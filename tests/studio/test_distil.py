@@ -146,6 +146,7 @@ def test_student_when_distilled_then_its_folder_opens_and_only_what_speaks_has_m
     assert "ear" in moved
     about = json.loads((tmp_path / "d" / "best" / "nova96.json").read_text())
     assert set(about["test"]) == {f"lookahead_{ms}" for ms in (0, 40, 80, 160)}
+    assert set(about["lips_closed"]) == {*about["test"], "teacher", "begun"}
     assert {"pixels", "closings", "student", "teacher"} <= about["recipe"].keys()
     files = (tmp_path / "d" / part / "metrics.jsonl" for part in ("pixels", "closings"))
     pixels, closings = (json.loads(file.read_text().splitlines()[0]) for file in files)
@@ -180,6 +181,18 @@ def test_jury_when_pictures_are_true_then_perfect(stage):
     assert drawn.pictures.shape == stage.test[0].pictures.shape
     found = jury.score(net, 160)
     assert 0 < found.mouth_psnr_db < 40 and found.jitter > 0
+
+
+def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_open_then_none(stage, monkeypatch):
+    gap = np.tile(np.r_[np.full(5, 8.0), 0.2, np.full(5, 8.0)], 3)
+    mouth = np.zeros((len(gap), len(stage.opening_mm)), np.float32)
+    mouth[:, 0] = gap / stage.opening_mm[0]
+    spoken = replace(stage.held_out[0], mouth=mouth, pictures=np.zeros((len(gap), 48, 96, 3), np.uint8))
+    jury = Jury.of_clips(replace(stage, held_out=[spoken]), SyncExpert())
+    monkeypatch.setattr("avatar_app.studio.evaluate.generators.drawn_scene", lambda *_: spoken)
+    for read, share in ((gap, 1.0), (gap + 3, 0.0), (np.where(np.arange(len(gap)) < 11, gap, 8.0), 1 / 3)):
+        monkeypatch.setattr(type(jury.reader), "read", lambda *_, read=read: read)
+        assert jury.lips_closed(Nova96(), 160) == pytest.approx(share)
 
 
 def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_the_true_picture(data, tmp_path):

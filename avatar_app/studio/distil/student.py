@@ -82,7 +82,8 @@ def run(arguments: argparse.Namespace) -> None:
     pixels = train_pixels(arguments, stage, teacher).average
     task = train_closings(arguments, stage, teacher)
     blend(task.average, pixels, PRESSED_SHARE)
-    blend(task.average, load_student(arguments.student), DISTILLED_SHARE)
+    begun = load_student(arguments.student)
+    blend(task.average, begun, DISTILLED_SHARE)
     jury = Jury.of_clips(stage, load_expert(arguments.judge))
     held_out = dict(task.evaluate())
     gains = strengthen(task.average.cpu(), stage.held_out[:N_STRENGTH_SCENES], stage.rest, jury.reader)
@@ -91,6 +92,12 @@ def run(arguments: argparse.Namespace) -> None:
         "held_out": held_out,
         "test": test,
         "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
+        "begun_test": asdict(jury.score(begun, TEACHER_LOOKAHEAD_MS)),
+        "lips_closed": {
+            **{f"lookahead_{ms}": jury.lips_closed(task.average, ms) for ms in LOOKAHEADS_MS},
+            "teacher": jury.lips_closed(teacher, TEACHER_LOOKAHEAD_MS),
+            "begun": jury.lips_closed(begun, TEACHER_LOOKAHEAD_MS),
+        },
         "gain": {str(ms): gain for ms, gain in gains.items()},
         "recipe": {
             "pixels": {"n_steps": arguments.n_steps, **asdict(PIXELS)},

@@ -11,13 +11,15 @@ from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.data.scenes import Scene, UInt8, whole
 from avatar_app.studio.data.stage import Stage
-from avatar_app.studio.evaluate.scores import OpeningReader, correlation, jitter, psnr_db, ssim
+from avatar_app.studio.evaluate.scores import OpeningReader, closings, correlation, jitter, psnr_db, ssim
 from avatar_app.studio.evaluate.sync import distances, moving, scores
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 
 BATCH = 32
 N_READER_SCENES = 4
+# The four test clips close their lips too seldom to tell generators apart.
+N_CLOSING_SCENES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,15 @@ class Jury:
         worst = max((s.offset_pictures for s in found), key=abs)
         means = {name: float(np.mean([asdict(s)[name] for s in found])) for name in asdict(found[0])}
         return GeneratorScores(**{**means, "offset_pictures": worst})
+
+    def lips_closed(self, net: DrawsLowerHalf, lookahead_ms: int) -> float:
+        """Share of the closings of held-out voices in which the drawn lips look closed."""
+        scenes = [scene for scene in self.stage.held_out if np.ptp(scene.mouth) > 0][:N_CLOSING_SCENES]
+        found = np.zeros(2)
+        for scene in scenes:
+            drawn = drawn_scene(net, scene, self.stage.rest, lookahead_ms)
+            found += closings(self.reader.read(mouths(drawn.pictures)), scene.mouth @ self.stage.opening_mm)
+        return float(found[0] / max(1.0, found[1]))
 
     def _score_one(self, net: DrawsLowerHalf, scene: Scene, lookahead_ms: int) -> GeneratorScores:
         drawn = drawn_scene(net, scene, self.stage.rest, lookahead_ms)
