@@ -19,7 +19,7 @@ class Command:
 
     Attributes:
         words: what the user types.
-        module: where its `main(argv) -> int` lives.
+        module: where its `main(argv) -> int` lives; what the user can put right it raises as `UserError`.
         text: one line of help.
         needs: packages of the studio extra that it cannot do without.
     """

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.recipe import NOVA_FOLDER, Step, whole_recipe
 
 log = logging.getLogger(__name__)
@@ -215,24 +215,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         arguments.run.mkdir(parents=True, exist_ok=True)
-        recipe = whole_recipe(
-            data_folder(arguments.data),
-            arguments.run.resolve(),
-            arguments.models_dir,
-            is_begun=arguments.from_published,
-        )
-        Pipeline(recipe, Ledger(arguments.run), arguments.jobs, launch).run()
     except OSError as error:
-        log.error("The folder %s cannot be made: %s. Choose another with --run.", arguments.run, error)
-        return 2
-    except UserError as error:
-        log.error("%s", error)
-        return 2
+        raise StudioError(
+            f"The folder {arguments.run} cannot be made: {error}.", "Choose another with --run."
+        ) from error
+    recipe = whole_recipe(
+        data_folder(arguments.data), arguments.run.resolve(), arguments.models_dir, is_begun=arguments.from_published
+    )
+    Pipeline(recipe, Ledger(arguments.run), arguments.jobs, launch).run()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
-from avatar_app.contracts.errors import StudioError  # noqa: E402
+from avatar_app.contracts.errors import StudioError, UserError  # noqa: E402
 from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
@@ -194,9 +194,10 @@ def test_evaluate_when_one_model_is_named_then_json_as_before(data, capsys):
     (["--models", "nova-96", "--teacher", "nowhere"], "teacher in nowhere cannot be read"),
     (["--models", "nova-96", "--ablation", "nowhere.json"], "ablation table nowhere.json cannot be used"),
 ])  # fmt: skip
-def test_evaluate_when_something_is_missing_then_one_sentence_and_exit_2(words, said, data, caplog, tmp_path):
-    assert cli.main([*words, "--data", str(data), "--out", str(tmp_path / "r")]) == 2
-    assert said in caplog.messages[-1] and "\n" not in caplog.messages[-1]
+def test_evaluate_when_something_is_missing_then_one_sentence(words, said, data, tmp_path):
+    with pytest.raises(UserError, match=said) as caught:
+        cli.main([*words, "--data", str(data), "--out", str(tmp_path / "r")])
+    assert "\n" not in str(caught.value)
 
 
 def test_test_data_when_a_clip_has_no_sound_then_left_out_with_a_line_and_none_left_is_a_sentence(tmp_path, caplog):

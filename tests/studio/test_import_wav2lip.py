@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
+from avatar_app import cli  # noqa: E402
 from avatar_app.contracts.clock import MonotonicClock  # noqa: E402
 from avatar_app.contracts.errors import StudioError  # noqa: E402
 from avatar_app.contracts.notices import NoticeBoard  # noqa: E402
@@ -23,7 +24,6 @@ from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.render import draw_mouths  # noqa: E402
 from avatar_app.settings.paths import ProfilePaths, models_dir  # noqa: E402
 from avatar_app.settings.schema import Settings  # noqa: E402
-from avatar_app.studio import cli  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
 from avatar_app.studio.publish.import_wav2lip import LICENCE, import_checkpoint, main, read_checkpoint  # noqa: E402
 
@@ -142,7 +142,7 @@ def test_window_when_it_lists_models_then_the_imported_one_comes_last_with_its_l
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
 def test_import_when_the_file_is_wrong_then_one_sentence_exit_2_and_nothing_left(tmp_path, capsys, content):
     (tmp_path / "wrong.pth").write_bytes(content)
-    assert cli.main(["import-wav2lip", str(tmp_path / "wrong.pth"), "--out", str(tmp_path / "models")]) == 2
+    assert cli.main(["studio", "import-wav2lip", str(tmp_path / "wrong.pth"), "--out", str(tmp_path / "models")]) == 2
     said = capsys.readouterr().err
     assert "cannot be read" in said and said.count("\n") == 1
     assert not (tmp_path / "models").exists()
@@ -162,11 +162,12 @@ class Code:
         return (print, ("ran",))
 
 
-def test_import_when_the_pickle_holds_code_then_it_is_not_run(tmp_path, capsys, caplog):
+def test_import_when_the_pickle_holds_code_then_it_is_not_run(tmp_path, capsys):
     torch.save({"state_dict": Code()}, tmp_path / "evil.pth")
-    assert main([str(tmp_path / "evil.pth"), "--out", str(tmp_path)]) == 2
+    with pytest.raises(StudioError, match="holds code besides weights") as caught:
+        main([str(tmp_path / "evil.pth"), "--out", str(tmp_path)])
     assert "ran" not in capsys.readouterr().out
-    assert "holds code besides weights" in caplog.messages[-1] and "weights_only" not in caplog.text
+    assert "weights_only" not in str(caught.value)
 
 
 def test_import_when_the_name_is_a_shipped_models_then_refused(tmp_path, student):

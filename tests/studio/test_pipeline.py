@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from avatar_app import cli
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio import pipeline
 from avatar_app.studio.cli import COMMANDS, find
@@ -141,9 +142,15 @@ def test_data_folder_when_nova_is_named_then_its_parent_and_when_speech_is_missi
     assert data_folder(tmp_path / "nova") == data_folder(tmp_path) == tmp_path
 
 
-def test_main_when_data_is_missing_then_one_sentence_and_two(tmp_path, caplog):
-    assert pipeline.main(["--data", str(tmp_path / "no"), "--run", str(tmp_path / "runs")]) == 2
-    assert "no folder nova" in caplog.text
+def test_main_when_data_is_missing_then_one_sentence_and_two(tmp_path, capsys):
+    assert cli.main(["studio", "all", "--data", str(tmp_path / "no"), "--run", str(tmp_path / "runs")]) == 2
+    assert "no folder nova" in capsys.readouterr().err
+
+
+def test_main_when_the_run_folder_cannot_be_made_then_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StudioError, match=r"cannot be made.*--run"):
+        pipeline.main(["--data", str(tmp_path), "--run", str(tmp_path / "file" / "runs")])
 
 
 @pytest.mark.studio

@@ -70,16 +70,16 @@ def test_read_rig_when_it_is_no_rig_then_says_so(tmp_path: Path) -> None:
         read_rig(tmp_path / "rig.npz")
 
 
-def test_main_when_a_picture_is_missing_then_it_ends_with_2_and_the_old_poses_stay(
-    tmp_path: Path, texture: np.ndarray, caplog: pytest.LogCaptureFixture
+def test_main_when_a_picture_is_missing_then_says_which_and_the_old_poses_stay(
+    tmp_path: Path, texture: np.ndarray
 ) -> None:
     avatar = tmp_path / "avatar"
     (avatar / "pose").mkdir(parents=True)
     (avatar / "avatar.json").write_text("{}")
     grid = write_grid(tmp_path / "grid", texture, n_left_out=1)
     words = ["--grid", str(grid), "--rig", "none.npz", "--idle", str(tmp_path), "--avatar", str(avatar)]
-    assert main(words) == 2
-    assert "000011.webp is missing" in caplog.text
+    with pytest.raises(StudioError, match=r"000011\.webp is missing"):
+        main(words)
     assert (avatar / "pose").is_dir()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data.mouth import Phone, curves_of
 from avatar_app.studio.nets.speech import load_speech_net
 from avatar_app.studio.train import speech
@@ -47,9 +48,9 @@ def test_main_when_stopped_and_continued_then_same_weights(data, tmp_path, monke
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
-def test_main_when_data_is_missing_then_says_so_and_returns_two(tmp_path, caplog):
-    assert _run(tmp_path / "nothing", tmp_path / "run") == 2
-    assert "--data" in caplog.text
+def test_main_when_data_is_missing_then_says_so(tmp_path):
+    with pytest.raises(StudioError, match="--data"):
+        _run(tmp_path / "nothing", tmp_path / "run")
 
 
 def test_task_when_trained_a_little_then_loss_falls(data, tmp_path):

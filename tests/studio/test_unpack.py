@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
+from avatar_app.contracts.errors import StudioError, UserError  # noqa: E402
 from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.student import open_student  # noqa: E402
@@ -44,16 +45,16 @@ def test_unpack_when_a_model_is_shipped_then_its_networks_draw_the_same_at_every
     assert (pictures[0] - pictures[3]).abs().max() > 1e-3
 
 
-def test_unpack_when_a_model_holds_other_networks_then_says_so(tmp_path, caplog):
+def test_unpack_when_a_model_holds_other_networks_then_says_so(tmp_path):
     folder = tmp_path / "models" / "nova-hd"
     shutil.copytree(models_dir() / "nova-hd", folder)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["provenance"]["speech"]["shape"]["width"] = 100
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert unpack.main(["nova-hd", "--models-dir", str(tmp_path / "models"), "--run", str(tmp_path)]) == 2
-    assert "holds no networks that can be trained" in caplog.text
+    with pytest.raises(StudioError, match="holds no networks that can be trained"):
+        unpack.main(["nova-hd", "--models-dir", str(tmp_path / "models"), "--run", str(tmp_path)])
 
 
-def test_unpack_when_there_is_no_such_model_then_says_so(tmp_path, caplog):
-    assert unpack.main(["nova-7", "--run", str(tmp_path)]) == 2
-    assert "nova-7 cannot be read" in caplog.text
+def test_unpack_when_there_is_no_such_model_then_says_so(tmp_path):
+    with pytest.raises(UserError, match="nova-7 cannot be read"):
+        unpack.main(["nova-7", "--run", str(tmp_path)])

@@ -8,8 +8,6 @@ mouth that was heard must look like what it draws for the true one (decision 001
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,8 +25,6 @@ from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.picture import pixel_weight
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech import SpeechData, SpeechRecipe, SpeechTask, load_data, save_strengthened
-
-log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 100
 N_WEIGHT_MOUTHS = 200
@@ -118,7 +114,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=1)
     return carry_out(run, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

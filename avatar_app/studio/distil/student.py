@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -155,7 +154,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n-steps", type=int, default=5000)
     parser.add_argument("--closing-steps", type=int, default=1000, help="more of them, in which lips are pressed")
     return carry_out(run, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,6 @@ import argparse
 import json
 import logging
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.errors import OutputError, StudioError, UserError
+from avatar_app.contracts.errors import OutputError, StudioError
 from avatar_app.live.frame.pose_assets import N_CHANNELS, POSE_SCHEMA, STEP_PX, PoseAssets, node_name
 from avatar_app.progress import ProgressBar
 from avatar_app.studio.enrol.pose_carry import Carrier, Crop, inverted
@@ -199,18 +198,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--idle", type=Path, required=True, help="folder of idle pictures that blink, and params.npz")
     parser.add_argument("--avatar", type=Path, required=True, help="avatar folder that gets a folder pose/")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        if not (arguments.avatar / "avatar.json").is_file():
-            raise StudioError(f"{arguments.avatar} is no avatar folder.", "Name one with --avatar.")
-        build(Sources(arguments.grid, arguments.rig, arguments.idle), arguments.avatar / "pose")
-        found = held_out_db(PoseAssets.load(arguments.avatar / "pose"))
-        log.info("every second picture left out and drawn: median %.1f dB, least %.1f", np.median(found), found.min())
-    except UserError as error:
-        log.error("%s", error)
-        return 2
+    if not (arguments.avatar / "avatar.json").is_file():
+        raise StudioError(f"{arguments.avatar} is no avatar folder.", "Name one with --avatar.")
+    build(Sources(arguments.grid, arguments.rig, arguments.idle), arguments.avatar / "pose")
+    found = held_out_db(PoseAssets.load(arguments.avatar / "pose"))
+    log.info("every second picture left out and drawn: median %.1f dB, least %.1f", np.median(found), found.min())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,6 @@ import argparse
 import json
 import logging
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.contracts.avatar_spec import AVATAR_SCHEMA
-from avatar_app.contracts.errors import OutputError, StudioError, UserError
+from avatar_app.contracts.errors import OutputError, StudioError
 from avatar_app.progress import ProgressBar
 from avatar_app.studio.data.clips import CROP_PX, FPS, GET_THE_DATA, rest_picture, still_clips
 from avatar_app.studio.enrol.mask import mouth_mask
@@ -157,16 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--models", nargs="+", default=["nova-hd", "nova-96"], help="students that draw her, best first"
     )
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     about = About(arguments.out.name, arguments.title, arguments.licence, arguments.credit, tuple(arguments.models))
-    try:
-        quality = build(arguments.data / "nova", arguments.out, about)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
+    quality = build(arguments.data / "nova", arguments.out, about)
     log.info("%s: %s", arguments.out, ", ".join(f"{name} {value:.2f}" for name, value in quality.items()))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from avatar_app.contracts.errors import OutputError, UserError
+from avatar_app.contracts.errors import OutputError
 from avatar_app.live.frame import Avatar
 from avatar_app.live.student import load
 from avatar_app.settings.paths import ProfilePaths
@@ -37,13 +36,8 @@ log = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio evaluate`."""
     arguments = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
-    try:
-        return _write_report(arguments) if arguments.models else _print_one(arguments)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
+    return _write_report(arguments) if arguments.models else _print_one(arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -121,7 +115,3 @@ def _contestants(arguments: argparse.Namespace, stack: ExitStack) -> list[Contes
     net = load_teacher(arguments.teacher).wav2lip().eval()
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="avatar-app-teacher-"))
     return [contestants.teacher(net, Path(folder)), *students]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.contracts.errors import StudioError
 from avatar_app.live.frame import Avatar
 from avatar_app.settings.paths import models_dir
 from avatar_app.studio.evaluate.report import load_test_data
 from avatar_app.studio.publish.graphs import Source, nova_96, nova_hd
 from avatar_app.studio.publish.package import publish, register
-
-log = logging.getLogger(__name__)
 
 FACTS = ("speech.json", "picture.json", "nova96.json")
 
@@ -53,20 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tensorrt", action="store_true", help="also write a graph for TensorRT")
     parser.add_argument("--default", action="store_true", help="make it the default model")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
-    try:
-        source = _source(arguments)
-        face = Avatar.load("nova").face_input(source.size_px)
-        tests, facts = load_test_data(arguments.data), _facts(arguments)
-        publish(source, arguments.data, tests, face, arguments.models_dir, facts, with_tensorrt=arguments.tensorrt)
-        if arguments.default:
-            register(source.id, arguments.models_dir, default=source.id)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
+    source = _source(arguments)
+    face = Avatar.load("nova").face_input(source.size_px)
+    tests, facts = load_test_data(arguments.data), _facts(arguments)
+    publish(source, arguments.data, tests, face, arguments.models_dir, facts, with_tensorrt=arguments.tensorrt)
+    if arguments.default:
+        register(source.id, arguments.models_dir, default=source.id)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

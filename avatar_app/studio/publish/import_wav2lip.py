@@ -12,7 +12,6 @@ import hashlib
 import logging
 import re
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.contracts.errors import StudioError
 from avatar_app.live.frame import Avatar
 from avatar_app.live.student import list_models
 from avatar_app.live.student.registry import UNFINISHED
@@ -196,20 +195,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--avatar", default="nova", metavar="ID", help="whose face it draws")
     parser.add_argument("--profile-dir", type=Path, metavar="DIR", help="as of the other commands")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
     models = arguments.out or ProfilePaths(arguments.profile_dir).models_dir
     try:
         folder = import_checkpoint(arguments.file, models, arguments.id, arguments.avatar)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
     except OSError as error:
-        log.error("The model cannot be written to %s: %s. Choose another folder with --out.", models, error.strerror)
-        return 2
+        raise StudioError(
+            f"The model cannot be written to {models}: {error.strerror}.", "Choose another folder with --out."
+        ) from error
     print(f"{folder}\n{LICENCE}.\nUse it with: avatar-app --model {folder.name}")  # noqa: T201
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +19,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import ModelFile, Precision
 from avatar_app.live.student.folder import read_manifest, verified_bytes
 from avatar_app.settings.paths import models_dir
@@ -30,8 +28,6 @@ from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.picture import PictureNet, save_picture_net
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.train.student import save_student
-
-log = logging.getLogger(__name__)
 
 # What a run says of itself that is still true of what is unpacked.
 FACTS = ("recipe", "gain", "held_out", "test")
@@ -184,14 +180,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--models-dir", type=Path, default=models_dir(), help="where it lies")
     parser.add_argument("--run", type=Path, required=True, help="gets the `best` folders that training would write")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        unpack(arguments.models_dir / arguments.model, arguments.run)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
+    unpack(arguments.models_dir / arguments.model, arguments.run)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

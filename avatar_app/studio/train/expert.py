@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import copy
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -212,7 +211,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, value in asdict(ExpertRecipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     return carry_out(run, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

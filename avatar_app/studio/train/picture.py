@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import logging
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,8 +20,6 @@ from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
-
-log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
 
@@ -193,7 +189,3 @@ def _parser() -> argparse.ArgumentParser:
     for name, value in asdict(PictureRecipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

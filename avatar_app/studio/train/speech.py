@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -252,7 +251,3 @@ def _recipe(arguments: argparse.Namespace) -> SpeechRecipe:
     values = {name: getattr(arguments, name) for name in asdict(SpeechRecipe())}
     values["dilations"] = tuple(values["dilations"])
     return SpeechRecipe(**values)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,8 +24,6 @@ from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech import SpeechData, load_data
 from avatar_app.studio.train.speech_score import hear, score_voices
 from avatar_app.studio.train.strength import missing_strength, stretch
-
-log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 500
 
@@ -121,7 +117,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=1)
     return carry_out(run, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,8 +7,6 @@ both halves are plain regression and converge in an hour on two CPU cores; what 
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,8 +30,6 @@ from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask
 from avatar_app.studio.train.speech import SpeechData, load_data
 from avatar_app.studio.train.speech_score import hear
 from avatar_app.studio.train.strength import missing_strength, stretch
-
-log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 250
 # The authors' weights: of sync alone, of sync beside a judge of quality, and of that judge.
@@ -145,7 +141,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=1)
     return carry_out(run, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
