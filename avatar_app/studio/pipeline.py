@@ -43,17 +43,33 @@ class Ledger:
         runs: where it is kept.
 
     Raises:
-        StudioError: what is kept cannot be read.
+        StudioError: what is kept cannot be read, or written.
     """
 
     def __init__(self, runs: Path) -> None:
-        self._file = runs / STEPS_FILE
+        self._runs, self._file = runs.resolve(), runs / STEPS_FILE
+        self._commands: dict[str, str] = {}
         self.finished: set[str] = set()
         self.took_s: defaultdict[str, float] = defaultdict(float)
         self.clock_s = 0.0
         self._t_noted_s = time.monotonic()
         if self._file.exists():
             self._read()
+
+    def begin(self, step: Step) -> None:
+        """Take a step in, or see that it is the one that is kept.
+
+        Raises:
+            StudioError: what is kept under its name was another command, of other data or of another recipe.
+        """
+        # The folder may be moved.
+        command = " ".join(step.words).replace(str(self._runs), "RUN")
+        before = self._commands.setdefault(step.name, command)
+        if before != command:
+            raise StudioError(
+                f"The step {step.name} of this run was another command: avatar-app studio {before}.",
+                "Go on as it began, or choose another folder with --run.",
+            )
 
     def note(self, running: Iterable[str], finished: str | None = None) -> None:
         """Write down the time since the last note for each step that was running, and which one has finished."""
@@ -64,17 +80,27 @@ class Ledger:
             self.took_s[name] += passed_s
         if finished is not None:
             self.finished.add(finished)
-        steps = {name: {"took_s": round(s, 1), "is_finished": name in self.finished} for name, s in self.took_s.items()}
+        steps = {
+            name: {"took_s": round(s, 1), "is_finished": name in self.finished, "command": self._commands[name]}
+            for name, s in self.took_s.items()
+        }
         text = json.dumps({"clock_s": round(self.clock_s, 1), "steps": steps}, indent=1) + "\n"
         temporary = self._file.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self._file)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self._file)
+        except OSError as error:
+            raise StudioError(
+                f"The file {self._file} cannot be written: {error}.",
+                "Free some space, then give the same command again.",
+            ) from error
 
     def _read(self) -> None:
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
             self.clock_s = float(kept["clock_s"])
             self.took_s.update({str(name): float(step["took_s"]) for name, step in kept["steps"].items()})
+            self._commands = {str(name): str(step["command"]) for name, step in kept["steps"].items()}
             self.finished = {name for name, step in kept["steps"].items() if step["is_finished"]}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StudioError(
@@ -102,9 +128,10 @@ class Pipeline:
         Raises:
             StudioError: a step failed; steps under way are finished first, and nothing new is begun.
         """
-        for name in self._steps:
-            if name in self._ledger.finished:
-                log.info("[%s] is finished", name)
+        for step in self._steps.values():
+            self._ledger.begin(step)
+            if step.name in self._ledger.finished:
+                log.info("[%s] is finished", step.name)
         with ThreadPoolExecutor(self._n_jobs) as pool:
             running: dict[Future[None], str] = {}
             failed: StudioError | None = None
@@ -215,6 +242,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time")
     arguments = parser.parse_args(argv)
+    if arguments.jobs < 1:
+        parser.error("--jobs must be 1 or more")
     try:
         arguments.run.mkdir(parents=True, exist_ok=True)
     except OSError as error:

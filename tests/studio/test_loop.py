@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,30 @@ def test_train_when_loss_is_not_a_number_then_stops_and_keeps_the_last_good_chec
     continued = TinyTask()
     train(continued, RunFolder(tmp_path), PLAN)
     assert all(torch.isfinite(p).all() for p in continued.net.parameters())
+
+
+def test_train_when_a_step_spoils_the_weights_then_stops_before_they_are_saved(tmp_path):
+    task = TinyTask()
+    learn = task.step
+
+    def spoil(index, *rest):
+        parts = learn(index, *rest)
+        if index == 14:
+            task.net[3].bias.data.fill_(float("nan"))
+        return parts
+
+    task.step = spoil
+    with pytest.raises(StudioError, match=r"step 15: its weights are no longer numbers"):
+        train(task, RunFolder(tmp_path), PLAN)
+    continued = TinyTask()
+    train(continued, RunFolder(tmp_path), PLAN)
+    assert all(torch.isfinite(p).all() for p in continued.net.parameters())
+
+
+def test_train_when_the_run_is_longer_already_than_is_asked_then_says_so(tmp_path):
+    train(TinyTask(), RunFolder(tmp_path), PLAN)
+    with pytest.raises(StudioError, match="20 steps long already, more than the 10"):
+        train(TinyTask(), RunFolder(tmp_path), replace(PLAN, n_steps=10))
 
 
 def test_train_when_told_a_progress_line_then_it_names_step_and_time_left(tmp_path):

@@ -76,6 +76,26 @@ def test_run_when_killed_in_a_step_then_its_time_counts_and_the_next_sitting_add
     assert "All 4 steps are finished, after 0:08:20." in caplog.text
 
 
+def test_run_when_a_step_was_another_command_then_refused_and_in_a_moved_folder_it_is_the_same(tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    step = Step("a", ("train", "--run", str(here / "a"), "--data", "one"))
+    Pipeline([step], Ledger(here), 1, lambda _: None).run()
+    other = Step("a", ("train", "--run", str(here / "a"), "--data", "two"))
+    with pytest.raises(StudioError, match=r"step a of this run was another command.*--data one"):
+        Pipeline([other], Ledger(here), 1, lambda _: None).run()
+    moved = here.rename(tmp_path / "there")
+    again = Step("a", ("train", "--run", str(moved / "a"), "--data", "one"))
+    Pipeline([again], Ledger(moved), 1, lambda _: pytest.fail("it is finished")).run()
+
+
+def test_run_when_the_disk_is_full_then_one_sentence(tmp_path, monkeypatch):
+    ledger = Ledger(tmp_path)
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(StudioError, match="No space left on device"):
+        Pipeline(STEPS, ledger, 1, lambda _: None).run()
+
+
 def test_ledger_when_damaged_then_one_sentence_says_what_to_do(tmp_path):
     (tmp_path / pipeline.STEPS_FILE).write_text('{"clock_s": 3}')
     with pytest.raises(StudioError, match=r"steps.json cannot be read.*Delete it"):
@@ -117,6 +137,31 @@ def test_step_when_the_pipeline_is_killed_then_it_ends_too():
     parent.wait(timeout=20)
     parent.stdout.close()
     assert child.wait(timeout=20) in (1, None)
+
+
+def test_main_when_no_job_is_allowed_then_says_so(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        pipeline.main(["--data", str(tmp_path), "--jobs", "0"])
+    assert "--jobs must be 1 or more" in capsys.readouterr().err
+
+
+def test_recipe_when_begun_and_published_elsewhere_then_only_what_lies_there_is_compared():
+    report = whole_recipe(Path("data"), Path("runs"), Path("mine"), is_begun=True)[-1]
+    assert report.words[:4] == ("evaluate", "--models", "nova-96", "--data")
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_recipe_when_read_then_no_two_steps_fill_a_cache_at_once(is_begun):
+    """Of any two that name the same folder with these flags, the first to name it ends before the other begins."""
+    steps = {step.name: step for step in whole_recipe(Path("data"), Path("runs"), None, is_begun=is_begun)}
+
+    def before(name):
+        return {name, *(earlier for after in steps[name].after for earlier in before(after))}
+
+    for cache in ("voices", "pictures"):
+        users = [name for name, step in steps.items() if str(Path("runs/cache") / cache) in step.words]
+        assert len(users) > 1
+        assert all(users[0] in before(name) for name in users)
 
 
 @pytest.mark.parametrize("is_begun", [False, True])

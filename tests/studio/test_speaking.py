@@ -83,16 +83,6 @@ def test_sync_when_half_the_run_is_over_then_presses_even_if_the_expert_is_not_c
     assert ["sync" in parts for parts in _losses(task, 4)] == [False, False, True, True]
 
 
-def test_task_when_the_decoder_is_fixed_then_only_the_ears_move(stage):
-    task = _task(stage, is_decoder_trained=False)
-    before = {name: value.clone() for name, value in task.net.state_dict().items()}
-    _losses(task, 2)
-    moved = {
-        name.split(".")[0] for name, value in task.net.state_dict().items() if not torch.equal(value, before[name])
-    }
-    assert moved == {"ear", "audio_encoders"}
-
-
 def test_lesson_when_there_are_four_lookaheads_then_the_teacher_is_asked_once(stage):
     config = {"n_takes": 3, "n_pictures": 1, "lookaheads_ms": (0, 40, 80, 160)}
     task = _task(stage, Pressures(outputs=1.0, features=0.1), **config)

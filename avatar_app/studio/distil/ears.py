@@ -63,8 +63,8 @@ class EarTask(SpeechTask):
         self.net.load_state_dict(ears.state_dict())
         self.average.load_state_dict(ears.state_dict())
         self._config = config
-        self._picture = picture.to(self._device).requires_grad_(requires_grad=False)
         self._weight = _weight_of(picture, data).to(self._device)
+        self._picture = picture.to(self._device).requires_grad_(requires_grad=False)
 
     def losses(self, mouth: Tensor, phones: Tensor, batch: Batch) -> dict[str, Tensor]:
         """As `SpeechTask.losses`, and what is seen."""

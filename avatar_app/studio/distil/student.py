@@ -1,6 +1,6 @@
 """Distils `nova-96`: the two halves of the student, put together, learn from the teacher's pictures and joins.
 
-Where a sound has pictures of its own they count too; where it has none, what the teacher draws for it is the target.
+The pictures that belong to a sound count too: of clips the true ones, of other voices those that `train picture` draws.
 The student's shorter look-aheads hear less than the teacher does, so they learn what can be known at their time.
 Pictures that are right on average leave lips a little open where they should meet: a second, shorter part of the run
 presses them together there (decision 0014).
@@ -59,17 +59,22 @@ CLOSINGS = replace(PIXELS, closing_share=0.1)
 
 def train_pixels(arguments: argparse.Namespace, stage: Stage, teacher: Teacher) -> SpeakTask[Nova96]:
     """The first part, to its end."""
+    folder = RunFolder(arguments.run / "pixels")
+    folder.open_request(_request(arguments, PIXELS), arguments.seed)
+    torch.manual_seed(arguments.seed)
     task = SpeakTask(load_student(arguments.student), stage, PIXELS, teacher=teacher)
-    train(task, _opened(arguments, "pixels", PIXELS), _plan(arguments, arguments.n_steps))
+    train(task, folder, _plan(arguments, arguments.n_steps))
     return task
 
 
 def train_closings(arguments: argparse.Namespace, stage: Stage, teacher: Teacher) -> SpeakTask[Nova96]:
     """The second part, which goes on from the last checkpoint of the first, to its end."""
-    folder = _opened(arguments, "closings", CLOSINGS)
+    folder = RunFolder(arguments.run / "closings")
+    folder.open_request(_request(arguments, CLOSINGS, begun_at=arguments.n_steps), arguments.seed)
     folder.begin_from(RunFolder(arguments.run / "pixels"))
+    torch.manual_seed(arguments.seed)
     task = SpeakTask(load_student(arguments.student), stage, CLOSINGS, teacher=teacher)
-    train(task, folder, _plan(arguments, arguments.n_steps + arguments.closing_steps))
+    train(task, folder, _plan(arguments, _n_steps_all(arguments)))
     return task
 
 
@@ -84,11 +89,11 @@ def run(arguments: argparse.Namespace) -> None:
     begun = load_student(arguments.student)
     blend(task.average, begun, DISTILLED_SHARE)
     jury = Jury.of_clips(stage, load_expert(arguments.judge))
-    held_out = dict(task.evaluate())
     gains = strengthen(task.average.cpu(), stage.held_out[:N_STRENGTH_SCENES], stage.rest, jury.reader)
+    task.average.to(parallel.device())
     test = {f"lookahead_{ms}": asdict(jury.score(task.average, ms)) for ms in LOOKAHEADS_MS}
     facts: dict[str, object] = {
-        "held_out": held_out,
+        "held_out": dict(task.evaluate()),
         "test": test,
         "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
         "begun_test": asdict(jury.score(begun, TEACHER_LOOKAHEAD_MS)),
@@ -100,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
         "gain": {str(ms): gain for ms, gain in gains.items()},
         "recipe": {
             "pixels": {"n_steps": arguments.n_steps, **asdict(PIXELS)},
-            "closings": {"n_steps": arguments.closing_steps, **asdict(CLOSINGS)},
+            "closings": {"begun_at": arguments.n_steps, "n_steps": _n_steps_all(arguments), **asdict(CLOSINGS)},
             "pressed_share": PRESSED_SHARE,
             "distilled_share": DISTILLED_SHARE,
             "student": _origin(arguments.student / "nova96.json"),
@@ -112,12 +117,12 @@ def run(arguments: argparse.Namespace) -> None:
         save_student(arguments.run / "best", task.average, facts)
 
 
-def _opened(arguments: argparse.Namespace, part: str, config: SpeakConfig) -> RunFolder:
-    folder = RunFolder(arguments.run / part)
-    request = {"data": str(arguments.data), "n_steps": arguments.n_steps, **asdict(config)}
-    folder.open_request(request, arguments.seed)
-    torch.manual_seed(arguments.seed)
-    return folder
+def _request(arguments: argparse.Namespace, config: SpeakConfig, **more: int) -> dict[str, object]:
+    return {"data": str(arguments.data), "n_steps": arguments.n_steps, **more, **asdict(config)}
+
+
+def _n_steps_all(arguments: argparse.Namespace) -> int:
+    return int(arguments.n_steps + arguments.closing_steps)
 
 
 def _plan(arguments: argparse.Namespace, n_steps: int) -> LoopPlan:

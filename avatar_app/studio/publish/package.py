@@ -78,8 +78,13 @@ def publish(
     manifest["quality"] = _judge(unfinished, spec, golden, tests, face)
     save_manifest(unfinished, manifest)
     (unfinished / "README.md").write_text(card(manifest), encoding="utf-8")
-    shutil.rmtree(models_dir / source.id, ignore_errors=True)
+    # Aside first: to delete it takes longer than to rename it, and the program may start any moment.
+    replaced = models_dir / f"{source.id}.replaced"
+    shutil.rmtree(replaced, ignore_errors=True)
+    if (models_dir / source.id).exists():
+        (models_dir / source.id).rename(replaced)
     unfinished.rename(models_dir / source.id)
+    shutil.rmtree(replaced, ignore_errors=True)
     register(source.id, models_dir)
 
 

@@ -195,7 +195,8 @@ def run(arguments: argparse.Namespace) -> None:
     may_judge = held_out["found_ratio"] >= MIN_FOUND_RATIO
     log.info("the expert %s judge: %.1f %% found", "may" if may_judge else "may not", 100 * held_out["found_ratio"])
     facts: dict[str, object] = {"recipe": asdict(recipe), "held_out": held_out, "may_judge": may_judge}
-    save_expert(arguments.run / "best", task.average, {**facts, "seed": arguments.seed})
+    if parallel.is_chief():
+        save_expert(arguments.run / "best", task.average, {**facts, "seed": arguments.seed})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -90,7 +90,7 @@ def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[st
     Raises:
         StudioError: the loss is not a number any more (the last good checkpoint is kept), or the folder fails.
     """
-    first = _restore(task, folder)
+    first = _restore(task, folder, plan.n_steps)
     clock = _Clock(first, plan.n_steps)
     sums = _Means()
     for index in range(first, plan.n_steps):
@@ -135,10 +135,15 @@ def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
             kept.copy_(new)
 
 
-def _restore(task: Trainable, folder: RunFolder) -> int:
+def _restore(task: Trainable, folder: RunFolder, n_steps: int) -> int:
     n_steps_done = 0
     if folder.checkpoint_file.exists():
         n_steps_done = load_checkpoint(folder.checkpoint_file, task.modules(), task.optimizers())
+        if n_steps_done > n_steps:
+            raise StudioError(
+                f"The run in {folder.path} is {n_steps_done} steps long already, more than the {n_steps} asked for.",
+                "Ask for as many, or start in a new run folder.",
+            )
         log.info("continuing %s after step %d", folder.path, n_steps_done)
     if parallel.is_chief():
         folder.forget_metrics_after(n_steps_done)
@@ -148,6 +153,9 @@ def _restore(task: Trainable, folder: RunFolder) -> int:
 
 
 def _save(task: Trainable, folder: RunFolder, done: int) -> None:
+    # A step whose loss was good may still have spoilt them.
+    if not all(bool(value.isfinite().all()) for net in task.modules().values() for value in net.state_dict().values()):
+        raise _lost("its weights are no longer numbers", done, folder)
     if parallel.is_chief():
         save_checkpoint(folder.checkpoint_file, done, task.modules(), task.optimizers())
     parallel.wait()
@@ -165,11 +173,15 @@ def _is_due(done: int, every: int) -> bool:
 
 
 def _stop_when_lost(parts: Mapping[str, float], index: int, folder: RunFolder) -> None:
-    if math.isfinite(parts["loss"]):
-        return
-    raise StudioError(
-        f"Training stopped at step {index + 1}: the loss is no longer a number.",
-        f"The last good checkpoint is in {folder.path}; start a new run with a lower learning rate.",
+    if not math.isfinite(parts["loss"]):
+        raise _lost("the loss is no longer a number", index + 1, folder)
+
+
+def _lost(what: str, done: int, folder: RunFolder) -> StudioError:
+    return StudioError(
+        f"Training stopped at step {done}: {what}.",
+        f"The last good checkpoint is in {folder.path}. The same command continues there; should it stop again, "
+        "begin in a new run folder with another --seed.",
     )
 
 

@@ -176,7 +176,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     train(task, folder, plan)
     facts: dict[str, object] = {"recipe": asdict(recipe), "held_out": dict(task.evaluate())}
-    save_picture_net(arguments.run / "best", task.average, facts)
+    if parallel.is_chief():
+        save_picture_net(arguments.run / "best", task.average, facts)
 
 
 def _parser() -> argparse.ArgumentParser:

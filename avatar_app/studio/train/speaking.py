@@ -79,7 +79,7 @@ class SpeakConfig:
     Attributes:
         pressures: the loss.
         n_takes: pieces of sound a step.
-        n_pictures: consecutive pictures of each, at least the expert's five.
+        n_pictures: consecutive pictures of each; with sync at least the expert's five.
         peak_rate: highest learning rate.
         lookaheads_ms: each piece is heard at all of these; features are compared at the last.
         sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
@@ -88,7 +88,6 @@ class SpeakConfig:
         are_norms_frozen: batch norms keep what they have; else until the last `frozen_share` of the run.
         frozen_share: see there; arithmetic is float32 in it.
         is_face_trained: whether the face encoder learns.
-        is_decoder_trained: whether what draws learns; when not, only the ears do.
         sync_opens_at: share of the run after which the expert presses even if it is not nearly content.
         average_decay: of the averaged weights, which are the result.
         changes: how far voices are changed.
@@ -105,7 +104,6 @@ class SpeakConfig:
     are_norms_frozen: bool = True
     frozen_share: float = 0.2
     is_face_trained: bool = False
-    is_decoder_trained: bool = True
     sync_opens_at: float = 1.0
     average_decay: float = 0.995
     changes: ChangeRanges = field(default_factory=ChangeRanges)
@@ -375,9 +373,7 @@ class SpeakTask(Generic[Speaker]):
     def _trained(self) -> list[nn.Parameter]:
         """What the recipe lets learn; the rest is frozen."""
         face = set(self.net.face_encoder_blocks.parameters())
-        draws = {*self.net.face_decoder_blocks.parameters(), *self.net.output_block.parameters()}
         frozen = set() if self.config.is_face_trained else face
-        frozen |= set() if self.config.is_decoder_trained else draws
         for parameter in frozen:
             parameter.requires_grad_(False)
         maps = [] if self._maps is None else list(self._maps.parameters())

@@ -63,6 +63,6 @@ def stretch(layer: nn.Linear | nn.Conv1d, first_row: int, mean: NDArray[np.float
     if layer.bias is None:
         raise ValueError("a layer without bias cannot move its mean")
     rows = slice(first_row, first_row + len(mean))
-    factor, centre = torch.from_numpy(gain), torch.from_numpy(mean)
+    factor, centre = (torch.from_numpy(values).to(layer.weight) for values in (gain, mean))
     layer.weight[rows] *= factor.view(-1, *[1] * (layer.weight.dim() - 1))
     layer.bias[rows] = centre + factor * (layer.bias[rows] - centre)

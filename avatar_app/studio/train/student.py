@@ -16,6 +16,7 @@ from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import load_speech_net
 from avatar_app.studio.nets.tensor_file import load_tensors, save_net
+from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
 from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_heads
@@ -97,7 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
             "hear": {"n_steps": arguments.hear_steps, **asdict(HearConfig())},
         },
     }
-    save_student(arguments.run / "best", net, facts)
+    if parallel.is_chief():
+        save_student(arguments.run / "best", net, facts)
 
 
 def _plan(n_steps: int, seed: int) -> LoopPlan:
