@@ -25,7 +25,7 @@ CHECKS = (
 )
 # Tests that watch real time or a sound server get the machine to themselves; the others share it, one a core.
 ALONE = ("tests/bench", "tests/device", "tests/end2end", "tests/pipeline")
-TOGETHER = ("tests/gui", "tests/parity", "tests/studio", "tests/unit")
+TOGETHER = ("tests/commands", "tests/gui", "tests/parity", "tests/studio", "tests/unit")
 
 
 @dataclass(frozen=True)
