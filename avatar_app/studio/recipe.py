@@ -67,16 +67,13 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
     ]
     first = unpacked if is_begun else trained
     after_first = tuple(step.name for step in first if step.name in ("speech", "picture"))
-    # Two steps that fill the same cache at once would write over each other.
-    after_pictures = () if is_begun else ("picture",)
-    after_voices = (*after_first, "expert") if is_begun else after_first
     # Of published models only the one that is made anew lies in a folder of one's own.
     compared = ("nova-96",) if is_begun and models_dir is not None else ("nova-96", "nova-hd")
     return [
         *first,
         Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), after_first),
-        Step("teacher-draw", (*teacher, *filmed, "--part", "draw"), after_pictures),
-        Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), after_voices),
+        Step("teacher-draw", (*teacher, *filmed, "--part", "draw"), ()),
+        Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), after_first),
         Step("teacher", (*teacher, *filmed, *ears, *expert, *stage), ("expert", "teacher-draw", "teacher-hear")),
         Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",)),
         Step(

@@ -151,20 +151,6 @@ def test_recipe_when_begun_and_published_elsewhere_then_only_what_lies_there_is_
 
 
 @pytest.mark.parametrize("is_begun", [False, True])
-def test_recipe_when_read_then_no_two_steps_fill_a_cache_at_once(is_begun):
-    """Of any two that name the same folder with these flags, the first to name it ends before the other begins."""
-    steps = {step.name: step for step in whole_recipe(Path("data"), Path("runs"), None, is_begun=is_begun)}
-
-    def before(name):
-        return {name, *(earlier for after in steps[name].after for earlier in before(after))}
-
-    for cache in ("voices", "pictures"):
-        users = [name for name, step in steps.items() if str(Path("runs/cache") / cache) in step.words]
-        assert len(users) > 1
-        assert all(users[0] in before(name) for name in users)
-
-
-@pytest.mark.parametrize("is_begun", [False, True])
 def test_recipe_when_read_then_every_step_is_a_command_and_needs_steps_before_it(is_begun):
     seen = set()
     for step in whole_recipe(Path("data"), Path("runs"), None, is_begun=is_begun):
