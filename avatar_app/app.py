@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import cast
@@ -194,6 +195,14 @@ def _require_tracker() -> None:
     require_package()
 
 
+def _tracker_fetch() -> Callable[[], None] | None:
+    """What gets the face tracker, where this Python can have it."""
+    from avatar_app.live.webcam.package import can_install
+    from avatar_app.live.webcam.setup import set_up
+
+    return partial(set_up, log.info) if can_install() else None
+
+
 def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
     """The icon beside the clock, where the desktop has room for one."""
     if not Tray.is_there():
@@ -246,7 +255,7 @@ def _window(
     choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir, _device_outputs, _device_cameras)
     questions = dialogs(lambda: window[0])
     profile, machine = ProfileSection(paths, questions, board), MachineGroup(autostart(paths), board)
-    webcam = WebcamGroup(pipeline, choices, questions, board, _require_tracker)
+    webcam = WebcamGroup(pipeline, choices, questions, board, _require_tracker, _tracker_fetch())
     panel = Panel(choices, questions, profile, machine, webcam, lambda: on_air.page_url)
     window.append(Window(pipeline, on_air, keeper, panel, icons, board, MonotonicClock()))
 

@@ -12,6 +12,7 @@ from avatar_app.contracts.errors import MissingExtraError
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.gui import webcam_words
 from avatar_app.gui.devices import CameraList
+from avatar_app.gui.fetch_button import FetchButton
 from avatar_app.gui.follow_sliders import FollowSliders
 from avatar_app.gui.picture_sections import SECTION_GAP_PX, Group
 from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures, Option, Pipeline
@@ -67,6 +68,7 @@ class WebcamGroup(Group):
         dialogs: asks for a video file.
         notices: where it is told that the face tracker is missing.
         require: raises `MissingExtraError` when faces cannot be tracked here.
+        fetch: gets what is missing, may block for minutes, raises `UserError`; None where it cannot be had.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class WebcamGroup(Group):
         dialogs: Dialogs,
         notices: NoticeBoard,
         require: Callable[[], None],
+        fetch: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self._pipeline, self._dialogs, self._notices, self._require = pipeline, dialogs, notices, require
@@ -89,6 +92,7 @@ class WebcamGroup(Group):
         self.switch = Segments("Follow my head", SWITCH_CHOICES)
         self.chooser = CameraChooser("Camera", "The camera that looks at you")
         self.status = hint()
+        self.fetch = FetchButton(webcam_words.FETCH, webcam_words.FETCHING, fetch) if fetch is not None else None
         self.preview = WebcamPreview()
         self.calibrate = ProgressButton(webcam_words.STRAIGHT)
         self.sliders = FollowSliders()
@@ -186,8 +190,9 @@ class WebcamGroup(Group):
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         section = self._add(Section("Follow my &head", self.switch))
         self.face = section.value_label
-        for row in (self.chooser, self.status, self.details):
-            section.add(row)
+        for row in (self.chooser, self.status, self.fetch, self.details):
+            if row is not None:
+                section.add(row)
         column = QVBoxLayout(self.details)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SECTION_GAP_PX)
@@ -208,6 +213,15 @@ class WebcamGroup(Group):
         self._learned.timeout.connect(self._show_status)
         self._beats.timeout.connect(self.look)
         self.sliders.changed.connect(self.changed)
+        if self.fetch is not None:
+            self.fetch.fetched.connect(self._show_fetched)
+
+    def _show_fetched(self, problem: str) -> None:
+        self._missing = self._find_missing()
+        if self._missing is None:
+            self._notices.clear(NOTICE_KEY)
+        self.show_settings(self._settings)
+        _say(self.status, problem or webcam_words.FETCHED, "bad" if problem else "")
 
     def _calibrate(self) -> None:
         self._learned.stop()
@@ -235,8 +249,11 @@ class WebcamGroup(Group):
         self.chooser.set_value(name, text if is_file or self._options is None else f"{text} (not connected)")
 
     def _show_status(self) -> None:
+        if self.fetch is not None:
+            self.fetch.setVisible(self._missing is not None)
         if not self.is_following:
-            _say(self.status, str(self._missing or webcam_words.OFF), "bad" if self._missing else "")
+            # Nothing is wrong as long as nobody wants to be followed; whoever does gets a notice.
+            _say(self.status, str(self._missing or webcam_words.OFF), "")
             self.status.setToolTip("")
             _say(self.face, "", "")
             self.preview.show_caption("")

@@ -6,6 +6,9 @@ import math
 
 from avatar_app.gui.ports import WebcamFigures
 
+FETCH = "Fetch the face tracker (40 MB)"
+FETCHING = "Fetching the face tracker"
+FETCHED = "The face tracker is here: turn Follow my head on."
 OFF = "The camera is off. What it sees stays in memory: no picture of you is stored or sent."
 STARTS_LATER = "The camera starts with the avatar."
 OPENING = "Opening the camera …"

@@ -75,6 +75,7 @@ class Desk:
         self.mics = list(MICS)
         self.cameras = CAMERAS
         self.missing = None
+        self.fetching = lambda: None
         self.pipeline = FakePipeline(settings, notices, refuse)
         self.on_air = FakeOnAir()
         self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices, self.on_air)
@@ -82,7 +83,7 @@ class Desk:
         self.autostart = FileEntry(paths.dir / "autostart" / "avatar-app.desktop", b"entry")
         profile, machine = ProfileSection(paths, dialogs, notices), MachineGroup(self.autostart, notices)
         choices = self._catalogue()
-        webcam = WebcamGroup(self.pipeline, choices, dialogs, notices, self._require)
+        webcam = WebcamGroup(self.pipeline, choices, dialogs, notices, self._require, self._fetch)
         self.panel = Panel(choices, dialogs, profile, machine, webcam, lambda: self.on_air.page_url)
         icons = Icons(ASSETS)
         self.window = Window(self.pipeline, self.on_air, self.keeper, self.panel, icons, notices, self.clock)
@@ -118,6 +119,10 @@ class Desk:
         """As `require_package`: `missing` is what it raises."""
         if self.missing is not None:
             raise self.missing
+
+    def _fetch(self):
+        """As `set_up`: `fetching` is what happens."""
+        self.fetching()
 
     def _dialogs(self):
         answers = self.answers

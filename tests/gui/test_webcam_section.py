@@ -1,5 +1,6 @@
 """Her head follows the user's webcam: what the window shows of it, and that the camera can be cut."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from avatar_app import cli
-from avatar_app.contracts.errors import MissingExtraError
+from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 from avatar_app.gui import webcam_section, webcam_words
 from avatar_app.gui.global_keys import COMMANDS
 from avatar_app.gui.remote import Remote
@@ -118,12 +119,52 @@ def test_switch_when_the_tracker_is_missing_then_stays_off_and_says_the_command(
     assert not desk.keeper.settings.is_following
     assert desk.panel.webcam.switch.value() is False
     assert desk.panel.webcam.status.text() == str(MISSING)
-    assert desk.panel.webcam.status.property("state") == "bad"
     assert [notice.what_to_do for notice in desk.notices.current()] == [MISSING.what_to_do]
     desk.missing = None
     press(desk.panel.webcam.switch.button(True))
     assert desk.keeper.settings.is_following
     assert desk.notices.current() == ()
+
+
+def test_fetch_when_pressed_then_counts_and_then_her_head_can_follow(make_desk):
+    desk = make_desk()
+    webcam = desk.panel.webcam
+    assert not webcam.fetch.isVisible()
+    desk.missing = MISSING
+    press(webcam.switch.button(True))
+    assert webcam.fetch.isVisible()
+    may_end = threading.Event()
+
+    def come():
+        may_end.wait(20)
+        desk.missing = None
+
+    desk.fetching = come
+    press(webcam.fetch)
+    assert webcam.fetch.text() == f"{webcam_words.FETCHING} … 0 s" and not webcam.fetch.isEnabled()
+    may_end.set()
+    desk.qtbot.waitUntil(lambda: webcam.status.text() == webcam_words.FETCHED)
+    assert not webcam.fetch.isVisible() and desk.notices.current() == ()
+    # That the camera looks is for the user to say.
+    assert not desk.keeper.settings.is_following
+    press(webcam.switch.button(True))
+    assert desk.keeper.settings.is_following
+
+
+def test_fetch_when_it_fails_then_says_why_and_can_be_tried_again(make_desk):
+    desk = make_desk()
+    webcam = desk.panel.webcam
+    desk.missing = MISSING
+    press(webcam.switch.button(True))
+
+    def fail():
+        raise CameraInputError("mediapipe could not be installed: no network.", "Try again.")
+
+    desk.fetching = fail
+    press(webcam.fetch)
+    desk.qtbot.waitUntil(lambda: "no network" in webcam.status.text())
+    assert webcam.status.property("state") == "bad"
+    assert webcam.fetch.isVisible() and webcam.fetch.isEnabled() and webcam.fetch.text() == webcam_words.FETCH
 
 
 def test_switch_when_settings_say_on_but_the_tracker_is_missing_then_no_lamp_claims_a_camera(make_following):

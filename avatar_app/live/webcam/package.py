@@ -33,6 +33,11 @@ def is_installed() -> bool:
     return (package_dir() / "mediapipe").is_dir() or importlib.util.find_spec("mediapipe") is not None
 
 
+def can_install() -> bool:
+    """Whether there is a mediapipe for this Python."""
+    return sys.version_info[:2] <= NEWEST_PYTHON
+
+
 def require_package() -> None:
     """Make sure that mediapipe is there.
 
@@ -41,7 +46,7 @@ def require_package() -> None:
     """
     if is_installed():
         return
-    if sys.version_info[:2] > NEWEST_PYTHON:
+    if not can_install():
         raise MissingExtraError(
             f"Faces cannot be tracked with Python {sys.version_info[0]}.{sys.version_info[1]}: mediapipe is not made"
             " for it.",

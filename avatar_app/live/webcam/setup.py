@@ -1,6 +1,8 @@
-"""`avatar-app webcam`: installs the face tracker, and names the cameras."""
+"""Installs the face tracker, and names the cameras: `avatar-app webcam`, and the window's button."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import CameraInputError
@@ -26,13 +28,25 @@ def run(what: str) -> int:
         names = [camera.name for camera in list_cameras()]
         _print("\n".join(names) or "No camera was found.")
         return 0
+    set_up(_print)
+    _print("Your head can be followed.")
+    return 0
+
+
+def set_up(tell: Callable[[str], None]) -> None:
+    """Install the face tracker, unless one runs already.
+
+    Args:
+        tell: gets a line for each step.
+
+    Raises:
+        CameraInputError: it cannot be installed, or does not run here.
+    """
     if not is_installed() or _first_answer().kind != READY:
-        install(_print)
+        install(tell)
     reply = _first_answer()
     if reply.kind != READY:
         raise CameraInputError(f"The face tracker does not run here: {reply.problem}.", "Send us this line.")
-    _print("Your head can be followed.")
-    return 0
 
 
 def _first_answer() -> Reply:
