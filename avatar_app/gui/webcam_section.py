@@ -253,7 +253,7 @@ class WebcamGroup(Group):
             self.fetch.setVisible(self._missing is not None)
         if not self.is_following:
             # Nothing is wrong as long as nobody wants to be followed; whoever does gets a notice.
-            _say(self.status, str(self._missing or webcam_words.OFF), "")
+            _say(self.status, self._off_words(), "")
             self.status.setToolTip("")
             _say(self.face, "", "")
             self.preview.show_caption("")
@@ -272,6 +272,11 @@ class WebcamGroup(Group):
         else:
             words = webcam_words.calibration_words(figures, CALIBRATION_S)
             self._show_calibration(figures.calibration_ratio, words)
+
+    def _off_words(self) -> str:
+        if self._missing is None:
+            return webcam_words.OFF
+        return str(self._missing) if self.fetch is None else webcam_words.TRACKER_MISSING
 
     def _show_camera_words(self, text: str, state: str) -> None:
         """Two lines at most, so that nothing below moves; the whole text is the tool tip."""

@@ -6,6 +6,7 @@ import math
 
 from avatar_app.gui.ports import WebcamFigures
 
+TRACKER_MISSING = "Her head can follow yours once the face tracker is here."
 FETCH = "Fetch the face tracker (40 MB)"
 FETCHING = "Fetching the face tracker"
 FETCHED = "The face tracker is here: turn Follow my head on."

@@ -118,7 +118,7 @@ def test_switch_when_the_tracker_is_missing_then_stays_off_and_says_the_command(
     on(desk)
     assert not desk.keeper.settings.is_following
     assert desk.panel.webcam.switch.value() is False
-    assert desk.panel.webcam.status.text() == str(MISSING)
+    assert desk.panel.webcam.status.text() == webcam_words.TRACKER_MISSING
     assert [notice.what_to_do for notice in desk.notices.current()] == [MISSING.what_to_do]
     desk.missing = None
     press(desk.panel.webcam.switch.button(True))
@@ -175,7 +175,7 @@ def test_switch_when_settings_say_on_but_the_tracker_is_missing_then_no_lamp_cla
     desk.window.show_settings(desk.keeper.settings)
     assert not desk.window.bar.camera.isVisible()
     assert desk.webcam.switch.value() is False
-    assert desk.webcam.status.text() == str(MISSING)
+    assert desk.webcam.status.text() == webcam_words.TRACKER_MISSING
 
 
 def test_switch_when_the_live_path_refuses_then_goes_back_and_the_lamp_with_it(make_desk):
