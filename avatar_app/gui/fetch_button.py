@@ -40,16 +40,13 @@ class FetchButton(QPushButton):
         self._beats.timeout.connect(self._look)
         self.clicked.connect(self._begin)
 
-    @property
-    def is_fetching(self) -> bool:
-        """Whether it is under way."""
-        return self._fetching is not None
-
     def _begin(self) -> None:
+        # Not disabled meanwhile: that would hand the keyboard to the next row.
+        if self._fetching is not None:
+            return
         self._problem, self._t_start_s = "", time.monotonic()
         self._fetching = threading.Thread(target=self._work, name="fetch", daemon=True)
         self._fetching.start()
-        self.setEnabled(False)
         self._beats.start()
         self._look()
 
@@ -66,5 +63,4 @@ class FetchButton(QPushButton):
         self._fetching = None
         self._beats.stop()
         self.setText(self._text)
-        self.setEnabled(True)
         self.fetched.emit(self._problem)
