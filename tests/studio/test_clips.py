@@ -1,4 +1,3 @@
-import json
 from fractions import Fraction
 
 import av
@@ -15,33 +14,9 @@ from avatar_app.studio.data.clips import (
     rest_picture,
     still_clips,
 )
-from avatar_app.studio.data.mouth import MOUTH_NAMES, REST
+from avatar_app.studio.data.mouth import REST
 from avatar_app.studio.data.scenes import clip_scenes
-
-N = 6
-
-
-def write_clips(nova, sizes=((256, 256), (256, 256))):
-    """Two clips of six grey pictures; the first half of each at rest."""
-    entries = []
-    for number, (width, height) in enumerate(sizes):
-        name = f"still_{number:03d}"
-        folder = nova / "clips" / name
-        folder.mkdir(parents=True)
-        with av.open(str(folder / "video.mp4"), "w") as container:
-            stream = container.add_stream("mpeg4", rate=25)
-            stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 4_000_000
-            for k in range(N):
-                grey = np.full((height, width, 3), 60 + 20 * k, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
-            container.mux(stream.encode())
-        params = np.tile(REST, (N, 1))
-        params[N // 2 :, 0] = 0.5
-        np.savez(folder / "params.npz", params=params[:, ::-1], names=np.array(MOUTH_NAMES[::-1]))
-        entries.append({"clip": name, "split": "test" if number else "train"})
-    entries.append({"clip": "tts_000", "split": "train"})
-    (nova / "clips.json").write_text(json.dumps(entries))
-    return nova
+from tests.studio.rendered_clips import N, write_clips
 
 
 @pytest.fixture

@@ -90,6 +90,12 @@ def test_cached_when_asked_again_then_reads_the_same_without_making(tmp_path, mo
     assert all(np.array_equal(a.magnitudes, b.magnitudes) for a, b in zip(read, made, strict=True))
 
 
+def test_cached_when_none_could_be_made_then_made_the_next_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
+    assert cached(tmp_path / "synthetic.npz", list) == []
+    assert len(cached(tmp_path / "synthetic.npz", speech_corpus.quiet_utterances)) == 11
+
+
 def test_synthesize_when_flite_is_missing_then_goes_without(monkeypatch, caplog):
     monkeypatch.setattr(speech_corpus.shutil, "which", lambda _: None)
     assert speech_corpus.synthesize([("a", "hello")]) == []

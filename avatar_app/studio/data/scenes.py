@@ -150,6 +150,8 @@ def drawn_scenes(utterances: Sequence[Utterance], net: PictureNet, rest: UInt8, 
         rest: (256, 256, 3) uint8 BGR, the face around what is drawn.
         cache: a folder for these voices and this network.
     """
+    if not utterances:
+        return []
     mouths = [_mouth_at_pictures(utterance) for utterance in utterances]
     if not (cache / "drawn.json").exists():
         _draw_all(np.concatenate(mouths), net, rest, cache)

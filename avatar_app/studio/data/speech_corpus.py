@@ -194,16 +194,19 @@ def cached(file: Path, make: Callable[[], list[Utterance]]) -> list[Utterance]:
 
     Args:
         file: an `.npz` file; its folder is made.
-        make: makes them.
+        make: makes them; none, for want of what speaks them, are not kept, for it may be there the next time.
     """
-    if not file.exists():
-        utterances = make()
+    if file.exists():
+        with np.load(file) as packed:
+            if len(packed["names"]):
+                return _unpack(packed)
+    utterances = make()
+    if utterances:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".tmp.npz")
         np.savez(temporary, **_pack(utterances))  # type: ignore[arg-type]  # numpy's stub takes the names for flags
         temporary.replace(file)
-    with np.load(file) as packed:
-        return _unpack(packed)
+    return utterances
 
 
 def _held_out_names(entries: dict[str, dict[str, object]]) -> set[str]:
@@ -239,20 +242,16 @@ def _speak(flite: str, index: int, name: str, text: str, wav: Path) -> Utterance
 
 
 def _pack(utterances: Sequence[Utterance]) -> dict[str, NDArray[np.generic]]:
-    packed: dict[str, NDArray[np.generic]] = {
+    return {
         "names": np.array([u.name for u in utterances]),
         "trust": np.array([u.trust for u in utterances]),
         "n_columns": np.array([len(u.magnitudes) for u in utterances]),
         "n_values": np.array([len(u.mouth) for u in utterances]),
+        **{field: np.concatenate([getattr(u, field) for u in utterances]) for field in _FIELDS},
     }
-    if utterances:
-        packed.update({field: np.concatenate([getattr(u, field) for u in utterances]) for field in _FIELDS})
-    return packed
 
 
 def _unpack(packed: np.lib.npyio.NpzFile) -> list[Utterance]:
-    if not len(packed["names"]):
-        return []
     columns, values = (np.cumsum(packed[name])[:-1] for name in ("n_columns", "n_values"))
     parts = zip(
         packed["names"],
