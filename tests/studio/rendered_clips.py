@@ -15,11 +15,14 @@ N = 6
 
 
 def write_clips(
-    nova: Path, sizes: Sequence[tuple[int, int]] = ((256, 256), (256, 256)), n_pictures: Sequence[int] = (N, N)
+    nova: Path,
+    sizes: Sequence[tuple[int, int]] = ((256, 256), (256, 256)),
+    n_pictures: Sequence[int] = (N, N),
+    splits: Sequence[str] = ("train", "test"),
 ) -> Path:
-    """A clip of each size, the first to learn from; the first half of each at rest."""
+    """Clips; the first half of each at rest."""
     entries = []
-    for number, ((width, height), n) in enumerate(zip(sizes, n_pictures, strict=True)):
+    for number, ((width, height), n, split) in enumerate(zip(sizes, n_pictures, splits, strict=True)):
         name = f"still_{number:03d}"
         folder = nova / "clips" / name
         folder.mkdir(parents=True)
@@ -33,7 +36,7 @@ def write_clips(
         params = np.tile(REST, (n, 1))
         params[n // 2 :, 0] = 0.5
         np.savez(folder / "params.npz", params=params[:, ::-1], names=np.array(MOUTH_NAMES[::-1]))
-        entries.append({"clip": name, "split": "test" if number else "train"})
+        entries.append({"clip": name, "split": split})
     entries.append({"clip": "tts_000", "split": "train"})
     (nova / "clips.json").write_text(json.dumps(entries))
     return nova

@@ -184,7 +184,7 @@ def draw_takes(
     """Random pieces of scenes in changed voices; all chance from `rng`.
 
     Args:
-        scenes: to take from.
+        scenes: to take from; each has at least `n_pictures`.
         odds: (len(scenes),) how often each is taken.
         corpus: noises and other people, to lie under the voices.
         n_takes: pieces.
@@ -193,7 +193,7 @@ def draw_takes(
         changes: how far voices change; None leaves them as they are.
     """
     chosen = [scenes[int(k)] for k in rng.choice(len(scenes), n_takes, p=odds / odds.sum())]
-    firsts = [int(rng.integers(max(1, len(scene.pictures) - n_pictures + 1))) for scene in chosen]
+    firsts = [int(rng.integers(len(scene.pictures) - n_pictures + 1)) for scene in chosen]
     n_columns = WINDOW_COLUMNS + newest_column(n_pictures - 1, 160)
     voices = np.stack([_piece(s, k, n_columns) for s, k in zip(chosen, firsts, strict=True)])
     noise = np.stack([_anywhere(corpus.quiet, n_columns, rng) for _ in range(n_takes)])

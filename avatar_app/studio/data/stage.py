@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from avatar_app.studio.data.mouth import lip_opening_mm
 from avatar_app.studio.data.scenes import Scene, UInt8, clip_scenes, drawn_scenes, rest_scene
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance, load_voices
 from avatar_app.studio.nets.picture import load_picture_net
+
+log = logging.getLogger(__name__)
 
 # Shares of what is taken: clips with their own pictures, real voices, synthetic ones, sounds that are no speech.
 CLIPS_SHARE, REAL_SHARE, SYNTHETIC_SHARE, QUIET_SHARE = 0.4, 0.45, 0.1, 0.05
@@ -43,14 +46,17 @@ class Stage:
     opening_mm: NDArray[np.float32]
 
 
-def load_stage(data: Path, picture: Path, cache: Path, voices: Path | None = None) -> Stage:
+def load_stage(data: Path, picture: Path, cache: Path, voices: Path | None, n_pictures: int) -> Stage:
     """Read clips and voices, and draw the pictures that are missing.
+
+    What is too short to be taken from is left out, with a line that says so.
 
     Args:
         data: folder that holds nova/ and speech/.
         picture: `best` folder of the network that draws.
         cache: where drawn pictures are kept.
         voices: where prepared sounds are kept; in `cache` when None.
+        n_pictures: as many as training takes at once.
 
     Raises:
         StudioError: something in the folders is missing.
@@ -63,21 +69,30 @@ def load_stage(data: Path, picture: Path, cache: Path, voices: Path | None = Non
     def drawn(name: str, utterances: Sequence[Utterance]) -> list[Scene]:
         return drawn_scenes(utterances, net, rest, cache / f"{name}-{mark}")
 
-    groups = (
+    groups = [
         (CLIPS_SHARE, clip_scenes(nova, is_train=True)),
         (REAL_SHARE, drawn("train", sounds.corpus.real)),
         (SYNTHETIC_SHARE, drawn("synthetic", sounds.corpus.synthetic)),
         (QUIET_SHARE, [rest_scene(u.magnitudes, rest, u.name) for u in sounds.corpus.quiet]),
-    )
+    ]
+    groups = [(share, _long_enough(scenes, n_pictures)) for share, scenes in groups]
     return Stage(
         [scene for _, scenes in groups for scene in scenes],
         np.concatenate([_odds(share, scenes) for share, scenes in groups]),
-        drawn("held_out", sounds.held_out),
+        _long_enough(drawn("held_out", sounds.held_out), n_pictures),
         clip_scenes(nova, is_train=False),
         sounds.corpus,
         rest,
         lip_opening_mm(nova / "rig.npz"),
     )
+
+
+def _long_enough(scenes: Sequence[Scene], n_pictures: int) -> list[Scene]:
+    for scene in scenes:
+        if len(scene.pictures) < n_pictures:
+            n = len(scene.pictures)
+            log.warning("%s is left out: it has %d pictures, and %d are taken at once.", scene.name, n, n_pictures)
+    return [scene for scene in scenes if len(scene.pictures) >= n_pictures]
 
 
 def _odds(share: float, scenes: Sequence[Scene]) -> NDArray[np.float32]:

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     request = {"data": str(arguments.data), "n_steps": arguments.n_steps, "recipes": asked, **asdict(CONFIG)}
     folder.open_request(request, arguments.seed)
     cache = arguments.cache or arguments.run / "cache"
-    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices)
+    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices, CONFIG.n_pictures)
     teacher = load_teacher(arguments.teacher)
     task = AblationTask(stage, load_expert(arguments.expert), teacher, arguments.seed)
     plan = LoopPlan(arguments.n_steps, 25, CHECKPOINT_STEPS, evaluate_steps=250, seed=arguments.seed)

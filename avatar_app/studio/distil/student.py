@@ -81,7 +81,7 @@ def train_closings(arguments: argparse.Namespace, stage: Stage, teacher: Teacher
 def run(arguments: argparse.Namespace) -> None:
     """Distil to the end and write `best/`."""
     cache = arguments.cache or arguments.run / "cache"
-    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices)
+    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices, PIXELS.n_pictures)
     teacher = load_teacher(arguments.teacher)
     pixels = train_pixels(arguments, stage, teacher).average
     task = train_closings(arguments, stage, teacher)

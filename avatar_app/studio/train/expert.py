@@ -185,7 +185,8 @@ def run(arguments: argparse.Namespace) -> None:
     assert recipe.n_pictures > N_EXPERT_PICTURES + 4  # noqa: S101  shifts need room
     folder = RunFolder(arguments.run)
     folder.open_request({"data": str(arguments.data), **asdict(recipe)}, arguments.seed)
-    stage = load_stage(arguments.data, arguments.picture, arguments.cache or arguments.run / "cache", arguments.voices)
+    cache = arguments.cache or arguments.run / "cache"
+    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices, recipe.n_pictures)
     task = ExpertTask(stage, recipe, arguments.seed)
     plan = LoopPlan(
         recipe.n_steps, log_steps=25, checkpoint_steps=CHECKPOINT_STEPS, evaluate_steps=250, seed=arguments.seed

@@ -74,7 +74,7 @@ def train_speaking(arguments: argparse.Namespace, net: Teacher) -> SpeakTask[Tea
     folder.open_request(request, arguments.seed)
     torch.manual_seed(arguments.seed)
     cache = arguments.cache or arguments.run / "cache"
-    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices)
+    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices, config.n_pictures)
     task = SpeakTask(net, stage, config, load_expert(arguments.expert))
     # Measured often: the sync term opens at a measurement.
     plan = LoopPlan(arguments.speak_steps, log_steps=50, checkpoint_steps=100, evaluate_steps=100, seed=arguments.seed)
