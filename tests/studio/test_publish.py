@@ -6,16 +6,19 @@ from xml.etree import ElementTree
 import numpy as np
 import onnx
 import pytest
+import soundfile
 import torch
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.student import open_student
+from avatar_app.studio.data.speech_corpus import librispeech_recordings
 from avatar_app.studio.nets.picture import PictureNet, PictureShape, save_picture_net
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.publish import gate, package, qdq, quantize, sensitivity
-from avatar_app.studio.publish.calibration import feed
+from avatar_app.studio.publish.calibration import WINDOWS_PER_VOICE, calibration_feeds, feed
 from avatar_app.studio.publish.card import card
 from avatar_app.studio.publish.graphs import export_student, nova_hd
 from avatar_app.studio.publish.running import psnr_db, run_all
@@ -46,6 +49,16 @@ def feeds(source):
 @pytest.fixture(scope="module")
 def exact(source):
     return quantize.prepared(export_student(source))
+
+
+def test_calibration_feeds_when_a_voice_is_no_longer_than_a_window_then_passed_over(source, data):
+    folder = data / "speech" / "librispeech"
+    voices = [recording for recording in librispeech_recordings(folder) if recording.split == "train"]
+    n_samples = (source.n_mel_columns - 1) * MEL.hop_samples
+    soundfile.write(voices[0].file, np.full(n_samples, 0.1), MEL.rate_hz)
+    found = calibration_feeds(source, data, None, np.random.default_rng(0))
+    assert len(found) == 1 + WINDOWS_PER_VOICE * (len(voices) - 1)
+    assert {each["mel"].shape for each in found} == {(1, 1, 80, source.n_mel_columns)}
 
 
 def test_export_when_run_then_draws_what_torch_draws(source, exact, feeds):

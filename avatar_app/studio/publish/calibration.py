@@ -24,6 +24,8 @@ Float32 = NDArray[np.float32]
 def calibration_feeds(source: Source, data: Path, face: Float32 | None, rng: np.random.Generator) -> list[Feed]:
     """Windows of voices that training saw, every look-ahead alike, and one of silence.
 
+    A voice that is no longer than a window is passed over.
+
     Args:
         source: the student.
         data: folder that holds speech/.
@@ -38,6 +40,8 @@ def calibration_feeds(source: Source, data: Path, face: Float32 | None, rng: np.
     windows = [np.full((80, source.n_mel_columns), -MEL.max_abs_value, np.float32)]
     for number in rng.choice(len(voices), min(N_VOICES, len(voices)), replace=False):
         mel = melspectrogram(read_audio(voices[number].file))
+        if mel.shape[1] <= source.n_mel_columns:
+            continue
         starts = rng.integers(0, mel.shape[1] - source.n_mel_columns, WINDOWS_PER_VOICE)
         windows += [mel[:, start : start + source.n_mel_columns] for start in starts]
     n_heads = len(source.lookahead_ms)
