@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
+from avatar_app.studio.data.mouth import REST  # noqa: E402
 from avatar_app.studio.data.speech_batches import draw_batch  # noqa: E402
 from avatar_app.studio.distil import ablation, ears, strength, student  # noqa: E402
 from avatar_app.studio.evaluate.generators import Jury, drawn_scene  # noqa: E402
@@ -181,6 +182,19 @@ def test_jury_when_pictures_are_true_then_perfect(stage):
     assert drawn.pictures.shape == stage.test[0].pictures.shape
     found = jury.score(net, 160)
     assert 0 < found.mouth_psnr_db < 40 and found.jitter > 0
+
+
+def test_jury_when_a_mouth_rests_throughout_then_sync_is_judged_by_the_others_and_by_none_says_so(stage):
+    resting = replace(stage.test[0], mouth=np.tile(REST, (len(stage.test[0].mouth), 1)))
+    jury = Jury.of_clips(stage, SyncExpert().eval())
+    net = Nova96()
+    give_weak_norms(net)
+    alone, both = jury.score(net, 160), replace(jury, stage=replace(stage, test=[resting, *stage.test])).score(net, 160)
+    told = [(s.offset_pictures, s.distance, s.confidence) for s in (alone, both)]
+    assert told[0] == told[1] and np.isfinite(told).all()
+    assert both.opening_correlation == pytest.approx(alone.opening_correlation / 2)
+    with pytest.raises(StudioError, match="No mouth moves"):
+        replace(jury, stage=replace(stage, test=[resting])).score(net, 160)
 
 
 def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_open_then_none(stage, monkeypatch):

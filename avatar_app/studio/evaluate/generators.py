@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.data.scenes import Scene, UInt8, whole
 from avatar_app.studio.data.stage import Stage
 from avatar_app.studio.evaluate.scores import OpeningReader, closings, correlation, jitter, psnr_db, ssim
-from avatar_app.studio.evaluate.sync import distances, moving, scores
+from avatar_app.studio.evaluate.sync import distances, moving, scores_of_each
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 
@@ -22,7 +22,7 @@ N_READER_SCENES = 4
 
 @dataclass(frozen=True, slots=True)
 class GeneratorScores:
-    """Means over scenes.
+    """Means over scenes; those that sync is judged by over the scenes whose mouth moves.
 
     Attributes:
         mouth_psnr_db: of lips and teeth, at 96 pixels a face.
@@ -63,11 +63,17 @@ class Jury:
         return cls(stage, fit_reader(stage), expert)
 
     def score(self, net: DrawsLowerHalf, lookahead_ms: int) -> GeneratorScores:
-        """Let a network speak all scenes."""
-        found = [self._score_one(net, scene, lookahead_ms) for scene in self.stage.test]
-        worst = max((s.offset_pictures for s in found), key=abs)
-        means = {name: float(np.mean([asdict(s)[name] for s in found])) for name in asdict(found[0])}
-        return GeneratorScores(**{**means, "offset_pictures": worst})
+        """Let a network speak all scenes.
+
+        Raises:
+            StudioError: no mouth moves in any of them.
+        """
+        pairs = [(scene, drawn_scene(net, scene, self.stage.rest, lookahead_ms)) for scene in self.stage.test]
+        sync = scores_of_each([distances(self.expert, drawn)[moving(scene)] for scene, drawn in pairs])
+        psnr, similarity, opening_r, trembling = np.mean([self._looks(*pair) for pair in pairs], axis=0).tolist()
+        worst = max((s.offset_pictures for s in sync), key=abs)
+        distance, confidence = np.mean([(s.distance, s.confidence) for s in sync], axis=0).tolist()
+        return GeneratorScores(psnr, similarity, opening_r, trembling, worst, distance, confidence)
 
     def lips_closed(self, net: DrawsLowerHalf, lookahead_ms: int) -> float:
         """Share of the closings of held-out voices in which the drawn lips look closed.
@@ -80,17 +86,11 @@ class Jury:
             found += closings(self.reader.read(mouths(drawn.pictures)), scene.mouth @ self.stage.opening_mm)
         return float(found[0] / max(1.0, found[1]))
 
-    def _score_one(self, net: DrawsLowerHalf, scene: Scene, lookahead_ms: int) -> GeneratorScores:
-        drawn = drawn_scene(net, scene, self.stage.rest, lookahead_ms)
+    def _looks(self, scene: Scene, drawn: Scene) -> tuple[float, float, float, float]:
+        """The first four of `GeneratorScores`."""
         a, b = mouths(drawn.pictures), mouths(scene.pictures)
-        sync = scores(distances(self.expert, drawn)[moving(scene)])
-        return GeneratorScores(
-            psnr_db(a, b),
-            ssim(a, b),
-            correlation(self.reader.read(a), scene.mouth @ self.stage.opening_mm),
-            jitter(a, b),
-            *(sync.offset_pictures, sync.distance, sync.confidence),
-        )
+        opening_r = correlation(self.reader.read(a), scene.mouth @ self.stage.opening_mm)
+        return psnr_db(a, b), ssim(a, b), opening_r, jitter(a, b)
 
 
 def fit_reader(stage: Stage) -> OpeningReader:

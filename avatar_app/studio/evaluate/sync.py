@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.data.clips import GET_THE_DATA
 from avatar_app.studio.data.mouth import REST
 from avatar_app.studio.data.scenes import (
     COLUMNS_PER_PICTURE,
@@ -77,6 +79,21 @@ def scores(found: Float32) -> SyncScores:
     mean = found.mean(axis=0)
     best = int(mean.argmin())
     return SyncScores(best - MAX_SHIFT, float(mean[best]), float(np.median(mean) - mean[best]))
+
+
+def scores_of_each(found: Sequence[Float32]) -> list[SyncScores]:
+    """Scores of those scenes that show speech.
+
+    Args:
+        found: (n, 31) distances of the pictures of each scene that show speech; n is 0 where none does.
+
+    Raises:
+        StudioError: none of the scenes shows speech.
+    """
+    told = [scores(rows) for rows in found if len(rows)]
+    if not told:
+        raise StudioError("No mouth moves in the scenes that sync is judged by.", GET_THE_DATA)
+    return told
 
 
 def moving(scene: Scene) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy
 from avatar_app.studio.data.scenes import N_EXPERT_PICTURES, Takes, draw_takes
 from avatar_app.studio.data.stage import Stage, load_stage
 from avatar_app.studio.data.voice_change import ChangeRanges
-from avatar_app.studio.evaluate.sync import distances, found_ratio, moving, scores
+from avatar_app.studio.evaluate.sync import distances, found_ratio, moving, scores_of_each
 from avatar_app.studio.nets.expert import SyncExpert, save_expert
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
@@ -165,10 +165,13 @@ def judge_expert(expert: SyncExpert, stage: Stage) -> dict[str, float]:
         `found_ratio`: seconds of speech whose shift is found within one picture; `found_single_ratio`: the same for
         five pictures alone; `found_clips_ratio`: for the rendered clips alone; `distance` and `confidence` as in
         `SyncScores`, and `pair_loss`: what Wav2Lip's schedule waits for.
+
+    Raises:
+        StudioError: none of them shows speech.
     """
     voices = [distances(expert, scene)[moving(scene)] for scene in stage.held_out[:N_HELD_OUT_VOICES]]
     clips = [distances(expert, scene)[moving(scene)] for scene in stage.test]
-    each = [scores(found) for found in (*voices, *clips)]
+    each = scores_of_each([*voices, *clips])
     return {
         "found_ratio": found_ratio([*voices, *clips]),
         "found_single_ratio": found_ratio([*voices, *clips], n_piece=1),
