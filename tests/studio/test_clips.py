@@ -49,6 +49,16 @@ def test_load_when_called_twice_then_decoded_once_and_same(nova, tmp_path):
     assert second.clip.tolist() == [0] * N + [1] * N
 
 
+def test_load_when_another_process_decodes_again_then_what_this_one_has_mapped_stays(nova, tmp_path):
+    first = load_pictures(nova, tmp_path / "cache")
+    before = first.frames.copy()
+    (tmp_path / "cache" / "pictures.json").unlink()
+    for clip in still_clips(nova):
+        write_video(clip.folder / "video.mp4", np.arange(N) / 25, colour=lambda k: 200)
+    assert load_pictures(nova, tmp_path / "cache").frames.mean() > 190
+    assert np.array_equal(first.frames, before)
+
+
 def test_load_when_one_clip_is_broken_then_left_out_with_a_line_that_says_why(nova, tmp_path, caplog):
     (nova / "clips" / "still_001" / "video.mp4").write_bytes(b"rubbish")
     assert len(load_pictures(nova, tmp_path / "cache").frames) == N

@@ -96,6 +96,21 @@ def test_cached_when_none_could_be_made_then_made_the_next_time(tmp_path, monkey
     assert len(cached(tmp_path / "synthetic.npz", speech_corpus.quiet_utterances)) == 11
 
 
+def test_cached_when_another_process_writes_the_same_file_then_both_have_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
+    save = np.savez
+
+    def save_beside_another(file, **arrays):
+        save(file, **arrays)
+        monkeypatch.setattr(np, "savez", save)
+        monkeypatch.setattr("os.getpid", lambda: 1)
+        assert len(cached(tmp_path / "quiet.npz", speech_corpus.quiet_utterances)) == 11
+
+    monkeypatch.setattr(np, "savez", save_beside_another)
+    assert len(cached(tmp_path / "quiet.npz", speech_corpus.quiet_utterances)) == 11
+    assert [path.name for path in tmp_path.iterdir()] == ["quiet.npz"]
+
+
 def test_synthesize_when_flite_is_missing_then_goes_without(monkeypatch, caplog):
     monkeypatch.setattr(speech_corpus.shutil, "which", lambda _: None)
     assert speech_corpus.synthesize([("a", "hello")]) == []

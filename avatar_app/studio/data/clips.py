@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.data.cache_file import write_facts, write_pictures, written
 from avatar_app.studio.data.mouth import MOUTH_NAMES, N_MOUTH, REST
 
 log = logging.getLogger(__name__)
@@ -224,7 +225,7 @@ def load_pictures(nova: Path, cache: Path) -> Pictures:
     A clip that cannot be read is left out, with a line that says which and why.
 
     Raises:
-        StudioError: no clip can be read.
+        StudioError: no clip can be read, or the cache cannot be written.
     """
     if not (cache / "pictures.json").exists():
         _decode_all(still_clips(nova), cache)
@@ -234,7 +235,6 @@ def load_pictures(nova: Path, cache: Path) -> Pictures:
 
 
 def _decode_all(clips: list[Clip], cache: Path) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
     frames, params, is_train, numbers = [], [], [], []
     for clip, pictures, shown in read_clips(clips):
         frames.append(pictures)
@@ -249,9 +249,10 @@ def _decode_all(clips: list[Clip], cache: Path) -> None:
 def _write_cache(
     cache: Path, frames: list[UInt8], params: list[Float32], is_train: list[bool], numbers: list[int]
 ) -> None:
-    np.save(cache / "frames.npy", np.concatenate(frames))
     shown = np.concatenate(params)
+    write_pictures(cache / "frames.npy", (len(shown), *frames[0].shape[1:]), frames)
     assert shown.shape[1] == N_MOUTH  # noqa: S101
-    np.savez(cache / "pictures.npz", params=shown, is_train=np.array(is_train), clip=np.array(numbers, np.int64))
+    with written(cache / "pictures.npz") as opened:
+        np.savez(opened, params=shown, is_train=np.array(is_train), clip=np.array(numbers, np.int64))
     # Written last: a cache without it was not finished.
-    (cache / "pictures.json").write_text(json.dumps({"n_frames": len(shown)}) + "\n", encoding="utf-8")
+    write_facts(cache / "pictures.json", {"n_frames": len(shown)})

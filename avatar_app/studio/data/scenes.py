@@ -6,9 +6,8 @@ instant of its curve, so that all voices can be learned from in pixels.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.studio.data.cache_file import write_facts, write_pictures
 from avatar_app.studio.data.clips import FPS, read_clips, still_clips
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX, lower_half
 from avatar_app.studio.data.mel import linear_magnitudes, mel_from_magnitudes
@@ -149,12 +149,18 @@ def drawn_scenes(utterances: Sequence[Utterance], net: PictureNet, rest: UInt8, 
         net: draws.
         rest: (256, 256, 3) uint8 BGR, the face around what is drawn.
         cache: a folder for these voices and this network.
+
+    Raises:
+        StudioError: the cache cannot be written.
     """
     if not utterances:
         return []
     mouths = [_mouth_at_pictures(utterance) for utterance in utterances]
     if not (cache / "drawn.json").exists():
-        _draw_all(np.concatenate(mouths), net, rest, cache)
+        n = sum(map(len, mouths))
+        write_pictures(cache / "drawn.npy", (n, TOP_PX, SIZE_PX, 3), _draw_all(np.concatenate(mouths), net, rest))
+        # Written last: a cache without it was not finished.
+        write_facts(cache / "drawn.json", {"n_pictures": n})
     pictures = np.load(cache / "drawn.npy", mmap_mode="r")
     ends = np.cumsum([len(mouth) for mouth in mouths])
     pieces = np.split(pictures, ends[:-1])
@@ -254,20 +260,18 @@ def _mouth_at_pictures(utterance: Utterance) -> Float32:
 
 
 @torch.no_grad()
-def _draw_all(mouths: Float32, net: PictureNet, rest: UInt8, cache: Path) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
+def _draw_all(mouths: Float32, net: PictureNet, rest: UInt8) -> Iterator[UInt8]:
+    """Lower halves in pieces, (n, 48, 96, 3)."""
     box = net.shape.box
-    out = np.lib.format.open_memmap(cache / "drawn.npy", "w+", np.uint8, (len(mouths), TOP_PX, SIZE_PX, 3))
     crop = rest.copy()
     for start in range(0, len(mouths), DRAW_BATCH):
         with torch.autocast("cpu", torch.bfloat16):
             drawn = net(torch.from_numpy(mouths[start : start + DRAW_BATCH])).float()
         pixels = (drawn.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-        for k, picture in enumerate(pixels):
+        halves = []
+        for picture in pixels:
             crop[box.y : box.y + box.h, box.x : box.x + box.w] = picture
-            out[start + k] = lower_half(crop)
+            halves.append(lower_half(crop))
+        yield np.stack(halves)
         if start // DRAW_BATCH % 100 == 0:
             log.info("%d of %d pictures drawn", start, len(mouths))
-    out.flush()
-    # Written last: a cache without it was not finished.
-    (cache / "drawn.json").write_text(json.dumps({"n_pictures": len(mouths)}) + "\n", "utf-8")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.data import noises
+from avatar_app.studio.data.cache_file import written
 from avatar_app.studio.data.mel import linear_magnitudes
 from avatar_app.studio.data.mouth import CURVE_HZ, Phone, curves_of, phones_over_time
 
@@ -195,6 +196,9 @@ def cached(file: Path, make: Callable[[], list[Utterance]]) -> list[Utterance]:
     Args:
         file: an `.npz` file; its folder is made.
         make: makes them; none, for want of what speaks them, are not kept, for it may be there the next time.
+
+    Raises:
+        StudioError: the file cannot be written.
     """
     if file.exists():
         with np.load(file) as packed:
@@ -202,10 +206,8 @@ def cached(file: Path, make: Callable[[], list[Utterance]]) -> list[Utterance]:
                 return _unpack(packed)
     utterances = make()
     if utterances:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".tmp.npz")
-        np.savez(temporary, **_pack(utterances))  # type: ignore[arg-type]  # numpy's stub takes the names for flags
-        temporary.replace(file)
+        with written(file) as opened:
+            np.savez(opened, **_pack(utterances))  # type: ignore[arg-type]  # numpy's stub takes the names for flags
     return utterances
 
 
