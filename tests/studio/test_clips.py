@@ -1,3 +1,4 @@
+import json
 from fractions import Fraction
 
 import av
@@ -6,6 +7,7 @@ import pytest
 import soundfile
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.studio.data import clips
 from avatar_app.studio.data.clips import (
     is_at_rest,
     load_pictures,
@@ -39,9 +41,9 @@ def test_rest_picture_when_clips_move_then_mean_of_the_resting_ones(nova):
     assert abs(float(rest_picture(still_clips(nova)[:1]).mean()) - 80) < 3
 
 
-def test_load_when_called_twice_then_decoded_once_and_same(nova, tmp_path):
+def test_load_when_called_twice_then_decoded_once_and_same(nova, tmp_path, monkeypatch):
     first = load_pictures(nova, tmp_path / "cache")
-    (nova / "clips.json").unlink()
+    monkeypatch.setattr(clips, "read_clips", lambda _: pytest.fail("decoded again"))
     second = load_pictures(nova, tmp_path / "cache")
     assert first.frames.shape == (2 * N, 256, 256, 3)
     assert np.array_equal(first.frames, second.frames)
@@ -49,14 +51,28 @@ def test_load_when_called_twice_then_decoded_once_and_same(nova, tmp_path):
     assert second.clip.tolist() == [0] * N + [1] * N
 
 
-def test_load_when_another_process_decodes_again_then_what_this_one_has_mapped_stays(nova, tmp_path):
+def test_load_when_clips_changed_then_decoded_again_and_what_is_mapped_stays(nova, tmp_path):
     first = load_pictures(nova, tmp_path / "cache")
     before = first.frames.copy()
-    (tmp_path / "cache" / "pictures.json").unlink()
     for clip in still_clips(nova):
         write_video(clip.folder / "video.mp4", np.arange(N) / 25, colour=lambda k: 200)
     assert load_pictures(nova, tmp_path / "cache").frames.mean() > 190
     assert np.array_equal(first.frames, before)
+
+
+def test_load_when_cache_is_from_before_clips_were_named_then_taken_as_theirs_unless_splits_differ(nova, tmp_path):
+    file = tmp_path / "cache" / "pictures.json"
+    load_pictures(nova, tmp_path / "cache")
+    named = file.read_text()
+    frames = tmp_path / "cache" / "frames.npy"
+    written_ns = frames.stat().st_mtime_ns
+    file.write_text(json.dumps({"n_frames": 2 * N}) + "\n")
+    load_pictures(nova, tmp_path / "cache")
+    assert frames.stat().st_mtime_ns == written_ns and file.read_text() == named
+    file.write_text(json.dumps({"n_frames": 2 * N}) + "\n")
+    entries = json.loads((nova / "clips.json").read_text())
+    (nova / "clips.json").write_text(json.dumps(entries[1:]))
+    assert load_pictures(nova, tmp_path / "cache").is_train.tolist() == [False] * N
 
 
 def test_load_when_one_clip_is_broken_then_left_out_with_a_line_that_says_why(nova, tmp_path, caplog):

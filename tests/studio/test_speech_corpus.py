@@ -90,6 +90,26 @@ def test_cached_when_asked_again_then_reads_the_same_without_making(tmp_path, mo
     assert all(np.array_equal(a.magnitudes, b.magnitudes) for a, b in zip(read, made, strict=True))
 
 
+def test_cached_when_others_are_asked_for_then_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
+    quiet = speech_corpus.quiet_utterances()
+    names = [utterance.name for utterance in quiet]
+    cached(tmp_path / "train.npz", lambda: quiet, names)
+    assert len(cached(tmp_path / "train.npz", lambda: pytest.fail("made again"), names)) == 11
+    for _ in range(2):
+        assert [u.name for u in cached(tmp_path / "train.npz", lambda: quiet[:2], names[:2])] == names[:2]
+
+
+def test_voices_when_the_folder_holds_others_then_these(data, tmp_path):
+    speech = data / "speech" / "librispeech"
+    before = speech_corpus.load_voices(speech, tmp_path)
+    entries = json.loads((speech / "phones.json").read_text())
+    new = [name for name, entry in entries.items() if name != before.corpus.real[0].name]
+    (speech / "phones.json").write_text(json.dumps({name: entries[name] for name in new}))
+    after = speech_corpus.load_voices(speech, tmp_path)
+    assert [u.name for u in after.corpus.real] == [u.name for u in before.corpus.real[1:]]
+
+
 def test_cached_when_none_could_be_made_then_made_the_next_time(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
     assert cached(tmp_path / "synthetic.npz", list) == []

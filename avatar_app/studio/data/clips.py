@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.data.cache_file import write_facts, write_pictures, written
+from avatar_app.studio.data.cache_file import read_facts, write_facts, write_pictures, written
 from avatar_app.studio.data.mouth import MOUTH_NAMES, N_MOUTH, REST
 
 log = logging.getLogger(__name__)
@@ -222,16 +222,39 @@ def is_at_rest(params: Float32) -> NDArray[np.bool_]:
 def load_pictures(nova: Path, cache: Path) -> Pictures:
     """All pictures of all clips at rest of the head; decoded once into `cache`, then mapped from there.
 
+    Pictures of other clips that the cache holds are replaced.
     A clip that cannot be read is left out, with a line that says which and why.
 
     Raises:
-        StudioError: no clip can be read, or the cache cannot be written.
+        StudioError: the list of clips or none of them can be read, or the cache cannot be written.
     """
-    if not (cache / "pictures.json").exists():
-        _decode_all(still_clips(nova), cache)
+    clips, file = still_clips(nova), cache / "pictures.json"
+    kept, wanted = read_facts(file), {"clips": [[clip.name, clip.is_train, _size_bytes(clip)] for clip in clips]}
+    if "n_frames" in kept and _may_hold(cache, clips):
+        # From before clips were named.
+        write_facts(file, wanted)
+    elif kept != wanted:
+        # Nothing until the pictures are complete.
+        write_facts(file, {})
+        _decode_all(clips, cache)
+        write_facts(file, wanted)
     with np.load(cache / "pictures.npz") as data:
         params, is_train, clip = data["params"], data["is_train"], data["clip"]
     return Pictures(np.load(cache / "frames.npy", mmap_mode="r"), params, is_train, clip)
+
+
+def _size_bytes(clip: Clip) -> int:
+    """Of its video: a clip that was rendered anew is another one."""
+    video = clip.folder / "video.mp4"
+    return video.stat().st_size if video.exists() else 0
+
+
+def _may_hold(cache: Path, clips: Sequence[Clip]) -> bool:
+    """Whether a cache that does not say of which clips it is can be of these."""
+    with np.load(cache / "pictures.npz") as data:
+        numbers, is_train = data["clip"], data["is_train"]
+    splits = np.array([clip.is_train for clip in clips])
+    return int(numbers.max()) < len(clips) and np.array_equal(splits[numbers], is_train)
 
 
 def _decode_all(clips: list[Clip], cache: Path) -> None:
@@ -254,5 +277,3 @@ def _write_cache(
     assert shown.shape[1] == N_MOUTH  # noqa: S101
     with written(cache / "pictures.npz") as opened:
         np.savez(opened, params=shown, is_train=np.array(is_train), clip=np.array(numbers, np.int64))
-    # Written last: a cache without it was not finished.
-    write_facts(cache / "pictures.json", {"n_frames": len(shown)})

@@ -19,7 +19,7 @@ from torch import Tensor
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.live.mic.audio_file import read_audio
-from avatar_app.studio.data.cache_file import write_facts, write_pictures
+from avatar_app.studio.data.cache_file import read_facts, write_facts, write_pictures
 from avatar_app.studio.data.clips import FPS, read_clips, still_clips
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX, lower_half
 from avatar_app.studio.data.mel import linear_magnitudes, mel_from_magnitudes
@@ -148,7 +148,7 @@ def drawn_scenes(utterances: Sequence[Utterance], net: PictureNet, rest: UInt8, 
         utterances: the voices.
         net: draws.
         rest: (256, 256, 3) uint8 BGR, the face around what is drawn.
-        cache: a folder for these voices and this network.
+        cache: a folder for this network; pictures of other voices that it holds are replaced.
 
     Raises:
         StudioError: the cache cannot be written.
@@ -156,11 +156,19 @@ def drawn_scenes(utterances: Sequence[Utterance], net: PictureNet, rest: UInt8, 
     if not utterances:
         return []
     mouths = [_mouth_at_pictures(utterance) for utterance in utterances]
-    if not (cache / "drawn.json").exists():
-        n = sum(map(len, mouths))
+    file, n = cache / "drawn.json", sum(map(len, mouths))
+    kept, wanted = (
+        read_facts(file),
+        {"voices": [[u.name, len(mouth)] for u, mouth in zip(utterances, mouths, strict=True)]},
+    )
+    if kept == {"n_pictures": n}:
+        # From before voices were named: as many pictures as these need are taken for theirs.
+        write_facts(file, wanted)
+    elif kept != wanted:
+        # Nothing until the pictures are complete.
+        write_facts(file, {})
         write_pictures(cache / "drawn.npy", (n, TOP_PX, SIZE_PX, 3), _draw_all(np.concatenate(mouths), net, rest))
-        # Written last: a cache without it was not finished.
-        write_facts(cache / "drawn.json", {"n_pictures": n})
+        write_facts(file, wanted)
     pictures = np.load(cache / "drawn.npy", mmap_mode="r")
     ends = np.cumsum([len(mouth) for mouth in mouths])
     pieces = np.split(pictures, ends[:-1])

@@ -175,11 +175,16 @@ def load_voices(speech: Path, cache: Path) -> Voices:
         split: cached(
             cache / f"{split}.npz",
             lambda split=split: [load_utterance(r) for r in recordings if r.split == split],  # type: ignore[misc]
+            [r.name for r in recordings if r.split == split],
         )
         for split in ("train", "held_out", "test")
     }
     names = [u.name for u in by_split["train"]][:N_SYNTHETIC]
-    synthetic = cached(cache / "synthetic.npz", lambda: synthesize(texts_of(speech, names)))
+    synthetic = cached(
+        cache / "synthetic.npz",
+        lambda: synthesize(texts_of(speech, names)),
+        [_synthetic_name(i, name) for i, name in enumerate(names)],
+    )
     quiet = cached(cache / "quiet.npz", quiet_utterances)
     return Voices(Corpus(by_split["train"], synthetic, quiet), by_split["held_out"], by_split["test"])
 
@@ -190,19 +195,21 @@ def quiet_utterances(seed: int = 5) -> list[Utterance]:
     return [_utterance(f"noise_{name}", samples, (), 1.0) for name, samples in noises.all_noises(rng)]
 
 
-def cached(file: Path, make: Callable[[], list[Utterance]]) -> list[Utterance]:
-    """Utterances from a cache file, made when it is missing.
+def cached(file: Path, make: Callable[[], list[Utterance]], names: Sequence[str] | None = None) -> list[Utterance]:
+    """Utterances from a cache file, made when it is missing or holds others.
 
     Args:
         file: an `.npz` file; its folder is made.
         make: makes them; none, for want of what speaks them, are not kept, for it may be there the next time.
+        names: of those that are asked for; None for those that are always the same.
 
     Raises:
         StudioError: the file cannot be written.
     """
     if file.exists():
         with np.load(file) as packed:
-            if len(packed["names"]):
+            kept = packed["names"].tolist()
+            if kept and names in (None, kept):
                 return _unpack(packed)
     utterances = make()
     if utterances:
@@ -230,8 +237,16 @@ def _utterance(name: str, samples: NDArray[np.float32], phones: Sequence[Phone],
     )
 
 
+def _synthetic_voice(index: int) -> str:
+    return SYNTHETIC_VOICES[index % len(SYNTHETIC_VOICES)]
+
+
+def _synthetic_name(index: int, name: str) -> str:
+    return f"flite_{_synthetic_voice(index)}_{name}"
+
+
 def _speak(flite: str, index: int, name: str, text: str, wav: Path) -> Utterance:
-    voice = SYNTHETIC_VOICES[index % len(SYNTHETIC_VOICES)]
+    voice = _synthetic_voice(index)
     stretch = (0.85, 1.0, 1.15)[index % 3]
     command = [flite, "-voice", voice, "--setf", f"duration_stretch={stretch}", "-t", text, "-psdur", "-o", str(wav)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
@@ -240,7 +255,7 @@ def _speak(flite: str, index: int, name: str, text: str, wav: Path) -> Utterance
         phone, end_s = item.rsplit(":", 1)
         phones.append(Phone(phone, start_s, float(end_s)))
         start_s = float(end_s)
-    return _utterance(f"flite_{voice}_{name}", read_16khz(wav), phones, 1.0)
+    return _utterance(_synthetic_name(index, name), read_16khz(wav), phones, 1.0)
 
 
 def _pack(utterances: Sequence[Utterance]) -> dict[str, NDArray[np.generic]]:
