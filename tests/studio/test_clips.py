@@ -41,6 +41,24 @@ def test_rest_picture_when_clips_move_then_mean_of_the_resting_ones(nova):
     assert abs(float(rest_picture(still_clips(nova)[:1]).mean()) - 80) < 3
 
 
+def test_rest_picture_when_the_first_clip_is_broken_then_left_out_with_a_line(nova, caplog):
+    first = still_clips(nova)[0].folder
+    (first / "params.npz").write_bytes(b"rubbish")
+    assert abs(float(rest_picture(still_clips(nova)).mean()) - 80) < 3
+    assert "still_000 is left out" in caplog.text
+    (first.parent / "still_001" / "video.mp4").unlink()
+    with pytest.raises(StudioError, match="No clip that can be used"):
+        rest_picture(still_clips(nova))
+
+
+def test_read_clips_when_the_first_shows_a_stranger_then_only_that_one_is_left_out(tmp_path, caplog):
+    nova = write_clips(tmp_path / "nova", ((256, 256),) * 3, (N,) * 3, ("train",) * 3)
+    write_video(nova / "clips" / "still_000" / "video.mp4", np.arange(N) / 25, colour=lambda k: 250)
+    assert [clip.name for clip, *_ in clips.read_clips(still_clips(nova))] == ["still_001", "still_002"]
+    assert "still_000 is left out: it does not show the face" in caplog.text
+    assert abs(float(rest_picture(still_clips(nova)).mean()) - 80) < 3
+
+
 def test_load_when_called_twice_then_decoded_once_and_same(nova, tmp_path, monkeypatch):
     first = load_pictures(nova, tmp_path / "cache")
     monkeypatch.setattr(clips, "read_clips", lambda _: pytest.fail("decoded again"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import logging
@@ -146,23 +147,43 @@ def read_clip(clip: Clip) -> tuple[UInt8, Float32]:
 def read_clips(clips: Sequence[Clip]) -> Iterator[tuple[Clip, UInt8, Float32]]:
     """All that can be used; each that cannot is left out with a line that says why.
 
-    The head is at rest, so its upper half is the same in all clips: what shows another one shows no face, or a
-    stranger's.
+    The head is at rest, so its upper half is the same in all clips: what shows another one than most do shows no face,
+    or a stranger's.
     """
-    brow: Float32 | None = None
+    brow = _usual_brow(clips)
     for number, clip in enumerate(clips):
         try:
             frames, params = read_clip(clip)
         except StudioError as error:
             log.warning("%s is left out: %s", clip.name, error)
             continue
-        upper = frames[:, : CROP_PX // 2].mean(axis=0, dtype=np.float32)
-        brow = upper if brow is None else brow
+        upper = _brow(frames).mean(axis=0, dtype=np.float32)
         if np.abs(upper - brow).mean() > MAX_HEAD_DIFFERENCE:
             log.warning("%s is left out: it does not show the face of the other clips.", clip.name)
             continue
         log.info("%d of %d clips read: %s", number + 1, len(clips), clip.name)
         yield clip, frames, params
+
+
+def _usual_brow(clips: Sequence[Clip]) -> Float32:
+    """Mean upper half, (128, 256, 3), of the first second of that clip which is most like all of them; 0 if none is."""
+    brows: list[Float32] = []
+    for clip in clips:
+        # `read_clips` says why a clip cannot be read.
+        with contextlib.suppress(StudioError):
+            second = [_brow(frame) for frame in itertools.islice(read_frames(clip), FPS)]
+            if second:
+                brows.append(np.mean(second, axis=0, dtype=np.float32))
+    if not brows:
+        return np.zeros((CROP_PX // 2, CROP_PX, 3), np.float32)
+    middle = np.median(brows, axis=0)
+    # Rounded, so that of two clips, which are alike far from the middle, the first is taken.
+    return min(brows, key=lambda brow: round(float(np.abs(brow - middle).mean()), 3))
+
+
+def _brow(frames: UInt8) -> UInt8:
+    """The upper half of (..., 256, 256, 3) pictures."""
+    return frames[..., : CROP_PX // 2, :, :]
 
 
 def _on_grid(container: av.container.InputContainer) -> Iterator[tuple[av.VideoFrame, int]]:
@@ -197,19 +218,17 @@ def rest_picture(clips: list[Clip], n_wanted: int = 60) -> UInt8:
     """The head with its mouth at rest: the mean of pictures that differ in noise only, (256, 256, 3) uint8 BGR.
 
     Raises:
-        StudioError: a clip cannot be read, or none shows the mouth at rest.
+        StudioError: no clip that can be used shows the mouth at rest.
     """
     total, n_found = np.zeros((CROP_PX, CROP_PX, 3), np.float64), 0
-    for clip in clips:
-        is_rest = is_at_rest(read_params(clip))
-        for frame, take in zip(read_frames(clip), is_rest, strict=False):
-            if take:
-                total += frame
-                n_found += 1
+    for _, frames, params in read_clips(clips):
+        at_rest = frames[is_at_rest(params)]
+        total += at_rest.sum(axis=0)
+        n_found += len(at_rest)
         if n_found >= n_wanted:
             break
     if not n_found:
-        raise StudioError("No clip shows the mouth at rest.", GET_THE_DATA)
+        raise StudioError("No clip that can be used shows the mouth at rest.", GET_THE_DATA)
     return np.rint(total / n_found).astype(np.uint8)
 
 
