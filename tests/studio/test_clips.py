@@ -155,11 +155,15 @@ def test_load_when_a_clip_shows_no_face_then_left_out(nova, tmp_path, caplog):
     assert "still_001 is left out: it does not show the face" in caplog.text
 
 
-def test_scenes_when_a_clip_has_no_sound_then_left_out(nova, caplog):
-    soundfile.write(nova / "clips" / "still_000" / "audio.flac", np.zeros(16000), 16000)
+def test_scenes_when_a_clip_has_no_sound_or_is_silent_or_short_then_left_out_with_a_line(tmp_path, caplog):
+    nova = write_clips(tmp_path / "nova", ((256, 256),) * 4, (N,) * 4, ("train",) * 4)
+    hiss = np.random.default_rng(0).normal(0, 1, 16000)
+    for number, sound in enumerate((1e-2 * hiss, 1e-5 * hiss, 1e-2 * hiss[:2999])):
+        soundfile.write(nova / "clips" / f"still_{number:03d}" / "audio.flac", sound, 16000)
     assert [scene.name for scene in clip_scenes(nova, is_train=True)] == ["still_000"]
-    assert clip_scenes(nova, is_train=False) == []
-    assert "still_001 is left out" in caplog.text
+    assert "still_001 is left out: The sound of still_001 is silent." in caplog.text
+    assert "still_002 is left out: The sound of still_002 is shorter than a mel window." in caplog.text
+    assert "still_003 is left out: There is no file" in caplog.text
 
 
 def test_load_when_size_is_odd_then_left_out(tmp_path, caplog):

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avatar_app.contracts.errors import AudioInputError
+from avatar_app.contracts.errors import AudioInputError, StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.studio.data.cache_file import read_facts, write_facts, write_pictures
-from avatar_app.studio.data.clips import FPS, read_clips, still_clips
+from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, still_clips
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX, lower_half
 from avatar_app.studio.data.mel import linear_magnitudes, mel_from_magnitudes
 from avatar_app.studio.data.mouth import CURVE_HZ, REST
@@ -39,6 +39,8 @@ WINDOW_COLUMNS = 16
 N_EXPERT_PICTURES = 5
 COLUMNS_PER_PICTURE = MEL.columns_per_s / FPS
 DRAW_BATCH = 64
+# 80 dB below full scale: a mouth that moves to this has lost its sound.
+SILENT_RMS = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def newest_column(k: int, lookahead_ms: int) -> int:
 def clip_scenes(nova: Path, *, is_train: bool) -> list[Scene]:
     """The rendered clips of one split.
 
-    A clip that cannot be read is left out, with a line that says which and why.
+    A clip that cannot be read, or has no sound to speak of, is left out, with a line that says which and why.
 
     Raises:
         StudioError: the list of clips cannot be read.
@@ -129,16 +131,28 @@ def clip_scenes(nova: Path, *, is_train: bool) -> list[Scene]:
     scenes = []
     for clip, frames, mouth in read_clips([clip for clip in still_clips(nova) if clip.is_train == is_train]):
         try:
-            samples = read_audio(clip.folder / "audio.flac")
-        except AudioInputError as error:
+            samples = read_sound(clip)
+        except (AudioInputError, StudioError) as error:
             log.warning("%s is left out: %s", clip.name, error)
             continue
         magnitudes = linear_magnitudes(samples).astype(np.float16)
-        if len(magnitudes) < WINDOW_COLUMNS:
-            log.warning("%s is left out: its sound is shorter than a mel window.", clip.name)
-            continue
         scenes.append(Scene(clip.name, magnitudes, np.stack([lower_half(f) for f in frames]), mouth, is_true=True))
     return scenes
+
+
+def read_sound(clip: Clip) -> Float32:
+    """What a clip sounds like, (n,) float32 at 16 kHz.
+
+    Raises:
+        AudioInputError: it cannot be read.
+        StudioError: it is shorter than a mel window, or silent.
+    """
+    samples = read_audio(clip.folder / "audio.flac")
+    if len(samples) < (WINDOW_COLUMNS - 1) * MEL.hop_samples:
+        raise StudioError(f"The sound of {clip.name} is shorter than a mel window.", GET_THE_DATA)
+    if np.sqrt(np.mean(np.square(samples))) < SILENT_RMS:
+        raise StudioError(f"The sound of {clip.name} is silent.", GET_THE_DATA)
+    return samples
 
 
 def drawn_scenes(utterances: Sequence[Utterance], net: PictureNet, rest: UInt8, cache: Path) -> list[Scene]:

@@ -18,7 +18,7 @@ from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, re
 from avatar_app.studio.data.faces import lower_half
 from avatar_app.studio.data.mel import linear_magnitudes
 from avatar_app.studio.data.mouth import curves_of, lip_opening_mm
-from avatar_app.studio.data.scenes import Scene
+from avatar_app.studio.data.scenes import Scene, read_sound
 from avatar_app.studio.data.speech_corpus import Recording, librispeech_recordings
 from avatar_app.studio.evaluate.landmarks import LipReader, Lips, distance_px
 from avatar_app.studio.evaluate.mouths import MOUTH
@@ -144,8 +144,8 @@ def _test_clips(clips: Sequence[Clip], opening: Float32, lip_reader: LipReader) 
     tests = []
     for clip, frames, params in read_clips(clips):
         try:
-            samples = read_audio(clip.folder / "audio.flac")
-        except AudioInputError as error:
+            samples = read_sound(clip)
+        except (AudioInputError, StudioError) as error:
             log.warning("%s is left out: %s", clip.name, error)
             continue
         mouths = _mouths(frames)
