@@ -70,13 +70,11 @@ class Takes:
         mel: (B, 1, 80, C) float32, enough columns for every look-ahead; see `window`.
         pictures: (B, n, 3, 48, 96) float32 in 0..1, BGR: consecutive pictures.
         mouth: (B, n, 14) float32.
-        is_true: (B,) bool.
     """
 
     mel: Tensor
     pictures: Tensor
     mouth: Tensor
-    is_true: Tensor
 
     def windows(self, lookaheads_ms: Sequence[int]) -> Tensor:
         """What is heard at each picture.
@@ -95,7 +93,7 @@ class Takes:
 
     def part(self, pieces: slice, device: torch.device) -> Takes:
         """Some of the pieces, on a device."""
-        parts = (self.mel, self.pictures, self.mouth, self.is_true)
+        parts = (self.mel, self.pictures, self.mouth)
         return Takes(*(part[pieces].to(device) for part in parts))
 
     def utterances(self) -> Tensor:
@@ -235,7 +233,6 @@ def draw_takes(
         mel[:, None],
         torch.from_numpy(pictures).permute(0, 1, 4, 2, 3).float() / 255,
         torch.from_numpy(mouth),
-        torch.tensor([scene.is_true for scene in chosen]),
     )
 
 
@@ -244,7 +241,7 @@ def whole(scene: Scene) -> Takes:
     n_columns = WINDOW_COLUMNS + newest_column(len(scene.pictures) - 1, 160)
     mel = mel_from_magnitudes(torch.from_numpy(_piece(scene, 0, n_columns)))
     pictures = torch.from_numpy(np.array(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
-    return Takes(mel[None, None], pictures, torch.from_numpy(scene.mouth[None]), torch.tensor([scene.is_true]))
+    return Takes(mel[None, None], pictures, torch.from_numpy(scene.mouth[None]))
 
 
 # Only noise under what is silent altogether, for that is what `change_voices` does to silence.

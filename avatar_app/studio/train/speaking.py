@@ -128,7 +128,7 @@ class Lesson:
     def heard_at(self, lookaheads_ms: Sequence[int]) -> Lesson:
         """The lesson once for each of some look-aheads, one after the other; pieces have one each already."""
         n, takes = len(lookaheads_ms), self.takes
-        parts = (takes.mel, takes.pictures, takes.mouth, takes.is_true)
+        parts = (takes.mel, takes.pictures, takes.mouth)
         return Lesson(
             Takes(*(torch.cat([part] * n) for part in parts)),
             [ms for ms in lookaheads_ms for _ in takes.mel],
