@@ -5,6 +5,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 
 from avatar_app.contracts.clock import ManualClock
@@ -29,6 +30,13 @@ MICS = (Option("Alpha Mic, ALSA", "Alpha Mic, ALSA"), Option("Beta Mic, ALSA", "
 OUTPUTS = (Option("Cable, PulseAudio", "Cable, PulseAudio"),)
 CAMERAS = (Option("Alpha Cam", "Alpha Cam"), Option("Beta Cam", "Beta Cam"))
 MODELS = {"nova": (Option("nova-hd", "Nova HD"), Option("nova-96", "Nova 96")), "solo": (Option("one", "One"),)}
+
+
+@pytest.fixture(autouse=True)
+def widgets_end():
+    """A window ends with its test: Qt only deletes it once an event loop runs, and each one left is dressed anew."""
+    yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture(autouse=True)
