@@ -13,7 +13,7 @@ from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
-from avatar_app.live.frame import Avatar, Background, Compositor, Pacer, PoseAssets, PosedCompositor
+from avatar_app.live.frame import Avatar, Background, Compositor, Margin, Pacer, PoseAssets, PosedCompositor
 from avatar_app.live.latency import RateMeter, StageMeters
 
 log = logging.getLogger(__name__)
@@ -21,9 +21,7 @@ log = logging.getLogger(__name__)
 # A mouth older than this belongs to a sound that stopped coming: the face goes idle.
 STALE_NS = ms_to_ns(250)
 REST_STEP = 0.25
-# The grid follows the sound's clock: ticks aim to come this long after a mouth is ready ...
-AIM_NS = ms_to_ns(5)
-# ... and move towards it by at most this share of a period, far below what an eye can see.
+# The grid follows the sound's clock by at most this share of a period a tick, far below what an eye can see.
 MAX_SHIFT_RATIO = 0.004
 
 
@@ -79,6 +77,8 @@ class FramePart:
         self._is_hidden = False
         self._pacer: Pacer | None = None
         self._pacer_fps = 0
+        self._margin = Margin(NS_PER_S // fps)
+        self._n_empty_ticks = 0
         self._last: tuple[object, UInt8] | None = None
         self._t_begin_ns = clock.now_ns()
         self.rate = RateMeter()
@@ -124,6 +124,7 @@ class FramePart:
             return
         if self._pacer is None or self._pacer_fps != self._fps:
             self._pacer, self._pacer_fps = Pacer(self._clock, self._fps, self._clock.now_ns()), self._fps
+            self._margin = Margin(NS_PER_S // self._fps)
         tick = self._pacer.next_tick(stop)
         if tick is not None:
             self._show(tick.index, tick.t_ns, tick.n_missed)
@@ -184,21 +185,25 @@ class FramePart:
         if patch is not None:
             is_first = self._patch is None or self._patch.t_ready_ns < patch.t_ready_ns - STALE_NS
             self._patch = patch
+            self._margin.note(self._n_empty_ticks)
+            self._n_empty_ticks = 0
             self._lean(t_tick_ns - patch.t_ready_ns, at_once=is_first)
-        elif self._patch is not None and t_tick_ns - self._patch.t_ready_ns > STALE_NS:
+            return True
+        self._n_empty_ticks += 1
+        if self._patch is not None and t_tick_ns - self._patch.t_ready_ns > STALE_NS:
             weight = max(0.0, self._patch.weight - REST_STEP)
             self._patch = replace(self._patch, weight=weight, pixels=self._patch.pixels if weight > 0 else None)
-        return patch is not None
+        return False
 
     def _lean(self, waited_ns: int, *, at_once: bool) -> None:
-        """Shift the grid so that a mouth waits about `AIM_NS` and clocks that differ never drift apart.
+        """Shift the grid so that a mouth waits for about the margin, and clocks that differ never drift apart.
 
         At the first mouth of a stream nobody has seen a rhythm yet: the whole shift at once. Later, little by little.
         """
         if self._pacer is None:
             return
         period_ns = NS_PER_S // self._pacer_fps
-        error_ns = (AIM_NS - waited_ns) % period_ns
+        error_ns = (self._margin.ns - waited_ns) % period_ns
         if error_ns > period_ns // 2:
             error_ns -= period_ns
         limit_ns = int(MAX_SHIFT_RATIO * period_ns)

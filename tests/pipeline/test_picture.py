@@ -9,7 +9,7 @@ from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.packets import MouthPatch, Picture
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
-from avatar_app.live.frame import Avatar, Background
+from avatar_app.live.frame import Avatar, Background, Margin
 from avatar_app.live.latency import StageMeters
 from avatar_app.live.picture import FramePart
 from tests.fakes.student import BOX, fake_spec
@@ -101,6 +101,38 @@ def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
             repeats.append(k)
     assert [k for k in repeats if k > 25 * 30] == []
     assert bench.mouth.n_replaced <= len(repeats) + 1
+
+
+@pytest.mark.parametrize(("every", "wanted"), [(40, 12), (10_000, 0)], ids=["busy", "quiet"])
+def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(avatar, every, wanted):
+    """Five minutes in which each fortieth mouth is eight milliseconds late: 187 of them."""
+    bench = Bench(avatar)
+    bench.part._draw = lambda t_ns: np.zeros((1, 1, 4), np.uint8)
+    period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(13)
+    n_said, n_repeats = 0, 0
+    for _ in range(25 * 300):
+        tick_ns = bench.clock.now_ns() + period_ns
+        while (t_said_ns := t_first_ns + n_said * period_ns + ms_to_ns(8) * (n_said % every == every - 1)) <= tick_ns:
+            bench.say(n_said, t_said_ns)
+            n_said += 1
+        n_repeats += bench.tick().is_repeat
+    assert n_repeats <= wanted + 1
+    waits_ms = (bench.clock.now_ns() - bench.part._patch.t_ready_ns) / 1e6 % 40
+    assert (waits_ms > 7) == (wanted > 0)
+
+
+def test_margin_when_the_sound_had_stopped_then_nobody_was_late():
+    margin = Margin(NS_PER_S // 25)
+    margin.note(3)
+    assert margin.ns == ms_to_ns(5)
+    margin.note(1)
+    assert margin.ns == ms_to_ns(7)
+    for _ in range(25 * 30):
+        margin.note(0)
+    assert margin.ns == pytest.approx(ms_to_ns(5), abs=1000)
+    for _ in range(20):
+        margin.note(2)
+    assert margin.ns == ms_to_ns(15)
 
 
 def test_background_when_changed_then_next_picture_shows_it(avatar):

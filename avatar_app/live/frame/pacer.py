@@ -6,7 +6,14 @@ import threading
 from dataclasses import dataclass
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.units import NS_PER_S
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
+
+# Of a margin: where it begins, how much one late mouth adds, and in which time that is forgotten.
+LEAST_MARGIN_NS, MARGIN_STEP_NS, FORGOTTEN_AFTER_NS = ms_to_ns(5), ms_to_ns(2), s_to_ns(30)
+# No more than this, and not more than this share of a period.
+MOST_MARGIN_NS, MOST_MARGIN_RATIO = ms_to_ns(15), 0.375
+# After more empty ticks than this the sound had stopped; no mouth was late.
+MAX_EMPTY_TICKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +65,26 @@ class Pacer:
 
     def _instant_ns(self, index: int) -> int:
         return self._t_start_ns + index * NS_PER_S // self._fps
+
+
+class Margin:
+    """How long a mouth is to be ready before its tick: little while all come in time, more after some came late.
+
+    A mouth that misses its tick is seen a whole picture later, or never. A few milliseconds of waiting cost less than
+    that on a busy machine; on a quiet one they are not spent.
+
+    Args:
+        period_ns: of the grid.
+    """
+
+    def __init__(self, period_ns: int) -> None:
+        self._most_ns = max(LEAST_MARGIN_NS, min(MOST_MARGIN_NS, int(MOST_MARGIN_RATIO * period_ns)))
+        self._forgotten_ns = MARGIN_STEP_NS * period_ns // FORGOTTEN_AFTER_NS
+        self.ns = LEAST_MARGIN_NS
+
+    def note(self, n_empty_ticks: int) -> None:
+        """A mouth was taken, and so many ticks before it had found none."""
+        if 0 < n_empty_ticks <= MAX_EMPTY_TICKS:
+            self.ns = min(self._most_ns, self.ns + MARGIN_STEP_NS)
+        else:
+            self.ns = max(LEAST_MARGIN_NS, self.ns - self._forgotten_ns)
