@@ -11,7 +11,7 @@ from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 # Of a margin: where it begins, how much one late mouth adds, and in which time that is forgotten.
 LEAST_MARGIN_NS, MARGIN_STEP_NS, FORGOTTEN_AFTER_NS = ms_to_ns(5), ms_to_ns(2), s_to_ns(30)
 # No more than this, and not more than this share of a period.
-MOST_MARGIN_NS, MOST_MARGIN_RATIO = ms_to_ns(15), 0.375
+MOST_MARGIN_NS, MOST_MARGIN_RATIO = ms_to_ns(15), 0.6
 # After more empty ticks than this the sound had stopped; no mouth was late.
 MAX_EMPTY_TICKS = 2
 
