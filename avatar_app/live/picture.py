@@ -23,6 +23,8 @@ STALE_NS = ms_to_ns(250)
 REST_STEP = 0.25
 # The grid follows the sound's clock by at most this share of a period a tick, far below what an eye can see.
 MAX_SHIFT_RATIO = 0.004
+# So many mouths show the whole rhythm: at 25 pictures a second it comes round after five.
+N_SETTLING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class FramePart:
         self._pacer_fps = 0
         self._margin = Margin(NS_PER_S // fps)
         self._n_empty_ticks = 0
+        self._n_settling = 0
         self._last: tuple[object, UInt8] | None = None
         self._t_begin_ns = clock.now_ns()
         self.rate = RateMeter()
@@ -185,9 +188,11 @@ class FramePart:
         if patch is not None:
             is_first = self._patch is None or self._patch.t_ready_ns < patch.t_ready_ns - STALE_NS
             self._patch = patch
-            self._margin.note(self._n_empty_ticks)
+            self._n_settling = N_SETTLING if is_first else max(0, self._n_settling - 1)
+            if self._n_settling == 0:
+                self._margin.note(self._n_empty_ticks)
             self._n_empty_ticks = 0
-            self._lean(t_tick_ns - patch.t_ready_ns, at_once=is_first)
+            self._lean(t_tick_ns - patch.t_ready_ns)
             return True
         self._n_empty_ticks += 1
         if self._patch is not None and t_tick_ns - self._patch.t_ready_ns > STALE_NS:
@@ -195,10 +200,11 @@ class FramePart:
             self._patch = replace(self._patch, weight=weight, pixels=self._patch.pixels if weight > 0 else None)
         return False
 
-    def _lean(self, waited_ns: int, *, at_once: bool) -> None:
+    def _lean(self, waited_ns: int) -> None:
         """Shift the grid so that a mouth waits for about the margin, and clocks that differ never drift apart.
 
-        At the first mouth of a stream nobody has seen a rhythm yet: the whole shift at once. Later, little by little.
+        The first mouths of a stream set the grid at once, so that the last of them to come is in time: sound comes in
+        pieces, and one mouth in five may come a whole piece before the others. Later it moves little by little.
         """
         if self._pacer is None:
             return
@@ -207,6 +213,8 @@ class FramePart:
         if error_ns > period_ns // 2:
             error_ns -= period_ns
         limit_ns = int(MAX_SHIFT_RATIO * period_ns)
+        is_first = self._n_settling == N_SETTLING
+        at_once = is_first or (self._n_settling > 0 and error_ns > 0)
         self._pacer.shift(error_ns if at_once else max(-limit_ns, min(limit_ns, error_ns // 16)))
 
     def _draw(self, t_ns: int) -> UInt8:

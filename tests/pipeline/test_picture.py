@@ -121,6 +121,23 @@ def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(ava
     assert (waits_ms > 7) == (wanted > 0)
 
 
+def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_others_at_once(avatar):
+    """Sound comes in pieces of ten milliseconds: every fifth mouth is ready a piece before the rhythm of the others."""
+    bench = Bench(avatar)
+    bench.part._draw = lambda t_ns: np.zeros((1, 1, 4), np.uint8)
+    period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(23)
+    n_said, repeats = 0, []
+    for k in range(100):
+        tick_ns = bench.clock.now_ns() + period_ns
+        while (t_said_ns := t_first_ns + n_said * period_ns - ms_to_ns(10) * (n_said % 5 == 0)) <= tick_ns:
+            bench.say(n_said, t_said_ns)
+            n_said += 1
+        if bench.tick().is_repeat:
+            repeats.append(k)
+    assert len([k for k in repeats if k > 1]) <= 1
+    assert bench.part._margin.ns == ms_to_ns(5)
+
+
 def test_margin_when_the_sound_had_stopped_then_nobody_was_late():
     margin = Margin(NS_PER_S // 25)
     margin.note(3)
