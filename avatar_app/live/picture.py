@@ -13,7 +13,7 @@ from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
-from avatar_app.live.frame import Avatar, Background, Compositor, Margin, Pacer, PoseAssets, PosedCompositor
+from avatar_app.live.frame import Avatar, Background, Compositor, Leaning, Pacer, PoseAssets, PosedCompositor
 from avatar_app.live.latency import RateMeter, StageMeters
 
 log = logging.getLogger(__name__)
@@ -21,10 +21,6 @@ log = logging.getLogger(__name__)
 # A mouth older than this belongs to a sound that stopped coming: the face goes idle.
 STALE_NS = ms_to_ns(250)
 REST_STEP = 0.25
-# The grid follows the sound's clock by at most this share of a period a tick, far below what an eye can see.
-MAX_SHIFT_RATIO = 0.004
-# So many mouths show the whole rhythm: at 25 pictures a second it comes round after five.
-N_SETTLING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +75,7 @@ class FramePart:
         self._is_hidden = False
         self._pacer: Pacer | None = None
         self._pacer_fps = 0
-        self._margin = Margin(NS_PER_S // fps)
-        self._n_empty_ticks = 0
-        self._n_settling = 0
+        self._leaning = Leaning(NS_PER_S // fps)
         self._last: tuple[object, UInt8] | None = None
         self._t_begin_ns = clock.now_ns()
         self.rate = RateMeter()
@@ -127,7 +121,7 @@ class FramePart:
             return
         if self._pacer is None or self._pacer_fps != self._fps:
             self._pacer, self._pacer_fps = Pacer(self._clock, self._fps, self._clock.now_ns()), self._fps
-            self._margin = Margin(NS_PER_S // self._fps)
+            self._leaning = Leaning(NS_PER_S // self._fps)
         tick = self._pacer.next_tick(stop)
         if tick is not None:
             self._show(tick.index, tick.t_ns, tick.n_missed)
@@ -188,34 +182,15 @@ class FramePart:
         if patch is not None:
             is_first = self._patch is None or self._patch.t_ready_ns < patch.t_ready_ns - STALE_NS
             self._patch = patch
-            self._n_settling = N_SETTLING if is_first else max(0, self._n_settling - 1)
-            if self._n_settling == 0:
-                self._margin.note(self._n_empty_ticks)
-            self._n_empty_ticks = 0
-            self._lean(t_tick_ns - patch.t_ready_ns)
+            shift_ns = self._leaning.shift_ns(t_tick_ns - patch.t_ready_ns, is_first=is_first)
+            if self._pacer is not None:
+                self._pacer.shift(shift_ns)
             return True
-        self._n_empty_ticks += 1
+        self._leaning.miss()
         if self._patch is not None and t_tick_ns - self._patch.t_ready_ns > STALE_NS:
             weight = max(0.0, self._patch.weight - REST_STEP)
             self._patch = replace(self._patch, weight=weight, pixels=self._patch.pixels if weight > 0 else None)
         return False
-
-    def _lean(self, waited_ns: int) -> None:
-        """Shift the grid so that a mouth waits for about the margin, and clocks that differ never drift apart.
-
-        The first mouths of a stream set the grid at once, so that the last of them to come is in time: sound comes in
-        pieces, and one mouth in five may come a whole piece before the others. Later it moves little by little.
-        """
-        if self._pacer is None:
-            return
-        period_ns = NS_PER_S // self._pacer_fps
-        error_ns = (self._margin.ns - waited_ns) % period_ns
-        if error_ns > period_ns // 2:
-            error_ns -= period_ns
-        limit_ns = int(MAX_SHIFT_RATIO * period_ns)
-        is_first = self._n_settling == N_SETTLING
-        at_once = is_first or (self._n_settling > 0 and error_ns > 0)
-        self._pacer.shift(error_ns if at_once else max(-limit_ns, min(limit_ns, error_ns // 16)))
 
     def _draw(self, t_ns: int) -> UInt8:
         """The picture of this instant; nothing is composed twice."""

@@ -9,7 +9,8 @@ from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.packets import MouthPatch, Picture
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
-from avatar_app.live.frame import Avatar, Background, Margin
+from avatar_app.live.frame import Avatar, Background
+from avatar_app.live.frame.pacer import Margin
 from avatar_app.live.latency import StageMeters
 from avatar_app.live.picture import FramePart
 from tests.fakes.student import BOX, fake_spec
@@ -135,7 +136,7 @@ def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_oth
         if bench.tick().is_repeat:
             repeats.append(k)
     assert len([k for k in repeats if k > 1]) <= 1
-    assert bench.part._margin.ns == ms_to_ns(5)
+    assert bench.part._leaning.margin.ns == ms_to_ns(5)
 
 
 def test_margin_when_the_sound_had_stopped_then_nobody_was_late():

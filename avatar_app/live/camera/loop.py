@@ -20,6 +20,7 @@ from avatar_app.live.camera.device import OpenCamera
 from avatar_app.live.camera.finding import CameraFinding
 from avatar_app.live.camera.layout import Layout
 from avatar_app.live.driver import DriverLoop
+from avatar_app.live.frame.pacer import lean_ns, phase_error_ns
 from avatar_app.live.latency import Meter, RateMeter
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ NOTICE_KEY = "camera"
 # The grid leans towards the avatar's rhythm, as that does towards the sound's: a picture waits about so long. Otherwise
 # two even rates drift through each other, and pictures are doubled and lost while they meet.
 AIM_NS = ms_to_ns(6)
-# One step of the leaning: a share of what is missing, far below what an eye can see.
-LEAN_SHARE, MAX_LEAN_RATIO = 1 / 16, 0.004
 
 
 class CameraState(enum.Enum):
@@ -120,11 +119,7 @@ class Grid:
         At other rates than the camera's own the waits go round, and with them the leanings: the rate stays.
         """
         period_ns = NS_PER_S // self._fps
-        error_ns = (AIM_NS - waited_ns) % period_ns
-        if error_ns > period_ns // 2:
-            error_ns -= period_ns
-        limit_ns = MAX_LEAN_RATIO * period_ns
-        self._t_origin_ns += round(max(-limit_ns, min(limit_ns, LEAN_SHARE * error_ns)))
+        self._t_origin_ns += lean_ns(phase_error_ns(waited_ns, AIM_NS, period_ns), period_ns)
 
 
 class CameraLoop(DriverLoop):

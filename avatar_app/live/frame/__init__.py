@@ -4,7 +4,7 @@ from avatar_app.live.frame.avatar import Avatar
 from avatar_app.live.frame.background import Background
 from avatar_app.live.frame.compositor import Compositor
 from avatar_app.live.frame.gate import SpeechGate
-from avatar_app.live.frame.pacer import Margin, Pacer, Tick
+from avatar_app.live.frame.pacer import Leaning, Pacer, Tick
 from avatar_app.live.frame.pose_assets import PoseAssets
 from avatar_app.live.frame.posed import PosedCompositor
 
@@ -12,7 +12,7 @@ __all__ = [
     "Avatar",
     "Background",
     "Compositor",
-    "Margin",
+    "Leaning",
     "Pacer",
     "PoseAssets",
     "PosedCompositor",
