@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.settings import store
 from avatar_app.studio.recipe import NOVA_FOLDER, Step, whole_recipe
 
 log = logging.getLogger(__name__)
@@ -85,10 +86,8 @@ class Ledger:
             for name, s in self.took_s.items()
         }
         text = json.dumps({"clock_s": round(self.clock_s, 1), "steps": steps}, indent=1) + "\n"
-        temporary = self._file.with_suffix(".tmp")
         try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self._file)
+            store.write(self._file, text)
         except OSError as error:
             raise StudioError(
                 f"The file {self._file} cannot be written: {error}.",

@@ -91,7 +91,7 @@ def test_run_when_a_step_was_another_command_then_refused_and_in_a_moved_folder_
 
 def test_run_when_the_disk_is_full_then_one_sentence(tmp_path, monkeypatch):
     ledger = Ledger(tmp_path)
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(StudioError, match="No space left on device"):
         Pipeline(STEPS, ledger, 1, lambda _: None).run()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,6 +56,25 @@ def write_pictures(file: Path, shape: tuple[int, ...], pieces: Iterable[NDArray[
         np.lib.format.write_array_header_1_0(opened, header)
         for piece in pieces:
             opened.write(np.ascontiguousarray(piece).data)
+
+
+def make_current(file: Path, wanted: dict[str, Any], make: Callable[[], None]) -> None:
+    """Make what a cache is to hold, unless its facts say that it does.
+
+    Args:
+        file: of the facts.
+        wanted: what it is to hold, in types that JSON has.
+        make: writes it.
+
+    Raises:
+        StudioError: the facts cannot be written.
+    """
+    if read_facts(file) == wanted:
+        return
+    # Nothing until it is complete.
+    write_facts(file, {})
+    make()
+    write_facts(file, wanted)
 
 
 def read_facts(file: Path) -> dict[str, Any]:

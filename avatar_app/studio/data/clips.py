@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.data.cache_file import read_facts, write_facts, write_pictures, written
+from avatar_app.studio.data.cache_file import make_current, read_facts, write_facts, write_pictures, written
 from avatar_app.studio.data.mouth import MOUTH_NAMES, N_MOUTH, REST
 
 log = logging.getLogger(__name__)
@@ -248,15 +248,11 @@ def load_pictures(nova: Path, cache: Path) -> Pictures:
         StudioError: the list of clips or none of them can be read, or the cache cannot be written.
     """
     clips, file = still_clips(nova), cache / "pictures.json"
-    kept, wanted = read_facts(file), {"clips": [[clip.name, clip.is_train, _size_bytes(clip)] for clip in clips]}
-    if "n_frames" in kept and _may_hold(cache, clips):
+    wanted = {"clips": [[clip.name, clip.is_train, _size_bytes(clip)] for clip in clips]}
+    if "n_frames" in read_facts(file) and _may_hold(cache, clips):
         # From before clips were named.
         write_facts(file, wanted)
-    elif kept != wanted:
-        # Nothing until the pictures are complete.
-        write_facts(file, {})
-        _decode_all(clips, cache)
-        write_facts(file, wanted)
+    make_current(file, wanted, lambda: _decode_all(clips, cache))
     with np.load(cache / "pictures.npz") as data:
         params, is_train, clip = data["params"], data["is_train"], data["clip"]
     return Pictures(np.load(cache / "frames.npy", mmap_mode="r"), params, is_train, clip)

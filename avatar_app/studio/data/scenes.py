@@ -19,7 +19,7 @@ from torch import Tensor
 from avatar_app.contracts.errors import AudioInputError, StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.live.mic.audio_file import read_audio
-from avatar_app.studio.data.cache_file import read_facts, write_facts, write_pictures
+from avatar_app.studio.data.cache_file import make_current, read_facts, write_facts, write_pictures
 from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, still_clips
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX, lower_half
 from avatar_app.studio.data.mel import linear_magnitudes, mel_from_magnitudes
@@ -168,19 +168,14 @@ def drawn_scenes(utterances: Sequence[Utterance], net: PictureNet, rest: UInt8, 
     if not utterances:
         return []
     mouths = [_mouth_at_pictures(utterance) for utterance in utterances]
-    file, n = cache / "drawn.json", sum(map(len, mouths))
-    kept, wanted = (
-        read_facts(file),
-        {"voices": [[u.name, len(mouth)] for u, mouth in zip(utterances, mouths, strict=True)]},
-    )
-    if kept == {"n_pictures": n}:
+    file, shape = cache / "drawn.json", (sum(map(len, mouths)), TOP_PX, SIZE_PX, 3)
+    wanted = {"voices": [[u.name, len(mouth)] for u, mouth in zip(utterances, mouths, strict=True)]}
+    if read_facts(file) == {"n_pictures": shape[0]}:
         # From before voices were named: as many pictures as these need are taken for theirs.
         write_facts(file, wanted)
-    elif kept != wanted:
-        # Nothing until the pictures are complete.
-        write_facts(file, {})
-        write_pictures(cache / "drawn.npy", (n, TOP_PX, SIZE_PX, 3), _draw_all(np.concatenate(mouths), net, rest))
-        write_facts(file, wanted)
+    make_current(
+        file, wanted, lambda: write_pictures(cache / "drawn.npy", shape, _draw_all(np.concatenate(mouths), net, rest))
+    )
     pictures = np.load(cache / "drawn.npy", mmap_mode="r")
     ends = np.cumsum([len(mouth) for mouth in mouths])
     pieces = np.split(pictures, ends[:-1])
