@@ -13,8 +13,9 @@ from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
-from avatar_app.live.frame import Avatar, Background, Compositor, Leaning, Pacer, PoseAssets, PosedCompositor
+from avatar_app.live.frame import Avatar, Background, Compositor, Pacer, PoseAssets, PosedCompositor
 from avatar_app.live.latency import RateMeter, StageMeters
+from avatar_app.live.leaning import Leaning
 
 log = logging.getLogger(__name__)
 
