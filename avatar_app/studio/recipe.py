@@ -48,12 +48,17 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
     expert, judge = ("--expert", best("expert")), ("--judge", best("judge"))
     taught = ("--teacher", best("teacher"), *judge, *stage)
     halves = ("--teacher", best("speech"), "--voices", voices, "--pictures", pictures)
-    table = str(runs / "ablation" / "ablation.json")
     teacher, filmed = ("train", "teacher", *run("teacher")), ("--pictures", pictures)
     trained = [
         Step("speech", ("train", "speech", *run("speech"), "--cache", voices)),
         Step("picture", ("train", "picture", *run("picture"), "--cache", pictures)),
-        Step("student", ("train", "student", *run("student"), *halves), ("speech", "picture")),
+    ]
+    unpacked = [
+        Step("speech", ("unpack", "nova-hd", "--run", str(runs))),
+        Step("student", ("unpack", "nova-96", "--run", str(runs))),
+    ]
+    halved = [Step("student", ("train", "student", *run("student"), *halves), ("speech",))]
+    larger = [
         Step("ears", ("distil", "ears", *run("ears"), *ears, *draws, "--voices", voices), ("speech", "picture")),
         Step(
             "nova-hd",
@@ -61,27 +66,26 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
             ("ears",),
         ),
     ]
-    unpacked = [
-        Step("speech", ("unpack", "nova-hd", "--run", str(runs))),
-        Step("student", ("unpack", "nova-96", "--run", str(runs))),
-    ]
     first = unpacked if is_begun else trained
-    after_first = tuple(step.name for step in first if step.name in ("speech", "picture"))
+    # Unpacked, both come at once.
+    after_picture = "speech" if is_begun else "picture"
     # Of published models only the one that is made anew lies in a folder of one's own.
     compared = ("nova-96",) if is_begun and models_dir is not None else ("nova-96", "nova-hd")
+    # Of what could begin, the first here begins: the longest chain is that of the teacher, so it comes first.
     return [
         *first,
-        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), after_first),
-        Step("teacher-draw", (*teacher, *filmed, "--part", "draw"), ()),
-        Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), after_first),
+        Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), ("speech",)),
+        Step("teacher-draw", (*teacher, *filmed, "--part", "draw")),
+        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), (after_picture,)),
         Step("teacher", (*teacher, *filmed, *ears, *expert, *stage), ("expert", "teacher-draw", "teacher-hear")),
+        *(() if is_begun else halved),
         Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",)),
         Step(
             "distil",
             ("distil", "student", *run("distil"), "--student", best("student"), *taught),
             ("teacher", "student", "judge"),
         ),
-        Step("ablation", ("distil", "ablation", *run("ablation"), *expert, *taught), ("teacher", "judge")),
+        *(() if is_begun else larger),
         Step(
             "nova-96",
             ("publish", "nova-96", *where, "--student", best("distil"), *models),
@@ -90,7 +94,7 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
         Step(
             "report",
             ("evaluate", "--models", *compared, *where, "--teacher", best("teacher"),
-             "--expert", best("judge"), "--ablation", table, "--out", str(runs / "report"), *models),
-            ("nova-96", "ablation"),
+             "--expert", best("judge"), "--out", str(runs / "report"), *models),
+            ("nova-96",),
         ),
     ]  # fmt: skip

@@ -86,7 +86,7 @@ def test_sync_when_half_the_run_is_over_then_presses_even_if_the_expert_is_not_c
 def test_lesson_when_there_are_four_lookaheads_then_the_teacher_is_asked_once(stage):
     config = {"n_takes": 3, "n_pictures": 1, "lookaheads_ms": (0, 40, 80, 160)}
     task = _task(stage, Pressures(outputs=1.0, features=0.1), **config)
-    lesson = task.lessons.draw(step_generator(0, 0))
+    lesson = task.lessons.draw(0, step_generator(0, 0))
     assert list(lesson.lookaheads_ms) == [0] * 3 + [40] * 3 + [80] * 3 + [160] * 3
     assert len(lesson.takes.mel) == len(lesson.drawn) == 12 and len(lesson.joined[0]) == 3
     assert torch.equal(lesson.takes.pictures[:3], lesson.takes.pictures[9:])
@@ -96,7 +96,7 @@ def test_lesson_when_there_are_four_lookaheads_then_the_teacher_is_asked_once(st
 
 def test_learn_when_sealed_lips_count_more_then_only_where_speech_closes_them(stage):
     plain, weighted = (_task(stage, sealed_weight=w) for w in (1.0, 5.0))
-    lesson = plain.lessons.draw(step_generator(0, 0))
+    lesson = plain.lessons.draw(0, step_generator(0, 0))
     mouth = torch.from_numpy(REST).expand_as(lesson.takes.mouth).clone()
     lessons = []
     for opening, smile in ((0.0, 0.5), (0.5, 0.5), (0.0, 0.0)):
@@ -109,7 +109,7 @@ def test_learn_when_sealed_lips_count_more_then_only_where_speech_closes_them(st
 
 def test_learn_when_closings_count_then_only_lips_that_stay_open_where_speech_closes_them_do(stage):
     task = _task(stage, closing_share=0.5)
-    lesson = task.lessons.draw(step_generator(0, 0))
+    lesson = task.lessons.draw(0, step_generator(0, 0))
     parts = task.learn(lesson, 5, 10)
     assert parts["loss"] == pytest.approx(parts["pixels"] + 0.5 * parts["closing"], rel=1e-4)
     # Brighter teeth where lips should meet read as a gap, or, darker, as lips pressed together.
@@ -126,7 +126,7 @@ def test_learn_when_closings_count_then_only_lips_that_stay_open_where_speech_cl
 
 def test_learn_when_motion_counts_then_trembling_does_and_a_steady_error_does_not(stage):
     task = _task(stage, velocity_share=0.5, n_takes=3, n_pictures=3)
-    lesson = task.lessons.draw(step_generator(0, 0))
+    lesson = task.lessons.draw(0, step_generator(0, 0))
     parts = task.learn(lesson, 0, 10)
     assert parts["loss"] == pytest.approx(parts["pixels"] + 0.5 * parts["velocity"], rel=1e-4)
     true = lesson.takes.pictures

@@ -61,7 +61,7 @@ class AblationTask:
         for name, pressures in RECIPES.items():
             torch.manual_seed(seed)
             self.tasks[name] = SpeakTask(Nova96(), stage, replace(CONFIG, pressures=pressures), expert, teacher)
-        self._lessons = Lessons(stage, CONFIG, teacher)
+        self._lessons = Lessons(stage, CONFIG, seed, teacher)
 
     def modules(self) -> Mapping[str, nn.Module]:
         """Networks of all recipes."""
@@ -73,8 +73,7 @@ class AblationTask:
 
     def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
         """One batch for all."""
-        first = next(iter(self.tasks.values()))
-        lesson = self._lessons.draw(rng, is_precise=first.is_precise(index, n_steps))
+        lesson = self._lessons.draw(index, rng)
         pixels = {name: task.learn(lesson, index, n_steps)["pixels"] for name, task in self.tasks.items()}
         return {"loss": float(np.sum(list(pixels.values()))), **pixels}
 

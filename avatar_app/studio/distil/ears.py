@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--speech", type=Path, required=True, help="`best` folder of `studio train speech`")
     parser.add_argument("--picture", type=Path, required=True, help="`best` folder of `studio train picture`")
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
-    parser.add_argument("--n-steps", type=int, default=1500)
+    parser.add_argument("--n-steps", type=int, default=800)
     parser.add_argument("--peak-rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-threads", type=int, default=1)

@@ -48,11 +48,13 @@ PIXELS = SpeakConfig(
     Pressures(outputs=1.0, features=W_FEATURES),
     n_takes=12,
     n_pictures=2,
+    pool_lessons=8,
+    steps_per_lesson=3,
     peak_rate=5e-4,
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
     velocity_share=1.0,
-    frozen_share=0.1,
+    frozen_share=0.05,
 )
 CLOSINGS = replace(PIXELS, closing_share=0.1)
 
@@ -62,7 +64,7 @@ def train_pixels(arguments: argparse.Namespace, stage: Stage, teacher: Teacher) 
     folder = RunFolder(arguments.run / "pixels")
     folder.open_request(_request(arguments, PIXELS), arguments.seed)
     torch.manual_seed(arguments.seed)
-    task = SpeakTask(load_student(arguments.student), stage, PIXELS, teacher=teacher)
+    task = SpeakTask(load_student(arguments.student), stage, PIXELS, teacher=teacher, seed=arguments.seed)
     train(task, folder, _plan(arguments, arguments.n_steps))
     return task
 
@@ -73,7 +75,7 @@ def train_closings(arguments: argparse.Namespace, stage: Stage, teacher: Teacher
     folder.open_request(_request(arguments, CLOSINGS, begun_at=arguments.n_steps), arguments.seed)
     folder.begin_from(RunFolder(arguments.run / "pixels"))
     torch.manual_seed(arguments.seed)
-    task = SpeakTask(load_student(arguments.student), stage, CLOSINGS, teacher=teacher)
+    task = SpeakTask(load_student(arguments.student), stage, CLOSINGS, teacher=teacher, seed=arguments.seed)
     train(task, folder, _plan(arguments, _n_steps_all(arguments)))
     return task
 
@@ -156,6 +158,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=5000)
-    parser.add_argument("--closing-steps", type=int, default=1000, help="more of them, in which lips are pressed")
+    parser.add_argument("--n-steps", type=int, default=4000)
+    parser.add_argument("--closing-steps", type=int, default=800, help="more of them, in which lips are pressed")
     return carry_out(run, parser.parse_args(argv))

@@ -41,7 +41,7 @@ class PictureRecipe:
         average_decay: of the averaged weights, which are the result.
     """
 
-    n_steps: int = 18000
+    n_steps: int = 9000
     batch: int = 16
     peak_rate: float = 2e-3
     warm_up: float = 0.05

@@ -8,6 +8,7 @@ the expert finds held-out pictures nearly in sync.
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
@@ -32,7 +33,7 @@ from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.drawing import N_SAMPLES, pixel_weight, sharp_l1, strip
-from avatar_app.studio.train.loop import cosine_rate, set_rate, update_average
+from avatar_app.studio.train.loop import cosine_rate, set_rate, step_generator, update_average
 
 # Held-out sync loss below which the expert may press (the authors' threshold).
 SYNC_OPENS_BELOW = 0.75
@@ -41,6 +42,7 @@ HELD_OUT_SEED = 2
 # Lips closer than this in speech are on their way to a p, b or m, or there.
 SEALED_MM = 1.0
 REST_DISTANCE = 0.02
+POOL_SEED = 1_000_000_007
 
 
 Speaker = TypeVar("Speaker", bound=DrawsLowerHalf)
@@ -80,6 +82,8 @@ class SpeakConfig:
         pressures: the loss.
         n_takes: pieces of sound a step.
         n_pictures: consecutive pictures of each; with sync at least the expert's five.
+        pool_lessons: what a teacher says is dear, to learn from it is cheap: so many batches wait in a pool.
+        steps_per_lesson: steps after which the oldest of them is replaced.
         peak_rate: highest learning rate.
         lookaheads_ms: each piece is heard at all of these; features are compared at the last.
         sealed_weight: how much a picture of lips that close in speech counts: there are few, and a miss is seen.
@@ -96,6 +100,8 @@ class SpeakConfig:
     pressures: Pressures = field(default_factory=Pressures)
     n_takes: int = 4
     n_pictures: int = 5
+    pool_lessons: int = 1
+    steps_per_lesson: int = 1
     peak_rate: float = 1e-4
     lookaheads_ms: tuple[int, ...] = (TEACHER_LOOKAHEAD_MS,)
     sealed_weight: float = 1.0
@@ -138,38 +144,48 @@ class Lesson:
 
 
 class Lessons:
-    """Makes batches; all chance from the generator it is given.
+    """A pool of batches.
 
     Args:
         stage: sounds and pictures.
         config: sizes.
+        seed: of all chance in them; batch k is the same in every run.
         teacher: asked about each batch, when there is one.
     """
 
-    def __init__(self, stage: Stage, config: SpeakConfig, teacher: Teacher | None = None) -> None:
-        self._stage, self._config = stage, config
+    def __init__(self, stage: Stage, config: SpeakConfig, seed: int, teacher: Teacher | None = None) -> None:
+        self._stage, self._config, self._seed = stage, config, seed
+        self._pool: deque[Lesson] = deque(maxlen=config.pool_lessons)
+        self._n_made = 0
         self._teacher = teacher.to(parallel.device()) if teacher is not None else None
         with torch.no_grad():
             face = face_of(stage.rest).to(parallel.device())
             self._features = self._teacher.encode_face(face) if self._teacher is not None else []
 
-    def draw(self, rng: np.random.Generator, *, is_precise: bool = False) -> Lesson:
-        """This process's share of a new batch."""
+    def draw(self, index: int, rng: np.random.Generator) -> Lesson:
+        """This process's share of a batch for a step."""
+        self._refill(index // self._config.steps_per_lesson + self._config.pool_lessons)
+        return self._pool[int(rng.integers(len(self._pool)))].heard_at(self._config.lookaheads_ms)
+
+    def _refill(self, n_wanted: int) -> None:
+        """Make batches up to a number; those that would have left the pool by then are skipped."""
         config, stage = self._config, self._stage
-        takes = draw_takes(
-            stage.train, stage.odds, stage.corpus, config.n_takes, config.n_pictures, rng, config.changes
-        )
-        mine = takes.part(parallel.share(config.n_takes), parallel.device())
-        return self._taught(mine, is_precise=is_precise).heard_at(config.lookaheads_ms)
+        for k in range(max(self._n_made, n_wanted - config.pool_lessons), n_wanted):
+            rng = step_generator(self._seed, POOL_SEED + k)
+            takes = draw_takes(
+                stage.train, stage.odds, stage.corpus, config.n_takes, config.n_pictures, rng, config.changes
+            )
+            self._pool.append(self._taught(takes.part(parallel.share(config.n_takes), parallel.device())))
+        self._n_made = max(self._n_made, n_wanted)
 
     @torch.no_grad()
-    def _taught(self, takes: Takes, *, is_precise: bool) -> Lesson:
+    def _taught(self, takes: Takes) -> Lesson:
         """A lesson with the teacher's word."""
         heard_at = [TEACHER_LOOKAHEAD_MS] * len(takes.mel)
         if self._teacher is None:
             return Lesson(takes, heard_at)
         windows = takes.windows(heard_at)
-        with torch.autocast(parallel.device().type, torch.bfloat16, enabled=not is_precise):
+        with torch.autocast(parallel.device().type, torch.bfloat16):
             joined = self._teacher.joined(self._teacher.audio_encoder(windows), self._features)
             drawn = self._teacher.draw_joined(joined)
         return Lesson(takes, heard_at, drawn.float(), joined)
@@ -184,6 +200,7 @@ class SpeakTask(Generic[Speaker]):
         config: how.
         expert: says how well sound and pictures belong together.
         teacher: says what the pictures should be.
+        seed: of the batches.
 
     Raises:
         StudioError: the recipe asks for an expert or a teacher that is not given.
@@ -196,6 +213,7 @@ class SpeakTask(Generic[Speaker]):
         config: SpeakConfig,
         expert: SyncExpert | None = None,
         teacher: Teacher | None = None,
+        seed: int = 0,
     ) -> None:
         pressures = config.pressures
         if (pressures.sync and expert is None) or (pressures.need_teacher and teacher is None):
@@ -203,7 +221,7 @@ class SpeakTask(Generic[Speaker]):
         self.config, self._device = config, parallel.device()
         self.net = net.to(self._device)
         self.average = copy.deepcopy(self.net).eval()
-        self.lessons = Lessons(stage, config, teacher if pressures.need_teacher else None)
+        self.lessons = Lessons(stage, config, seed, teacher if pressures.need_teacher else None)
         self._held_out = _held_out_takes(stage, config)
         self._expert = expert.to(self._device) if expert is not None else None
         self._face = face_of(stage.rest).to(self._device)
@@ -231,16 +249,11 @@ class SpeakTask(Generic[Speaker]):
 
     def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
         """Train on one batch."""
-        lesson = self.lessons.draw(rng, is_precise=self.is_precise(index, n_steps))
-        return self.learn(lesson, index, n_steps)
-
-    def is_precise(self, index: int, n_steps: int) -> bool:
-        """Whether this step belongs to the last part, computed in float32."""
-        return index >= n_steps * (1 - self.config.frozen_share)
+        return self.learn(self.lessons.draw(index, rng), index, n_steps)
 
     def learn(self, lesson: Lesson, index: int, n_steps: int) -> Mapping[str, float]:
         """Train on a given batch; several tasks may learn from the same."""
-        is_precise = self.is_precise(index, n_steps)
+        is_precise = index >= n_steps * (1 - self.config.frozen_share)
         self._set_mode(is_frozen=self.config.are_norms_frozen or is_precise)
         if index >= n_steps * self.config.sync_opens_at:
             self._schedule.is_open.fill_(1)

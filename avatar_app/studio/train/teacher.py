@@ -75,7 +75,7 @@ def train_speaking(arguments: argparse.Namespace, net: Teacher) -> SpeakTask[Tea
     torch.manual_seed(arguments.seed)
     cache = arguments.cache or arguments.run / "cache"
     stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices, config.n_pictures)
-    task = SpeakTask(net, stage, config, load_expert(arguments.expert))
+    task = SpeakTask(net, stage, config, load_expert(arguments.expert), seed=arguments.seed)
     # Measured often: the sync term opens at a measurement.
     plan = LoopPlan(arguments.speak_steps, log_steps=50, checkpoint_steps=100, evaluate_steps=100, seed=arguments.seed)
     train(task, folder, plan)
@@ -131,9 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--expert", type=Path, help="`best` folder of `studio train expert`")
     parser.add_argument("--quality", action="store_true", help="with a judge of picture quality; for GPUs")
     parser.add_argument("--part", choices=("draw", "hear"), help="train this part only; the whole goes on from there")
-    parser.add_argument("--draw-steps", type=int, default=1300)
-    parser.add_argument("--hear-steps", type=int, default=8000)
-    parser.add_argument("--speak-steps", type=int, default=600)
+    parser.add_argument("--draw-steps", type=int, default=1000)
+    parser.add_argument("--hear-steps", type=int, default=6000)
+    parser.add_argument("--speak-steps", type=int, default=400)
     parser.add_argument("--n-takes", type=int, default=4, help="pieces of five pictures a step, when it speaks")
     parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
     parser.add_argument("--pictures", type=Path, help="where decoded pictures are kept (default: in the run folder)")
