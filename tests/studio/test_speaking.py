@@ -94,6 +94,24 @@ def test_lesson_when_there_are_four_lookaheads_then_the_teacher_is_asked_once(st
     assert np.isfinite(task.learn(lesson, 0, 10)["features"])
 
 
+def test_lessons_when_they_wait_in_a_pool_then_the_teacher_is_asked_once_for_three_steps(stage):
+    config = {"n_takes": 2, "n_pictures": 1, "pool_lessons": 4, "steps_per_lesson": 3}
+    lessons = _task(stage, Pressures(outputs=1.0), **config).lessons
+    asked = []
+    teach = lessons._taught
+    lessons._taught = lambda takes: asked.append(takes.mel) or teach(takes)
+    drawn = [lessons.draw(k, step_generator(0, k)) for k in range(9)]
+    assert len(asked) == 4 + 2
+    assert 1 < len({float(lesson.takes.mel.sum()) for lesson in drawn}) <= 6
+
+
+def test_lessons_when_a_run_continues_then_its_pool_holds_what_it_held(stage):
+    config = {"n_takes": 2, "n_pictures": 1, "pool_lessons": 3, "steps_per_lesson": 2}
+    unbroken, continued = (_task(stage, **config).lessons for _ in range(2))
+    drawn = [unbroken.draw(k, step_generator(0, k)).takes.mel for k in range(20)]
+    assert all(torch.equal(continued.draw(k, step_generator(0, k)).takes.mel, drawn[k]) for k in range(15, 20))
+
+
 def test_learn_when_sealed_lips_count_more_then_only_where_speech_closes_them(stage):
     plain, weighted = (_task(stage, sealed_weight=w) for w in (1.0, 5.0))
     lesson = plain.lessons.draw(0, step_generator(0, 0))
