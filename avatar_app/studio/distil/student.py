@@ -158,6 +158,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=4000)
-    parser.add_argument("--closing-steps", type=int, default=800, help="more of them, in which lips are pressed")
+    parser.add_argument("--n-steps", type=int, default=3200)
+    parser.add_argument("--closing-steps", type=int, default=600, help="more of them, in which lips are pressed")
     return carry_out(run, parser.parse_args(argv))

@@ -50,7 +50,7 @@ class ExpertRecipe:
         average_decay: of the averaged weights, which are the result.
     """
 
-    n_steps: int = 1000
+    n_steps: int = 800
     peak_rate: float = 1e-3
     n_takes: int = 8
     n_pictures: int = 24

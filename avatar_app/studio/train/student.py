@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
     parser.add_argument("--teacher", type=Path, help="`best` folder of the larger network that hears, to learn from")
     parser.add_argument("--draw-steps", type=int, default=6000)
-    parser.add_argument("--hear-steps", type=int, default=20000)
+    parser.add_argument("--hear-steps", type=int, default=18000)
     parser.add_argument("--pictures", type=Path, help="where decoded pictures are kept (default: in the run folder)")
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)

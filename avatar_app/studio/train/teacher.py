@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", choices=("draw", "hear"), help="train this part only; the whole goes on from there")
     parser.add_argument("--draw-steps", type=int, default=1000)
     parser.add_argument("--hear-steps", type=int, default=6000)
-    parser.add_argument("--speak-steps", type=int, default=400)
+    parser.add_argument("--speak-steps", type=int, default=300)
     parser.add_argument("--n-takes", type=int, default=4, help="pieces of five pictures a step, when it speaks")
     parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
     parser.add_argument("--pictures", type=Path, help="where decoded pictures are kept (default: in the run folder)")
