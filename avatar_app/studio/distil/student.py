@@ -49,7 +49,7 @@ PIXELS = SpeakConfig(
     n_takes=12,
     n_pictures=2,
     pool_lessons=8,
-    steps_per_lesson=3,
+    steps_per_lesson=4,
     peak_rate=5e-4,
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
@@ -158,6 +158,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
     parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
-    parser.add_argument("--n-steps", type=int, default=3200)
-    parser.add_argument("--closing-steps", type=int, default=600, help="more of them, in which lips are pressed")
+    parser.add_argument("--n-steps", type=int, default=2600)
+    parser.add_argument("--closing-steps", type=int, default=500, help="more of them, in which lips are pressed")
     return carry_out(run, parser.parse_args(argv))
