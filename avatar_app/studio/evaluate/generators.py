@@ -109,12 +109,14 @@ def drawn_scene(net: DrawsLowerHalf, scene: Scene, rest: UInt8, lookahead_ms: in
     is_training = net.training
     net.eval()
     device = next(net.parameters()).device
-    features = net.encode_face(face_of(rest).to(device))
     lookahead = torch.eye(len(LOOKAHEADS_MS), device=device)[LOOKAHEADS_MS.index(lookahead_ms)]
     pictures = []
-    for windows in torch.split(whole(scene).windows([lookahead_ms]).to(device), BATCH):
-        drawn = net.draw(net.hear(windows, lookahead.expand(len(windows), -1)), features)
-        pictures.append((drawn.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+    # What bf16 changes lies far below what any network is from the truth.
+    with torch.autocast(device.type, torch.bfloat16):
+        features = net.encode_face(face_of(rest).to(device))
+        for windows in torch.split(whole(scene).windows([lookahead_ms]).to(device), BATCH):
+            drawn = net.draw(net.hear(windows, lookahead.expand(len(windows), -1)), features).float()
+            pictures.append((drawn.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
     net.train(is_training)
     return replace(scene, pictures=np.concatenate(pictures))
 
