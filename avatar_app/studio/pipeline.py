@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -131,13 +132,19 @@ class Pipeline:
             self._ledger.begin(step)
             if step.name in self._ledger.finished:
                 log.info("[%s] is finished", step.name)
+        log.info("%s", self._progress())
         with ThreadPoolExecutor(self._n_jobs) as pool:
             running: dict[Future[None], str] = {}
             failed: StudioError | None = None
             while failed is None or running:
                 if failed is None:
-                    for name in self._ready(set(running.values()))[: self._n_jobs - len(running)]:
-                        running[pool.submit(self._launch, self._steps[name])] = name
+                    ready = self._ready(self._ledger.finished, running.values())
+                    for name in ready[: self._n_jobs - len(running)]:
+                        step = self._steps[name]
+                        if not running and len(ready) == 1:
+                            # Nothing else can begin before it ends.
+                            step = with_all_cores(step)
+                        running[pool.submit(self._launch, step)] = name
                 if not running:
                     log.info("All %d steps are finished, after %s.", len(self._steps), _hours(self._ledger.clock_s))
                     return
@@ -147,13 +154,32 @@ class Pipeline:
                     failed = self._end(running.pop(future), future) or failed
             raise failed
 
-    def _ready(self, running: set[str]) -> list[str]:
-        finished = self._ledger.finished
+    def _ready(self, finished: Collection[str], running: Collection[str]) -> list[str]:
         return [
             name
             for name, step in self._steps.items()
             if name not in finished and name not in running and all(before in finished for before in step.after)
         ]
+
+    def _progress(self) -> str:
+        n_finished, n_steps = len(self._ledger.finished), len(self._steps)
+        return f"{n_finished} of {n_steps} steps are finished, about {_hours(self._left_s())} left"
+
+    def _left_s(self) -> float:
+        """How long the rest takes if every step is as much slower than it should be as those that are finished."""
+        took_s, finished = self._ledger.took_s, set(self._ledger.finished)
+        should_s = sum(self._steps[name].cost_s for name in finished)
+        pace = sum(took_s[name] for name in finished) / should_s if finished else 1.0
+        left_s, running = 0.0, dict[str, float]()
+        while len(finished) < len(self._steps):
+            for name in self._ready(finished, running)[: self._n_jobs - len(running)]:
+                running[name] = max(0.0, self._steps[name].cost_s * pace - took_s.get(name, 0.0))
+            first = min(running, key=running.__getitem__)
+            passed_s = running.pop(first)
+            running = {name: s - passed_s for name, s in running.items()}
+            left_s += passed_s
+            finished.add(first)
+        return left_s
 
     def _end(self, name: str, future: Future[None]) -> StudioError | None:
         error = future.exception()
@@ -161,9 +187,15 @@ class Pipeline:
             return error
         future.result()
         self._ledger.note((), finished=name)
-        took = _hours(self._ledger.took_s[name])
-        log.info("[%s] finished after %s; %d of %d", name, took, len(self._ledger.finished), len(self._steps))
+        log.info("[%s] finished after %s; %s", name, _hours(self._ledger.took_s[name]), self._progress())
         return None
+
+
+def with_all_cores(step: Step) -> Step:
+    """A step that works on every core; one that does not train is as it was."""
+    if step.words[:1] not in (("train",), ("distil",)):
+        return step
+    return replace(step, words=(*step.words, "--n-threads", str(os.cpu_count() or 1)))
 
 
 def _hours(seconds: float) -> str:

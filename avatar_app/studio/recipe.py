@@ -16,11 +16,13 @@ class Step:
         name: of the step, and of its run folder.
         words: what the user would type after `avatar-app studio`.
         after: steps that must be finished first.
+        cost_s: what it takes on one of two cores; only its ratio to other steps counts, to say what is left.
     """
 
     name: str
     words: tuple[str, ...]
     after: tuple[str, ...] = ()
+    cost_s: float = 600.0
 
 
 def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: bool = False) -> list[Step]:

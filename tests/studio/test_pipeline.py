@@ -38,6 +38,16 @@ def test_run_when_two_steps_are_ready_then_they_run_at_the_same_time(tmp_path):
     Pipeline(STEPS, Ledger(tmp_path), 2, lambda step: both.wait() if step.name in "bc" else None).run()
 
 
+def test_run_when_a_step_is_alone_then_it_has_all_cores(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    steps = [Step("a", ("train",)), Step("b", ("train",), ("a",)), Step("c", ("distil",), ("a",))]
+    steps += [Step("d", ("distil", "x"), ("b", "c")), Step("e", ("publish",), ("d",))]
+    done = {}
+    Pipeline(steps, Ledger(tmp_path), 2, lambda step: done.update({step.name: step.words})).run()
+    assert done["a"] == ("train", "--n-threads", "4") and done["d"] == ("distil", "x", "--n-threads", "4")
+    assert (done["b"], done["c"], done["e"]) == (("train",), ("distil",), ("publish",))
+
+
 def test_run_when_a_step_fails_then_the_rest_waits_and_the_next_run_continues_there(tmp_path):
     done = []
 
@@ -106,12 +116,32 @@ def test_all_when_typed_then_shows_what_it_runs_and_ends_its_steps_when_killed(d
     pytest.importorskip("torch", reason="needs the studio extra")
     command = [sys.executable, "-m", "avatar_app", "studio", "all", "--data", str(data), "--run", str(tmp_path / "r")]
     with subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, text=True, cwd=REPO) as child:
-        first = child.stderr.readline()
+        progress, first = child.stderr.readline(), child.stderr.readline()
         steps = psutil.Process(child.pid).children()
         child.kill()
+    assert "steps are finished, about" in progress
     assert first.startswith("[speech] avatar-app studio train speech --data")
     _gone, alive = psutil.wait_procs(steps, timeout=20)
     assert not alive
+
+
+def test_run_when_a_step_has_ended_then_says_what_is_left_at_the_pace_it_had(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    now_s = [0.0]
+    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now_s[0])
+    steps = [Step("a", (), (), 100), Step("b", (), ("a",), 50), Step("c", (), ("a",), 200), Step("d", (), ("b",), 100)]
+
+    def work(step):
+        if step.name == "b":
+            raise StudioError("b broke.", "Mend it.")
+        now_s[0] += 3 * step.cost_s
+
+    with pytest.raises(StudioError, match="b broke"):
+        Pipeline(steps, Ledger(tmp_path), 1, work).run()
+    assert "0 of 4 steps are finished, about 0:07:30 left" in caplog.text
+    assert "[a] finished after 0:05:00; 1 of 4 steps are finished, about 0:17:30 left" in caplog.text
+    # Two at a time: the longer of b and d together, and c.
+    assert Pipeline(steps, Ledger(tmp_path), 2, work)._left_s() == 600
 
 
 def test_launch_when_a_command_fails_then_its_last_line_is_the_reason(caplog):
