@@ -39,9 +39,9 @@ CHECKPOINT_STEPS = 200
 N_STRENGTH_SCENES = 6
 # What was distilled draws better, what it began with hears better; their weights lie close enough to be averaged
 # (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
-DISTILLED_SHARE = 0.85
+DISTILLED_SHARE = 0.9
 # The same of what pressed lips do better than those that were not, and the other way round.
-PRESSED_SHARE = 0.5
+PRESSED_SHARE = 0.8
 # Pictures and joins, as the ablation found best. Two pictures of each sound, for a mouth must not tremble; and as many
 # sounds as there is time for.
 PIXELS = SpeakConfig(
