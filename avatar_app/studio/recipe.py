@@ -16,7 +16,7 @@ class Step:
         name: of the step, and of its run folder.
         words: what the user would type after `avatar-app studio`.
         after: steps that must be finished first.
-        cost_s: what it takes on one of two cores; only its ratio to other steps counts, to say what is left.
+        cost_s: what it took on one of two cores (AMD EPYC); its ratio to that of other steps says what is left.
     """
 
     name: str
@@ -52,20 +52,26 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
     halves = ("--teacher", best("speech"), "--voices", voices, "--pictures", pictures)
     teacher, filmed = ("train", "teacher", *run("teacher")), ("--pictures", pictures)
     trained = [
-        Step("speech", ("train", "speech", *run("speech"), "--cache", voices)),
-        Step("picture", ("train", "picture", *run("picture"), "--cache", pictures)),
+        Step("speech", ("train", "speech", *run("speech"), "--cache", voices), cost_s=1700),
+        Step("picture", ("train", "picture", *run("picture"), "--cache", pictures), cost_s=2000),
     ]
     unpacked = [
-        Step("speech", ("unpack", "nova-hd", "--run", str(runs))),
-        Step("student", ("unpack", "nova-96", "--run", str(runs))),
+        Step("speech", ("unpack", "nova-hd", "--run", str(runs)), cost_s=10),
+        Step("student", ("unpack", "nova-96", "--run", str(runs)), cost_s=10),
     ]
-    halved = [Step("student", ("train", "student", *run("student"), *halves), ("speech",))]
+    halved = [Step("student", ("train", "student", *run("student"), *halves), ("speech",), cost_s=1750)]
     larger = [
-        Step("ears", ("distil", "ears", *run("ears"), *ears, *draws, "--voices", voices), ("speech", "picture")),
+        Step(
+            "ears",
+            ("distil", "ears", *run("ears"), *ears, *draws, "--voices", voices),
+            ("speech", "picture"),
+            cost_s=900,
+        ),
         Step(
             "nova-hd",
             ("publish", "nova-hd", *where, "--speech", best("ears"), *draws, "--default", *models),
             ("ears",),
+            cost_s=280,
         ),
     ]
     first = unpacked if is_begun else trained
@@ -76,27 +82,35 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
     # Of what could begin, the first here begins: the longest chain is that of the teacher, so it comes first.
     return [
         *first,
-        Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), ("speech",)),
-        Step("teacher-draw", (*teacher, *filmed, "--part", "draw")),
-        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), (after_picture,)),
-        Step("teacher", (*teacher, *filmed, *ears, *expert, *stage), ("expert", "teacher-draw", "teacher-hear")),
+        Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), ("speech",), cost_s=2150),
+        Step("teacher-draw", (*teacher, *filmed, "--part", "draw"), cost_s=1650),
+        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), (after_picture,), cost_s=1450),
+        Step(
+            "teacher",
+            (*teacher, *filmed, *ears, *expert, *stage),
+            ("expert", "teacher-draw", "teacher-hear"),
+            cost_s=850,
+        ),
         *(() if is_begun else halved),
-        Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",)),
+        Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",), cost_s=650),
         Step(
             "distil",
             ("distil", "student", *run("distil"), "--student", best("student"), *taught),
             ("teacher", "student", "judge"),
+            cost_s=2100,
         ),
         *(() if is_begun else larger),
         Step(
             "nova-96",
             ("publish", "nova-96", *where, "--student", best("distil"), *models),
             ("distil",) if is_begun else ("distil", "nova-hd"),
+            cost_s=150,
         ),
         Step(
             "report",
             ("evaluate", "--models", *compared, *where, "--teacher", best("teacher"),
              "--expert", best("judge"), "--out", str(runs / "report"), *models),
             ("nova-96",),
+            cost_s=900,
         ),
     ]  # fmt: skip
