@@ -131,6 +131,14 @@ def test_mixed_when_layers_are_small_then_they_stay_float_until_the_first_large_
     assert nodes[-1] != largest
 
 
+def test_mixed_when_layers_are_spared_by_choice_then_the_manifest_says_so(exact, calibration, feeds, swept):
+    found, _ = swept
+    spared = found.damages[-1].node
+    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages, [spared])
+    assert sensitivity.facts(found, mixed)["float_in_mixed"]["by_choice"] == [spared]
+    assert spared in mixed.stays_float
+
+
 def test_chart_when_drawn_then_two_bars_for_each_layer(exact, calibration, feeds, swept):
     found, _ = swept
     mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages)

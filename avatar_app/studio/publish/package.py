@@ -121,7 +121,7 @@ def _write_graphs(
         "student-mixed": quantize.with_half_weights(half),
     }
     if with_tensorrt:
-        large = [node for node in nodes if node not in (*careful, *mixed.too_small, *mixed.too_harmful)]
+        large = [node for node in nodes if node not in mixed.stays_float]
         graphs[Path(TENSORRT).stem] = qdq.to_int8(packed, calibration, large, is_symmetric=True)
     for name, graph in graphs.items():
         save_graph(source, graph, folder / f"{name}.onnx", facts)

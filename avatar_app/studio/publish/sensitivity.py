@@ -61,13 +61,20 @@ class Mixed:
         graph: with pairs of quantize and dequantize.
         too_small: layers that stay float because 8 bits would not make them faster.
         too_harmful: layers that stay float because of what 8 bits cost there.
+        by_choice: layers that stay float whatever the sweep says of them.
         near_db: PSNR against the exact picture.
     """
 
     graph: onnx.ModelProto
     too_small: tuple[str, ...]
     too_harmful: tuple[str, ...]
+    by_choice: tuple[str, ...]
     near_db: float
+
+    @property
+    def stays_float(self) -> tuple[str, ...]:
+        """All of these layers."""
+        return (*self.too_small, *self.too_harmful, *self.by_choice)
 
 
 def sweep(
@@ -122,7 +129,7 @@ def to_mixed(
         if near_db >= MIXED_PSNR_DB:
             break
     graph = to_int8(model, calibration, large[n_float:]) if large[n_float:] else model
-    return Mixed(graph, tuple(small), tuple(large[:n_float]), near_db)
+    return Mixed(graph, tuple(small), tuple(large[:n_float]), tuple(stays_float), near_db)
 
 
 def facts(found: Sweep, mixed: Mixed) -> dict[str, Any]:
@@ -134,7 +141,11 @@ def facts(found: Sweep, mixed: Mixed) -> dict[str, Any]:
         "all_psnr_db": round(found.all_db, 1),
         "mixed_psnr_db": round(mixed.near_db, 1),
         "rule": {"least_psnr_db": MIXED_PSNR_DB, "least_multiply_adds": MIN_MULTIPLY_ADDS},
-        "float_in_mixed": {"too_small_to_gain": list(mixed.too_small), "too_harmful": list(mixed.too_harmful)},
+        "float_in_mixed": {
+            "too_small_to_gain": list(mixed.too_small),
+            "too_harmful": list(mixed.too_harmful),
+            "by_choice": list(mixed.by_choice),
+        },
     }
 
 
