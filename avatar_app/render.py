@@ -52,7 +52,7 @@ class RenderJob:
     Attributes:
         background: `#rrggbb` or a picture file; None means the saved background.
         crf: quality of H.264, 0 (lossless) to 51.
-        lookahead_ms: None means the model's largest, for nothing waits for a video.
+        lookahead_ms: None means the model's best, for nothing waits for a video.
     """
 
     audio: Path
@@ -134,10 +134,9 @@ def open_student(settings: Settings, profile: ProfilePaths) -> Student:
 
 
 def choose_lookahead_ms(job: RenderJob, student: Student) -> int:
-    """The model's look-ahead nearest to the wanted one, or its largest."""
-    offered = student.spec.lookahead_ms
-    wanted = job.lookahead_ms
-    return max(offered) if wanted is None else student.spec.nearest_lookahead_ms(wanted)
+    """The model's look-ahead nearest to the wanted one, or its best."""
+    spec, wanted = student.spec, job.lookahead_ms
+    return spec.best_lookahead_ms if wanted is None else spec.nearest_lookahead_ms(wanted)
 
 
 def choose_background(text: str | None, settings: Settings) -> Background:

@@ -48,7 +48,8 @@ class StudentSpec:
     float32 into features once, and the student's graph takes some of them as further inputs of the same names: graphs
     in 8 bits take theirs as uint8.
     The output `patch` is (1, 3, h, w) float32 in 0..1, BGR, the picture inside `box`. The newest column of
-    `mel` lies `lookahead_ms` after the instant that is drawn.
+    `mel` lies `lookahead_ms` after the instant that is drawn. A short window that reaches far ahead hears little of
+    what came before, so the largest look-ahead is not always `best_lookahead_ms`, whose mouths are most like true ones.
     """
 
     id: str
@@ -59,6 +60,7 @@ class StudentSpec:
     n_mel_columns: int
     mel_fingerprint: str
     lookahead_ms: tuple[int, ...]
+    best_lookahead_ms: int
     box: PatchBox
     files: Mapping[Precision, ModelFile]
     face_file: ModelFile | None
@@ -82,6 +84,7 @@ class StudentSpec:
         try:
             if data["schema"] != MANIFEST_SCHEMA:
                 raise ValueError(f"schema {data['schema']!r}, this program reads {MANIFEST_SCHEMA}")
+            lookahead_ms = tuple(int(ms) for ms in data["lookahead_ms"])
             return cls(
                 id=str(data["id"]),
                 title=str(data["title"]),
@@ -90,7 +93,8 @@ class StudentSpec:
                 size_px=int(data["size_px"]),
                 n_mel_columns=int(data["n_mel_columns"]),
                 mel_fingerprint=str(data["mel_fingerprint"]),
-                lookahead_ms=tuple(int(ms) for ms in data["lookahead_ms"]),
+                lookahead_ms=lookahead_ms,
+                best_lookahead_ms=_best(lookahead_ms, data.get("quality", {}).get("held_out", {})),
                 box=PatchBox(*(int(v) for v in data["patch_box"])),
                 files={Precision(name): _file(entry) for name, entry in data["files"].items()},
                 face_file=_file(data["face_file"]) if data.get("face_file") else None,
@@ -105,6 +109,12 @@ class StudentSpec:
                 f"The model manifest {where} cannot be used: {error!r}.",
                 "Install the model again, or publish it anew with `avatar-app studio publish`.",
             ) from error
+
+
+def _best(lookahead_ms: tuple[int, ...], held_out: Mapping[str, Any]) -> int:
+    """The look-ahead whose lips opened most like the true ones on held-out clips; the largest if nobody measured."""
+    scores = {ms: float(held_out.get(f"lookahead_{ms}", {}).get("opening_correlation", -1)) for ms in lookahead_ms}
+    return max(lookahead_ms, key=lambda ms: (scores[ms], ms))
 
 
 def _file(entry: Mapping[str, Any]) -> ModelFile:

@@ -235,14 +235,21 @@ class LivePipeline:
         return wanted_ms if student is None else student.spec.nearest_lookahead_ms(wanted_ms)
 
     def _tell_lookahead(self, wanted_ms: int) -> None:
-        """Say so when the model does not know the look-ahead that was asked for."""
+        """Say so when the model does not know the look-ahead that was asked for, or gains nothing by it."""
         student, used_ms = self._student, self._used_lookahead_ms(wanted_ms)
-        if student is None or used_ms == wanted_ms:
+        if student is None:
             self._notices.clear("lookahead")
             return
-        known = " and ".join(str(ms) for ms in student.spec.lookahead_ms)
-        text = f"The model {student.spec.title} listens {used_ms} ms ahead, not {wanted_ms} ms: it learned {known} ms."
-        self._notices.post(Notice("lookahead", Level.INFO, text, "Choose another model for the other look-aheads."))
+        title, best_ms = student.spec.title, student.spec.best_lookahead_ms
+        if used_ms != wanted_ms:
+            known = " and ".join(str(ms) for ms in student.spec.lookahead_ms)
+            text = f"The model {title} listens {used_ms} ms ahead, not {wanted_ms} ms: it learned {known} ms."
+            self._notices.post(Notice("lookahead", Level.INFO, text, "Choose another model for the other look-aheads."))
+        elif used_ms > best_ms:
+            text = f"The model {title} speaks best at a look-ahead of {best_ms} ms; {used_ms} ms only adds delay."
+            self._notices.post(Notice("lookahead", Level.INFO, text, f"Set the look-ahead to {best_ms} ms."))
+        else:
+            self._notices.clear("lookahead")
 
     def _set_background(self, new: Settings) -> None:
         try:

@@ -18,6 +18,7 @@ def fake_spec(n_mel_columns: int = 16, box: PatchBox = BOX) -> StudentSpec:
         n_mel_columns=n_mel_columns,
         mel_fingerprint=MEL.fingerprint(),
         lookahead_ms=(0, 40, 80, 160),
+        best_lookahead_ms=160,
         box=box,
         files={Precision.FP32: ModelFile("student.onnx", "")},
         face_file=None,

@@ -57,6 +57,19 @@ def test_manifest_when_whole_then_read():
     assert spec.face_file is None
 
 
+@pytest.mark.parametrize(
+    ("quality", "best_ms"),
+    [
+        ({}, 40),
+        ({"held_out": {"precision": "mixed"}}, 40),
+        ({"held_out": {"lookahead_0": {"opening_correlation": 0.8}, "lookahead_40": {"opening_correlation": 0.9}}}, 40),
+        ({"held_out": {"lookahead_0": {"opening_correlation": 0.9}, "lookahead_40": {"opening_correlation": 0.8}}}, 0),
+    ],
+)
+def test_manifest_when_look_aheads_were_measured_then_the_best_of_them_else_the_largest(quality, best_ms):
+    assert StudentSpec.from_json({**MANIFEST, "quality": quality}, "here").best_lookahead_ms == best_ms
+
+
 @pytest.mark.parametrize("field", ["id", "files", "mel_fingerprint", "golden_file", "patch_box"])
 def test_manifest_when_field_is_missing_then_sentence_names_it(field):
     broken = {k: v for k, v in MANIFEST.items() if k != field}
@@ -66,7 +79,8 @@ def test_manifest_when_field_is_missing_then_sentence_names_it(field):
 
 
 @pytest.mark.parametrize(
-    "change", [{"schema": 99}, {"files": {"fp7": {"file": "x", "sha256": ""}}}, {"size_px": "big"}]
+    "change",
+    [{"schema": 99}, {"files": {"fp7": {"file": "x", "sha256": ""}}}, {"size_px": "big"}, {"quality": {"held_out": 3}}],
 )
 def test_manifest_when_value_is_wrong_then_model_error(change):
     with pytest.raises(ModelError):
