@@ -48,7 +48,8 @@ COMMANDS = (
             ("torch", "onnx")),
     Command(("import-wav2lip",), "avatar_app.studio.publish.import_wav2lip",
             "make a model of a published checkpoint that you have", ("torch", "onnx")),
-    Command(("evaluate",), "avatar_app.studio.evaluate.cli", "quality of a model on held-out clips"),
+    Command(("evaluate",), "avatar_app.studio.evaluate.cli", "compare models and their teacher on one page",
+            ("torch", "onnx")),
 )  # fmt: skip
 
 

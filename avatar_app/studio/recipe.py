@@ -84,7 +84,7 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
         *first,
         Step("teacher-hear", (*teacher, "--part", "hear", *ears, "--voices", voices), ("speech",), cost_s=2150),
         Step("teacher-draw", (*teacher, *filmed, "--part", "draw"), cost_s=1650),
-        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), (after_picture,), cost_s=1450),
+        Step("expert", ("train", "expert", *run("expert"), *stage, "--seed", "1"), (after_picture,), cost_s=2700),
         Step(
             "teacher",
             (*teacher, *filmed, *ears, *expert, *stage),
@@ -92,7 +92,7 @@ def whole_recipe(data: Path, runs: Path, models_dir: Path | None, *, is_begun: b
             cost_s=850,
         ),
         *(() if is_begun else halved),
-        Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",), cost_s=650),
+        Step("judge", ("train", "expert", *run("judge"), *stage, "--seed", "2"), ("expert",), cost_s=1200),
         Step(
             "distil",
             ("distil", "student", *run("distil"), "--student", best("student"), *taught),

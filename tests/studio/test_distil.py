@@ -106,7 +106,7 @@ def test_distances_when_the_sound_is_moved_then_columns_move_with_it(stage):
 
 
 def test_load_expert_when_it_may_not_judge_then_says_so(tmp_path):
-    save_expert(tmp_path, SyncExpert(), {"may_judge": False, "held_out": {"found_ratio": 0.5}})
+    save_expert(tmp_path, SyncExpert(), {"may_judge": False, "held_out": {"found_single_ratio": 0.5}})
     with pytest.raises(StudioError, match="50%"):
         load_expert(tmp_path)
 
@@ -117,6 +117,19 @@ def test_expert_main_when_trained_too_little_then_its_folder_says_that_it_may_no
     assert expert_module.main([*arguments, "--n-pictures", "12"]) == 0
     assert json.loads((tmp_path / "e" / "best" / "expert.json").read_text())["may_judge"] is False
     assert "may not judge" in caplog.text
+
+
+def test_expert_main_when_pieces_leave_no_room_for_shifts_then_says_how_many_pictures_do(tmp_path):
+    arguments = ["--data", "d", "--run", str(tmp_path / "e"), "--picture", "p", "--n-pictures", "9"]
+    with pytest.raises(StudioError, match="no room") as caught:
+        expert_module.main(arguments)
+    assert "10" in caught.value.what_to_do
+
+
+def test_save_expert_when_its_folder_cannot_be_made_then_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudioError, match="cannot be written to"):
+        save_expert(tmp_path / "file" / "best", SyncExpert(), {})
 
 
 def test_ablation_when_several_processes_are_to_share_it_then_refused(folders, tmp_path, monkeypatch):
@@ -211,7 +224,7 @@ def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_op
 
 def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_the_true_picture(data, tmp_path):
     torch.manual_seed(0)
-    save_speech_net(tmp_path / "speech", SpeechNet(SpeechShape(width=8, dilations=(1, 1))), {})
+    save_speech_net(tmp_path / "speech", SpeechNet(SpeechShape(width=8, dilations=(1, 1))), {"recipe": {"n_steps": 7}})
     save_picture_net(tmp_path / "picture", PictureNet(), {})
     words = ["--data", str(data), "--run", str(tmp_path / "e"), "--voices", str(tmp_path / "v"), "--n-steps", "2"]
     words += ["--speech", str(tmp_path / "speech"), "--picture", str(tmp_path / "picture")]
@@ -220,6 +233,9 @@ def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_t
     assert net.shape == SpeechShape(width=8, dilations=(1, 1))
     metrics = [json.loads(line) for line in (tmp_path / "e" / "metrics.jsonl").read_text().splitlines()]
     assert metrics[0]["pixels"] > 0
+    # How it was trained before is part of how it was made.
+    about = json.loads((tmp_path / "e" / "best" / "speech.json").read_text())
+    assert about["recipe"]["begun"] == {"recipe": {"n_steps": 7}}
 
 
 def test_ears_when_the_mouth_is_true_then_no_pixel_is_wrong_and_drawing_does_not_learn(data, tmp_path):

@@ -287,3 +287,9 @@ def test_steps_when_a_report_is_made_then_each_was_foreseen(folder):
     lines = (folder / "told.txt").read_text().splitlines()
     done = [line for line in lines if " left  " in line]
     assert done[-1].strip().startswith(f"{len(done)} of {len(done)}  0:00 left")
+
+
+def test_evaluate_when_a_look_ahead_is_unknown_then_refused_before_anything_is_measured(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--models", "nova-96", "--data", "d", "--lookaheads", "50"])
+    assert "invalid choice: 50" in capsys.readouterr().err

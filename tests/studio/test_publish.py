@@ -22,6 +22,7 @@ from avatar_app.studio.publish.calibration import WINDOWS_PER_VOICE, calibration
 from avatar_app.studio.publish.card import card
 from avatar_app.studio.publish.graphs import export_student, nova_hd
 from avatar_app.studio.publish.running import psnr_db, run_all
+from avatar_app.studio.train.run_folder import commit_id
 
 pytestmark = pytest.mark.studio
 
@@ -244,4 +245,18 @@ def test_save_graph_when_opened_again_then_says_whose_and_how(source, exact, tmp
     about = {p.key: p.value for p in onnx.load(tmp_path / "s.onnx").metadata_props}
     assert about["licence"] == "Apache-2.0" and "LibriSpeech" in about["trained_on"]
     assert about["config_hash"] == package.config_hash(facts)
-    assert about["commit"] == package.commit_id()
+    assert about["commit"] == commit_id()
+
+
+def test_publish_when_killed_between_its_two_moves_then_the_next_one_brings_the_model_back(
+    source, tmp_path, monkeypatch
+):
+    (tmp_path / f"{source.id}.replaced").mkdir()
+
+    def fail(*_):
+        raise StudioError("no voices", "add some")
+
+    monkeypatch.setattr(package, "calibration_feeds", fail)
+    with pytest.raises(StudioError, match="no voices"):
+        package.publish(source, tmp_path, None, None, tmp_path, {})
+    assert (tmp_path / source.id).exists()

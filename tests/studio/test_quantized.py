@@ -15,9 +15,10 @@ from avatar_app.live.frame import Avatar  # noqa: E402
 from avatar_app.live.mel import melspectrogram  # noqa: E402
 from avatar_app.live.mic.audio_file import read_audio  # noqa: E402
 from avatar_app.live.student import load  # noqa: E402
+from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.openvino_engine import import_openvino  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
-from avatar_app.settings.paths import demo_sample  # noqa: E402
+from avatar_app.settings.paths import demo_sample, models_dir  # noqa: E402
 from avatar_app.studio.nets import Nova96  # noqa: E402
 from avatar_app.studio.nets.folded import MAP_NAMES, TILE_NAMES  # noqa: E402
 from avatar_app.studio.publish import graphs, qdq, quantize  # noqa: E402
@@ -115,6 +116,17 @@ def test_shipped_student_when_in_few_bits_then_near_its_fp32_on_unheard_sound(un
     assert psnr_db(a, b) > least_db
     exact.close()
     few.close()
+
+
+@pytest.mark.parametrize("model", ["nova-hd", "nova-96"])
+def test_shipped_mixed_when_read_then_float_in_the_very_layers_that_its_manifest_names(model):
+    folder = models_dir() / model
+    told = read_manifest(folder).provenance["sensitivity"]
+    graph = onnx.load(folder / "student-mixed.onnx").graph
+    maker = {name: node.op_type for node in graph.node for name in node.output}
+    in_8_bits = {node.name for node in graph.node if maker.get(node.input[0]) == "DequantizeLinear"}
+    stays_float = {node for nodes in told["float_in_mixed"].values() for node in nodes}
+    assert set(told["psnr_db"]) - in_8_bits == stays_float
 
 
 @pytest.mark.parametrize("precision", ["mixed", "int8"])

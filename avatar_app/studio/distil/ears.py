@@ -23,7 +23,7 @@ from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.drawing import sharp_l1
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.picture import pixel_weight
-from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.run_folder import RunFolder, origin
 from avatar_app.studio.train.speech import SpeechData, SpeechRecipe, SpeechTask, load_data, save_strengthened
 
 CHECKPOINT_STEPS = 100
@@ -98,7 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
     task = EarTask(data, recipe, config, load_speech_net(arguments.speech), load_picture_net(arguments.picture))
     plan = LoopPlan(recipe.n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed)
     train(task, folder, plan)
-    save_strengthened(arguments.run / "best", task, data, {"recipe": {**asdict(recipe), **asdict(config)}})
+    learned = {**asdict(recipe), **asdict(config), "begun": origin(arguments.speech / "speech.json")}
+    save_strengthened(arguments.run / "best", task, data, {"recipe": learned})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -50,6 +50,8 @@ def strengthen(net: Nova96, scenes: Sequence[Scene], rest: UInt8, reader: Openin
             spread = spread_ratio(stretched, scenes, rest, reader, ms)
             log.info("look-ahead %d ms, gain %.2f: mouths spread %.3f of the true", ms, gain, spread)
             if spread >= AIM or gain == GAINS[-1]:
+                if spread < AIM:
+                    log.warning("look-ahead %d ms: mouths stay %.0f %% short of the aim", ms, 100 * (AIM - spread))
                 stretch_code(net, ms, mean, gain)
                 gains[ms] = gain
                 break

@@ -9,7 +9,6 @@ presses them together there (decision 0014).
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -29,7 +28,7 @@ from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_t
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
 from avatar_app.studio.train.loop import LoopPlan, train
-from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.run_folder import RunFolder, origin
 from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask
 from avatar_app.studio.train.student import load_student, save_student
 
@@ -110,8 +109,8 @@ def run(arguments: argparse.Namespace) -> None:
             "closings": {"begun_at": arguments.n_steps, "n_steps": _n_steps_all(arguments), **asdict(CLOSINGS)},
             "pressed_share": PRESSED_SHARE,
             "distilled_share": DISTILLED_SHARE,
-            "student": _origin(arguments.student / "nova96.json"),
-            "teacher": _origin(arguments.teacher / "teacher.json"),
+            "student": origin(arguments.student / "nova96.json"),
+            "teacher": origin(arguments.teacher / "teacher.json"),
         },
     }
     log.info("%s", facts)
@@ -144,12 +143,6 @@ def blend(net: nn.Module, begun: nn.Module, share: float) -> None:
     for name, value in net.state_dict().items():
         if value.is_floating_point():
             value.lerp_(before[name].to(value.device), 1 - share)
-
-
-def _origin(file: Path) -> dict[str, object]:
-    """How a network that this one learned from was made, in its own words."""
-    about = json.loads(file.read_text(encoding="utf-8"))
-    return {key: about[key] for key in ("recipe", "unpacked_from") if key in about}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.live.frame import Avatar
 from avatar_app.live.student import load
 from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.evaluate import contestants
 from avatar_app.studio.evaluate.compare import Plan, compare, read_ablation
 from avatar_app.studio.evaluate.contestants import Contestant
@@ -60,7 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
     quick.add_argument("--voices", type=int, metavar="N", help="only so many held-out voices")
     quick.add_argument("--noises", type=int, metavar="N", help="only so many noises, silence first")
     quick.add_argument("--rounds", type=int, default=N_ROUNDS, metavar="N", help=f"of timing ({N_ROUNDS})")
-    quick.add_argument("--lookaheads", type=int, nargs="+", metavar="MS", help="only these")
+    quick.add_argument("--lookaheads", type=int, nargs="+", choices=LOOKAHEADS_MS, metavar="MS",
+                       help=f"only these of {LOOKAHEADS_MS}")  # fmt: skip
     quick.add_argument("--no-videos", action="store_true", help="no films")
     return parser
 

@@ -23,7 +23,7 @@ from avatar_app.studio.evaluate.report import clip_psnr_db, evaluate, expert_dis
 from avatar_app.studio.evaluate.sensitivity import sensitivity
 from avatar_app.studio.evaluate.steps import Steps, expected_steps
 from avatar_app.studio.nets.expert import SyncExpert
-from avatar_app.studio.publish.package import commit_id
+from avatar_app.studio.train.run_folder import commit_id
 
 log = logging.getLogger(__name__)
 

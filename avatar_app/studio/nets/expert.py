@@ -70,9 +70,10 @@ def load_expert(folder: Path) -> SyncExpert:
         if about["mel_fingerprint"] != MEL.fingerprint():
             raise StudioError(f"The expert in {folder} hears another mel spectrogram.", "Train it again.")
         if not about["may_judge"]:
+            found = about["held_out"]["found_single_ratio"]
             raise StudioError(
-                f"The expert in {folder} finds the shift of held-out pairs in {about['held_out']['found_ratio']:.0%} of"
-                " all cases, which is not enough to judge.",
+                f"The expert in {folder} finds the shift of held-out pairs in {found:.0%} of all cases, which is not"
+                " enough to judge.",
                 "Train it longer, or on more clips.",
             )
         net = SyncExpert()

@@ -52,11 +52,15 @@ def save_net(folder: Path, name: str, net: nn.Module, about: Mapping[str, Any]) 
     """Write a network's folder: `<name>.safetensors`, then `<name>.json` with what is to be known of it.
 
     Raises:
-        StudioError: the weights cannot be written.
-        OSError: the folder cannot be made, or what is to be known cannot be written.
+        StudioError: the folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / f"{name}.safetensors", net.state_dict(), {})
-    temporary = folder / f"{name}.json.tmp"
-    temporary.write_text(json.dumps({"schema": 1, **about}, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / f"{name}.json")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_tensors(folder / f"{name}.safetensors", net.state_dict(), {})
+        temporary = folder / f"{name}.json.tmp"
+        temporary.write_text(json.dumps({"schema": 1, **about}, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(folder / f"{name}.json")
+    except OSError as error:
+        raise StudioError(
+            f"The folder {folder} cannot be written to: {error}.", "Free some space, then give the same command again."
+        ) from error

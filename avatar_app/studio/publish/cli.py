@@ -42,10 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="avatar-app studio publish", description=__doc__)
     parser.add_argument("model", choices=("nova-hd", "nova-96"))
     parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/")
-    parser.add_argument("--speech", type=Path, help="`best` folder of `studio train speech`")
+    parser.add_argument(
+        "--speech", type=Path, help="`best` folder of `studio distil ears`, or of `studio train speech`"
+    )
     parser.add_argument("--picture", type=Path, help="`best` folder of `studio train picture`")
-    parser.add_argument("--student", type=Path, help="`best` folder of `studio train student`")
-    parser.add_argument("--models-dir", type=Path, default=models_dir())
+    parser.add_argument(
+        "--student", type=Path, help="`best` folder of `studio distil student`, or of `studio train student`"
+    )
+    parser.add_argument("--models-dir", type=Path, default=models_dir(), help="where models are published")
     parser.add_argument("--tensorrt", action="store_true", help="also write a graph for TensorRT")
     parser.add_argument("--default", action="store_true", help="make it the default model")
     arguments = parser.parse_args(argv)
@@ -53,7 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = _source(arguments)
     face = Avatar.load("nova").face_input(source.size_px)
     tests, facts = load_test_data(arguments.data), _facts(arguments)
-    publish(source, arguments.data, tests, face, arguments.models_dir, facts, with_tensorrt=arguments.tensorrt)
-    if arguments.default:
-        register(source.id, arguments.models_dir, default=source.id)
+    try:
+        publish(source, arguments.data, tests, face, arguments.models_dir, facts, with_tensorrt=arguments.tensorrt)
+        if arguments.default:
+            register(source.id, arguments.models_dir, default=source.id)
+    except OSError as error:
+        raise StudioError(
+            f"The model cannot be written to {arguments.models_dir}: {error}.",
+            "Free some space, or choose --models-dir.",
+        ) from error
     return 0

@@ -30,7 +30,7 @@ OPSET = 17
 LICENCE = "Apache-2.0"
 TRAINED_ON = (
     "Rendered clips of Nova (ours, Apache-2.0)",
-    "LibriSpeech train-clean-100, 251 speakers (CC BY 4.0)",
+    "LibriSpeech train-clean-100, 223 speakers (CC BY 4.0)",
     "Voices of flite (synthetic)",
 )
 # Hearing is a tenth of the work, and a rounded parameter would move the whole mouth.

@@ -7,7 +7,6 @@ import json
 import logging
 import platform
 import shutil
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +27,7 @@ from avatar_app.studio.publish.calibration import calibration_feeds
 from avatar_app.studio.publish.card import card
 from avatar_app.studio.publish.graphs import Source, export_face, export_packed, export_student
 from avatar_app.studio.publish.running import Feed
+from avatar_app.studio.train.run_folder import commit_id
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,10 @@ def publish(
     Raises:
         StudioError: the model did not pass; nothing is changed then.
     """
-    unfinished = models_dir / f"{source.id}.unfinished"
+    unfinished, replaced = (models_dir / f"{source.id}.{state}" for state in ("unfinished", "replaced"))
+    if replaced.exists() and not (models_dir / source.id).exists():
+        # Killed between the two moves below.
+        replaced.rename(models_dir / source.id)
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     seen = face if source.face is not None else None
@@ -79,7 +82,6 @@ def publish(
     save_manifest(unfinished, manifest)
     (unfinished / "README.md").write_text(card(manifest), encoding="utf-8")
     # Aside first: to delete it takes longer than to rename it, and the program may start any moment.
-    replaced = models_dir / f"{source.id}.replaced"
     shutil.rmtree(replaced, ignore_errors=True)
     if (models_dir / source.id).exists():
         (models_dir / source.id).rename(replaced)
@@ -229,16 +231,6 @@ def save_manifest(folder: Path, manifest: Mapping[str, Any]) -> StudentSpec:
 
 def _entry(path: Path) -> dict[str, str]:
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def commit_id() -> str:
-    """The commit that the code is at; empty where that cannot be told."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    here = Path(__file__).parent
-    done = subprocess.run([git, "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip()
 
 
 def _versions() -> dict[str, str]:

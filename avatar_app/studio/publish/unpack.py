@@ -1,7 +1,7 @@
 """`avatar-app studio unpack`: takes the trained networks back out of a published model.
 
 The graphs in FP32 hold all that the networks know, each norm merged into the convolution before it. So whoever wants to
-teach another student, or to go on from a shipped one, need not train for a night first.
+teach another student, or to go on from a shipped one, need not train all evening first.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """One process or many, CPU or GPU: what a training step must do to not care.
 
 Started by `torchrun`, every process draws the same batch, works on its share of it, and averages gradients before the
-optimizer moves; weights then stay equal. Losses are means over equal shares, so many processes compute what one does.
+optimizer moves; weights then stay equal. Losses are means over equal shares, so many processes compute what one does,
+but for what a share cannot know of the others: batch norms that learn see a share each, and an expert compares a sound
+with the mouths of its own share only.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from avatar_app.studio.train.checkpoint import CHECKPOINT_NAME
 
 log = logging.getLogger(__name__)
 
-# These may change between the start of a run and its continuation: they only say how far to go.
+# These may change between the start of a run and its continuation: who wants to go further need not begin anew.
 MAY_CHANGE = frozenset({"n_steps"})
 
 
@@ -64,7 +64,7 @@ class RunFolder:
             _check_same(file, wanted, seed)
             return
         # Of several processes each writes the same; the last one wins.
-        request = {"config": wanted, "seed": seed, "commit": _commit(), "versions": _versions()}
+        request = {"config": wanted, "seed": seed, "commit": commit_id(), "versions": _versions()}
         self.write_text("request.json", json.dumps(request, indent=2) + "\n")
 
     def begin_from(self, before: RunFolder) -> None:
@@ -140,6 +140,16 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
+def origin(file: Path) -> dict[str, object]:
+    """How a network that another learned from was made, in its own words.
+
+    Args:
+        file: the JSON file beside its weights.
+    """
+    about = json.loads(file.read_text(encoding="utf-8"))
+    return {key: about[key] for key in ("recipe", "unpacked_from") if key in about}
+
+
 def _check_same(file: Path, wanted: Mapping[str, Any], seed: int) -> None:
     try:
         request = json.loads(file.read_text(encoding="utf-8"))
@@ -156,8 +166,8 @@ def _check_same(file: Path, wanted: Mapping[str, Any], seed: int) -> None:
         )
 
 
-def _commit() -> str:
-    """The commit of the source, or empty when the program is installed without its history."""
+def commit_id() -> str:
+    """The commit that the code is at; empty where that cannot be told."""
     git = shutil.which("git")
     if git is None:
         return ""

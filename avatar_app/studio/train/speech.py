@@ -149,6 +149,7 @@ class SpeechTask:
         parallel.average_gradients(self._optimizer)
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self._optimizer.step()
+        parallel.average_norms(self.net)
         # A short memory at first, or the average would remember the random start.
         update_average(self.average, self.net, min(self._recipe.average_decay, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}
