@@ -22,6 +22,7 @@ from avatar_app.studio.evaluate.mouths import drawn_halves
 from avatar_app.studio.evaluate.report import clip_psnr_db, evaluate, expert_distances, sync_scores
 from avatar_app.studio.evaluate.sensitivity import sensitivity
 from avatar_app.studio.evaluate.steps import Steps, expected_steps
+from avatar_app.studio.evaluate.words import ABLATION_COLUMNS
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.train.run_folder import commit_id
 
@@ -30,9 +31,6 @@ log = logging.getLogger(__name__)
 UInt8 = NDArray[np.uint8]
 
 SCHEMA = 1
-ABLATION_NUMBERS = (
-    "mouth_psnr_db", "mouth_ssim", "opening_correlation", "offset_pictures", "distance", "confidence", "jitter",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def read_ablation(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         rows = [
-            {"name": str(row["name"]), **{key: float(row[key]) for key in ABLATION_NUMBERS if row.get(key) is not None}}
+            {"name": str(row["name"]), **{key: float(row[key]) for key in ABLATION_COLUMNS if row.get(key) is not None}}
             for row in table["rows"]
         ]
         return {"budget": str(table.get("budget", "")), "rows": rows}

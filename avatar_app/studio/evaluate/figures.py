@@ -10,16 +10,6 @@ from avatar_app.studio.evaluate.speed import STEP, WHOLE
 from avatar_app.studio.evaluate.words import Report
 
 MILLION = 1e6
-ABLATION_HEADS = ("mouth PSNR", "SSIM", "opening r", "offset, pictures", "distance", "confidence", "jitter")
-ABLATION_COLUMNS = {
-    "mouth_psnr_db": "{:.2f} dB",
-    "mouth_ssim": "{:.3f}",
-    "opening_correlation": "{:.3f}",
-    "offset_pictures": "{:.0f}",
-    "distance": "{:.2f}",
-    "confidence": "{:.2f}",
-    "jitter": "{:.1f}",
-}
 PRECISIONS = ("fp32", "fp16", "mixed", "int8")
 
 
@@ -108,15 +98,11 @@ def _ablation(report: Report) -> str:
     if not ablation:
         return ""
     rows = [
-        [str(row["name"]), *(_cell(row, key, form) for key, form in ABLATION_COLUMNS.items())]
-        for row in ablation["rows"]
+        [str(row["name"]), *(words.ablated(row, key) for key in words.ABLATION_COLUMNS)] for row in ablation["rows"]
     ]
+    heads = [head for head, _ in words.ABLATION_COLUMNS.values()]
     budget = str(ablation.get("budget", ""))
-    return "\n\n".join([_table(["ablation", *ABLATION_HEADS], rows), *([f"{budget}."] if budget else [])])
-
-
-def _cell(row: Mapping[str, Any], key: str, form: str) -> str:
-    return form.format(row[key]) if isinstance(row.get(key), int | float) else words.NONE
+    return "\n\n".join([_table(["ablation", *heads], rows), *([f"{budget}."] if budget else [])])
 
 
 def _ms(value: float | None) -> str:

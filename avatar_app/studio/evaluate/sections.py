@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from avatar_app.studio.evaluate import markup, words
 from avatar_app.studio.evaluate.charts import Bar, bars, lines
-from avatar_app.studio.evaluate.compare import ABLATION_NUMBERS
 from avatar_app.studio.evaluate.contestants import TEACHER_ID
 from avatar_app.studio.evaluate.speed import ENGINES, WHOLE
 from avatar_app.studio.evaluate.words import Report
@@ -249,7 +248,7 @@ def ablation(report: Report) -> list[str]:
     told = report.get("ablation")
     if not told:
         return []
-    keys = [key for key in ABLATION_NUMBERS if any(key in row for row in told["rows"])]
+    keys = [key for key in words.ABLATION_COLUMNS if any(key in row for row in told["rows"])]
     high = {"mouth_psnr_db", "mouth_ssim", "opening_correlation", "confidence"}
     best = {}
     for column, key in enumerate(keys, start=1):
@@ -257,8 +256,8 @@ def ablation(report: Report) -> list[str]:
         values = [(row[key], k) for k, row in enumerate(told["rows"]) if key in row and row["name"] != TEACHER_ID]
         if key != "offset_pictures" and len(values) > 1:
             best[column] = max(values)[1] if key in high else min(values)[1]
-    rows = [[row["name"], *(f"{row[key]:.3g}" if key in row else words.NONE for key in keys)] for row in told["rows"]]
-    head = ["", *(key.removesuffix("_db").removesuffix("_pictures").replace("_", " ") for key in keys)]
+    rows = [[row["name"], *(words.ablated(row, key) for key in keys)] for row in told["rows"]]
+    head = ["", *(words.ABLATION_COLUMNS[key][0] for key in keys)]
     return [markup.table(head, rows, told["budget"], best)]
 
 

@@ -15,6 +15,16 @@ ENGINE_NAMES = {"openvino": "OpenVINO", "onnxruntime-cpu": "ONNX Runtime"}
 PRECISION_NAMES = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8", "mixed": "mixed"}
 NONE = "–"
 LAYER_CHARS = 36
+# Of an ablation's rows: what stands above each number, and how it is written.
+ABLATION_COLUMNS = {
+    "mouth_psnr_db": ("mouth PSNR", "{:.2f} dB"),
+    "mouth_ssim": ("SSIM", "{:.3f}"),
+    "opening_correlation": ("opening r", "{:.3f}"),
+    "offset_pictures": ("offset, pictures", "{:.0f}"),
+    "distance": ("distance", "{:.2f}"),
+    "confidence": ("confidence", "{:.2f}"),
+    "jitter": ("jitter", "{:.2f}"),
+}
 
 
 def titles(report: Report) -> dict[str, str]:
@@ -89,6 +99,11 @@ def percent(ratio: float) -> str:
 def closed(scores: Report) -> str:
     """In how many of its closings a mouth looks closed; a dash where there are none."""
     return f"{100 * scores['closed_ratio']:.0f} %" if "closed_ratio" in scores else NONE
+
+
+def ablated(row: Report, key: str) -> str:
+    """A number of an ablation's row, or a dash where it was not measured."""
+    return ABLATION_COLUMNS[key][1].format(row[key]) if key in row else NONE
 
 
 def optional(scores: Report, key: str, digits: int) -> str:
