@@ -28,6 +28,7 @@ def folder(tmp_path):
         entries[name] = {"text": "oh", "phones": [["ow", 0.0, 0.5]], "trust": trust}
         if i < 3:
             entries[name]["split"] = "test"
+        soundfile.write(tmp_path / f"{name}.flac", np.zeros(160), 16000)
     (tmp_path / "phones.json").write_text(json.dumps(entries))
     return tmp_path
 
@@ -49,6 +50,29 @@ def test_recordings_when_held_out_then_half_women_and_trusted(folder):
 def test_recordings_when_read_twice_then_the_same_speakers_are_held_out(folder):
     first, second = ([r.name for r in librispeech_recordings(folder) if r.split == "held_out"] for _ in range(2))
     assert first == second
+
+
+def test_recordings_when_some_cannot_be_used_then_left_out_with_a_line_that_says_which_and_why(folder, caplog):
+    entries = json.loads((folder / "phones.json").read_text())
+    entries["voice_M_3"]["phones"] = []
+    del entries["voice_F_4"]["trust"]
+    (folder / "phones.json").write_text(json.dumps(entries))
+    (folder / "voice_M_5.flac").write_bytes(b"no sound")
+    (folder / "voice_F_6.flac").unlink()
+    soundfile.write(folder / "voice_M_7.flac", np.zeros(441), 44100)
+    found = {r.name for r in librispeech_recordings(folder)}
+    bad = {"voice_M_3": "phones", "voice_F_4": "trust", "voice_M_5": "cannot be read", "voice_F_6": "cannot be read",
+           "voice_M_7": "44100 Hz"}  # fmt: skip
+    assert found == set(entries) - set(bad)
+    for name, reason in bad.items():
+        assert any(name in line and reason in line for line in caplog.messages)
+
+
+def test_recordings_when_none_can_be_used_then_says_so(folder):
+    for file in folder.glob("*.flac"):
+        file.unlink()
+    with pytest.raises(StudioError, match="No recording in"):
+        librispeech_recordings(folder)
 
 
 @pytest.mark.skipif(not REAL_FOLDER.exists(), reason="the recordings are not beside the repository")

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,10 +95,10 @@ class Utterance:
 
 
 def librispeech_recordings(folder: Path) -> list[Recording]:
-    """All recordings of `speech/librispeech` with their split.
+    """All recordings of `speech/librispeech` with their split; what cannot be used is left out with a line.
 
     Raises:
-        StudioError: the folder or its phone list is missing.
+        StudioError: the folder or its phone list is missing, or nothing in it can be used.
     """
     try:
         entries = json.loads((folder / "phones.json").read_text(encoding="utf-8"))
@@ -105,6 +106,13 @@ def librispeech_recordings(folder: Path) -> list[Recording]:
         raise StudioError(
             f"The phone list in {folder} cannot be read: {error}.", "Point --data at the folder that holds speech/."
         ) from error
+    faults = {name: _fault(folder / f"{name}.flac", entry) for name, entry in entries.items()}
+    for name, fault in faults.items():
+        if fault:
+            log.warning("%s is left out: %s", name, fault)
+    entries = {name: entry for name, entry in entries.items() if not faults[name]}
+    if not entries:
+        raise StudioError(f"No recording in {folder} can be used.", "The lines above say why.")
     held_out = _held_out_names(entries)
     recordings = []
     for name, entry in sorted(entries.items()):
@@ -112,6 +120,21 @@ def librispeech_recordings(folder: Path) -> list[Recording]:
         phones = tuple(Phone(str(p), float(start_s), float(end_s)) for p, start_s, end_s in entry["phones"])
         recordings.append(Recording(name, folder / f"{name}.flac", phones, TRUST[entry["trust"]], split))
     return recordings
+
+
+def _fault(file: Path, entry: Mapping[str, Any]) -> str:
+    """Why a recording cannot be used, told by its entry and the head of its file; empty if it can."""
+    import soundfile
+
+    if not entry.get("phones"):
+        return "it names no phones"
+    if entry.get("trust") not in TRUST:
+        return f"its trust is none of {', '.join(TRUST)}"
+    try:
+        about = soundfile.info(str(file))
+    except (OSError, RuntimeError) as error:
+        return f"{file.name} cannot be read: {error}"
+    return "" if about.samplerate == MEL.rate_hz else f"it has {about.samplerate} Hz, not {MEL.rate_hz}"
 
 
 def read_16khz(file: Path) -> NDArray[np.float32]:
