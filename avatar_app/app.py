@@ -114,7 +114,7 @@ def run(
         on_air = (make_on_air or _on_air)(pipeline, settings, profile_paths, board, remote)
         keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board, on_air)
         stack.callback(keeper.save_now)
-        stack.callback(pipeline.stop)
+        stack.callback(pipeline.close)
         stack.callback(on_air.stop)
         window = _window(app, pipeline, on_air, keeper, board, list_mics or _device_mics, profile_paths)
         stack.callback(window.shut_down)

@@ -258,7 +258,7 @@ def _latency(settings: Settings, paths: ProfilePaths) -> Iterator[Finding]:
         threading.Event().wait(LATENCY_RUN_S)
         status = pipeline.status()
     finally:
-        pipeline.stop()
+        pipeline.close()
     if status.t_first_mouth_ns is None:
         told = " ".join(notice.text for notice in notices.current())
         yield _failed("live run", f"The face did not speak. {told}".strip(), "Send us this report.")

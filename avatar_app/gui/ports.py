@@ -13,11 +13,15 @@ from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
     from avatar_app.live.on_air import OnAirStatus
+    from avatar_app.live.slot import Refused
+    from avatar_app.live.status import OpenDevices
     from avatar_app.live.webcam import Preview, WebcamStatus
 
 OnAirFigures: TypeAlias = "OnAirStatus"
 WebcamFigures: TypeAlias = "WebcamStatus"
 WebcamPicture: TypeAlias = "Preview"
+Refusal: TypeAlias = "Refused"
+Devices: TypeAlias = "OpenDevices"
 
 
 class MicFigures(Protocol):
@@ -84,6 +88,14 @@ class Pipeline(Protocol):
         """The settings really in use."""
         ...
 
+    def take_refused(self) -> tuple[Refusal, ...]:
+        """The requests that failed since the last call."""
+        ...
+
+    def open_devices(self) -> Devices:
+        """Which devices that watch or listen are open now, whatever is wanted."""
+        ...
+
     def add_sink(self, name: str) -> Latest[Picture]:
         """A mailbox that gets every finished picture."""
         ...
@@ -98,6 +110,10 @@ class Pipeline(Protocol):
 
     def stop(self) -> None:
         """Stop; twice is fine."""
+        ...
+
+    def close(self) -> None:
+        """Stop, and wait for what is being opened."""
         ...
 
     def apply(self, settings: Settings) -> None:

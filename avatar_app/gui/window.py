@@ -91,6 +91,16 @@ class Window(QWidget):
         self._restore(keeper.settings.window_geometry)
 
     @property
+    def settings(self) -> Settings:
+        """What the user wants now."""
+        return self._keeper.settings
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether something is being recorded."""
+        return self._on_air.is_recording
+
+    @property
     def is_running(self) -> bool:
         """Whether the user wants the avatar to run."""
         return self._is_running
@@ -118,7 +128,7 @@ class Window(QWidget):
         self.bar.meter.setVisible(not settings.is_panel_visible)
         self.bar.panel.setChecked(settings.is_panel_visible)
         self.bar.hud.setChecked(settings.is_hud_visible)
-        self.bar.camera.setVisible(self.panel.webcam.is_following)
+        self._show_devices()
         self.hud.setVisible(settings.is_hud_visible and not settings.is_kiosk)
         self.notices.set_quiet(is_quiet=settings.is_kiosk)
         QTimer.singleShot(0, self, self._place_overlays)
@@ -152,11 +162,14 @@ class Window(QWidget):
         """Show figures and notices, and put failed choices back."""
         self._keeper.reconcile()
         self.notices.show_notices(self._notices.current(), self._clock.now_ns())
+        self._show_devices()
+        if not self._is_running:
+            self._show_state()
         on_air = self._on_air.status()
         self._keeper.note_port(on_air.browser.port if on_air.browser is not None else 0)
         is_recording = on_air.record.is_active
         self.bar.show_recording(on_air.record.seconds if is_recording else None, on_air.record.saved_share)
-        self.told.emit(Told(self._keeper.settings, self._is_running, is_recording, self._is_hidden))
+        self.tell()
         if not (self.hud.isVisible() or self.panel.isVisible() or self._booth.is_on):
             return
         figures = self._pipeline.status()
@@ -165,6 +178,10 @@ class Window(QWidget):
             self._show_state()
         self.panel.show_figures(figures, on_air)
         self.hud.show_figures(figures, self._keeper.settings.fps)
+
+    def tell(self) -> None:
+        """Tell clients of the control API what is so now."""
+        self.told.emit(Told(self.settings, self._is_running, self.is_recording, self._is_hidden))
 
     def toggle_running(self) -> None:
         """Start when stopped, stop when running."""
@@ -298,7 +315,8 @@ class Window(QWidget):
         self.panel.on_air.obs.clicked.connect(self.ask_obs)
         self.bar.record.clicked.connect(self.toggle_recording)
         self.bar.snapshot.clicked.connect(self.take_snapshot)
-        self.bar.camera.clicked.connect(self.panel.webcam.toggle)
+        # The lamp is there while the camera is open, also when it was cut a moment ago: pressing it never turns one on.
+        self.bar.camera.clicked.connect(lambda: self.panel.webcam.turn(False))
         buttons = self.bar.mute, self.bar.hud, self.bar.panel
         for button, field in zip(buttons, ("is_muted", "is_hud_visible", "is_panel_visible"), strict=True):
             button.clicked.connect(lambda _checked=False, field=field: self.toggle(field))
@@ -336,11 +354,15 @@ class Window(QWidget):
         timer.start(interval_ms)
         return timer
 
+    def _show_devices(self) -> None:
+        """The lamp tells of the camera itself, not of the setting."""
+        self.bar.camera.setVisible(self._pipeline.open_devices().has_webcam)
+
     def _show_state(self) -> None:
         is_muted = self._keeper.settings.is_muted
         self.bar.show_state(self._is_running, is_muted)
         if not self._is_running:
-            caption = "Stopped"
+            caption = "Closing the microphone …" if self._pipeline.open_devices().has_mic else "Stopped"
         elif self.stage.picture is None:
             caption = "Starting …"
         else:

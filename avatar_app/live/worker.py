@@ -21,7 +21,8 @@ class Worker:
     """Calls `step(stop)` again and again on a thread of its own until it is stopped.
 
     A step must come back within half a second. One that raises is reported once and called again a second
-    later, after `recover`: the rest of the program keeps running meanwhile.
+    later, after `recover`: the rest of the program keeps running meanwhile. Two threads of one worker never run at
+    the same time: a thread that is started while an older one has not ended yet waits for it first.
 
     Thread: `start`, `stop` by the owner; `step` and `recover` on the worker's own thread.
     """
@@ -39,44 +40,69 @@ class Worker:
         self._recover = recover
         self._clock = clock
         self._notices = notices
+        # One event for each start: a thread that was told to end stays told, whatever is started after it.
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._left_behind: threading.Thread | None = None
         self._t_beat_ns = 0
 
     def start(self) -> None:
         """Begin; a second call while running is refused."""
         if self._thread is not None:
             raise RuntimeError(f"worker {self.name} runs already")
-        self._stop.clear()
+        self._stop = threading.Event()
         self._t_beat_ns = self._clock.now_ns()
-        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._stop, self._left_behind), name=self.name)
+        self._thread.daemon = True
         self._thread.start()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Ask the thread to end and wait for it; twice is fine."""
+    def request_stop(self) -> None:
+        """Ask the thread to end, without waiting; twice is fine."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            if self._thread.is_alive():
-                log.error("%s did not stop within %.0f s", self.name, timeout_s)
-            self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._left_behind = thread
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """Ask the thread to end and wait for it; twice is fine.
+
+        Returns:
+            Whether it ended in time. One that did not ends by itself when its step comes back.
+        """
+        self.request_stop()
+        return self.join(timeout_s)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread that was asked to end; whether it has."""
+        thread = self._left_behind
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(timeout_s)
+        if thread.is_alive():
+            log.info("%s has not ended after %.1f s", self.name, timeout_s)
+            return False
+        self._left_behind = None
+        return True
 
     def stalled_ns(self) -> int:
         """Time since the last step ended; 0 when not running."""
         return self._clock.now_ns() - self._t_beat_ns if self._thread is not None else 0
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def _run(self, stop: threading.Event, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
+        while not stop.is_set():
             try:
-                self._step(self._stop)
+                self._step(stop)
             except Exception as error:  # noqa: BLE001 - the only place where any failure is caught and reported
                 self._report(error)
-                self._stop.wait(RETRY_S)
-                self._try_recover()
-            self._t_beat_ns = self._clock.now_ns()
+                stop.wait(RETRY_S)
+                self._try_recover(stop)
+            if not stop.is_set():
+                self._t_beat_ns = self._clock.now_ns()
 
-    def _try_recover(self) -> None:
-        if self._recover is None or self._stop.is_set():
+    def _try_recover(self, stop: threading.Event) -> None:
+        if self._recover is None or stop.is_set():
             return
         try:
             self._recover()

@@ -26,7 +26,7 @@ from avatar_app.live.voice.clapper import ClapListener, ClapMic, ClapPictures, c
 from avatar_app.live.voice.clapping import run_clapper
 
 system, clock, board, voice, heard = SoundSystem(), MonotonicClock(), NoticeBoard(), Fan(), Fan()
-ear = DeviceMic("default, ALSA", clock, board, 0.0, PortAudio(system=system))
+ear = DeviceMic("default, ALSA", clock, board, None, PortAudio(system=system))
 ring = heard.add(1000)
 ear.start(Ring(10), heard)
 """

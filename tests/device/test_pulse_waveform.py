@@ -29,7 +29,7 @@ def mic(pulse, tmp_path, monkeypatch):
     monkeypatch.setenv("PULSE_SERVER", f"unix:{pulse.variables['XDG_RUNTIME_DIR']}/pulse/native")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(pulse.home / ".config"))
     monkeypatch.setenv("HOME", str(pulse.home))
-    made = DeviceMic("default, ALSA", MonotonicClock(), NoticeBoard(), 0.0, PortAudio())
+    made = DeviceMic("default, ALSA", MonotonicClock(), NoticeBoard(), None, PortAudio())
     yield made
     made.stop()
 

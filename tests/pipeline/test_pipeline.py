@@ -8,7 +8,7 @@ import pytest
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.live import pipeline as pipeline_module
+from avatar_app.live import loader
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -53,7 +53,7 @@ class Desk:
 def desk(tmp_path):
     made = Desk(tmp_path)
     yield made
-    made.pipeline.stop()
+    made.pipeline.close()
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,9 @@ def test_apply_when_model_is_unknown_then_notice_and_the_old_one_goes_on(desk):
 
 @pytest.mark.parametrize("failing_step", ["open", "start"])
 def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_path, monkeypatch, failing_step):
-    real = pipeline_module.open_mic
+    real = loader.open_mic
 
     class Broken:
-        def set_muted(self, is_muted):
-            pass
-
         def start(self, ring, voice=None):
             raise AudioInputError("It cannot be opened.", "Plug one in.")
 
@@ -108,12 +105,12 @@ def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_pa
             raise AudioInputError("This machine has no microphone.", "Plug one in.")
         return Broken()
 
-    monkeypatch.setattr(pipeline_module, "open_mic", open_mic)
+    monkeypatch.setattr(loader, "open_mic", open_mic)
     desk = Desk(tmp_path, mic="")
     desk.wait_until_it_talks()
     assert "built-in speech sample" in desk.notices.current()[0].text
     assert desk.pipeline.settings.mic == "demo"
-    desk.pipeline.stop()
+    desk.pipeline.close()
 
 
 def test_start_when_a_named_microphone_is_missing_then_face_rests_and_no_other_speaks(tmp_path):
@@ -122,7 +119,7 @@ def test_start_when_a_named_microphone_is_missing_then_face_rests_and_no_other_s
     desk.wait_for(lambda: desk.sink.n_put > 5)
     time.sleep(0.5)
     assert desk.pipeline.status().t_first_mouth_ns is None
-    desk.pipeline.stop()
+    desk.pipeline.close()
 
 
 def test_mute_when_on_then_mouth_rests_and_off_then_speaks_again(desk):

@@ -38,7 +38,7 @@ def test_recording_when_the_sample_speaks_and_the_microphone_is_refreshed_then_e
         status = recorder.stop()
     finally:
         recorder.stop()
-        pipeline.stop()
+        pipeline.close()
     assert status.state is RecordState.SAVED
     assert status.n_sound_lost == 0
     streams, _ = probe(status.path)

@@ -127,7 +127,7 @@ def test_pipeline_when_the_imported_model_is_named_then_it_talks_and_says_which_
         pipeline.apply(settings.replace(lookahead_ms=160))
         said_then = [notice.text for notice in notices.current()]
     finally:
-        pipeline.stop()
+        pipeline.close()
     assert status.t_first_mouth_ns is not None
     assert (status.model, status.lookahead_ms) == ("nota-student", 160)
     assert any("listens 160 ms ahead, not 40 ms" in text for text in said)

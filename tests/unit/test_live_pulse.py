@@ -59,7 +59,7 @@ class Desk:
     def __init__(self) -> None:
         self.library = FakeSoundDevice("pulse")
         self.clock, self.notices = ManualClock(s_to_ns(1)), NoticeBoard()
-        self.mic = DeviceMic("", self.clock, self.notices, 0.0, PortAudio(self.library))
+        self.mic = DeviceMic("", self.clock, self.notices, None, PortAudio(self.library))
         self.opened_with: list[str | None] = []
         make = self.library.InputStream
         self.library.InputStream = lambda **options: self._note(make(**options))

@@ -4,7 +4,7 @@ import pytest
 from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.mic.chain import SoundChain
-from avatar_app.live.mic.level import Level
+from avatar_app.live.mic.level import Level, MicControls
 
 T_NS = 5 * NS_PER_S
 
@@ -109,16 +109,17 @@ def test_first_block_when_stream_begins_then_marked_as_restart_and_only_that():
 
 
 def test_level_when_gain_is_6_db_then_twice_as_loud_and_never_beyond_full_scale():
-    level = Level(16_000, gain_db=6.02)
+    level = Level(16_000, MicControls(6.02))
     assert np.allclose(level.apply(np.full(160, 0.25, np.float32)), 0.5, atol=1e-3)
     assert level.level_db == pytest.approx(-6.02, abs=0.1)
     assert level.apply(np.full(160, 0.9, np.float32)).max() == 1.0
 
 
 def test_level_when_muted_then_silence_and_meter_falls():
-    level = Level(16_000)
+    controls = MicControls()
+    level = Level(16_000, controls)
     level.apply(np.full(160, 0.5, np.float32))
-    level.set_muted(True)
+    controls.is_muted = True
     for _ in range(400):
         assert not level.apply(np.full(160, 0.5, np.float32)).any()
     assert level.level_db == -120.0

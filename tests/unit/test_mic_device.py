@@ -9,7 +9,7 @@ from avatar_app.contracts.errors import AudioInputError, MissingExtraError
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.mic import Cleaning, MicState
+from avatar_app.live.mic import Cleaning, MicControls, MicState
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.portaudio import PortAudio
 from tests.fakes.sounddevice import FakeSoundDevice, listed
@@ -25,7 +25,8 @@ class Desk:
         self.clock = ManualClock(s_to_ns(1))
         self.notices = NoticeBoard()
         self.portaudio = PortAudio(self.system)
-        self.mic = DeviceMic(name, self.clock, self.notices, 0.0, self.portaudio)
+        self.controls = MicControls()
+        self.mic = DeviceMic(name, self.clock, self.notices, self.controls, self.portaudio)
         self.ring = Ring(1000)
 
     def speak(self, value: float = 0.5, n_pieces: int = 20, **options) -> None:
@@ -162,7 +163,7 @@ def test_mic_when_driver_loses_sound_then_counted(desk):
 
 def test_mic_when_muted_then_silence_also_after_it_came_back(desk):
     desk.mic.start(desk.ring)
-    desk.mic.set_muted(True)
+    desk.controls.is_muted = True
     desk.speak()
     assert not np.concatenate([block.samples for block in desk.take()]).any()
 

@@ -15,7 +15,7 @@ from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.clean import Cleaner, Cleaning
-from avatar_app.live.mic.level import Level
+from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import BLOCK_SAMPLES, SILENT_DB, MicState, MicStatus
 from avatar_app.live.worker import Worker
 
@@ -32,7 +32,7 @@ class FileMic:
         path: any file that holds sound.
         clock: the program's.
         notices: where a failure is told.
-        gain_db: amplification.
+        controls: gain and mute.
         cleaning: what the lips are spared.
         is_loop: begin again at the end; otherwise silence follows.
     """
@@ -42,7 +42,7 @@ class FileMic:
         path: Path,
         clock: Clock,
         notices: NoticeBoard,
-        gain_db: float = 0.0,
+        controls: MicControls | None = None,
         cleaning: Cleaning | None = None,
         *,
         is_loop: bool,
@@ -50,7 +50,7 @@ class FileMic:
         self._path = path
         self._clock = clock
         self._is_loop = is_loop
-        self._level = Level(LIVE_RATE_HZ, gain_db)
+        self._level = Level(LIVE_RATE_HZ, controls)
         self._cleaning = cleaning or Cleaning()
         self._chain: SoundChain | None = None
         self._samples: Float32 = np.zeros(0, np.float32)
@@ -58,6 +58,7 @@ class FileMic:
         self._n_sent = 0
         self._t_start_ns = 0
         self._state = MicState.STOPPED
+        self._is_over = False
         self._worker = Worker("mic", self._step, clock, notices)
 
     def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
@@ -72,11 +73,14 @@ class FileMic:
         self._chain = SoundChain(LIVE_RATE_HZ, self._level, voice, self._cleaning)
         self._n_sent = 0
         self._t_start_ns = self._clock.now_ns()
+        if self._is_over:
+            return
         self._state = MicState.RUNNING
         self._worker.start()
 
     def stop(self) -> None:
-        """End; twice is fine."""
+        """End at once; twice is fine. A file that is being read is given up when it has been."""
+        self._is_over = True
         self._worker.stop()
         self._state = MicState.STOPPED
 
@@ -93,14 +97,6 @@ class FileMic:
             n_overflows=0,
             n_bad_samples=0,
         )
-
-    def set_gain_db(self, gain_db: float) -> None:
-        """Amplify from now on."""
-        self._level.set_gain_db(gain_db)
-
-    def set_muted(self, is_muted: bool) -> None:
-        """Give silence from now on, or no longer."""
-        self._level.set_muted(is_muted)
 
     def set_cleaning(self, cleaning: Cleaning) -> None:
         """Clean the sound of the blocks otherwise from now on.

@@ -27,7 +27,7 @@ from avatar_app.live.worker import Worker
 from avatar_app.settings.schema import FILE_PREFIX
 
 OFF = "off"
-STOP_TIMEOUT_S = 1.0
+STOP_TIMEOUT_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +134,26 @@ class Webcam:
             worker.start()
 
     def stop(self) -> None:
-        """Cut the camera, end the tracker, and forget the last picture; twice is fine."""
+        """Cut the camera, end the tracker, and forget the last picture; twice is fine.
+
+        A camera whose driver does not answer is given back when it does, see `is_open`.
+        """
         workers, self._workers = self._workers, ()
+        for worker in workers:
+            worker.request_stop()
         if workers:
+            self._capture.end()
             for worker in reversed(workers):
-                worker.stop(STOP_TIMEOUT_S)
+                worker.join(STOP_TIMEOUT_S)
             self._capture.close()
             self._tracking.close()
         with self._lock:
             self._newest, self._preview, self._calibration = None, None, None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the camera is open, or a driver is opening or closing it."""
+        return self._capture.is_holding
 
     def newest(self) -> HeadPose | None:
         """The newest record, with confidence 0 without a face; None before the first one and after `stop`."""
