@@ -46,6 +46,27 @@ def test_switch_when_asked_from_another_thread_then_turned_and_told(desk, remote
     desk.qtbot.waitUntil(lambda: not find(desk))
 
 
+@pytest.mark.parametrize("name", ["mute", "camera", "hide", "record"])
+def test_switch_when_turned_round_twice_before_anything_is_told_then_as_it_was(desk, remote, name):
+    switch, before = remote.actions()[name], dict(remote.state())
+    from_elsewhere(lambda: switch.call(None))
+    from_elsewhere(lambda: switch.call(None))
+    done = []
+    remote._ask(done.append)
+    desk.qtbot.waitUntil(lambda: bool(done))
+    assert remote.state() == before
+
+
+def test_mute_when_turned_round_right_after_the_window_did_then_acts_on_what_is_so_now(desk, remote):
+    desk.window.toggle("is_muted")
+    from_elsewhere(lambda: remote.actions()["mute"].call(None))
+    done = []
+    remote._ask(done.append)
+    desk.qtbot.waitUntil(lambda: bool(done))
+    assert not desk.keeper.settings.is_muted
+    assert remote.state()["muted"] is False
+
+
 def test_look_ahead_when_unknown_then_refused_at_once_and_else_set(desk, remote):
     with pytest.raises(SettingsError):
         remote.actions()["look-ahead"].call(70.0)

@@ -13,6 +13,7 @@ from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 from avatar_app.gui import webcam_section, webcam_words
 from avatar_app.gui.global_keys import COMMANDS
 from avatar_app.gui.remote import Remote
+from avatar_app.live.status import OpenDevices
 from avatar_app.live.webcam import Preview, TrackerState, WebcamState, WebcamStatus
 from avatar_app.live.webcam.source import CameraFrame
 from avatar_app.settings.schema import Settings
@@ -96,6 +97,21 @@ def test_lamp_when_pressed_then_the_camera_is_cut(make_following):
     assert not desk.applied.is_following
     assert not desk.window.bar.camera.isVisible()
     assert desk.webcam.switch.value() is False
+
+
+def test_lamp_when_the_camera_is_still_open_though_cut_then_lit_and_pressing_it_never_turns_one_on(make_following):
+    desk = make_following()
+    lamp = desk.window.bar.camera
+    key(desk)
+    assert not lamp.isVisible()
+    desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=True)
+    desk.window.refresh_figures()
+    assert lamp.isVisible()
+    press(lamp)
+    assert not desk.keeper.settings.is_following
+    desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=False)
+    desk.window.refresh_figures()
+    assert not lamp.isVisible()
 
 
 def test_key_when_pressed_then_cuts_the_camera_and_turns_it_on_again(make_following):

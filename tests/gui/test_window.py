@@ -14,6 +14,7 @@ from avatar_app.gui.notices import INFO_SHOWN_NS, MIN_SHOWN_NS
 from avatar_app.gui.theme import DARK, LIGHT
 from avatar_app.live.frame import Background
 from avatar_app.live.frame.background import CHECKER_GREYS, CHECKER_PX
+from avatar_app.live.status import OpenDevices
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import make_picture, running_status
@@ -285,6 +286,24 @@ def test_choice_when_a_good_one_follows_a_failed_one_then_it_holds(make_desk):
     assert desk.keeper.settings.model == "nova-96"
 
 
+def test_choice_when_corrected_before_the_failed_one_is_reported_then_the_correction_stays(make_desk):
+    desk = make_desk(refuse={"model": "nova-x"})
+    desk.keeper.change({"model": "nova-x"})
+    desk.keeper.change({"model": "nova-96"})
+    desk.window.refresh_figures()
+    assert desk.keeper.settings.model == "nova-96"
+
+
+def test_state_when_stopped_while_the_driver_still_opens_the_microphone_then_not_told_stopped_yet(desk):
+    desk.window.set_running(True)
+    desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=False)
+    desk.window.set_running(False)
+    assert desk.window.stage.caption == "Closing the microphone …"
+    desk.pipeline.devices = OpenDevices(has_mic=False, has_webcam=False)
+    desk.window.refresh_figures()
+    assert desk.window.stage.caption == "Stopped"
+
+
 def test_settings_when_changed_then_are_saved_and_found_again(desk, paths, notices):
     desk.keeper.change({"fps": 50, "lookahead_ms": 0})
     desk.window.shut_down()
@@ -370,7 +389,8 @@ def test_notices_when_the_first_comes_while_the_window_is_up_then_it_has_room(de
 def test_bar_when_window_is_small_and_the_camera_is_on_then_no_button_covers_another(make_desk, has_panel):
     desk = make_desk(settings=Settings(theme="dark", is_panel_visible=has_panel))
     bar = desk.window.bar
-    bar.camera.setVisible(True)
+    desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=True)
+    desk.window.refresh_figures()
     desk.window.resize(720, 560)
     QTest.qWait(50)
     buttons = (bar.start, bar.mute, bar.record, bar.camera, bar.snapshot, bar.hud, bar.panel)

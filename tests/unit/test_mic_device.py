@@ -1,4 +1,5 @@
 import sys
+import threading
 import time
 
 import numpy as np
@@ -102,6 +103,24 @@ def test_mic_when_plugged_in_again_then_speaks_on_without_restart_of_the_program
     blocks = desk.take()
     assert blocks[0].did_restart
     assert desk.notices.current()[0].level is Level.INFO
+
+
+def test_mic_when_stopped_while_the_driver_opens_it_again_then_closed_as_soon_as_it_is_open(desk):
+    begun, go_on = threading.Event(), threading.Event()
+    desk.mic.start(desk.ring)
+    desk.speak()
+    desk.take()
+    desk.system.opening = lambda: (begun.set(), go_on.wait(30))
+    desk.clock.advance(s_to_ns(2))
+    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+    desk.clock.advance(s_to_ns(3.1))
+    assert begun.wait(30)
+    desk.mic.stop()
+    assert desk.mic.status().state is MicState.STOPPED
+    go_on.set()
+    assert desk.mic._worker.join(30)
+    assert len(desk.system.streams) == 2 and not any(stream.is_open for stream in desk.system.streams)
+    assert desk.mic.status().state is MicState.STOPPED
 
 
 def test_mic_when_device_stalls_then_lost_and_found_again(desk):

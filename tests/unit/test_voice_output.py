@@ -1,3 +1,4 @@
+import threading
 import time
 
 import numpy as np
@@ -164,6 +165,21 @@ def test_voice_when_plugged_in_again_then_speaks_on_and_is_on_time(desk):
     assert desk.late_ms(desk.run(60)) == pytest.approx(100, abs=1)
     assert desk.notices.current()[0].level is Level.INFO
     assert desk.voice.status().n_restarts == 1
+
+
+def test_voice_when_stopped_while_the_driver_opens_it_again_then_closed_as_soon_as_it_is_open(desk):
+    begun, go_on = threading.Event(), threading.Event()
+    desk.voice.start()
+    desk.library.opening = lambda: (begun.set(), go_on.wait(30))
+    desk.clock.advance(s_to_ns(4))
+    desk.wait_for(lambda: desk.voice.status().state is VoiceState.LOST)
+    desk.clock.advance(s_to_ns(3.1))
+    assert begun.wait(30)
+    desk.voice.stop()
+    go_on.set()
+    assert desk.voice._worker.join(30)
+    assert len(desk.library.streams) == 2 and not any(stream.is_open for stream in desk.library.streams)
+    assert desk.voice.status().state is VoiceState.STOPPED
 
 
 def test_voice_when_driver_stops_asking_then_lost_and_found_again(desk):

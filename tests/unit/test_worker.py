@@ -50,6 +50,43 @@ def test_worker_when_unknown_failure_then_notice_names_part_and_error(monkeypatc
     assert "KeyError" in board.current()[0].text
 
 
+def test_worker_when_started_after_a_stop_that_timed_out_then_never_two_threads_in_one_step():
+    go_on, entered, together, inside = threading.Event(), threading.Semaphore(0), [], []
+
+    def step(stop: threading.Event) -> None:
+        inside.append(1)
+        together.append(len(inside))
+        entered.release()
+        go_on.wait(30)
+        stop.wait(0.001)
+        inside.pop()
+
+    worker = Worker("test", step, MonotonicClock(), NoticeBoard())
+    worker.start()
+    assert entered.acquire(timeout=30)
+    assert not worker.stop(timeout_s=0.01)
+    worker.start()
+    go_on.set()
+    for _ in range(20):
+        assert entered.acquire(timeout=30)
+    assert worker.stop(timeout_s=30)
+    assert max(together) == 1
+
+
+def test_worker_when_stopped_while_its_step_runs_then_the_step_is_told_and_the_thread_ends():
+    entered, told = threading.Event(), []
+
+    def step(stop: threading.Event) -> None:
+        entered.set()
+        told.append(stop.wait(30))
+
+    worker = Worker("test", step, MonotonicClock(), NoticeBoard())
+    worker.start()
+    assert entered.wait(30)
+    worker.request_stop()
+    assert worker.join(30) and told == [True]
+
+
 def test_watchdog_when_step_hangs_then_notice_until_it_answers():
     clock, board, go_on = ManualClock(), NoticeBoard(), threading.Event()
     worker = Worker("speech", lambda stop: void(go_on.wait(5), stop.wait(0.005)), clock, board)
