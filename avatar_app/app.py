@@ -115,7 +115,7 @@ def run(
         keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board, on_air)
         stack.callback(keeper.save_now)
         stack.callback(pipeline.close)
-        stack.callback(on_air.stop)
+        stack.callback(on_air.close)
         window = _window(app, pipeline, on_air, keeper, board, list_mics or _device_mics, profile_paths)
         stack.callback(window.shut_down)
         remote.attach(window)
@@ -171,7 +171,7 @@ def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicCloc
 
 def _on_air(source: Pipeline, settings: Settings, paths: ProfilePaths, board: NoticeBoard, remote: Remote) -> OnAir:
     from avatar_app.live.on_air import OnAir as Broadcast
-    from avatar_app.live.on_air import Source
+    from avatar_app.live.sink_slots import Source
 
     token = secret(paths.state_dir / "browser-token")
     return Broadcast(cast("Source", source), settings, token, MonotonicClock(), board, remote.actions(), remote.state)

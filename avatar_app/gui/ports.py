@@ -164,6 +164,10 @@ class OnAir(Protocol):
         """End everything; twice is fine."""
         ...
 
+    def close(self) -> None:
+        """Stop, and wait for what is being opened."""
+        ...
+
     def apply(self, settings: Settings) -> None:
         """Use other settings from now on."""
         ...

@@ -202,6 +202,7 @@ class Slot(ABC, Generic[P]):
             self._close_older()
         if self._number != number:
             return
+        self._notices.clear(self.name)
         try:
             part = self._open(settings)
         except UserError as error:
@@ -223,7 +224,6 @@ class Slot(ABC, Generic[P]):
 
     def _put_to_use(self, part: P, settings: Settings) -> bool:
         older, self._part = self._part, part
-        self._notices.clear(self.name)
         try:
             self._install(part, settings)
         except UserError as error:

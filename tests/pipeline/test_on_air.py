@@ -13,6 +13,7 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
+from avatar_app.live import sink_slots
 from avatar_app.live.browser import BrowserState
 from avatar_app.live.on_air import OnAir
 from avatar_app.live.record import RecordState
@@ -88,7 +89,7 @@ def make(source, notices, tmp_path):
 
     yield make
     for on_air in made:
-        on_air.stop()
+        on_air.close()
 
 
 def wait_for(condition, timeout_s=20):
@@ -193,11 +194,53 @@ def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_noti
     for on_air in (first, second):
         on_air.start()
         wait_for(lambda on_air=on_air: on_air.page_url)
-    running, port = second._browser, second.status().browser.port
+    running, port = second._browser.part, second.status().browser.port
     assert port != 20_000
     second.apply(second.settings.replace(browser_port=port))
-    wait_for(lambda: not len(second._jobs))
-    time.sleep(0.2)
-    assert second._browser is running and [notice.key for notice in notices.current()] == ["browser"]
+    second._browser.settle()
+    assert second._browser.part is running and [notice.key for notice in notices.current()] == ["browser"]
     second.apply(second.settings.replace(browser_port=port, is_browser_on=False))
     wait_for(lambda: not second.page_url)
+
+
+class SlowVoice:
+    """A voice output whose driver takes as long to open as the test wants."""
+
+    def __init__(self, *_, **__):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.is_playing = False
+
+    def start(self):
+        self.begun.set()
+        assert self.go_on.wait(30)
+        self.is_playing = True
+
+    def stop(self):
+        self.is_playing = False
+
+
+def test_stop_when_the_voice_output_is_opening_then_returns_at_once_and_it_never_plays(make, monkeypatch):
+    voice = SlowVoice()
+    monkeypatch.setattr(sink_slots, "VoiceOutput", lambda *_, **__: voice)
+    on_air = make(voice_output="Cable, ALSA")
+    on_air.start()
+    assert voice.begun.wait(30)
+    on_air.stop()
+    voice.go_on.set()
+    on_air._voice.settle()
+    assert not voice.is_playing and on_air._voice.part is None
+
+
+def test_start_when_a_sink_fails_then_its_mailbox_goes_with_it_and_the_others_go_on(make, source, notices, monkeypatch):
+    def fail(*_, **__):
+        raise OutputError("The camera is taken.", "Close the other program.")
+
+    monkeypatch.setattr(sink_slots, "VirtualCamera", fail)
+    on_air = make(is_camera_on=True, is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    on_air._camera.settle()
+    assert [notice.text for notice in notices.current()] == ["The camera is taken."]
+    assert len(source.sinks) == 1, "only the browser source has a mailbox"
+    on_air.apply(on_air.settings.replace(is_browser_on=False))
+    assert source.sinks == []
