@@ -29,7 +29,7 @@ FORMAT_CHOICES = (
 )
 BADGE_CHOICES = (
     Choice(False, "In the data", "Recordings and snapshots say in their data that they are AI-generated"),
-    Choice(True, "In the picture too", "A small mark in the corner as well: AI avatar"),
+    Choice(True, "In the picture too", "A small mark in the corner of all that is shown, sent and recorded: AI avatar"),
 )
 NOISE_CHOICES = (
     Choice("off", "Off", "The microphone as it is"),

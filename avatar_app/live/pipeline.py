@@ -219,6 +219,7 @@ class LivePipeline:
         self._speech.configure(new.fps, new.lookahead_ms)
         self._tell_lookahead(new.lookahead_ms)
         self._frame.set_fps(new.fps)
+        self._frame.set_marked(is_marked=new.has_badge)
         if (old.fps, old.lookahead_ms) != (new.fps, new.lookahead_ms):
             self._meters.clear()
         if self._mic is not None:
