@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLayout, QLineEdit, QPushBut
 from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Option
 from avatar_app.gui.rows import Chooser, Section, hint, set_state
+from avatar_app.gui.wheel import WheelGuard
 from avatar_app.live.voice.obs import DEFAULT_PORT, ObsAddress, ObsInput, list_obs_inputs, set_obs_offset
 from avatar_app.settings.schema import PORT_RANGE
 
@@ -80,6 +81,7 @@ class ObsDialog(QDialog):
         self._show_voice(is_on=bool(voice_output))
         self._say("")
         self._connect()
+        WheelGuard(self)
         self.password.setFocus()
 
     def look(self) -> None:

@@ -25,7 +25,7 @@ SECTION_SPACING_PX = 8
 
 
 class Chooser(QComboBox):
-    """A drop-down list of options. The wheel scrolls the panel and never changes a choice by accident.
+    """A drop-down list of options.
 
     Signals:
         chosen(str): the user picked another option; carries its value.
@@ -63,8 +63,12 @@ class Chooser(QComboBox):
         self.setCurrentIndex(self.findData(value))
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Leave the wheel to the panel."""
-        event.ignore()
+        """Go to the next entry, but never to one that opens a dialog, as its ellipsis says."""
+        row = self.currentIndex() + (-1 if event.angleDelta().y() > 0 else 1)
+        if 0 <= row < self.count() and not self.itemText(row).endswith("…"):
+            self.setCurrentIndex(row)
+            self.activated.emit(row)
+        event.accept()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw as Qt does, but end a name that is too long with an ellipsis: style sheets cut it off."""

@@ -173,7 +173,7 @@ class LivePipeline:
         mic = self._mic
         return LiveStatus(
             is_running=self._running is not None,
-            fps_out=self._frame.rate.per_s(),
+            fps_out=self._frame.rate.per_s(self._clock.now_ns()),
             stage_ms={stage: self._meters.p50_p95(stage) for stage in SHOWN_STAGES},
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
