@@ -67,6 +67,6 @@ def _slider(name: str, limits: tuple[float, float], tip: str) -> QSlider:
     slider.setSingleStep(5)
     slider.setPageStep(10)
     slider.setProperty("role", "gain")
-    slider.setAccessibleName(f"{name} in percent")
+    slider.setAccessibleName(name)
     slider.setToolTip(tip)
     return slider

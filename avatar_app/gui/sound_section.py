@@ -96,7 +96,7 @@ class SoundSection(QWidget):
         slider.setRange(int(low), int(high))
         slider.setPageStep(5)
         slider.setProperty("role", "gain")
-        slider.setAccessibleName("Microphone gain in dB")
+        slider.setAccessibleName("Gain")
         slider.setToolTip("How much the microphone is raised or lowered (Alt+G)")
         return slider
 

@@ -214,7 +214,8 @@ class Window(QWidget):
     def ask_obs(self) -> None:
         """Let OBS delay the raw microphone until its picture is there."""
         settings = self._keeper.settings
-        dialog = ObsDialog(self._on_air.delay_ms, self, voice_output=settings.voice_output, port=settings.obs_port)
+        voice, port = settings.voice_output, settings.obs_port
+        dialog = ObsDialog(lambda: self._on_air.delay_ms, self, voice_output=voice, port=port)
         dialog.port_found.connect(lambda port: self.change({"obs_port": port}))
         dialog.offset_set.connect(self._obs_delays.note)
         dialog.voice_unwanted.connect(lambda: self.change({"voice_output": ""}))

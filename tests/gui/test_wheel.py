@@ -93,7 +93,7 @@ def test_wheel_when_the_list_ends_with_an_entry_that_asks_then_stops_before_it(l
 
 @pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 def test_wheel_when_turned_over_a_number_of_a_dialog_then_only_with_focus(qtbot):
-    dialog = ObsDialog(108.4)
+    dialog = ObsDialog(lambda: 108.4)
     qtbot.addWidget(dialog)
     dialog.show()
     qtbot.waitActive(dialog, timeout=30_000)
