@@ -122,13 +122,13 @@ def run(
         window.told.connect(remote.note)
         keys = GlobalKeys(remote.actions(), board)
         stack.callback(keys.close)
-        keeper.shown.connect(lambda shown: keys.apply(is_wanted=shown.has_global_keys))
-        keys.apply(is_wanted=settings.has_global_keys)
+        keeper.shown.connect(lambda shown: keys.apply(is_wanted=_wants_global_keys(shown)))
+        keys.apply(is_wanted=_wants_global_keys(settings))
         _watch_mics(stack, window, is_real=list_mics is None)
         _hook_errors(stack, board)
         instance.raise_asked.connect(window.bring_to_front)
-        tray = _tray(stack, app, window)
-        _begin(window, tray, starts or Starts(), board)
+        tray = _tray(stack, app, window, keeper)
+        _begin(window, tray, starts or Starts(), board, is_booth=settings.is_kiosk)
         return _show(app, window, duration_s, screenshot)
 
 
@@ -203,7 +203,12 @@ def _tracker_fetch() -> Callable[[], None] | None:
     return partial(set_up, log.info) if can_install() else None
 
 
-def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
+def _wants_global_keys(settings: Settings) -> bool:
+    """A booth obeys its own key alone."""
+    return settings.has_global_keys and not settings.is_kiosk
+
+
+def _tray(stack: ExitStack, app: QApplication, window: Window, keeper: SettingsKeeper) -> Tray | None:
     """The icon beside the clock, where the desktop has room for one."""
     if not Tray.is_there():
         return None
@@ -216,16 +221,18 @@ def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
         "Quit": window.close,
     }
     tray = Tray(app.windowIcon(), window, commands)
+    tray.set_locked(is_locked=keeper.settings.is_kiosk)
+    keeper.shown.connect(lambda shown: tray.set_locked(is_locked=shown.is_kiosk))
     stack.callback(tray.remove)
     return tray
 
 
-def _begin(window: Window, tray: Tray | None, starts: Starts, board: NoticeBoard) -> None:
-    """What the command line asked for besides a window."""
+def _begin(window: Window, tray: Tray | None, starts: Starts, board: NoticeBoard, *, is_booth: bool) -> None:
+    """What the command line asked for besides a window; a booth is never away."""
     if starts.with_recording:
         # Once pictures come; the folder is made meanwhile.
         QTimer.singleShot(RECORD_AFTER_MS, window, lambda: window.set_recording(True))
-    if starts.in_tray:
+    if starts.in_tray and not is_booth:
         hide = tray.turn if tray is not None else window.showMinimized
         QTimer.singleShot(0, window, hide)
         if tray is None:

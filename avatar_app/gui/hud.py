@@ -19,6 +19,7 @@ STAGES = (
     ("compose", "Compose"),
     ("handover", "Hand-over"),
 )
+SOUND_STAGES = ("capture", "mel", "student")
 WIDTH_PX = 234
 COLUMN_PX = 44
 NOTHING = "–"
@@ -127,13 +128,18 @@ class Hud(QWidget):
 
 
 def lines_of(figures: LiveFigures, wanted_fps: int) -> tuple[Line, ...]:
-    """The state of the pipeline as lines of text."""
+    """The state of the pipeline as lines of text; what no picture or no sound made just now is a dash."""
+    drawn = {} if not figures.fps_out else figures.stage_ms
+    if not figures.mic.rate_hz:
+        drawn = {key: pair for key, pair in drawn.items() if key not in SOUND_STAGES}
+    has_latency = bool(figures.fps_out and figures.mic.rate_hz)
+    latency_ms = (figures.latency_p50_ms, figures.latency_p95_ms) if has_latency else NO_PAIR
     return (
         Line(f"{figures.fps_out:.1f} fps", f"of {wanted_fps}", is_strong=True, is_vital=True),
         Line(),
         Line("Milliseconds", "p50", "p95", is_quiet=True, is_vital=True),
-        *(Line(name, *_pair(figures.stage_ms.get(key, NO_PAIR))) for key, name in STAGES),
-        Line("Mic to frame", _whole(figures.latency_p50_ms), _whole(figures.latency_p95_ms), is_vital=True),
+        *(Line(name, *_pair(drawn.get(key, NO_PAIR))) for key, name in STAGES),
+        Line("Mic to frame", *map(_whole, latency_ms), is_vital=True),
         Line(),
         *engine_lines(figures),
         Line("Look-ahead", f"{figures.lookahead_ms} ms"),

@@ -69,7 +69,7 @@ class Window(QWidget):
         self.setMinimumSize(*MINIMUM_PX)
         self._pipeline = pipeline
         self._on_air = on_air
-        self._is_hidden = self._is_spoken = False
+        self._is_hidden = self._is_ending = False
         self._keeper = keeper
         self._notices = notices
         self._clock = clock
@@ -173,8 +173,8 @@ class Window(QWidget):
         if not (self.hud.isVisible() or self.panel.isVisible() or self._booth.is_on):
             return
         figures = self._pipeline.status()
-        self._is_spoken = figures.is_speaking
         if self._booth.is_on:
+            self._booth.show_figures(figures, self._pipeline.webcam(), is_recording=is_recording)
             self._show_state()
         self.panel.show_figures(figures, on_air)
         self.hud.show_figures(figures, self._keeper.settings.fps)
@@ -231,7 +231,8 @@ class Window(QWidget):
     def ask_obs(self) -> None:
         """Let OBS delay the raw microphone until its picture is there."""
         settings = self._keeper.settings
-        dialog = ObsDialog(self._on_air.delay_ms, self, voice_output=settings.voice_output, port=settings.obs_port)
+        voice, port = settings.voice_output, settings.obs_port
+        dialog = ObsDialog(lambda: self._on_air.delay_ms, self, voice_output=voice, port=port)
         dialog.port_found.connect(lambda port: self.change({"obs_port": port}))
         dialog.offset_set.connect(self._obs_delays.note)
         dialog.voice_unwanted.connect(lambda: self.change({"voice_output": ""}))
@@ -268,8 +269,16 @@ class Window(QWidget):
         self.raise_()
         self.activateWindow()
 
+    def close(self) -> bool:
+        """Close the window, a booth too: a signal or the end of a given time wants it, and no visitor."""
+        self._is_ending = True
+        return super().close()
+
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Tell that the window is about to go."""
+        """Tell that the window is about to go. A booth stays when the window system alone asks, as for Alt+F4."""
+        if self._booth.is_on and not self._is_ending:
+            event.ignore()
+            return
         self.closing.emit()
         event.accept()
 
@@ -286,9 +295,11 @@ class Window(QWidget):
         super().keyReleaseEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Alt may have been released in another window."""
+        """Alt may have been released in another window; the window system may have made a booth smaller."""
         if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
             show_letters(self, is_alt_held=False)
+        if event.type() == QEvent.Type.WindowStateChange:
+            QTimer.singleShot(0, self, self._booth.keep_full_screen)
         super().changeEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
@@ -337,7 +348,7 @@ class Window(QWidget):
             ("F8", self.panic),
             (LEAVE_KEY, lambda: self.toggle("is_kiosk")),
             ("F11", self._booth.toggle_full_screen),
-            ("Ctrl+Q", self._booth.close),
+            ("Ctrl+Q", self.close),
         )
 
     def _beats(self) -> tuple[tuple[int, Callable[[], object]], ...]:
@@ -366,8 +377,7 @@ class Window(QWidget):
         elif self.stage.picture is None:
             caption = "Starting …"
         else:
-            invitation = self._booth.invitation(is_speaking=self._is_spoken)
-            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else invitation
+            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else self._booth.words
         self.stage.set_state(self._is_running, self._booth.hint() or caption)
 
     def _told(self, key: str, action: Callable[[], object]) -> None:

@@ -170,7 +170,6 @@ class OnAir:
             fps=wanted.fps,
             format=record.RecordFormat(wanted.record_format),
             background_colour=wanted.background_colour,
-            has_badge=wanted.has_badge,
             title="Avatar",
         )
         self._free_recorder()
@@ -198,7 +197,7 @@ class OnAir:
             self._source.remove_sink(sink)
         if picture is None:
             raise OutputError("There is no picture to keep.", "Press Start first.")
-        return snapshot(picture, recording_folder(self._wanted), has_badge=self._wanted.has_badge)
+        return snapshot(picture, recording_folder(self._wanted))
 
     def _run_job(self, stop: threading.Event) -> None:
         del stop

@@ -13,7 +13,7 @@ from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
-from avatar_app.live.frame import Avatar, Background, Compositor, Pacer, PoseAssets, PosedCompositor
+from avatar_app.live.frame import Avatar, Background, Badge, Compositor, Pacer, PoseAssets, PosedCompositor
 from avatar_app.live.latency import RateMeter, StageMeters
 from avatar_app.live.leaning import Leaning
 
@@ -74,6 +74,7 @@ class FramePart:
         self._patch: MouthPatch | None = None
         self._fps = fps
         self._is_hidden = False
+        self._badge, self._is_marked = Badge(), False
         self._pacer: Pacer | None = None
         self._pacer_fps = 0
         self._leaning = Leaning(NS_PER_S // fps)
@@ -101,6 +102,10 @@ class FramePart:
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show only what stands behind the avatar from the next tick on, or the avatar again."""
         self._is_hidden = is_hidden
+
+    def set_marked(self, *, is_marked: bool) -> None:
+        """Say in every picture that the avatar is AI-generated from the next tick on, or no longer."""
+        self._is_marked = is_marked
 
     def add_sink(self) -> Latest[Picture]:
         """A mailbox that gets every picture."""
@@ -202,7 +207,8 @@ class FramePart:
         patch = self._patch
         pixels, weight = (None, 0.0) if patch is None else (patch.pixels, patch.weight)
         pose = self._pose_at(t_ns) if self._poses is not None else None
-        key = "hidden" if self._is_hidden else (idle, pose, None if pixels is None else (id(patch), weight))
+        is_marked = self._is_marked and not self._is_hidden
+        key = "hidden" if self._is_hidden else (idle, pose, is_marked, None if pixels is None else (id(patch), weight))
         if self._last is not None and self._last[0] == key:
             return self._last[1]
         place = self._place(avatar, patch)
@@ -213,6 +219,8 @@ class FramePart:
             self._note_head(pose)
         else:
             picture = self._compositor(avatar, *place).compose(int(idle), pixels, weight)
+        if is_marked:
+            self._badge.stamp(picture)
         self._last = (key, picture)
         return picture
 

@@ -49,6 +49,7 @@ class LivePipeline:
     """
 
     def __init__(self, settings: Settings, profile: ProfilePaths, clock: Clock, notices: NoticeBoard) -> None:
+        self._clock = clock
         self._notices = notices
         self._wanted = settings
         self._meters = StageMeters()
@@ -174,7 +175,7 @@ class LivePipeline:
         p50_ms, p95_ms = self._meters.p50_p95("latency")
         return LiveStatus(
             is_running=self._running is not None,
-            fps_out=self._frame.rate.per_s(),
+            fps_out=self._frame.rate.per_s(self._clock.now_ns()),
             stage_ms={stage: self._meters.p50_p95(stage) for stage in SHOWN_STAGES},
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
@@ -241,6 +242,7 @@ class LivePipeline:
         self._controls.gain_db, self._controls.is_muted = new.mic_gain_db, new.is_muted
         self._speech.configure(new.fps, new.lookahead_ms)
         self._frame.set_fps(new.fps)
+        self._frame.set_marked(is_marked=new.has_badge)
         self._following.configure(new)
         self._tell_lookahead()
 

@@ -63,7 +63,7 @@ class Settings:
         obs_port: where OBS's WebSocket server answered last, within `PORT_RANGE`.
         record_folder: where recordings and snapshots go; empty means the user's folder of videos.
         record_format: one of `RECORD_FORMATS`; the last two keep the transparency.
-        has_badge: whether recordings and snapshots show a mark that the avatar is one.
+        has_badge: whether every picture shows a mark that the avatar is AI-generated, wherever it goes.
         noise_suppression: how much noise is taken out before the lips hear, one of `NOISE_SUPPRESSIONS`.
         is_auto_gain_on: whether a quiet voice is raised by itself.
         has_global_keys: whether the keys work while another program has the keyboard.

@@ -286,3 +286,20 @@ def test_start_and_stop_when_pressed_then_go_on_air_last_and_off_first(desk):
     assert (desk.pipeline.calls[-1], desk.on_air.calls) == ("start", ["start"])
     desk.window.set_running(False)
     assert desk.on_air.calls == ["start", "stop"]
+
+
+@pytest.mark.parametrize(("background", "word"), [("checker", ""), ("colour", "colour"), ("picture", "picture")])
+@pytest.mark.parametrize(("kind", "keeps_alpha"), [("mp4", False), ("prores", True), ("webm", True)])
+@pytest.mark.parametrize("is_browser_on", [True, False])
+def test_transparency_when_a_background_takes_it_then_said_where_it_was_wanted(
+    make_desk, background, word, kind, keeps_alpha, is_browser_on
+):
+    wanted = {"background": background, "record_format": kind, "is_browser_on": is_browser_on}
+    desk = make_desk(settings=Settings(theme="dark", background_picture="/pictures/room.png", **wanted))
+    desk.panel.show_page("on-air")
+    group = desk.panel.on_air
+    assert group.opaque_page.isVisible() is (bool(word) and is_browser_on)
+    assert group.opaque_film.isVisible() is (bool(word) and keeps_alpha)
+    assert f"a {word} stands behind" in group.opaque_page.text() or not word
+    desk.keeper.change({"background": "checker"})
+    assert not group.opaque_page.isVisible() and not group.opaque_film.isVisible()

@@ -30,7 +30,7 @@ def test_recording_when_the_sample_speaks_and_the_microphone_is_refreshed_then_e
         wait_until(lambda: pipeline.status().t_first_mouth_ns is not None)
         pictures, voice = pipeline.add_sink("record"), pipeline.voice.add(VOICE_BLOCKS)
         t_start_s = time.monotonic()
-        recorder.start(RecordOptions(folder, FPS, has_badge=True, encoder="software", keep_free_mb=0), pictures, voice)
+        recorder.start(RecordOptions(folder, FPS, encoder="software", keep_free_mb=0), pictures, voice)
         time.sleep(1.5)
         pipeline.refresh_mic()
         time.sleep(2)

@@ -12,7 +12,6 @@ import pytest
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.record import RecordFormat, RecordOptions, encoders, measure_cost, pick_encoder, snapshot
-from avatar_app.live.record.badge import Badge
 from avatar_app.live.record.canvas import Canvas, film_size
 from avatar_app.live.record.folder import final_path, marked_path
 from avatar_app.live.record.formats import FilmSize
@@ -155,26 +154,6 @@ def test_canvas_when_the_picture_changes_its_size_then_fitted_in_the_middle(tmp_
 def test_film_size_when_encoders_would_refuse_then_one_sentence(tmp_path, width, height):
     with pytest.raises(OutputError, match="cannot be recorded"):
         film_size(RecordOptions(tmp_path, 25, width_px=width, height_px=height), np.zeros((64, 64, 4), np.uint8))
-
-
-@pytest.mark.parametrize("alpha", [255, 0])
-def test_badge_when_stamped_then_in_the_corner_alone_and_visible_without_an_avatar_behind(alpha):
-    pixels = np.full((512, 512, 4), 90, np.uint8)
-    pixels[..., 3] = alpha
-    before = pixels.copy()
-    Badge().stamp(pixels)
-    ys, xs = np.nonzero((pixels != before).any(axis=2))
-    assert ys.min() > 450
-    assert xs.min() > 350
-    assert max(ys.max(), xs.max()) < 500
-    assert pixels[ys, xs, 3].max() > 150
-    assert pixels[ys, xs, :3].max() > 200
-
-
-def test_badge_when_the_picture_is_tiny_then_nothing():
-    pixels = np.zeros((16, 16, 4), np.uint8)
-    Badge().stamp(pixels)
-    assert not pixels.any()
 
 
 def test_snapshot_when_taken_then_a_png_with_alpha_that_says_what_it_is(tmp_path):

@@ -167,7 +167,7 @@ class BrowserSource:
             port=0 if opened is None else opened.port,
             n_viewers=n_viewers,
             n_controllers=0 if opened is None else opened.site.n_controllers,
-            fps_sent=self._rate.per_s() if n_viewers else 0.0,
+            fps_sent=self._rate.per_s(self._clock.now_ns()) if n_viewers else 0.0,
             n_dropped=self._viewers.n_dropped,
         )
 

@@ -184,7 +184,7 @@ class CameraLoop(DriverLoop):
             device=camera.device if camera is not None else "",
             size=self._layout.size,
             fps=self._layout.fps,
-            fps_achieved=self._rate.per_s() if is_running else 0.0,
+            fps_achieved=self._rate.per_s(self._clock.now_ns()) if is_running else 0.0,
             n_sent=counts.n_sent,
             n_repeated=counts.n_repeated,
             n_cards=counts.n_cards,

@@ -50,7 +50,6 @@ class RecordOptions:
         fps: pictures a second of the file, constant.
         background_colour: `#rrggbb` behind a transparent avatar, in formats without alpha.
         width_px, height_px: size of the film; 0 takes that of the first picture. Pictures are fitted into it.
-        has_badge: show that the avatar is AI-generated. That it is written into the file is not a choice.
         encoder: "auto" tries the graphics chip first, "software" never.
         title: shown by players.
         keep_free_mb: the recording ends by itself before the disk has less room than this.
@@ -62,7 +61,6 @@ class RecordOptions:
     background_colour: str = "#202428"
     width_px: int = 0
     height_px: int = 0
-    has_badge: bool = False
     encoder: str = "auto"
     title: str = ""
     keep_free_mb: int = 200
