@@ -38,7 +38,7 @@ def open_mic(
     if name == DEMO:
         return FileMic(demo_sample(), clock, notices, gain_db, cleaning, is_loop=True)
     if name.startswith(FILE_PREFIX):
-        return FileMic(Path(name[len(FILE_PREFIX) :]).expanduser(), clock, notices, gain_db, cleaning, is_loop=False)
+        return FileMic(Path(name[len(FILE_PREFIX) :]), clock, notices, gain_db, cleaning, is_loop=False)
     _portaudio.check(name)
     return DeviceMic(name, clock, notices, gain_db, _portaudio, cleaning)
 
