@@ -34,11 +34,15 @@ def test_blocks_when_rate_differs_then_same_tone_at_the_same_instant(rate_hz):
 
 
 @pytest.mark.parametrize("n_channels", range(1, 9))
-def test_blocks_when_many_channels_then_their_mean(n_channels):
-    samples = np.zeros((4800, n_channels), np.float32)
-    samples[:, 0] = 0.4
+@pytest.mark.parametrize("inverted", [0, -1])
+def test_blocks_when_the_voice_is_on_some_of_many_channels_then_at_its_own_level(n_channels, inverted):
+    sound = tone(16_000)
+    samples = np.zeros((len(sound), n_channels), np.float32)
+    samples[:, [0]] = inverted * sound
+    samples[:, [n_channels - 1]] = sound
     _, blocks = run(samples, 16_000)
-    assert np.allclose(blocks[5].samples, 0.4 / n_channels, atol=1e-6)
+    heard = np.concatenate([block.samples for block in blocks])
+    assert np.allclose(np.abs(heard), np.abs(sound[: len(heard), 0]), atol=1e-4)
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])

@@ -8,6 +8,7 @@ from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mic.clean import Cleaner, Cleaning
+from avatar_app.live.mic.downmix import Downmix
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import BLOCK_SAMPLES
 from avatar_app.live.mic.resample import Resampler
@@ -36,6 +37,7 @@ class SoundChain:
         self._voice: Fan[VoiceBlock] = Fan() if voice is None else voice
         self._rate_hz = rate_hz
         self._level = level
+        self._downmix = Downmix(rate_hz)
         self._resampler = Resampler(rate_hz)
         self._cleaner = Cleaner(cleaning or Cleaning())
         self._next_cleaner: Latest[Cleaner] = Latest()
@@ -109,5 +111,4 @@ class SoundChain:
         if is_bad.any():
             self.n_bad_samples += int(is_bad.sum())
             samples = np.where(is_bad, np.float32(0), samples)
-        mono: Float32 = samples.mean(axis=1, dtype=np.float32)
-        return mono
+        return self._downmix.feed(samples)

@@ -43,7 +43,7 @@ def open_mic(
     if name == DEMO:
         return FileMic(demo_sample(), clock, notices, controls, cleaning, is_loop=True)
     if name.startswith(FILE_PREFIX):
-        return FileMic(Path(name[len(FILE_PREFIX) :]).expanduser(), clock, notices, controls, cleaning, is_loop=False)
+        return FileMic(Path(name[len(FILE_PREFIX) :]), clock, notices, controls, cleaning, is_loop=False)
     _portaudio.check(name)
     return DeviceMic(name, clock, notices, controls, _portaudio, cleaning)
 

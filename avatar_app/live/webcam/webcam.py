@@ -220,5 +220,5 @@ class Webcam:
 
 def _open(name: str, clock: Clock) -> Source:
     if name.startswith(FILE_PREFIX):
-        return FileSource(Path(name[len(FILE_PREFIX) :]).expanduser(), clock)
+        return FileSource(Path(name[len(FILE_PREFIX) :]), clock)
     return DeviceSource(name, clock)
