@@ -183,6 +183,10 @@ def _avatar(avatar_id: str) -> Iterator[Finding]:
     avatar = Avatar.load(avatar_id)
     for k in range(avatar.n_idle):
         avatar.idle(k)
+    if avatar.damaged_files:
+        text = f"{len(avatar.damaged_files)} idle pictures are damaged, first {avatar.damaged_files[0]}."
+        yield _failed("avatar", f"{avatar.spec.title}: {text}", "Install the avatar again.")
+        return
     yield _ok("avatar", f"{avatar.spec.title}: {avatar.n_idle} idle pictures of {avatar.spec.size_px} px")
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import InputFileError, MissingFileError
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.webcam import Follower, FollowSettings, Neutral, Preview, Webcam, WebcamStatus
@@ -125,9 +126,9 @@ class Following:
 def _read(file: Path) -> Neutral:
     """The neutral pose of an earlier start, or that of an average face."""
     try:
-        return Neutral(**{name: float(value) for name, value in json.loads(file.read_text(encoding="utf-8")).items()})
-    except FileNotFoundError:
+        return Neutral.read(file)
+    except MissingFileError:
         return Neutral()
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except InputFileError as error:
         log.warning("the neutral pose in %s cannot be used: %s", file, error)
         return Neutral()

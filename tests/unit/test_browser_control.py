@@ -53,8 +53,8 @@ def test_answer_when_value_fits_then_action_gets_it(programme, name, value):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("mute", 1), ("mute", "on"), ("panic", True), ("gain", "3"), ("gain", True), ("gain", None), ("gain", 10**400),
-        ("profile", 5), ("profile", "x" * 1001), ("profile", ["stream"]), ("gain", float("nan")),
+        ("mute", 1), ("mute", "on"), ("panic", True), ("gain", "3"), ("gain", True), ("gain", None),
+        ("profile", 5), ("profile", "x" * 1001), ("profile", ["stream"]),
     ],
 )  # fmt: skip
 def test_answer_when_value_does_not_fit_then_sentence_and_nothing_is_done(programme, name, value):
@@ -78,7 +78,9 @@ def test_answer_when_action_fails_then_its_sentence(programme):
     "text",
     ["", "mute", "[]", "1", "{", '{"do": 1}', '{"id": {}, "do": "mute"}', '{"id": 1}', '{"do": "mute", "to": true}',
      "[" * 3000, '{"id": 1.5, "do": "mute"}', '{"id": "' + "x" * 200 + '", "do": "mute"}', "\udcff",
-     '{"id": 1, "do": "' + "x" * 4000 + '"}', '{"id": 1' + "0" * 4000 + ', "do": "mute"}'],
+     '{"id": 1, "do": "gain", "value": NaN}', '{"id": 1, "do": "gain", "value": 1' + "0" * 400 + "}",
+     '{"id": 1, "do": "gain", "value": 1e400}', '{"id": 1, "do": "' + "x" * 4000 + '"}',
+     '{"id": 1' + "0" * 4000 + ', "do": "mute"}'],
 )  # fmt: skip
 def test_answer_when_request_is_nonsense_then_short_sentence_that_is_json(programme, text):
     answer = programme.desk.answer(text)

@@ -49,7 +49,7 @@ def test_load_when_text_is_broken_then_keeps_the_file_and_says_so(paths, notices
     assert store.load(paths, notices) == Settings()
     assert paths.config_file.with_name("settings.json.broken").read_bytes() == before
     (notice,) = notices.current()
-    assert "broken" in notice.text
+    assert "cannot be used: it " in notice.text
     assert "settings.json.broken" in notice.what_to_do
 
 
@@ -84,7 +84,7 @@ def test_load_when_file_is_of_a_newer_program_then_keeps_it(paths, notices):
 def test_load_when_the_settings_file_is_a_folder_then_says_so(paths, notices):
     paths.config_file.mkdir(parents=True)
     assert store.load(paths, notices) == Settings()
-    assert "cannot be read" in notices.current()[0].text
+    assert "no regular file" in notices.current()[0].text
 
 
 def test_save_when_a_parent_is_a_file_then_posts_one_notice(tmp_path, notices):

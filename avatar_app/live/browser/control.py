@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import enum
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.errors import InputFileError, UserError
+from avatar_app.contracts.input_file import parse_object
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 State: TypeAlias = Mapping[str, Json]
@@ -126,12 +126,9 @@ class Desk:
 
 def _read_object(text: str) -> dict[str, Json]:
     try:
-        request = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestError("The request is no JSON.", 'Write it as {"id": 1, "do": "state"}.') from error
-    if not isinstance(request, dict):
-        raise RequestError("The request is no JSON object.", 'Write it as {"id": 1, "do": "state"}.')
-    return request
+        return parse_object(text)
+    except InputFileError as error:
+        raise RequestError(f"The request cannot be used: {error}.", 'Write it as {"id": 1, "do": "state"}.') from error
 
 
 def _read_id(request: Mapping[str, Json]) -> Json:
@@ -150,9 +147,7 @@ def _check(action: Action, value: Json) -> bool | float | str | None:
     if action.argument is Argument.SWITCH and (value is None or isinstance(value, bool)):
         return value
     if action.argument is Argument.NUMBER and isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value) if abs(value) < 1e300 else math.inf
-        if math.isfinite(number):
-            return number
+        return float(value)
     if action.argument is Argument.TEXT and isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS:
         return value
     raise RequestError(f"The action {action.name!r} takes {action.argument.value}.", "Send it in `value`.")

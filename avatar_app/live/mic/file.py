@@ -26,6 +26,8 @@ from avatar_app.live.worker import Worker
 
 # After a longer sleep of the machine, sound goes on from now instead of rushing through what was missed.
 MAX_LATE_NS = ms_to_ns(500)
+# Stopping never waits longer for a thread that is inside a slow disk; it ends by itself when that answers.
+STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "mic-file"
 
 
@@ -90,9 +92,9 @@ class FileMic:
     def stop(self) -> None:
         """End at once; twice is fine. A file that is being read is given up when it has been."""
         self._is_over = True
-        self._worker.stop()
-        self._close()
         self._state = MicState.STOPPED
+        if self._worker.stop(STOP_TIMEOUT_S):
+            self._close()
 
     def status(self) -> MicStatus:
         """How it goes."""

@@ -50,21 +50,22 @@ class OpenVinoSession:
         try:
             self._compiled = core.compile_model(core.read_model(graph), DEVICE, _options(core, precision, n_threads))
             self._request = self._compiled.create_infer_request()
-        except RuntimeError as error:
+            self._inputs = {port.get_node().get_friendly_name(): self._bind(port) for port in self._compiled.inputs}
+        except (RuntimeError, ValueError, MemoryError) as error:  # the last ones for inputs of no size, or of any
             raise ModelError(
                 f"OpenVINO cannot run this model: {_first_line(error)}.", "Choose another engine or precision."
             ) from error
-        self._inputs: dict[str, Values] = {}
-        for port in self._compiled.inputs:
-            # Filled in place for every frame, so that no tensor is made anew.
-            array = np.zeros(tuple(port.shape), dtype=port.get_element_type().to_dtype())
-            self._inputs[port.get_node().get_friendly_name()] = array
-            self._request.set_tensor(port, ov.Tensor(array, shared_memory=True))
         # A tensor may have several names; the graph's own is among them.
         self._outputs = {
             name: self._request.get_tensor(port).data for port in self._compiled.outputs for name in port.names
         }
         self._info = EngineInfo("openvino", DEVICE, precision, _arithmetic(self._compiled))
+
+    def _bind(self, port: Any) -> Values:
+        """The array of an input, filled in place for every frame, so that no tensor is made anew."""
+        array: Values = np.zeros(tuple(port.shape), dtype=port.get_element_type().to_dtype())
+        self._request.set_tensor(port, import_openvino().Tensor(array, shared_memory=True))
+        return array
 
     @property
     def info(self) -> EngineInfo:
