@@ -85,9 +85,9 @@ def test_compose_when_mouth_lies_beyond_the_outline_then_background_is_untouched
 def test_compose_when_mouth_lies_between_pixels_then_fine_lines_keep_their_contrast(tmp_path):
     """Lines of one pixel, as between teeth, a quarter of a pixel aside: looked up by lines alone, half of 120 is left."""
     folder = write_avatar(tmp_path)
-    about = json.loads((folder / "avatar.json").read_text())
+    about = json.loads((folder / "avatar.json").read_text(encoding="utf-8"))
     about["crop_to_portrait"][0][0][2] += 0.25
-    (folder / "avatar.json").write_text(json.dumps(about))
+    (folder / "avatar.json").write_text(json.dumps(about), encoding="utf-8")
     columns = np.where(np.arange(BOX.w) % 2, 180, 60).astype(np.uint8)
     lines = np.ascontiguousarray(np.broadcast_to(columns[None, :, None], (BOX.h, BOX.w, 3)))
     picture = Compositor(Avatar.load("disc", tmp_path), BOX, CROP_PX).compose(0, lines, 1.0)
