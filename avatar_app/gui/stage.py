@@ -274,4 +274,6 @@ def view(picture: Picture) -> tuple[QImage, bool]:
     height, width = pixels.shape[:2]
     is_opaque = int(pixels[::ALPHA_STEP_PX, ::ALPHA_STEP_PX, 3].min()) == 255
     layout = QImage.Format.Format_RGB32 if is_opaque else QImage.Format.Format_ARGB32
-    return QImage(pixels.data, width, height, int(pixels.strides[0]), layout), is_opaque
+    image = QImage(pixels.data, width, height, int(pixels.strides[0]), layout)
+    # Qt would multiply by alpha for every pixel of the enlarged picture, and take twice as long.
+    return image if is_opaque else image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied), is_opaque

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+import json
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -21,6 +24,8 @@ log = logging.getLogger(__name__)
 
 INSTALL_AGAIN = "Install the avatar again, or choose another one."
 JPEG_END = b"\xff\xd9"
+# Of zlib: what is packed hardest is not unpacked fastest.
+ALPHA_EFFORT = 1
 PNG_END = b"IEND\xaeB`\x82"
 MAX_PICTURE_BYTES = 20_000_000
 # Of all idle pictures, which stay in memory.
@@ -57,6 +62,7 @@ class Avatar:
         self._colours = colours
         self._alphas = alphas
         self._damaged: frozenset[int] = frozenset()
+        self._packed_alphas: dict[int, bytes] = {}
 
     @classmethod
     def load(cls, avatar_id: str, assets_dir: Path | None = None) -> Avatar:
@@ -91,7 +97,7 @@ class Avatar:
         """Idle picture k, or its nearest neighbour where that one is damaged.
 
         Returns:
-            (size, size, 3) uint8 BGR and (size, size) uint8 alpha, straight; both fresh.
+            (size, size, 3) uint8 BGR, and (size, size) uint8 alpha, straight, to read only.
 
         Raises:
             AvatarError: no idle picture can be decoded.
@@ -149,8 +155,15 @@ class Avatar:
     def _decode_idle(self, k: int) -> tuple[UInt8, UInt8]:
         size_px = self.spec.size_px
         colours = _decode(self._colours[k], cv2.IMREAD_COLOR, (size_px, size_px, 3), self.spec.idle_files[k])
-        alpha = _decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, (size_px, size_px), self.spec.alpha_files[k])
-        return colours, alpha
+        return colours, self._alpha(k)
+
+    def _alpha(self, k: int) -> UInt8:
+        """The alpha of idle picture k; a PNG takes four times as long to decode as what is kept of it."""
+        size_px = self.spec.size_px
+        if k not in self._packed_alphas:
+            alpha = _decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, (size_px, size_px), self.spec.alpha_files[k])
+            self._packed_alphas[k] = zlib.compress(alpha.tobytes(), ALPHA_EFFORT)
+        return np.frombuffer(zlib.decompress(self._packed_alphas[k]), np.uint8).reshape(size_px, size_px)
 
 
 def _find(avatar_id: str, root: Path) -> Path:
