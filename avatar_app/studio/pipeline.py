@@ -27,6 +27,7 @@ import psutil
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings import store
+from avatar_app.studio import arithmetic
 from avatar_app.studio.recipe import NOVA_FOLDER, Step, whole_recipe
 
 log = logging.getLogger(__name__)
@@ -198,6 +199,13 @@ def with_all_cores(step: Step) -> Step:
     return replace(step, words=(*step.words, "--n-threads", str(os.cpu_count() or 1)))
 
 
+def with_arithmetic(step: Step, name: str) -> Step:
+    """A step that computes in an arithmetic; with `auto`, and where no network computes, the step as it was."""
+    if name == arithmetic.AUTO or step.words[0] not in ("train", "distil", "evaluate"):
+        return step
+    return replace(step, words=(*step.words, "--arithmetic", name))
+
+
 def _hours(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
@@ -271,6 +279,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="take the networks that hear and draw out of nova-hd and nova-96, and begin with the teacher",
     )
+    arithmetic.add_flag(parser, more="; reports then in fp32")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time")
     arguments = parser.parse_args(argv)
     if arguments.jobs < 1:
@@ -284,5 +293,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     recipe = whole_recipe(
         data_folder(arguments.data), arguments.run.resolve(), arguments.models_dir, is_begun=arguments.from_published
     )
-    Pipeline(recipe, Ledger(arguments.run), arguments.jobs, launch).run()
+    # Not part of the recipe: what is left of it may be computed in another.
+    Pipeline(
+        recipe, Ledger(arguments.run), arguments.jobs, lambda step: launch(with_arithmetic(step, arguments.arithmetic))
+    ).run()
     return 0

@@ -76,6 +76,11 @@ def test_report_when_made_then_every_engine_precision_and_thread_was_timed(repor
     assert report["machine"]["cpu"]
 
 
+def test_report_when_made_then_says_what_the_expert_computed_in(folder, report):
+    assert report["arithmetic"] == "fp32"
+    assert "The sync expert computes in fp32." in (folder / "index.html").read_text()
+
+
 def test_report_when_there_is_a_teacher_then_the_headline_is_its_time_over_the_students(report):
     whole = next(h for h in report["speed"]["headline"] if h["teacher_form"] == "whole")
     assert whole["model"] == "nova-96" and whole["ratio"] > 5
@@ -182,10 +187,10 @@ PROBE = """<script>addEventListener("load", () => {
 
 def test_evaluate_when_one_model_is_named_then_json_as_before(data, capsys):
     words = ["--model", "nova-96", "--precision", "fp32", "--data", str(data), "--lookaheads", "80",
-             "--clips", "1", "--voices", "1", "--noises", "1"]  # fmt: skip
+             "--clips", "1", "--voices", "1", "--noises", "1", "--arithmetic", "bf16"]  # fmt: skip
     assert cli.main(words) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["schema"], found["model"], found["engine"]) == (1, "nova-96", "FP32")
+    assert (found["schema"], found["model"], found["engine"], found["arithmetic"]) == (1, "nova-96", "FP32", "bf16")
     assert {"mouth_psnr_db", "voices_correlation", "noise_motion_ratio", "clips"} <= set(found["lookahead_80"])
 
 

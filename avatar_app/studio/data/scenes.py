@@ -19,6 +19,7 @@ from torch import Tensor
 from avatar_app.contracts.errors import AudioInputError, StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.cache_file import make_current, read_facts, write_facts, write_pictures
 from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, still_clips
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX, lower_half
@@ -279,7 +280,7 @@ def _draw_all(mouths: Float32, net: PictureNet, rest: UInt8) -> Iterator[UInt8]:
     box = net.shape.box
     crop = rest.copy()
     for start in range(0, len(mouths), DRAW_BATCH):
-        with torch.autocast("cpu", torch.bfloat16):
+        with arithmetic.autocast(torch.device("cpu")):
             drawn = net(torch.from_numpy(mouths[start : start + DRAW_BATCH])).float()
         pixels = (drawn.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
         halves = []

@@ -21,7 +21,7 @@ from avatar_app.studio.nets.expert import SyncExpert, load_expert
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.command import carry_out
+from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speaking import Lessons, Pressures, SpeakConfig, SpeakTask
@@ -130,4 +130,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the cache)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-threads", type=int, default=1)
+    add_machine_flags(parser)

@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.mouth import N_MOUTH
 from avatar_app.studio.data.speech_batches import Batch
 from avatar_app.studio.nets.picture import PictureNet, load_picture_net
 from avatar_app.studio.nets.speech import SpeechNet, load_speech_net
-from avatar_app.studio.train.command import carry_out
+from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.drawing import sharp_l1
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.picture import pixel_weight
@@ -71,7 +72,7 @@ class EarTask(SpeechTask):
         parts = super().losses(mouth, phones, batch)
         said, true = (x.transpose(2, 3).reshape(-1, N_MOUTH) for x in (mouth, batch.mouth))
         chosen = torch.randint(len(said), (self._config.n_pictures,))
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with arithmetic.autocast(self._device):
             drawn = self._picture(said[chosen].clamp(0, 1).to(self._device)).float()
             with torch.no_grad():
                 wanted = self._picture(true[chosen].to(self._device)).float()
@@ -113,5 +114,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n-steps", type=int, default=800)
     parser.add_argument("--peak-rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-threads", type=int, default=1)
+    add_machine_flags(parser)
     return carry_out(run, parser.parse_args(argv))

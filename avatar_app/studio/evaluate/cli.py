@@ -21,6 +21,7 @@ from avatar_app.live.frame import Avatar
 from avatar_app.live.student import load
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio import arithmetic
 from avatar_app.studio.evaluate import contestants
 from avatar_app.studio.evaluate.compare import Plan, compare, read_ablation
 from avatar_app.studio.evaluate.contestants import Contestant
@@ -38,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio evaluate`."""
     arguments = build_parser().parse_args(argv)
     torch.set_num_threads(1)
-    return _write_report(arguments) if arguments.models else _print_one(arguments)
+    with arithmetic.using(arguments.arithmetic):
+        return _write_report(arguments) if arguments.models else _print_one(arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,6 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="JSON file (default: standard output); with --models a folder")
     parser.add_argument("--models-dir", type=Path, help="where the models lie (default: where the program looks)")
     parser.add_argument("--profile-dir", type=Path, metavar="DIR", help="as of the other commands")
+    # Not what is quickest here: reports made on different processors must compare.
+    arithmetic.add_flag(parser, arithmetic.FP32, "; of the sync expert, engines have their own")
     quick = parser.add_argument_group("for a first impression")
     quick.add_argument("--clips", type=int, metavar="N", help="only so many held-out clips")
     quick.add_argument("--voices", type=int, metavar="N", help="only so many held-out voices")
@@ -74,7 +78,8 @@ def _print_one(arguments: argparse.Namespace) -> int:
     data = load_test_data(arguments.data, arguments.clips, arguments.voices, arguments.noises)
     expert = load_expert(arguments.expert) if arguments.expert else None
     report = evaluate(student, data, arguments.lookaheads, expert, log.info)
-    text = json.dumps({"schema": 1, "model": student.spec.id, "engine": student.engine.label, **report}, indent=2)
+    about = {"model": student.spec.id, "engine": student.engine.label, "arithmetic": arithmetic.in_use("cpu")}
+    text = json.dumps({"schema": 1, **about, **report}, indent=2)
     if arguments.out:
         arguments.out.write_text(text + "\n", encoding="utf-8")
     else:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import Precision, StudentSpec
+from avatar_app.studio import arithmetic
 from avatar_app.studio.evaluate import cost, speed, strips
 from avatar_app.studio.evaluate.contestants import Contestant
 from avatar_app.studio.evaluate.held_out import TestClip, TestData
@@ -98,6 +99,7 @@ def compare(
         "schema": SCHEMA,
         "made": {"utc": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M"), "commit": commit_id()},
         "machine": speed.machine(),
+        "arithmetic": arithmetic.in_use("cpu"),
         "data": {
             "clips": [test.name for test in data.clips],
             "n_voices": len(data.voices),

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.data.scenes import Scene, UInt8, whole
 from avatar_app.studio.data.stage import Stage
@@ -112,7 +113,7 @@ def drawn_scene(net: DrawsLowerHalf, scene: Scene, rest: UInt8, lookahead_ms: in
     lookahead = torch.eye(len(LOOKAHEADS_MS), device=device)[LOOKAHEADS_MS.index(lookahead_ms)]
     pictures = []
     # What bf16 changes lies far below what any network is from the truth.
-    with torch.autocast(device.type, torch.bfloat16):
+    with arithmetic.autocast(device):
         features = net.encode_face(face_of(rest).to(device))
         for windows in torch.split(whole(scene).windows([lookahead_ms]).to(device), BATCH):
             drawn = net.draw(net.hear(windows, lookahead.expand(len(windows), -1)), features).float()

@@ -88,7 +88,7 @@ def sync_scores(found: Sequence[Float32]) -> dict[str, Any]:
 
 def expert_distances(expert: SyncExpert, scene: Scene) -> Float32:
     """(n, 31) distances of the pictures in which the true mouth speaks."""
-    return np.asarray(distances(expert, scene)[moving(scene)])
+    return np.asarray(distances(expert, scene, is_precise=False)[moving(scene)])
 
 
 def _at_lookahead(student: Student, data: TestData, ms: int, expert: SyncExpert | None) -> dict[str, Any]:

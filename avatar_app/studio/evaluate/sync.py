@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.clips import GET_THE_DATA
 from avatar_app.studio.data.mouth import REST
 from avatar_app.studio.data.scenes import (
@@ -53,8 +54,13 @@ class SyncScores:
 
 
 @torch.no_grad()
-def distances(expert: SyncExpert, scene: Scene) -> Float32:
+def distances(expert: SyncExpert, scene: Scene, *, is_precise: bool = True) -> Float32:
     """How far each five pictures are from the sound at each shift.
+
+    Args:
+        expert: compares them.
+        scene: sound and pictures.
+        is_precise: whether the expert computes in float32, else in the arithmetic in use.
 
     Returns:
         (n - 4, 31) float32: row k is picture k, column s the sound s - 15 pictures later.
@@ -67,10 +73,11 @@ def distances(expert: SyncExpert, scene: Scene) -> Float32:
     starts = [before + round(k * COLUMNS_PER_PICTURE) for k in range(-MAX_SHIFT, n + MAX_SHIFT)]
     windows = torch.stack([mel[:, start : start + WINDOW_COLUMNS] for start in starts])[:, None]
     device = next(expert.parameters()).device
-    seen = torch.cat([expert.see(stacks[k : k + BATCH].to(device)) for k in range(0, n, BATCH)])
-    heard = torch.cat([expert.hear(windows[k : k + BATCH].to(device)) for k in range(0, len(windows), BATCH)])
-    shifted = heard.unfold(0, 2 * MAX_SHIFT + 1, 1)
-    found: Float32 = (seen[:, :, None] - shifted).norm(dim=1).cpu().numpy()
+    with arithmetic.autocast(device, enabled=not is_precise):
+        seen = torch.cat([expert.see(stacks[k : k + BATCH].to(device)) for k in range(0, n, BATCH)])
+        heard = torch.cat([expert.hear(windows[k : k + BATCH].to(device)) for k in range(0, len(windows), BATCH)])
+    shifted = heard.float().unfold(0, 2 * MAX_SHIFT + 1, 1)
+    found: Float32 = (seen.float()[:, :, None] - shifted).norm(dim=1).cpu().numpy()
     return found
 
 

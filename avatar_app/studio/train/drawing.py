@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.clips import Pictures
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, SIZE_PX, TOP_PX, face_input
 from avatar_app.studio.data.mouth import N_MOUTH, REST
@@ -140,7 +141,7 @@ class DrawTask(Generic[Drawer]):
         chosen = rng.choice(self._train, self._config.batch, p=self._odds)
         face = self._face(rng.choice(self._rest))
         mine = chosen[parallel.share(len(chosen))]
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_frozen):
+        with arithmetic.autocast(self._device, enabled=not is_frozen):
             drawn = self._draw(mine, face)
         loss = sharp_l1(drawn.float(), self._true(mine), self._weight)
         self._optimizer.zero_grad()

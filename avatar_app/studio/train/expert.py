@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, cross_entropy
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.scenes import N_EXPERT_PICTURES, Takes, draw_takes
 from avatar_app.studio.data.stage import Stage, load_stage
 from avatar_app.studio.data.voice_change import ChangeRanges
 from avatar_app.studio.evaluate.sync import distances, found_ratio, moving, scores_of_each
 from avatar_app.studio.nets.expert import SyncExpert, save_expert
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.command import carry_out
+from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
@@ -95,7 +96,7 @@ class ExpertTask:
         takes = draw_takes(stage.train, stage.odds, stage.corpus, recipe.n_takes, recipe.n_pictures, rng, CHANGES)
         takes = takes.part(parallel.share(recipe.n_takes), self._device)
         self.net.train()
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with arithmetic.autocast(self._device):
             heard, seen = self._embed(takes)
         parts = self.losses(heard.float(), seen.float(), rng)
         self._optimizer.zero_grad(set_to_none=True)
@@ -217,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="where drawn pictures are kept (default: in the run folder)")
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the cache)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-threads", type=int, default=1)
+    add_machine_flags(parser)
     for name, value in asdict(ExpertRecipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     return carry_out(run, parser.parse_args(argv))

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from avatar_app.contracts.mel_spec import MEL
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.mouth import N_MOUTH, PHONES, REST
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.nets.generator import ConvBlock
@@ -189,7 +190,7 @@ class HearTask(SpeechTask):
         batch = self._pool.draw(index, rng).part(parallel.share(self._config.pairs))
         self.ears.train()
         is_precise = index >= n_steps * (1 - self._config.precise_share)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
+        with arithmetic.autocast(self._device, enabled=not is_precise):
             mouth, phones = self.ears.forward_with_phones(batch.mel.to(self._device))
         # The loss is a few numbers: it is reckoned where the batch lies.
         parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)

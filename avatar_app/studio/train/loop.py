@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.studio import arithmetic
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.checkpoint import load_checkpoint, save_checkpoint
 from avatar_app.studio.train.run_folder import RunFolder
@@ -91,6 +92,8 @@ def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[st
         StudioError: the loss is not a number any more (the last good checkpoint is kept), or the folder fails.
     """
     first = _restore(task, folder, plan.n_steps)
+    if first < plan.n_steps and parallel.is_chief():
+        folder.note_arithmetic(first, arithmetic.in_use(parallel.device().type))
     clock = _Clock(first, plan.n_steps)
     sums = _Means()
     for index in range(first, plan.n_steps):

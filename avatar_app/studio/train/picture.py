@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.clips import Pictures, load_pictures
 from avatar_app.studio.nets.picture import PictureNet, save_picture_net
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.command import carry_out
+from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.loop import LoopPlan, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
@@ -91,7 +92,7 @@ class PictureTask:
         chosen = rng.choice(self._train, self._recipe.batch)[parallel.share(self._recipe.batch)]
         true = self._true(chosen).contiguous(memory_format=torch.channels_last)
         self.net.train()
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with arithmetic.autocast(self._device):
             drawn = self.net(self._params[chosen])
         parts = self.losses(drawn.float() - true)
         self._optimizer.zero_grad(set_to_none=True)
@@ -186,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
     parser.add_argument("--cache", type=Path, help="where decoded pictures are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-threads", type=int, default=1)
+    add_machine_flags(parser)
     for name, value in asdict(PictureRecipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     return parser

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from avatar_app import __version__
 from avatar_app.contracts.errors import StudioError
+from avatar_app.studio import arithmetic
 from avatar_app.studio.train.checkpoint import CHECKPOINT_NAME
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ MAY_CHANGE = frozenset({"n_steps"})
 
 
 class RunFolder:
-    """`request.json` (what was asked), `metrics.jsonl` (what happened), `checkpoint.safetensors`.
+    """`request.json` (what was asked, and computed in), `metrics.jsonl` (what happened), `checkpoint.safetensors`.
 
     Args:
         path: the folder; made when missing.
@@ -66,6 +67,26 @@ class RunFolder:
         # Of several processes each writes the same; the last one wins.
         request = {"config": wanted, "seed": seed, "commit": commit_id(), "versions": _versions()}
         self.write_text("request.json", json.dumps(request, indent=2) + "\n")
+
+    def note_arithmetic(self, n_steps_done: int, name: str) -> None:
+        """Write into the request what is computed in after a step; a request that is missing stays so.
+
+        Args:
+            n_steps_done: steps that were done before.
+            name: of the arithmetic.
+
+        Raises:
+            StudioError: the request cannot be read or written.
+        """
+        file = self.path / "request.json"
+        if not file.exists():
+            return
+        request = _read_request(file)
+        # Steps that a kill took back may be done in another.
+        kept = {step: before for step, before in request["arithmetic"].items() if int(step) < n_steps_done}
+        if list(kept.values())[-1:] != [name]:
+            kept[str(n_steps_done)] = name
+        self.write_text("request.json", json.dumps({**request, "arithmetic": kept}, indent=2) + "\n")
 
     def begin_from(self, before: RunFolder) -> None:
         """Go on from the newest checkpoint of another run, unless this one has a checkpoint already.
@@ -150,12 +171,23 @@ def origin(file: Path) -> dict[str, object]:
     return {key: about[key] for key in ("recipe", "unpacked_from") if key in about}
 
 
+def arithmetic_of(run: Path) -> str | None:
+    """What a run, or each of its parts, computed in last; None where nothing says it, or its parts differ.
+
+    Args:
+        run: a run folder, or one that holds those of its parts.
+
+    Raises:
+        StudioError: a request cannot be read.
+    """
+    requests = [_read_request(file) for file in (*run.glob("request.json"), *run.glob("*/request.json"))]
+    last = {name for request in requests for name in list(request["arithmetic"].values())[-1:]}
+    return last.pop() if len(last) == 1 else None
+
+
 def _check_same(file: Path, wanted: Mapping[str, Any], seed: int) -> None:
-    try:
-        request = json.loads(file.read_text(encoding="utf-8"))
-        before = dict(request["config"])
-    except (OSError, ValueError, KeyError) as error:
-        raise StudioError(f"The request {file} cannot be read: {error}.", "Start in a new run folder.") from error
+    request = _read_request(file)
+    before = request["config"]
     names = {name for name in set(before) | set(wanted) if before.get(name) != wanted.get(name)} - MAY_CHANGE
     if request.get("seed") != seed:
         names.add("seed")
@@ -164,6 +196,18 @@ def _check_same(file: Path, wanted: Mapping[str, Any], seed: int) -> None:
             f"The run folder {file.parent} was started with other settings ({', '.join(sorted(names))}).",
             "Use the same settings to continue it, or a new run folder.",
         )
+
+
+def _read_request(file: Path) -> dict[str, Any]:
+    """A request; `arithmetic` says from which step on what was computed in, and is empty in those of older versions."""
+    try:
+        request = json.loads(file.read_text(encoding="utf-8"))
+        used = {str(int(step)): str(name) for step, name in request.get("arithmetic", {}).items()}
+        if unknown := set(used.values()) - {arithmetic.BF16, arithmetic.FP32}:
+            raise ValueError(f"no arithmetic is called {unknown.pop()}")
+        return {**request, "config": dict(request["config"]), "arithmetic": used}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StudioError(f"The request {file} cannot be read: {error}.", "Start in a new run folder.") from error
 
 
 def commit_id() -> str:

@@ -20,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.data.mouth import REST
 from avatar_app.studio.data.scenes import Takes, UInt8, draw_takes
@@ -185,7 +186,7 @@ class Lessons:
         if self._teacher is None:
             return Lesson(takes, heard_at)
         windows = takes.windows(heard_at)
-        with torch.autocast(parallel.device().type, torch.bfloat16):
+        with arithmetic.autocast(parallel.device()):
             joined = self._teacher.joined(self._teacher.audio_encoder(windows), self._features)
             drawn = self._teacher.draw_joined(joined)
         return Lesson(takes, heard_at, drawn.float(), joined)
@@ -259,7 +260,7 @@ class SpeakTask(Generic[Speaker]):
             self._schedule.is_open.fill_(1)
         rate = cosine_rate(index, n_steps, self.config.peak_rate, n_warmup=min(200, n_steps // 10))
         set_rate(self._optimizer, rate)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=not is_precise):
+        with arithmetic.autocast(self._device, enabled=not is_precise):
             joined = self.net.joined(self._codes(self.net, lesson), self.net.encode_face(self._face))
             drawn = self.net.draw_joined(joined)
         parts = self._losses(lesson, drawn.float(), joined)
@@ -366,7 +367,7 @@ class SpeakTask(Generic[Speaker]):
         """One step of the discriminator."""
         assert self._judge is not None and self._judge_optimizer is not None  # noqa: S101
         set_rate(self._judge_optimizer, rate)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with arithmetic.autocast(self._device):
             logits = self._judge(torch.cat((true, drawn))).float()
         is_true = torch.cat((torch.ones(len(true)), torch.zeros(len(drawn)))).to(self._device)
         loss = binary_cross_entropy_with_logits(logits, is_true)

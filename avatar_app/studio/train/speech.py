@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, huber_loss
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data import speech_corpus
 from avatar_app.studio.data.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_opening_mm, visible_weight
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.command import carry_out
+from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech_score import SEALED_INDICES, hear, motion_mm, score_voices
@@ -140,7 +141,7 @@ class SpeechTask:
         set_rate(self._optimizer, cosine_rate(index, n_steps, self._recipe.peak_rate))
         batch = draw_batch(self._data.corpus, self._plan, rng).part(parallel.share(self._plan.n_examples))
         self.net.train()
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with arithmetic.autocast(self._device):
             mouth, phones = self.net.forward_with_phones(batch.mel.to(self._device))
         # The loss is a few numbers: it is reckoned where the batch lies.
         parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
@@ -237,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
     parser.add_argument("--cache", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-threads", type=int, default=1)
+    add_machine_flags(parser)
     defaults = SpeechRecipe()
     for name, value in asdict(defaults).items():
         flag = f"--{name.replace('_', '-')}"

@@ -17,7 +17,7 @@ from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech import load_speech_net
 from avatar_app.studio.nets.tensor_file import load_tensors, save_net
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.command import carry_out
+from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
 from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_heads
 from avatar_app.studio.train.loop import LoopPlan, train
@@ -117,5 +117,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pictures", type=Path, help="where decoded pictures are kept (default: in the run folder)")
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-threads", type=int, default=1)
+    add_machine_flags(parser)
     return carry_out(run, parser.parse_args(argv))
