@@ -108,6 +108,10 @@ class Pipeline(Protocol):
         """Start; a second call is fine."""
         ...
 
+    def cut_devices(self) -> None:
+        """Close microphone and webcam at once, before what leaves the program is ended."""
+        ...
+
     def stop(self) -> None:
         """Stop; twice is fine."""
         ...

@@ -124,12 +124,22 @@ class LivePipeline:
                 stack.callback(worker.stop)
             self._watchdog.start()
             stack.callback(self._watchdog.stop)
-            stack.callback(self._stop_slots)
+            stack.callback(self.cut_devices)
             for slot in self._slots:
                 slot.start()
             self._apply_light(self._wanted)
             self._request(self._slots, self._wanted)
             self._running = stack.pop_all()
+
+    def cut_devices(self) -> None:
+        """Close microphone and webcam at once, and open none until the next start; pictures still come until `stop`."""
+        for slot in self._slots:
+            slot.stop()
+        # Taken out of use only now: nothing is opened any more that could replace them.
+        for device in (self._webcam, self._mic):
+            device.cut()
+        for device in (self._webcam, self._mic):
+            device.join(DEVICE_TIMEOUT_S)
 
     def stop(self) -> None:
         """Stop from the source to the sinks; twice is fine. Devices are closed first, and at once."""
@@ -227,15 +237,6 @@ class LivePipeline:
                 slot.in_use = settings
             else:
                 slot.want(settings)
-
-    def _stop_slots(self) -> None:
-        for slot in self._slots:
-            slot.stop()
-        # Taken out of use only now: nothing is opened any more that could replace them.
-        for device in (self._webcam, self._mic):
-            device.cut()
-        for device in (self._webcam, self._mic):
-            device.join(DEVICE_TIMEOUT_S)
 
     def _apply_light(self, new: Settings) -> None:
         """Everything that takes effect at once, also for a microphone that is being opened."""

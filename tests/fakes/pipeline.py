@@ -125,6 +125,9 @@ class FakePipeline:
             self._thread.join()
             self._thread = None
 
+    def cut_devices(self):
+        self.calls.append("cut_devices")
+
     def close(self):
         self.stop()
 

@@ -29,23 +29,47 @@ class Desk:
         self.controls = MicControls()
         self.mic = DeviceMic(name, self.clock, self.notices, self.controls, self.portaudio)
         self.ring = Ring(1000)
+        self._steps = threading.Semaphore(0)
+        self._count_steps()
 
     def speak(self, value: float = 0.5, n_pieces: int = 20, **options) -> None:
         stream = self.system.streams[-1]
         for _ in range(n_pieces):
             stream.speak(np.full((stream.rate_hz // 100, stream.n_channels), value), **options)
 
+    def speak_in_time(self, n_pieces: int, **options) -> None:
+        """Speak, and let the ten milliseconds of each piece pass after it."""
+        for _ in range(n_pieces):
+            self.speak(n_pieces=1, **options)
+            self.clock.advance(s_to_ns(0.01))
+
     def take(self) -> list:
         blocks = []
-        while (block := self.ring.take(timeout_s=0.5 if not blocks else 0.05)) is not None:
+        while (block := self.ring.take(timeout_s=30 if not blocks else 0.05)) is not None:
             blocks.append(block)
         return blocks
 
     def wait_for(self, is_so) -> None:
-        t_limit_s = time.monotonic() + 5
+        t_limit_s = time.monotonic() + 30
         while not is_so() and time.monotonic() < t_limit_s:
-            time.sleep(0.01)
+            self.let_it_look()
         assert is_so()
+
+    def let_it_look(self) -> None:
+        """Wait until the microphone's thread has begun and ended a step: it knows then what is so now."""
+        while self._steps.acquire(blocking=False):
+            pass
+        for _ in range(2):
+            assert self._steps.acquire(timeout=30)
+
+    def _count_steps(self) -> None:
+        step = self.mic._worker._step
+
+        def counted(stop) -> None:
+            step(stop)
+            self._steps.release()
+
+        self.mic._worker._step = counted
 
 
 @pytest.fixture
@@ -68,13 +92,13 @@ def test_mic_when_somebody_speaks_then_blocks_come_and_status_names_the_device(d
 
 def test_mic_when_driver_gives_adc_time_then_blocks_carry_it(desk):
     desk.mic.start(desk.ring)
-    desk.speak(n_pieces=2, age_s=0.035)
+    desk.speak_in_time(n_pieces=2, age_s=0.035)
     assert desk.take()[0].t_capture_ns == pytest.approx(s_to_ns(1) - 35_000_000, abs=400_000)
 
 
 def test_mic_when_driver_gives_no_time_then_newest_sample_is_now(desk):
     desk.mic.start(desk.ring)
-    desk.speak(n_pieces=2, age_s=0)
+    desk.speak_in_time(n_pieces=2, age_s=0)
     assert desk.take()[0].t_capture_ns == pytest.approx(s_to_ns(1) - 10_000_000, abs=400_000)
 
 
@@ -84,8 +108,10 @@ def test_mic_when_unplugged_then_lost_and_notice_names_it_and_no_other_device_is
     desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
     notice = desk.notices.current()[0]
     assert LABEL in notice.text and "3 seconds" in notice.what_to_do
+    n_looks = desk.system.n_starts
     desk.clock.advance(s_to_ns(3.1))
-    time.sleep(0.4)
+    desk.wait_for(lambda: desk.system.n_starts > n_looks)
+    desk.let_it_look()
     assert desk.mic.status().state is MicState.LOST
     assert [stream.name for stream in desk.system.streams] == ["Alpha"]
 
@@ -138,7 +164,8 @@ def test_mic_when_opened_but_never_speaks_then_larger_buffer_at_once_and_no_noti
     desk.mic.start(desk.ring)
     desk.clock.advance(s_to_ns(0.7))
     desk.wait_for(lambda: len(desk.system.streams) == 2)
-    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    desk.let_it_look()
+    assert desk.mic.status().state is MicState.RUNNING
     assert [(stream.latency, stream.is_open) for stream in desk.system.streams] == [("low", False), ("high", True)]
     desk.speak()
     assert desk.take()[0].did_restart
@@ -149,9 +176,9 @@ def test_mic_when_opened_anew_and_silent_for_two_seconds_then_waited_for_but_not
     desk.mic.start(desk.ring)
     desk.clock.advance(s_to_ns(0.7))
     desk.wait_for(lambda: len(desk.system.streams) == 2)
-    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    desk.let_it_look()
     desk.clock.advance(s_to_ns(2.2))
-    time.sleep(0.3)
+    desk.let_it_look()
     assert (desk.mic.status().state, len(desk.system.streams)) == (MicState.RUNNING, 2)
     desk.clock.advance(s_to_ns(1))
     desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
@@ -162,7 +189,7 @@ def test_mic_when_it_has_spoken_and_pauses_shortly_then_stays_open(desk):
     desk.speak()
     desk.take()
     desk.clock.advance(s_to_ns(0.7))
-    time.sleep(0.3)
+    desk.let_it_look()
     assert [stream.latency for stream in desk.system.streams] == ["low"]
 
 
