@@ -116,6 +116,7 @@ def run(
         stack.callback(keeper.save_now)
         stack.callback(pipeline.close)
         stack.callback(on_air.close)
+        stack.callback(pipeline.cut_devices)
         window = _window(app, pipeline, on_air, keeper, board, list_mics or _device_mics, profile_paths)
         stack.callback(window.shut_down)
         remote.attach(window)

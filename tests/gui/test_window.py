@@ -311,6 +311,15 @@ def test_state_when_stopped_while_the_driver_still_opens_the_microphone_then_not
     assert desk.window.stage.caption == "Stopped"
 
 
+def test_stop_when_a_recording_takes_long_to_end_then_microphone_and_camera_are_closed_before_it(desk, monkeypatch):
+    desk.window.set_running(True)
+    before = []
+    monkeypatch.setattr(desk.on_air, "stop", lambda: before.extend(desk.pipeline.calls))
+    desk.window.set_running(False)
+    assert before[-1] == "cut_devices"
+    assert desk.pipeline.calls[-1] == "stop"
+
+
 def test_settings_when_changed_then_are_saved_and_found_again(desk, paths, notices):
     desk.keeper.change({"fps": 50, "lookahead_ms": 0})
     desk.window.shut_down()
