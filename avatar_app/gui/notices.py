@@ -18,7 +18,8 @@ MAX_WIDTH_PX = 640
 SPACING_PX = 8
 # A notice that is taken down at once, because the program helped itself, stays long enough to be read.
 MIN_SHOWN_NS = 8 * NS_PER_S
-INFO_SHOWN_NS = 20 * NS_PER_S
+INFO_SHOWN_NS = 12 * NS_PER_S
+EVENT_SHOWN_NS = 45 * NS_PER_S
 ICON_OF = {Level.INFO: ("info", "accent"), Level.WARNING: ("warning", "warning"), Level.ERROR: ("error", "danger")}
 
 
@@ -170,7 +171,9 @@ class NoticeArea(QWidget):
     def _is_over(notice: Notice, is_up: bool, shown_ns: int) -> bool:
         if not is_up:
             return shown_ns >= MIN_SHOWN_NS
-        return notice.level is Level.INFO and shown_ns >= INFO_SHOWN_NS
+        if notice.level is Level.INFO:
+            return shown_ns >= INFO_SHOWN_NS
+        return not notice.is_lasting and shown_ns >= EVENT_SHOWN_NS
 
     def take_away(self, key: str) -> None:
         """Remove a notice because the user asked for it."""

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.gui.hud import NOTHING
 from avatar_app.gui.mnemonics import show_letters
-from avatar_app.gui.notices import INFO_SHOWN_NS, MIN_SHOWN_NS
+from avatar_app.gui.notices import EVENT_SHOWN_NS, INFO_SHOWN_NS, MIN_SHOWN_NS
 from avatar_app.gui.theme import DARK, LIGHT
 from avatar_app.gui.window import FRAME_PX, first_size
 from avatar_app.live.frame import Background
@@ -295,6 +295,20 @@ def test_window_when_it_opens_then_fits_on_the_screen_with_its_frame(desk, scree
     assert least.width() <= width <= screen[0] and least.height() <= height <= screen[1] - FRAME_PX
     desk.window.resize(width, height)
     assert (desk.window.width(), desk.window.height()) == (width, height)
+
+
+@pytest.mark.parametrize("level", [Level.WARNING, Level.ERROR])
+def test_notice_when_it_tells_what_has_happened_then_leaves_by_itself_and_one_that_is_still_so_stays(desk, level):
+    desk.notices.post(Notice("event", level, "The port was taken."))
+    desk.notices.post(Notice("state", level, "The microphone is gone.", is_lasting=True))
+    desk.window.refresh_figures()
+    assert [card.notice.key for card in desk.window.notices.cards] == ["event", "state"]
+    desk.clock.advance(EVENT_SHOWN_NS)
+    desk.window.refresh_figures()
+    assert [card.notice.key for card in desk.window.notices.cards] == ["state"]
+    desk.notices.clear("state")
+    desk.window.refresh_figures()
+    assert desk.window.notices.cards == ()
 
 
 def test_notices_when_many_then_the_newest_three_are_shown_inside_the_stage(desk):
