@@ -341,8 +341,9 @@ def _hook_errors(stack: ExitStack, board: NoticeBoard) -> None:
         if error is None or issubclass(kind, KeyboardInterrupt):
             return
         log.critical("unexpected error in %s", where, exc_info=(kind, error, trace))
-        text = f"Something unexpected happened in {where} ({kind.__name__}: {error})."
-        board.post(Notice("unexpected", Level.ERROR, text, "The rest keeps running; restart if something is amiss."))
+        text = "Something failed because of a fault in this program; the rest goes on."
+        what_to_do = "If something no longer works, start the program again, and send us what `avatar-app doctor` says."
+        board.post(Notice("unexpected", Level.ERROR, text, what_to_do))
 
     def on_thread(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread is not None else "a thread"

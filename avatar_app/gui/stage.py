@@ -20,6 +20,7 @@ from avatar_app.live.frame import Background
 MARGIN_PX = 24
 # What stands beside the picture may cost it this much of its size; else it lies over the picture.
 LEAST_SHRINK = 0.88
+MINIMUM_PX = (240, 240)
 CAPTION_PX = 13
 SIGN_PX = 18
 # Alpha is read on a coarse grid only: a picture with any transparent part has transparent corners or edges.
@@ -45,7 +46,7 @@ class Stage(QWidget):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(320, 320)
+        self.setMinimumSize(*MINIMUM_PX)
         self.setAccessibleName("Avatar")
         self._note_shown = note_shown
         self._tokens = DARK
@@ -53,7 +54,7 @@ class Stage(QWidget):
         self._is_new = False
         self._is_running = True
         self._caption = ""
-        self._left_room_px = 0
+        self._left_room_px = self._bottom_room_px = 0
         self._is_bare, self._bare_ground = False, ""
         self._signs: tuple[Sign, ...] = ()
         self._corners: QPixmap | None = None
@@ -79,9 +80,13 @@ class Stage(QWidget):
         if self._is_bare:
             return self._lowest_square()
         margin = MARGIN_PX if min(self.width(), self.height()) > 480 else MARGIN_PX // 2
-        side = max(1, min(self.width(), self.height()) - 2 * margin)
-        centred = QRect((self.width() - side) // 2, (self.height() - side) // 2, side, side)
+        side = max(1, min(self.width(), self._free_height_px) - 2 * margin)
+        centred = QRect((self.width() - side) // 2, (self._free_height_px - side) // 2, side, side)
         return self._beside(centred) or centred
+
+    @property
+    def _free_height_px(self) -> int:
+        return self.height() - self._bottom_room_px
 
     def _lowest_square(self) -> QRect:
         """As large as fits; shoulders end at the lower edge of the screen, not above it."""
@@ -94,12 +99,12 @@ class Stage(QWidget):
         if self._left_room_px == 0 or side < LEAST_SHRINK * centred.width():
             return None
         left = max(self._left_room_px, (self.width() - side) // 2)
-        return QRect(left, (self.height() - side) // 2, side, side)
+        return QRect(left, (self._free_height_px - side) // 2, side, side)
 
-    def leave_room(self, left_px: int) -> bool:
-        """Keep the left free, if the picture can stay nearly as large. False when it cannot."""
-        if left_px != self._left_room_px:
-            self._left_room_px = left_px
+    def leave_room(self, left_px: int, bottom_px: int) -> bool:
+        """Keep the lower edge free, and the left too if the picture can stay nearly as large. False when it cannot."""
+        if (left_px, bottom_px) != (self._left_room_px, self._bottom_room_px):
+            self._left_room_px, self._bottom_room_px = left_px, bottom_px
             self._corners = self._checks = None
             self.update()
         return self.card().left() >= left_px

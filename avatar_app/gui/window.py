@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -15,7 +15,7 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.gui import bar as bar_keys
 from avatar_app.gui.bar import Bar
-from avatar_app.gui.hud import Hud
+from avatar_app.gui.hud import Hud, Room
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.kiosk import LEAVE_KEY, Booth
@@ -34,7 +34,13 @@ FRAME_POLL_MS = 16
 METER_POLL_MS = 66
 STATUS_POLL_MS = 400
 EDGE_PX = 16
-MINIMUM_PX = (720, 560)
+# A screen of 1600 x 1000 at 200 % is 800 x 500 here, and one of 1366 x 768 at 150 % is 910 x 512.
+MINIMUM_PX = (720, 400)
+# Title bar and edges, as window systems draw them.
+FRAME_PX = 40
+# Notices leave so much height to the picture; on a card that is smaller than the other, figures would hide the face.
+LEAST_PICTURE_PX = 280
+SMALL_CARD_PX = 460
 FIRST_SIZE_PX = (1200, 780)
 
 
@@ -393,16 +399,16 @@ class Window(QWidget):
         self._pipeline.note_shown(picture, self._clock.now_ns())
 
     def _place_overlays(self) -> None:
-        """The figures beside the picture, or short and over it; the notices above its lower edge."""
-        room_px = MARGIN_PX + self.hud.full_width_px + EDGE_PX if self._keeper.settings.is_hud_visible else 0
-        has_room = self.stage.leave_room(room_px)
-        self.hud.set_compact(not has_room)
-        card = self.stage.card()
-        self.hud.move(QPoint(MARGIN_PX, card.top()) if has_room else card.topLeft() + QPoint(EDGE_PX, EDGE_PX))
+        """The figures beside the picture, or short and over it; the notices below it."""
         width_px = min(MAX_WIDTH_PX, self.stage.width() - 2 * EDGE_PX)
-        height_px = self.notices.height_px(width_px)
-        top_px = max(EDGE_PX, card.bottom() - height_px - EDGE_PX)
+        height_px = self.notices.fit(width_px, self.stage.height() - LEAST_PICTURE_PX)
+        room_px = MARGIN_PX + self.hud.full_width_px + EDGE_PX if self._keeper.settings.is_hud_visible else 0
+        has_room = self.stage.leave_room(room_px, height_px + EDGE_PX if height_px else 0)
+        card = self.stage.card()
+        self.hud.set_room(Room.BESIDE if has_room else Room.OVER if card.width() > SMALL_CARD_PX else Room.LITTLE)
+        self.hud.move(QPoint(MARGIN_PX, card.top()) if has_room else card.topLeft() + QPoint(EDGE_PX, EDGE_PX))
         left_px = min(card.center().x() - width_px // 2, self.stage.width() - width_px - EDGE_PX)
+        top_px = self.stage.height() - height_px - EDGE_PX
         self.notices.setGeometry(max(EDGE_PX, left_px), top_px, width_px, height_px)
         self.notices.raise_()
 
@@ -410,5 +416,9 @@ class Window(QWidget):
         """Stand where the window stood last; a place that is off all screens is corrected by Qt."""
         if geometry and self.restoreGeometry(QByteArray.fromBase64(geometry.encode("ascii", "replace"))):
             return
-        room = QApplication.primaryScreen().availableGeometry()
-        self.resize(min(FIRST_SIZE_PX[0], room.width()), min(FIRST_SIZE_PX[1], room.height()))
+        self.resize(*first_size(QApplication.primaryScreen().availableSize()))
+
+
+def first_size(room: QSize) -> tuple[int, int]:
+    """Width and height of a window that has never been open, frame and all within the room of a screen."""
+    return min(FIRST_SIZE_PX[0], room.width()), min(FIRST_SIZE_PX[1], room.height() - FRAME_PX)

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.contracts.units import ms_to_ns
+from avatar_app.contracts.units import ms_to_ns, s_to_ns
 
 log = logging.getLogger(__name__)
 
+# What the user calls the work of a thread.
+SHOWN_AS: Mapping[str, str] = {
+    "frame": "The picture",
+    "speech": "The lip movement",
+    "mic": "The microphone",
+    "voice": "The voice in sync",
+    "camera": "The virtual camera",
+    "browser": "The browser source",
+    "browser-encode": "The browser source",
+    "record": "The recording",
+    "record-take": "The recording",
+    "webcam": "The webcam",
+    "webcam-tracker": "The face tracker",
+    "loader": "Loading the model or the microphone",
+}
+SHOWN_ELSE = "Something in the program"
+
 STALL_NS = ms_to_ns(500)
 RETRY_S = 1.0
+# A worker that has gone on for so long after a failure is well again.
+WELL_NS = s_to_ns(5)
 
 
 class Worker:
@@ -45,6 +64,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._left_behind: threading.Thread | None = None
         self._t_beat_ns = 0
+        self._t_failed_ns: int | None = None
 
     def start(self) -> None:
         """Begin; a second call while running is refused."""
@@ -99,7 +119,14 @@ class Worker:
                 stop.wait(RETRY_S)
                 self._try_recover(stop)
             if not stop.is_set():
-                self._t_beat_ns = self._clock.now_ns()
+                self._beat()
+
+    def _beat(self) -> None:
+        """A step has ended; one failure is forgotten when all has gone well for a while."""
+        self._t_beat_ns = self._clock.now_ns()
+        if self._t_failed_ns is not None and self._t_beat_ns - self._t_failed_ns > WELL_NS:
+            self._t_failed_ns = None
+            self._notices.clear(self._notice_key)
 
     def _try_recover(self, stop: threading.Event) -> None:
         if self._recover is None or stop.is_set():
@@ -111,14 +138,17 @@ class Worker:
 
     def _report(self, error: Exception) -> None:
         log.error("%s failed", self.name, exc_info=error)
-        key = f"worker-{self.name}"
+        self._t_failed_ns = self._clock.now_ns()
         if isinstance(error, UserError):
-            self._notices.post(Notice.from_error(key, error))
+            self._notices.post(Notice.from_error(self._notice_key, error))
         else:
-            text = f"The {self.name} part failed ({type(error).__name__}: {error}) and was started again."
-            self._notices.post(
-                Notice(key, Level.ERROR, text, "If it stays, send us the report of `avatar-app doctor`.")
-            )
+            text = f"{_shown(self.name)} failed because of a fault in this program. The app starts it again."
+            what_to_do = "If it happens again, send us what `avatar-app doctor` says."
+            self._notices.post(Notice(self._notice_key, Level.ERROR, text, what_to_do))
+
+    @property
+    def _notice_key(self) -> str:
+        return f"worker-{self.name}"
 
 
 class Watchdog:
@@ -144,9 +174,9 @@ class Watchdog:
             is_late = worker.stalled_ns() > STALL_NS
             if is_late and worker.name not in self._late:
                 self._late.add(worker.name)
-                text = f"The {worker.name} part has not answered for half a second."
+                text = f"{_shown(worker.name)} is held up: this machine has too much to do."
                 what_to_do = "Close other heavy programs or choose a lower frame rate."
-                self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do))
+                self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do, is_lasting=True))
             elif not is_late and worker.name in self._late:
                 self._late.discard(worker.name)
                 self._notices.clear(f"stall-{worker.name}")
@@ -154,3 +184,7 @@ class Watchdog:
     def _step(self, stop: threading.Event) -> None:
         stop.wait(0.25)
         self.check()
+
+
+def _shown(name: str) -> str:
+    return SHOWN_AS.get(name, SHOWN_ELSE)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QApplication
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.gui.hud import NOTHING
 from avatar_app.gui.mnemonics import show_letters
-from avatar_app.gui.notices import INFO_SHOWN_NS, MIN_SHOWN_NS
+from avatar_app.gui.notices import EVENT_SHOWN_NS, INFO_SHOWN_NS, MIN_SHOWN_NS
 from avatar_app.gui.theme import DARK, LIGHT
+from avatar_app.gui.window import FRAME_PX, first_size
 from avatar_app.live.frame import Background
 from avatar_app.live.frame.background import CHECKER_GREYS, CHECKER_PX
 from avatar_app.live.status import OpenDevices
@@ -263,6 +264,54 @@ def test_notice_when_it_only_informs_then_leaves_by_itself_and_does_not_come_bac
     assert desk.window.notices.cards == ()
 
 
+@pytest.mark.parametrize("size", [(720, 400), (800, 460), (1200, 780), (1600, 1000)])
+@pytest.mark.parametrize("is_hud_visible", [True, False])
+def test_notices_when_shown_then_no_part_of_the_picture_is_covered(make_desk, size, is_hud_visible):
+    desk = make_desk(settings=Settings(theme="dark", is_hud_visible=is_hud_visible))
+    desk.window.resize(*size)
+    window = desk.window
+    desk.qtbot.waitUntil(lambda: (window.width(), window.height()) == size, timeout=30_000)
+    alone_px = window.stage.card().width()
+    for number in range(3):
+        desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait until it is over."))
+    window.refresh_figures()
+    QApplication.processEvents()
+    assert window.notices.cards[-1].notice.key == "2"
+    assert not window.notices.geometry().intersects(window.stage.card())
+    assert window.stage.rect().contains(window.notices.geometry()) and window.stage.card().width() > 150
+    assert window.notices.rect().contains(window.notices.cards[-1].geometry())
+    for card in window.notices.cards:
+        assert card.height() >= card.height_px(card.width())
+    for notice in desk.notices.current():
+        window.notices.take_away(notice.key)
+    QApplication.processEvents()
+    assert window.stage.card().width() == alone_px
+
+
+@pytest.mark.parametrize("screen", [(800, 500), (911, 512), (1366, 768), (1600, 1000)])
+def test_window_when_it_opens_then_fits_on_the_screen_with_its_frame(desk, screen):
+    """1600 x 1000 at 200 %, 1366 x 768 at 150 and at 100 %, 1600 x 1000 at 100 %."""
+    width, height = first_size(QSize(*screen))
+    least = desk.window.minimumSize()
+    assert least.width() <= width <= screen[0] and least.height() <= height <= screen[1] - FRAME_PX
+    desk.window.resize(width, height)
+    assert (desk.window.width(), desk.window.height()) == (width, height)
+
+
+@pytest.mark.parametrize("level", [Level.WARNING, Level.ERROR])
+def test_notice_when_it_tells_what_has_happened_then_leaves_by_itself_and_one_that_is_still_so_stays(desk, level):
+    desk.notices.post(Notice("event", level, "The port was taken."))
+    desk.notices.post(Notice("state", level, "The microphone is gone.", is_lasting=True))
+    desk.window.refresh_figures()
+    assert [card.notice.key for card in desk.window.notices.cards] == ["event", "state"]
+    desk.clock.advance(EVENT_SHOWN_NS)
+    desk.window.refresh_figures()
+    assert [card.notice.key for card in desk.window.notices.cards] == ["state"]
+    desk.notices.clear("state")
+    desk.window.refresh_figures()
+    assert desk.window.notices.cards == ()
+
+
 def test_notices_when_many_then_the_newest_three_are_shown_inside_the_stage(desk):
     for number in range(6):
         desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait."))
@@ -361,12 +410,13 @@ def test_level_when_running_then_the_meter_follows(desk):
     assert desk.panel.sound.meter.level_db > -60
 
 
-@pytest.mark.parametrize("size", [(720, 560), (900, 640), (1280, 800), (1600, 1000)])
+@pytest.mark.parametrize("size", [(720, 400), (720, 560), (800, 460), (910, 472), (900, 640), (1280, 800), (1366, 728)])
 def test_window_when_of_any_size_then_nothing_sticks_out(desk, size):
     desk.window.resize(*size)
     QTest.qWait(20)
     assert (desk.window.width(), desk.window.height()) == size
     assert desk.window.stage.rect().contains(desk.window.stage.card())
+    assert desk.window.rect().contains(desk.window.bar.geometry())
     for button in (desk.window.bar.start, desk.window.bar.mute, desk.window.bar.panel):
         assert desk.window.bar.rect().contains(button.geometry())
         assert button.width() >= button.minimumSizeHint().width()

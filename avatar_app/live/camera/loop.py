@@ -295,6 +295,5 @@ def _notice(trouble: CameraFinding | None, error: OutputError) -> Notice:
         text, what_to_do, command = trouble.text, trouble.what_to_do, trouble.command
     if command:
         what_to_do = "Copy the command and run it in a terminal."
-    return Notice(
-        NOTICE_KEY, Level.WARNING, text, f"{what_to_do.rstrip('.')}. It is tried again every 3 seconds.", command
-    )
+    what_to_do = f"{what_to_do.rstrip('.')}. The app retries every 3 seconds."
+    return Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, command, is_lasting=True)

@@ -231,7 +231,7 @@ class DeviceMic:
         what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
         if self._watch is not None and self._watch.source:
             what_to_do = "Plug it in again, and it speaks on. Or press F5 for the one that the system offers now."
-        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, what_to_do))
+        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, what_to_do, is_lasting=True))
         log.warning("%s", text)
 
     @property

@@ -256,7 +256,7 @@ class VoiceOutput:
         if self._n_late >= N_LATE:
             text = f"The output {self._name} is slow: your voice comes {player.late_ms:.0f} ms after the picture."
             what_to_do = "Choose a wired output or a virtual cable, or a longer look-ahead."
-            self._notices.post(Notice(SLOW_KEY, Level.WARNING, text, what_to_do))
+            self._notices.post(Notice(SLOW_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
         elif player.late_ms < MAX_BEHIND_MS / 2:
             self._notices.clear(SLOW_KEY)
 
@@ -272,13 +272,13 @@ class VoiceOutput:
     def _lose(self) -> None:
         text = f"The sound output {self._name} is gone, so your voice is not heard there."
         what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
-        self._rest(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
+        self._rest(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
 
     def _fall_silent(self) -> None:
         text = f"The microphone listens to {self._name}. Your voice would howl there, so it is not played."
         what_to_do = "Choose another microphone, or another output for your voice."
         self._is_heard = True
-        self._rest(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do))
+        self._rest(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do, is_lasting=True))
 
     def _rest(self, notice: Notice) -> None:
         """Play nothing until `_look_again` finds that it can be."""

@@ -175,8 +175,8 @@ class TrackingLoop:
         self._pause_ns = min(2 * self._pause_ns, MAX_PAUSE_NS)
         if self._n_lost_in_a_row == N_TOLD:
             text = f"The face tracker does not run ({why.rstrip('.')}), so the avatar moves by herself."
-            what_to_do = "It is started again and again. If it stays so, run `avatar-app webcam setup`."
-            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
+            what_to_do = "The app retries. If it stays so, run `avatar-app webcam setup`."
+            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
 
     def _give_up(self) -> None:
         self._sent = None
