@@ -26,7 +26,11 @@ SHOWN_AS: Mapping[str, str] = {
     "record-take": "The recording",
     "webcam": "The webcam",
     "webcam-tracker": "The face tracker",
-    "loader": "Loading the model or the microphone",
+    "avatar": "The avatar",
+    "background": "The background",
+    "clean": "The noise suppression",
+    "follow": "The webcam",
+    "model": "The model",
 }
 SHOWN_ELSE = "Something in the program"
 
@@ -187,4 +191,5 @@ class Watchdog:
 
 
 def _shown(name: str) -> str:
-    return SHOWN_AS.get(name, SHOWN_ELSE)
+    """What the user calls it; a part that is being opened is called like the part."""
+    return SHOWN_AS.get(name.removeprefix("open-"), SHOWN_ELSE)
