@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+import soxr
 
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.packets import LIVE_RATE_HZ, Float32
@@ -58,6 +59,11 @@ class SoundFile:
     def name(self) -> str:
         """The file's name for messages."""
         return shown(self._path.name)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
 
     def pieces(self) -> Iterator[Float32]:
         """The whole sound from its beginning, in pieces (n,) float32, nominally in -1..1.
@@ -110,6 +116,14 @@ class SoundFile:
         return AudioInputError(
             f"The sound of {shown(self._path)} cannot be read: {reason.rstrip('.')}.", CHOOSE_ANOTHER
         )
+
+
+def resampled(pieces: Iterable[Float32], from_hz: int, to_hz: int) -> Iterator[Float32]:
+    """Pieces (n,) float32 at another rate, sample k still the instant k / rate."""
+    stream = soxr.ResampleStream(from_hz, to_hz, 1, quality="HQ")
+    for piece in pieces:
+        yield np.asarray(stream.resample_chunk(piece), np.float32)
+    yield np.asarray(stream.resample_chunk(np.zeros(0, np.float32), last=True), np.float32)
 
 
 def missing_text(missing_s: float) -> str:

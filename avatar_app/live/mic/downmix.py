@@ -105,7 +105,7 @@ class Downmix:
         """(channels,) weights, some of them negative."""
         power = np.maximum(self._covariance.diagonal(), np.finfo(float).tiny)
         self._align(power)
-        weights = self._signs * power / (power + SOFT_RATIO * power.max())
+        weights = self._signs * power * (1 + SOFT_RATIO) / (power + SOFT_RATIO * power.max())
         mixed_power = float(weights @ self._covariance @ weights)
         return weights * min(1.0, math.sqrt(power.max() / max(mixed_power, np.finfo(float).tiny)))
 
