@@ -21,9 +21,11 @@ from avatar_app.contracts.units import NS_PER_MS
 from avatar_app.live import record
 from avatar_app.live.browser import Action, BrowserSource, BrowserStatus, State
 from avatar_app.live.camera import CameraStatus, VirtualCamera, layout_of
-from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus, snapshot
+from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus
+from avatar_app.live.snapshots import Order, Snapshots
 from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceStatus, shown_delay_ns
 from avatar_app.live.worker import Worker
+from avatar_app.settings.paths import user_path
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,6 @@ log = logging.getLogger(__name__)
 CAMERA_FIELDS = ("is_camera_on", "camera_size", "camera_device", "background", "background_colour")
 BROWSER_FIELDS = ("is_browser_on", "browser_port")
 VOICE_FIELDS = ("voice_output",)
-SNAPSHOT_WAIT_S = 0.5
 
 
 class Source(Protocol):
@@ -90,6 +91,7 @@ class OnAir:
         self._sinks: dict[str, Latest[Picture]] = {}
         self._recorder = Recorder(clock, notices)
         self._voice_ring: Ring[VoiceBlock] | None = None
+        self._snapshots = Snapshots(source.add_sink, source.remove_sink, clock, notices)
         self._jobs: Ring[Callable[[], None]] = Ring(64)
         self._worker: Worker | None = None
 
@@ -99,27 +101,41 @@ class OnAir:
             return
         self._worker = Worker("on-air", self._run_job, self._clock, self._notices)
         self._worker.start()
+        self._snapshots.start()
         for job in (self._mend, self._turn_voice, self._turn_camera, self._turn_browser):
             self._jobs.put(job)
 
     def stop(self) -> None:
-        """End everything, recordings with their last word; twice is fine."""
+        """End everything, recordings with their last word; twice is fine.
+
+        The browser source shows nothing from now on, but is there: who stopped by its control API can start again.
+        """
         worker, self._worker = self._worker, None
         if worker is None:
             return
         self._jobs.clear()
         worker.stop()
+        self._snapshots.stop()
         self.stop_recording()
         self._recorder.stop()
         self._free_recorder()
         self._stop_camera()
-        self._stop_browser()
+        if self._browser is not None:
+            self._browser.show(is_on=False)
         self._stop_voice()
+
+    def close(self) -> None:
+        """Stop, and end the browser source too; twice is fine."""
+        self.stop()
+        self._stop_browser()
 
     def apply(self, settings: Settings) -> None:
         """Use other settings from now on."""
         old, self._wanted = self._wanted, settings
         if self._worker is None:
+            if self._browser is not None:
+                # All that is there while stopped; it ends within a second.
+                self._turn_browser()
             return
         for fields, job in (
             (VOICE_FIELDS, self._turn_voice),
@@ -192,20 +208,14 @@ class OnAir:
         """Ask the recording to end; what is spoken until now is in it."""
         self._recorder.finish()
 
-    def take_snapshot(self) -> Path:
-        """Write the next picture as PNG; where it is.
+    def take_snapshot(self) -> None:
+        """Have the next picture written as PNG; a notice says where it is, or why there is none.
 
         Raises:
-            OutputError: the folder cannot be used, or no picture comes.
+            OutputError: nothing runs.
         """
-        sink = self._source.add_sink("snapshot")
-        try:
-            picture = sink.take(timeout_s=SNAPSHOT_WAIT_S)
-        finally:
-            self._source.remove_sink(sink)
-        if picture is None:
-            raise OutputError("There is no picture to keep.", "Press Start first.")
-        return snapshot(picture, recording_folder(self._wanted), has_badge=self._wanted.has_badge)
+        wanted = self._wanted
+        self._snapshots.ask(Order(lambda: recording_folder(wanted), has_badge=wanted.has_badge))
 
     def _run_job(self, stop: threading.Event) -> None:
         del stop
@@ -229,7 +239,8 @@ class OnAir:
     def _turn_browser(self) -> None:
         wanted, running = self._wanted, self._browser
         if running is not None and wanted.is_browser_on and running.status().port == wanted.browser_port:
-            # It had moved there, and the settings say so now.
+            # It had moved there, and the settings say so now; or it was there while the rest was stopped.
+            running.show(is_on=self._worker is not None)
             return
         self._stop_browser()
         if not wanted.is_browser_on:
@@ -336,4 +347,4 @@ def recording_folder(settings: Settings) -> Path:
 
 
 def _folder(settings: Settings) -> Path:
-    return Path(settings.record_folder).expanduser() if settings.record_folder else record.videos_folder()
+    return user_path(settings.record_folder) if settings.record_folder else record.videos_folder()
