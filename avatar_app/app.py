@@ -43,6 +43,7 @@ from avatar_app.gui.tray import Tray
 from avatar_app.gui.webcam_section import WebcamGroup
 from avatar_app.gui.window import Window
 from avatar_app.logs import tell
+from avatar_app.settings import store
 from avatar_app.settings.autostart import autostart
 from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
 from avatar_app.settings.schema import Settings
@@ -109,6 +110,7 @@ def run(
         return _second_start(instance)
     with ExitStack() as stack:
         stack.callback(instance.release)
+        store.remove_leftovers(profile_paths)
         pipeline = (make_pipeline or _live_pipeline)(settings, profile_paths, MonotonicClock(), board)
         remote = Remote()
         on_air = (make_on_air or _on_air)(pipeline, settings, profile_paths, board, remote)

@@ -63,37 +63,32 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
         os.close(descriptor)
 
 
-def read_object(path: str | Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+def read_object(
+    path: str | Path, max_bytes: int = MAX_JSON_BYTES, *, keeps_bad_numbers: bool = False
+) -> dict[str, Any]:
     """The fields of a JSON file.
 
     Raises:
         MissingFileError: there is none.
         InputFileError: it cannot be read, or holds no JSON object that `parse_object` takes.
     """
-    return parse_object(read_bytes(path, max_bytes))
+    return parse_object(read_bytes(path, max_bytes), keeps_bad_numbers=keeps_bad_numbers)
 
 
-def parse_object(content: bytes | str) -> dict[str, Any]:
+def parse_object(content: bytes | str, *, keeps_bad_numbers: bool = False) -> dict[str, Any]:
     """The fields of a JSON object. NaN and infinite numbers, whole numbers of many digits and deep nests are refused.
+
+    Args:
+        content: UTF-8, with or without a mark of that.
+        keeps_bad_numbers: give such numbers as texts, for a reader that leaves out single fields.
 
     Raises:
         InputFileError: it is no such object.
     """
-    data = parse_json(content)
-    if not isinstance(data, dict):
-        raise InputFileError("it holds no fields")
-    return data
-
-
-def parse_json(content: bytes | str) -> Any:
-    """Any JSON value, within the same limits.
-
-    Raises:
-        InputFileError: it is no such value.
-    """
+    number = _number if keeps_bad_numbers else _good_number
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        data = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        data = json.loads(text, parse_int=number, parse_float=number, parse_constant=number)
     except json.JSONDecodeError as error:
         raise InputFileError(f"it is no JSON (line {error.lineno})") from error
     except UnicodeError as error:
@@ -101,6 +96,8 @@ def parse_json(content: bytes | str) -> Any:
     except RecursionError as error:
         raise InputFileError("it is nested too deeply") from error
     _check_depth(data)
+    if not isinstance(data, dict):
+        raise InputFileError("it holds no fields")
     return data
 
 
@@ -132,16 +129,18 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _whole(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise InputFileError(f"it holds a number of {len(digits)} digits")
-    return int(digits)
-
-
-def _finite(digits: str) -> float:
+def _number(digits: str) -> float | str:
+    """A number; as it is written, if it is none that we could use."""
+    if digits.lstrip("-").isdigit():
+        return int(digits) if len(digits) <= MAX_DIGITS else digits
     value = float(digits)
-    if not math.isfinite(value):
-        raise InputFileError(f"it holds the number {digits[:MAX_DIGITS]}")
+    return value if math.isfinite(value) else digits
+
+
+def _good_number(digits: str) -> float:
+    value = _number(digits)
+    if isinstance(value, str):
+        raise InputFileError(f"it holds the number {digits[:MAX_DIGITS]}{'…' * (len(digits) > MAX_DIGITS)}")
     return value
 
 

@@ -103,7 +103,10 @@ class Hud(QWidget):
     def _renew(self) -> None:
         """Fit the size to the lines and forget the kept picture."""
         self._cache = None
-        self.resize(LITTLE_WIDTH_PX if self._room is Room.LITTLE else WIDTH_PX, 2 * PADDING_PX + sum(map(_height_px, self.lines)))
+        self.resize(
+            LITTLE_WIDTH_PX if self._room is Room.LITTLE else WIDTH_PX,
+            2 * PADDING_PX + sum(map(_height_px, self.lines)),
+        )
         texts = (f"{line.label} {line.value} {line.second}".strip() for line in self.lines if line.label)
         self.setAccessibleDescription("; ".join(texts))
         self.update()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from avatar_app.contracts.handoff import Latest
@@ -165,11 +164,11 @@ class OnAir(Protocol):
         ...
 
     def stop(self) -> None:
-        """End everything; twice is fine."""
+        """End everything but the browser source, which shows nothing then; twice is fine."""
         ...
 
     def close(self) -> None:
-        """Stop, and wait for what is being opened."""
+        """Stop, end the browser source too, and wait for what is being opened."""
         ...
 
     def apply(self, settings: Settings) -> None:
@@ -203,8 +202,8 @@ class OnAir(Protocol):
         """Ask the recording to end."""
         ...
 
-    def take_snapshot(self) -> Path:
-        """Write the next picture; where it is."""
+    def take_snapshot(self) -> None:
+        """Have the next picture written; a notice says where it is."""
         ...
 
 

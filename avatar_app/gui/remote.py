@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Told
 from avatar_app.gui.window import Window
 from avatar_app.live.browser import Action, Argument, State
 from avatar_app.settings.schema import LOOKAHEADS_MS, Settings
 
+MAX_WAITING = 16
 Value: TypeAlias = bool | float | str | None
 
 
@@ -31,6 +34,7 @@ class Remote(QObject):
         super().__init__()
         self._window: Window | None = None
         self._state: State = {}
+        self._places = threading.Semaphore(MAX_WAITING)
         self.asked.connect(self._do, Qt.ConnectionType.QueuedConnection)
 
     def attach(self, window: Window) -> None:
@@ -95,9 +99,13 @@ class Remote(QObject):
         self._ask(lambda window: window.change({"lookahead_ms": wanted}))
 
     def _ask(self, command: Callable[[Window], object]) -> None:
+        # Qt's own queue has no bound: a window that is busy would go on for minutes with what was asked meanwhile.
+        if not self._places.acquire(blocking=False):
+            raise UserError("The window is busy.", "Ask again in a moment.")
         self.asked.emit(command)
 
     def _do(self, command: Callable[[Window], object]) -> None:
+        self._places.release()
         if self._window is not None:
             command(self._window)
             self._window.tell()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import UserError
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.gui import bar as bar_keys
 from avatar_app.gui.bar import Bar
@@ -217,14 +217,8 @@ class Window(QWidget):
         self.set_recording(not self._on_air.is_recording)
 
     def take_snapshot(self) -> None:
-        """Keep the next picture."""
-
-        def take() -> None:
-            file = self._on_air.take_snapshot()
-            self._notices.post(Notice("snapshot", Level.INFO, f"Kept as {file.name}.", f"It is in {file.parent}."))
-
-        self._told("snapshot", take)
-        self.refresh_figures()
+        """Keep the next picture; a notice says where."""
+        self._told("snapshot", self._on_air.take_snapshot)
 
     def set_hidden(self, is_hidden: bool) -> None:
         """Show others only what stands behind the avatar, or the avatar again."""

@@ -21,15 +21,16 @@ from avatar_app.contracts.units import NS_PER_MS
 from avatar_app.live import record
 from avatar_app.live.browser import Action, BrowserStatus, State
 from avatar_app.live.camera import CameraStatus
-from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus, snapshot
+from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus
 from avatar_app.live.sink_slots import BrowserSlot, CameraSlot, SinkSlot, Source, VoiceSlot
+from avatar_app.live.snapshots import Snapshots
 from avatar_app.live.voice import NO_VOICE, VoiceStatus, shown_delay_ns
 from avatar_app.live.worker import Worker
+from avatar_app.settings.paths import user_path
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
 
-SNAPSHOT_WAIT_S = 0.5
 # `close` waits so long for a device that is being opened.
 CLOSE_TIMEOUT_S = 10.0
 
@@ -78,6 +79,7 @@ class OnAir:
         self._sinks: dict[str, Latest[Picture]] = {}
         self._recorder = Recorder(clock, notices)
         self._voice_ring: Ring[VoiceBlock] | None = None
+        self._snapshots = Snapshots(source.add_sink, source.remove_sink, clock, notices)
         self._jobs: Ring[Callable[[], None]] = Ring(64)
         self._worker: Worker | None = None
 
@@ -87,38 +89,47 @@ class OnAir:
             return
         self._worker = Worker("on-air", self._run_job, self._clock, self._notices)
         self._worker.start()
+        self._snapshots.start()
         self._jobs.put(self._mend)
+        self._browser.show(is_on=True)
         for slot in self._slots:
-            slot.start()
+            if slot.is_stopped:
+                slot.start()
             slot.turn(self._wanted)
 
     def stop(self) -> None:
-        """End everything, recordings with their last word; twice is fine."""
+        """End everything, recordings with their last word; twice is fine.
+
+        The browser source shows nothing from now on, but is there: who stopped by its control API can start again.
+        """
         worker, self._worker = self._worker, None
         if worker is None:
             return
-        for slot in self._slots:
+        for slot in (self._voice, self._camera):
             slot.stop()
             slot.cut()
+        self._browser.show(is_on=False)
         self._jobs.clear()
         worker.stop()
+        self._snapshots.stop()
         self.stop_recording()
         self._recorder.stop()
         self._free_recorder()
 
     def close(self) -> None:
-        """Stop, and wait for what is being opened, so that the process can end."""
+        """Stop, end the browser source too, and wait for what is being opened, so that the process can end."""
         self.stop()
+        self._browser.stop()
+        self._browser.cut()
         for slot in self._slots:
             slot.join(CLOSE_TIMEOUT_S)
 
     def apply(self, settings: Settings) -> None:
         """Use other settings from now on."""
         old, self._wanted = self._wanted, settings
-        if self._worker is None:
-            return
         for slot in self._slots:
-            if any(getattr(old, name) != getattr(settings, name) for name in slot.fields):
+            is_changed = any(getattr(old, name) != getattr(settings, name) for name in slot.fields)
+            if is_changed and not slot.is_stopped:
                 slot.turn(settings)
 
     def status(self) -> OnAirStatus:
@@ -184,20 +195,14 @@ class OnAir:
         """Ask the recording to end; what is spoken until now is in it."""
         self._recorder.finish()
 
-    def take_snapshot(self) -> Path:
-        """Write the next picture as PNG; where it is.
+    def take_snapshot(self) -> None:
+        """Have the next picture written as PNG; a notice says where it is, or why there is none.
 
         Raises:
-            OutputError: the folder cannot be used, or no picture comes.
+            OutputError: nothing runs.
         """
-        sink = self._source.add_sink("snapshot")
-        try:
-            picture = sink.take(timeout_s=SNAPSHOT_WAIT_S)
-        finally:
-            self._source.remove_sink(sink)
-        if picture is None:
-            raise OutputError("There is no picture to keep.", "Press Start first.")
-        return snapshot(picture, recording_folder(self._wanted))
+        wanted = self._wanted
+        self._snapshots.ask(lambda: recording_folder(wanted))
 
     def _run_job(self, stop: threading.Event) -> None:
         del stop
@@ -261,4 +266,4 @@ def recording_folder(settings: Settings) -> Path:
 
 
 def _folder(settings: Settings) -> Path:
-    return Path(settings.record_folder).expanduser() if settings.record_folder else record.videos_folder()
+    return user_path(settings.record_folder) if settings.record_folder else record.videos_folder()

@@ -137,6 +137,17 @@ class BrowserSlot(PictureSlot[BrowserSource]):
         super().__init__("browser", ("is_browser_on", "browser_port"), settings, notices, source)
         self._clock = clock
         self._token, self._control, self._state = token, control, state
+        self._is_shown = True
+
+    def show(self, *, is_on: bool) -> None:
+        """Show the pictures, or nothing: whoever stopped by the control API can start by it again."""
+        with self._changed:
+            self._is_shown = is_on
+            if self.part is not None:
+                self.part.show(is_on=is_on)
+
+    def _install(self, part: BrowserSource, settings: Settings) -> None:
+        part.show(is_on=self._is_shown)
 
     def is_on(self, settings: Settings) -> bool:
         """See `SinkSlot`."""

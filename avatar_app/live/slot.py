@@ -87,6 +87,11 @@ class Slot(ABC, Generic[P]):
         with self._changed:
             return self._part is not None or self._is_opening
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether requests are not served."""
+        return self._is_stopped
+
     def values(self) -> dict[str, Any]:
         """The settings of this slot as they are in use."""
         in_use = self.in_use

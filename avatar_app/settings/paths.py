@@ -18,6 +18,12 @@ def repo_root() -> Path:
     return Path(override).expanduser() if override else Path(__file__).resolve().parents[2]
 
 
+def user_path(text: str | Path) -> Path:
+    """A path as the user wrote it, `~` included; where there is no such user, it stays as it is written."""
+    # `Path.expanduser` fails there.
+    return Path(os.path.expanduser(text))
+
+
 def assets_dir() -> Path:
     """Folder of avatars, icons, sounds and style sheets."""
     return repo_root() / "assets"

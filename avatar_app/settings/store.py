@@ -88,7 +88,7 @@ def _read(file: Path) -> dict[str, Any]:
         SettingsError: it holds no settings.
     """
     try:
-        return migrate(read_object(file, MAX_BYTES))
+        return migrate(read_object(file, MAX_BYTES, keeps_bad_numbers=True))
     except MissingFileError:
         raise
     except InputFileError as error:

@@ -81,7 +81,13 @@ def test_arrow_keys_when_pressed_in_a_choice_then_move_within_it_and_choose(desk
     desk.qtbot.waitUntil(desk.window.isActiveWindow, timeout=30_000)
     fps = desk.panel.quality.fps
     fps.button(25).setFocus()
-    for wanted, key in ((30, Qt.Key.Key_Right), (50, Qt.Key.Key_Down), (30, Qt.Key.Key_Left), (25, Qt.Key.Key_Up), (60, Qt.Key.Key_Left)):
+    for wanted, key in (
+        (30, Qt.Key.Key_Right),
+        (50, Qt.Key.Key_Down),
+        (30, Qt.Key.Key_Left),
+        (25, Qt.Key.Key_Up),
+        (60, Qt.Key.Key_Left),
+    ):
         QTest.keyClick(QApplication.focusWidget(), key)
         assert QApplication.focusWidget() is fps.button(wanted)
         assert desk.keeper.settings.fps == wanted

@@ -172,9 +172,12 @@ def test_record_when_it_cannot_begin_then_a_notice_says_why(desk):
     assert desk.notices.current()[-1].text == "The disk is full."
 
 
-def test_snapshot_when_its_key_is_pressed_then_says_where_it_is(desk):
+def test_snapshot_when_its_key_is_pressed_then_it_is_asked_for_and_a_failure_is_told(desk):
     key(desk, Qt.Key.Key_F10)
-    assert desk.notices.current()[-1].text == "Kept as Avatar.png."
+    assert desk.on_air.calls[-1] == "snapshot"
+    desk.on_air.is_full = True
+    key(desk, Qt.Key.Key_F10)
+    assert desk.notices.current()[-1].text == "The disk is full."
 
 
 def test_hide_and_panic_when_their_keys_are_pressed_then_nothing_of_the_user_is_seen_or_heard(desk):

@@ -15,9 +15,10 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.live import sink_slots
 from avatar_app.live.browser import BrowserState
-from avatar_app.live.on_air import OnAir
+from avatar_app.live.on_air import OnAir, recording_folder
 from avatar_app.live.record import RecordState
 from avatar_app.settings.schema import Settings
+from tests.fakes.browser_source import Client, decode
 
 TOKEN = "a-token-of-enough-letters"  # noqa: S105
 RATE_HZ = 16_000
@@ -60,7 +61,7 @@ class FakeSource:
                 t_ns = t_begin_ns + k * 10_000_000
                 self.voice.put(VoiceBlock(t_ns, RATE_HZ, np.zeros(160, np.float32), did_restart=k == 0))
                 if k % 4 == 0:
-                    pixels = np.full((64, 64, 4), k % 250, np.uint8)
+                    pixels = np.full((64, 64, 4), 1 + k % 250, np.uint8)
                     for sink in tuple(self.sinks):
                         sink.put(Picture(t_ns, time.monotonic_ns(), k // 4, pixels))
                 k += 1
@@ -92,7 +93,7 @@ def make(source, notices, tmp_path):
         on_air.close()
 
 
-def wait_for(condition, timeout_s=20):
+def wait_for(condition, timeout_s=60):
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s
@@ -136,12 +137,54 @@ def test_recording_when_nothing_runs_or_the_folder_cannot_be_made_then_says_so(m
     assert source.sinks == []
 
 
-def test_snapshot_when_taken_then_a_png_and_the_mailbox_is_given_back(make, source):
+def test_snapshot_when_taken_then_a_png_that_is_told_and_the_mailbox_is_given_back(make, source, notices, tmp_path):
+    on_air = make()
+    with pytest.raises(OutputError, match="no picture"):
+        on_air.take_snapshot()
+    on_air.start()
+    on_air.take_snapshot()
+    wait_for(lambda: any(notice.key == "snapshot" for notice in notices.current()))
+    (file,) = (tmp_path / "films").glob("*.png")
+    assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
+    assert f"Kept as {file.name}." in [notice.text for notice in notices.current()]
+    assert source.sinks == []
+
+
+def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_in_a_queue(make, source, monkeypatch):
+    go_on, begun = threading.Event(), []
+
+    def write(picture, folder, **_):
+        begun.append(threading.current_thread().name)
+        go_on.wait(60)
+        return folder / "a.png"
+
+    monkeypatch.setattr("avatar_app.live.snapshots.snapshot", write)
     on_air = make()
     on_air.start()
-    file = on_air.take_snapshot()
-    assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
-    assert source.sinks == []
+    for _ in range(1000):
+        on_air.take_snapshot()
+    wait_for(lambda: begun)
+    for _ in range(1000):
+        on_air.take_snapshot()
+    assert begun == ["snapshots"], "never on the thread of whoever asks"
+    go_on.set()
+    wait_for(lambda: len(begun) == 2)
+    on_air.stop()
+    assert len(begun) == 2 and source.sinks == []
+
+
+def test_snapshot_when_its_folder_cannot_be_made_then_one_sentence(make, notices, tmp_path):
+    (tmp_path / "file").write_text("")
+    on_air = make(record_folder=str(tmp_path / "file" / "films"))
+    on_air.start()
+    on_air.take_snapshot()
+    wait_for(lambda: any("cannot be made" in notice.text for notice in notices.current()))
+
+
+@pytest.mark.parametrize("folder", ["~nosuchuser/films", "~nosuchuser"])
+def test_recording_folder_when_there_is_no_such_user_then_it_is_a_path_all_the_same(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert recording_folder(Settings(record_folder=folder)).is_dir()
 
 
 def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(make, source, monkeypatch):
@@ -162,6 +205,28 @@ def test_browser_when_switched_on_and_off_then_serves_and_ends(make, source):
     wait_for(lambda: on_air.status().browser is None)
     wait_for(lambda: source.sinks == [])
     assert on_air.page_url == ""
+
+
+def test_browser_when_stopped_then_shows_nothing_but_answers_until_the_end(make, source):
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    port = on_air.status().browser.port
+    with Client(port, "/pictures", token=TOKEN) as page:
+        assert decode(page.receive())[1][:, :, 3].any()
+        page.send("shown")
+        on_air.stop()
+        while decode(page.receive())[1][:, :, 3].any():
+            page.send("shown")
+        page.send("shown")
+        with Client(port, "/control", token=TOKEN) as control:
+            assert control.ask(id=1, do="state")["ok"], "whoever stopped by it can start again"
+        on_air.start()
+        assert decode(page.receive())[1][:, :, 3].any()
+    on_air.stop()
+    on_air.apply(on_air.settings.replace(is_browser_on=False))
+    assert on_air.page_url == "" and source.sinks == []
+    on_air.close()
 
 
 def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(make, notices):

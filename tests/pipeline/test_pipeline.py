@@ -13,7 +13,6 @@ from avatar_app.live.pipeline import LivePipeline
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
-
 N_TRIES = 5
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import enum
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import InputFileError, UserError
 from avatar_app.contracts.input_file import parse_object
+from avatar_app.contracts.units import NS_PER_S
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 State: TypeAlias = Mapping[str, Json]
@@ -19,6 +22,8 @@ MAX_TEXT_CHARACTERS = 1000
 MAX_ID_CHARACTERS = 100
 STATE, HELP = "state", "help"
 KEYS = ("id", "do", "value")
+# What is asked for goes to the window one after the other: a flood would keep it busy for minutes.
+MAX_ACTIONS_PER_S = 20
 
 
 class Argument(enum.Enum):
@@ -58,11 +63,14 @@ class Desk:
     Args:
         actions: by name; `state` and `help` are there already.
         state: what is so now; called a few times a second while a client listens.
+        clock: the program's.
     """
 
-    def __init__(self, actions: Mapping[str, Action], state: Callable[[], State]) -> None:
+    def __init__(self, actions: Mapping[str, Action], state: Callable[[], State], clock: Clock) -> None:
         self._actions = dict(actions)
         self._state = state
+        self._clock = clock
+        self._done_ns: deque[int] = deque(maxlen=MAX_ACTIONS_PER_S)
 
     def state(self) -> dict[str, Json]:
         """What is so now."""
@@ -104,8 +112,16 @@ class Desk:
             return {"actions": self._describe()}
         if name != STATE:
             action = self._find(name)
-            action.call(_check(action, value))
+            checked = _check(action, value)
+            self._note_action()
+            action.call(checked)
         return {"state": self.state()}
+
+    def _note_action(self) -> None:
+        now_ns = self._clock.now_ns()
+        if len(self._done_ns) == MAX_ACTIONS_PER_S and now_ns - self._done_ns[0] < NS_PER_S:
+            raise RequestError("There are too many requests.", f"Send at most {MAX_ACTIONS_PER_S} a second.")
+        self._done_ns.append(now_ns)
 
     def _find(self, name: Json) -> Action:
         if not isinstance(name, str):

@@ -70,7 +70,7 @@ class Avatar:
         folder = _find(avatar_id, (assets_dir or shipped_assets_dir()) / "avatars")
         spec = _read_spec(folder)
         side = (spec.crop_px, spec.crop_px)
-        return cls(
+        avatar = cls(
             spec,
             _read_all(folder, spec.idle_files, JPEG_END),
             _read_all(folder, spec.alpha_files, PNG_END),
@@ -78,6 +78,9 @@ class Avatar:
             _read_picture(folder / spec.mask_file, cv2.IMREAD_GRAYSCALE, side),
             folder,
         )
+        # Fails here if none can be used, and not with every frame.
+        avatar.idle(0)
+        return avatar
 
     @property
     def n_idle(self) -> int:

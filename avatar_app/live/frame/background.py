@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from avatar_app.contracts.fields import shown
 from avatar_app.contracts.input_file import read_bytes, reason
 from avatar_app.contracts.packets import UInt8
 from avatar_app.live.frame.picture_file import decode_picture, picture_size
+from avatar_app.settings.paths import user_path
 
 CHECKER_PX = 16
 CHECKER_GREYS = (150, 132)
@@ -73,7 +73,7 @@ class Background:
             SettingsError: it cannot be read, or is too large, too small or too long; the sentence says which.
         """
         try:
-            place = os.path.expanduser(path)
+            place = user_path(path)
             return cls(_square(place, _version(place)))
         except InputFileError as error:
             raise SettingsError(
@@ -91,17 +91,17 @@ class Background:
         return _scaled(self._source, size_px)
 
 
-def _version(path: str) -> tuple[int, int]:
+def _version(path: Path) -> tuple[int, int]:
     """Changes when the file does."""
     try:
-        facts = os.stat(path)
+        facts = path.stat()
     except (OSError, ValueError) as error:
         raise InputFileError(f"it cannot be opened ({reason(error)})") from error
     return facts.st_mtime_ns, facts.st_size
 
 
 @lru_cache(maxsize=1)
-def _square(path: str, version: tuple[int, int]) -> UInt8:
+def _square(path: Path, version: tuple[int, int]) -> UInt8:
     """The middle of a picture, (side, side, 3) BGR, no larger than any portrait. `version` is for the cache alone."""
     del version
     content = read_bytes(path, MAX_BYTES)
