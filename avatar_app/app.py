@@ -115,7 +115,7 @@ def run(
         keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board, on_air)
         stack.callback(keeper.save_now)
         stack.callback(pipeline.stop)
-        stack.callback(on_air.stop)
+        stack.callback(on_air.close)
         window = _window(app, pipeline, on_air, keeper, board, list_mics or _device_mics, profile_paths)
         stack.callback(window.shut_down)
         remote.attach(window)
@@ -313,7 +313,7 @@ def _save_picture(window: Window, file: Path) -> None:
 
 
 def _quit_on_signals(close: Callable[[], object]) -> None:
-    """Ctrl+C and a polite kill close the window; the frame timer lets Python see them soon."""
+    """Ctrl+C, a polite kill and a closed terminal close the window; the frame timer lets Python see them soon."""
     if threading.current_thread() is not threading.main_thread():
         return
 
@@ -323,6 +323,9 @@ def _quit_on_signals(close: Callable[[], object]) -> None:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    # Not on Windows; and `nohup` has it ignored, so that the program outlives its terminal.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, on_signal)
 
 
 def _hook_errors(stack: ExitStack, board: NoticeBoard) -> None:

@@ -145,7 +145,11 @@ class OnAir(Protocol):
         ...
 
     def stop(self) -> None:
-        """End everything; twice is fine."""
+        """End everything, without waiting for a recording to be saved; twice is fine."""
+        ...
+
+    def close(self) -> None:
+        """End everything for good, and wait until recordings are saved."""
         ...
 
     def apply(self, settings: Settings) -> None:

@@ -15,13 +15,13 @@ from typing import Protocol
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError, UserError
 from avatar_app.contracts.handoff import Fan, Latest, Ring
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import NS_PER_MS
 from avatar_app.live import record
 from avatar_app.live.browser import Action, BrowserSource, BrowserStatus, State
 from avatar_app.live.camera import CameraStatus, VirtualCamera, layout_of
-from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus, snapshot
+from avatar_app.live.record import VOICE_BLOCKS, Mender, Recorder, RecordOptions, RecordStatus, snapshot
 from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceStatus, shown_delay_ns
 from avatar_app.live.worker import Worker
 from avatar_app.settings.schema import Settings
@@ -89,6 +89,7 @@ class OnAir:
         self._voice: VoiceOutput | None = None
         self._sinks: dict[str, Latest[Picture]] = {}
         self._recorder = Recorder(clock, notices)
+        self._mender: Mender | None = None
         self._voice_ring: Ring[VoiceBlock] | None = None
         self._jobs: Ring[Callable[[], None]] = Ring(64)
         self._worker: Worker | None = None
@@ -99,22 +100,31 @@ class OnAir:
             return
         self._worker = Worker("on-air", self._run_job, self._clock, self._notices)
         self._worker.start()
-        for job in (self._mend, self._turn_voice, self._turn_camera, self._turn_browser):
+        if self._mender is None:
+            self._mender = Mender(_folder(self._wanted), self._clock, self._notices)
+            self._mender.start()
+        for job in (self._turn_voice, self._turn_camera, self._turn_browser):
             self._jobs.put(job)
 
     def stop(self) -> None:
-        """End everything, recordings with their last word; twice is fine."""
+        """End everything; a recording is closed meanwhile, with what was spoken until now. Twice is fine."""
         worker, self._worker = self._worker, None
         if worker is None:
             return
         self._jobs.clear()
         worker.stop()
         self.stop_recording()
-        self._recorder.stop()
-        self._free_recorder()
         self._stop_camera()
         self._stop_browser()
         self._stop_voice()
+
+    def close(self) -> None:
+        """End everything for good, and wait until recordings are saved."""
+        self.stop()
+        self._recorder.stop()
+        self._free_recorder()
+        if self._mender is not None:
+            self._mender.stop()
 
     def apply(self, settings: Settings) -> None:
         """Use other settings from now on."""
@@ -303,22 +313,6 @@ class OnAir:
         sink = self._sinks.pop(name, None)
         if sink is not None:
             self._source.remove_sink(sink)
-
-    def _mend(self) -> None:
-        """Make whole what a crash or a power cut left behind."""
-        folder = _folder(self._wanted)
-        for path in record.unfinished(folder) if folder.is_dir() else ():
-            self._mend_one(path)
-
-    def _mend_one(self, path: Path) -> None:
-        """What cannot be mended stays as it is."""
-        try:
-            mended = record.repair(path)
-        except UserError as error:
-            self._notices.post(Notice.from_error("mend", error))
-            return
-        text = f"A recording that was cut off is whole again: {mended.name}."
-        self._notices.post(Notice("mend", Level.INFO, text, f"It is in {mended.parent}."))
 
 
 def recording_folder(settings: Settings) -> Path:

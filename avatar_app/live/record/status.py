@@ -58,3 +58,8 @@ class RecordStatus:
     def is_active(self) -> bool:
         """Whether something is being recorded."""
         return self.state in (RecordState.STARTING, RecordState.RECORDING, RecordState.FINISHING)
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether an ordinary file is being made of what was recorded."""
+        return self.state is RecordState.SAVING
