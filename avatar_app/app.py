@@ -323,7 +323,7 @@ def _save_picture(window: Window, file: Path) -> None:
 
 
 def _quit_on_signals(close: Callable[[], object]) -> None:
-    """Ctrl+C and a polite kill close the window; the frame timer lets Python see them soon."""
+    """Ctrl+C, a polite kill and a closed terminal close the window; the frame timer lets Python see them soon."""
     if threading.current_thread() is not threading.main_thread():
         return
 
@@ -333,6 +333,9 @@ def _quit_on_signals(close: Callable[[], object]) -> None:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    # Not on Windows; and `nohup` has it ignored, so that the program outlives its terminal.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, on_signal)
 
 
 def _hook_errors(stack: ExitStack, board: NoticeBoard) -> None:

@@ -164,11 +164,11 @@ class OnAir(Protocol):
         ...
 
     def stop(self) -> None:
-        """End everything but the browser source, which shows nothing then; twice is fine."""
+        """End everything but the browser source, which shows nothing then; a film is saved meanwhile. Twice is fine."""
         ...
 
     def close(self) -> None:
-        """Stop, end the browser source too, and wait for what is being opened."""
+        """Stop, end the browser source too, and wait for what is being opened or saved."""
         ...
 
     def apply(self, settings: Settings) -> None:

@@ -176,7 +176,8 @@ class Window(QWidget):
         on_air = self._on_air.status()
         self._keeper.note_port(on_air.browser.port if on_air.browser is not None else 0)
         is_recording = on_air.record.is_active
-        self.bar.show_recording(on_air.record.seconds if is_recording else None, on_air.record.saved_share)
+        saved_share = on_air.record.saved_share if on_air.record.is_saving else 0.0
+        self.bar.show_recording(on_air.record.seconds if is_recording else None, saved_share)
         self.tell()
         if not (self.hud.isVisible() or self.panel.isVisible() or self._booth.is_on):
             return

@@ -6,7 +6,6 @@ Each is switched by its settings and lives for itself: one that fails is told in
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,16 @@ from typing import Any
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError, UserError
 from avatar_app.contracts.handoff import Latest, Ring
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import NS_PER_MS
 from avatar_app.live import record
 from avatar_app.live.browser import Action, BrowserStatus, State
 from avatar_app.live.camera import CameraStatus
-from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus
+from avatar_app.live.record import VOICE_BLOCKS, Mender, Recorder, RecordOptions, RecordStatus
 from avatar_app.live.sink_slots import BrowserSlot, CameraSlot, SinkSlot, Source, VoiceSlot
 from avatar_app.live.snapshots import Snapshots
 from avatar_app.live.voice import NO_VOICE, VoiceStatus, shown_delay_ns
-from avatar_app.live.worker import Worker
 from avatar_app.settings.paths import user_path
 from avatar_app.settings.schema import Settings
 
@@ -78,19 +76,20 @@ class OnAir:
         self._voice = VoiceSlot(settings, notices, source, clock, self._delay_ns)
         self._sinks: dict[str, Latest[Picture]] = {}
         self._recorder = Recorder(clock, notices)
+        self._mender: Mender | None = None
         self._voice_ring: Ring[VoiceBlock] | None = None
         self._snapshots = Snapshots(source.add_sink, source.remove_sink, clock, notices)
-        self._jobs: Ring[Callable[[], None]] = Ring(64)
-        self._worker: Worker | None = None
+        self._is_running = False
 
     def start(self) -> None:
         """Go on air with what is switched on; a second call is fine."""
-        if self._worker is not None:
+        if self._is_running:
             return
-        self._worker = Worker("on-air", self._run_job, self._clock, self._notices)
-        self._worker.start()
+        self._is_running = True
+        if self._mender is None:
+            self._mender = Mender(_folder(self._wanted), self._clock, self._notices)
+            self._mender.start()
         self._snapshots.start()
-        self._jobs.put(self._mend)
         self._browser.show(is_on=True)
         for slot in self._slots:
             if slot.is_stopped:
@@ -98,29 +97,29 @@ class OnAir:
             slot.turn(self._wanted)
 
     def stop(self) -> None:
-        """End everything, recordings with their last word; twice is fine.
+        """End everything; a recording is closed meanwhile, with what was spoken until now. Twice is fine.
 
         The browser source shows nothing from now on, but is there: who stopped by its control API can start again.
         """
-        worker, self._worker = self._worker, None
-        if worker is None:
+        if not self._is_running:
             return
+        self._is_running = False
         for slot in (self._voice, self._camera):
             slot.stop()
             slot.cut()
         self._browser.show(is_on=False)
-        self._jobs.clear()
-        worker.stop()
         self._snapshots.stop()
         self.stop_recording()
-        self._recorder.stop()
-        self._free_recorder()
 
     def close(self) -> None:
-        """Stop, end the browser source too, and wait for what is being opened, so that the process can end."""
+        """Stop, end the browser source too, and wait for what is being opened or saved, so that the process can end."""
         self.stop()
         self._browser.stop()
         self._browser.cut()
+        self._recorder.stop()
+        self._free_recorder()
+        if self._mender is not None:
+            self._mender.stop()
         for slot in self._slots:
             slot.join(CLOSE_TIMEOUT_S)
 
@@ -173,7 +172,7 @@ class OnAir:
         """
         if self.is_recording:
             return
-        if self._worker is None:
+        if not self._is_running:
             raise OutputError("Nothing runs that could be recorded.", "Press Start first.")
         wanted = self._wanted
         options = RecordOptions(
@@ -204,12 +203,6 @@ class OnAir:
         wanted = self._wanted
         self._snapshots.ask(lambda: recording_folder(wanted))
 
-    def _run_job(self, stop: threading.Event) -> None:
-        del stop
-        job = self._jobs.take(timeout_s=0.1)
-        if job is not None:
-            job()
-
     @property
     def _slots(self) -> tuple[SinkSlot[Any], ...]:
         return self._voice, self._camera, self._browser
@@ -233,22 +226,6 @@ class OnAir:
         sink = self._sinks.pop(name, None)
         if sink is not None:
             self._source.remove_sink(sink)
-
-    def _mend(self) -> None:
-        """Make whole what a crash or a power cut left behind."""
-        folder = _folder(self._wanted)
-        for path in record.unfinished(folder) if folder.is_dir() else ():
-            self._mend_one(path)
-
-    def _mend_one(self, path: Path) -> None:
-        """What cannot be mended stays as it is."""
-        try:
-            mended = record.repair(path)
-        except UserError as error:
-            self._notices.post(Notice.from_error("mend", error))
-            return
-        text = f"A recording that was cut off is whole again: {mended.name}."
-        self._notices.post(Notice("mend", Level.INFO, text, f"It is in {mended.parent}."))
 
 
 def recording_folder(settings: Settings) -> Path:

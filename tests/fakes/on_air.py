@@ -28,6 +28,9 @@ class FakeOnAir:
     def stop(self):
         self.calls.append("stop")
 
+    def close(self):
+        self.calls.append("close")
+
     def apply(self, settings):
         self.applied.append(settings)
 

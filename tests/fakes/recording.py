@@ -96,7 +96,7 @@ class FakeLive:
         self.pictures.put(picture)
         session = self.recorder._session
         wait_until(
-            lambda: session.ended.is_set() or (self.pictures._item is None and len(session._waiting) < 20),
+            lambda: session.ended.is_set() or (self.pictures._item is None and len(session._waiting) < 10),
         )
 
     def stop(self):

@@ -158,11 +158,19 @@ def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk
     assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Record", False)
 
 
-def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far(desk):
-    status = RecordStatus(RecordState.FINISHING, seconds=3600.0, saved_share=0.42)
+def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far_and_begins_the_next(desk):
+    status = RecordStatus(RecordState.SAVING, seconds=3600.0, saved_share=0.42)
     desk.on_air.figures = replace(desk.on_air.figures, record=status)
     desk.window.refresh_figures()
-    assert desk.window.bar.record.text() == "Saving 42%"
+    assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Saving 42%", False)
+    desk.on_air.figures = replace(desk.on_air.figures, record=replace(status, state=RecordState.SAVED))
+    desk.window.refresh_figures()
+    assert desk.window.bar.record.text() == "Record"
+    desk.on_air.figures = replace(desk.on_air.figures, record=status)
+    desk.window.refresh_figures()
+    press(desk.window.bar.record)
+    assert desk.on_air.is_recording
+    assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("1:05", True)
 
 
 def test_record_when_it_cannot_begin_then_a_notice_says_why(desk):

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from dataclasses import replace
 
 import av
 import numpy as np
@@ -13,10 +12,12 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
+from avatar_app.live import on_air as on_air_module
 from avatar_app.live import sink_slots
 from avatar_app.live.browser import BrowserState
 from avatar_app.live.on_air import OnAir, recording_folder
-from avatar_app.live.record import RecordState
+from avatar_app.live.record import Mender, RecordState
+from avatar_app.live.record.session import open_film
 from avatar_app.settings.schema import Settings
 from tests.fakes.browser_source import Client, decode
 
@@ -121,7 +122,7 @@ def test_recording_when_the_program_ends_in_it_then_it_is_saved(make, tmp_path):
     on_air.start()
     on_air.start_recording()
     wait_for(lambda: on_air.status().record.seconds > 0.5)
-    on_air.stop()
+    on_air.close()
     (film,) = (tmp_path / "films").glob("*.mp4")
     assert ".recording" not in film.name
 
@@ -237,21 +238,99 @@ def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(m
     assert on_air.status().voice.device == ""
 
 
-def test_start_when_a_recording_was_cut_off_then_it_is_made_whole_and_told(make, notices, tmp_path):
-    first = make()
-    first.start()
-    first.start_recording()
-    wait_for(lambda: first.status().record.seconds > 1.5)
-    cut = first.status().record.path.read_bytes()
-    first.stop()
-    left = tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4"
-    left.write_bytes(cut)
-    second = make()
-    second.start()
-    wait_for(lambda: any(notice.key == "mend" for notice in notices.current()))
-    assert not left.exists()
-    assert (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.mp4").exists()
-    assert replace(second.status()).record.state is RecordState.IDLE
+class FailingPart:
+    """Stands in for a camera, a browser source or a voice that cannot begin."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def start(self):
+        raise OutputError("It cannot begin.", "Try another one.")
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "changes"),
+    [
+        ("VirtualCamera", "camera", {"is_camera_on": True}),
+        ("BrowserSource", "browser", {"is_browser_on": True}),
+        ("VoiceOutput", "voice", {"voice_output": "Headphones"}),
+    ],
+)
+def test_part_when_it_cannot_begin_then_its_mailbox_is_given_back(
+    make, source, notices, monkeypatch, part, key, changes
+):
+    monkeypatch.setattr(on_air_module, part, FailingPart)
+    on_air = make(**changes)
+    on_air.start()
+    wait_for(lambda: any(notice.key == key for notice in notices.current()))
+    wait_for(lambda: source.sinks == [] and on_air._sinks == {})
+    status = on_air.status()
+    assert status.camera is None and status.browser is None
+
+
+def test_recording_when_it_cannot_begin_then_mailbox_and_voice_are_given_back(make, source, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OutputError("The disk is full.", "Free some space.")
+
+    on_air = make()
+    on_air.start()
+    monkeypatch.setattr(on_air._recorder, "start", refuse)
+    with pytest.raises(OutputError):
+        on_air.start_recording()
+    assert source.sinks == []
+    assert source.voice._rings == ()
+
+
+def test_start_when_a_long_recording_is_mended_then_camera_and_browser_do_not_wait_for_it(
+    make, source, monkeypatch, tmp_path
+):
+    go_on = threading.Event()
+
+    def wait(path, on_progress):
+        assert go_on.wait(60)
+        raise OutputError("Not now.", "Later.")
+
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4").write_bytes(b"not empty")
+    monkeypatch.setattr(on_air_module, "Mender", lambda *args: Mender(*args, repair=wait))
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.status().browser is not None)
+    assert not go_on.is_set()
+    go_on.set()
+
+
+def test_stop_when_the_film_does_not_close_then_does_not_wait_for_it_and_all_can_begin_again(
+    make, source, notices, monkeypatch, tmp_path
+):
+    may_close = threading.Event()
+
+    class SlowFilm:
+        def __init__(self, film):
+            self._film = film
+
+        def finish(self):
+            assert may_close.wait(60)
+            self._film.finish()
+
+        def __getattr__(self, name):
+            return getattr(self._film, name)
+
+    on_air = make()
+    monkeypatch.setattr(on_air._recorder, "_open_film", lambda *args: SlowFilm(open_film(*args)))
+    on_air.start()
+    on_air.start_recording()
+    wait_for(lambda: on_air.status().record.seconds > 0.5)
+    on_air.stop()
+    assert on_air.status().record.state in (RecordState.RECORDING, RecordState.FINISHING)
+    on_air.start()
+    may_close.set()
+    wait_for(lambda: on_air.status().record.state is RecordState.SAVED)
+    on_air.start_recording()
+    wait_for(lambda: on_air.status().record.seconds > 0.5)
+    on_air.close()
+    films = list((tmp_path / "films").glob("*.mp4"))
+    assert len(films) == 2 and not any(".recording" in film.name for film in films)
 
 
 def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_notice_stays(make, notices):

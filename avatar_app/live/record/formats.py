@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-# Half a second between key pictures: as much, and what waits for its other half, is what a crash can cost.
+from avatar_app.live.record.folder import videos_folder
+
 KEY_PICTURES_PER_S = 2
+# As long are the pieces of a file: the last one is what a crash can cost, besides what waits for the encoder.
+PIECE_MS = 250
 AAC_BIT_RATE = 128_000
 # These are written in pieces; a WebM is what it is.
 FRAGMENTED_SUFFIXES = (".mp4", ".mov")
@@ -53,6 +56,7 @@ class RecordOptions:
         encoder: "auto" tries the graphics chip first, "software" never.
         title: shown by players.
         keep_free_mb: the recording ends by itself before the disk has less room than this.
+        other_folder: where the recording goes on when `folder` is gone; made when missing.
     """
 
     folder: Path
@@ -64,6 +68,7 @@ class RecordOptions:
     encoder: str = "auto"
     title: str = ""
     keep_free_mb: int = 200
+    other_folder: Path = field(default_factory=videos_folder)
 
 
 @dataclass(frozen=True, slots=True)
