@@ -25,10 +25,12 @@ from avatar_app.studio.nets.picture import PictureNet, save_picture_net  # noqa:
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, load_speech_net, save_speech_net  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
 from avatar_app.studio.train import expert as expert_module  # noqa: E402
+from avatar_app.studio.train import speaking  # noqa: E402
 from avatar_app.studio.train.expert import ExpertRecipe, ExpertTask  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
 from avatar_app.studio.train.speech import SpeechRecipe, load_data  # noqa: E402
 from avatar_app.studio.train.student import load_student, save_student  # noqa: E402
+from tests.studio.small_nets import PICTURE, make_wav2lip_small  # noqa: E402
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
 
 pytestmark = pytest.mark.studio
@@ -44,7 +46,9 @@ def stage():
 
 @pytest.fixture
 def folders(stage, tmp_path, monkeypatch):
-    """`best` folders of everything that distillation needs, and arguments that name them."""
+    """`best` folders of everything that distillation needs, narrow, and arguments that name them."""
+    make_wav2lip_small(monkeypatch)
+    monkeypatch.setattr(speaking, "N_HELD_OUT_TAKES", 4)
     for module in (ablation, student, expert_module):
         monkeypatch.setattr(module, "load_stage", lambda *_: stage)
     save_expert(tmp_path / "expert", SyncExpert(), {"may_judge": True})
@@ -225,7 +229,7 @@ def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_op
 def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_the_true_picture(data, tmp_path):
     torch.manual_seed(0)
     save_speech_net(tmp_path / "speech", SpeechNet(SpeechShape(width=8, dilations=(1, 1))), {"recipe": {"n_steps": 7}})
-    save_picture_net(tmp_path / "picture", PictureNet(), {})
+    save_picture_net(tmp_path / "picture", PictureNet(PICTURE), {})
     words = ["--data", str(data), "--run", str(tmp_path / "e"), "--voices", str(tmp_path / "v"), "--n-steps", "2"]
     words += ["--speech", str(tmp_path / "speech"), "--picture", str(tmp_path / "picture")]
     assert ears.main(words) == 0
@@ -240,7 +244,7 @@ def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_t
 
 def test_ears_when_the_mouth_is_true_then_no_pixel_is_wrong_and_drawing_does_not_learn(data, tmp_path):
     voices = load_data(data, tmp_path / "v")
-    net, picture = SpeechNet(SpeechShape(width=8, dilations=(1, 1))), PictureNet()
+    net, picture = SpeechNet(SpeechShape(width=8, dilations=(1, 1))), PictureNet(PICTURE)
     picture.subpixels.weight.data *= 20
     task = ears.EarTask(voices, SpeechRecipe(n_examples=2, n_outputs=16), ears.EarConfig(), net, picture)
     batch = draw_batch(voices.corpus, task._plan, step_generator(0, 0))
