@@ -120,7 +120,8 @@ def read_frames(clip: Clip) -> Iterator[UInt8]:
     """
     path = clip.folder / "video.mp4"
     try:
-        with av.open(str(path)) as container:
+        # Absolute, because FFmpeg takes a name with a colon for an address.
+        with av.open(str(path.absolute())) as container:
             for frame, n_times in _on_grid(container):
                 if frame.width != frame.height:
                     raise StudioError(f"The video {path} is {frame.width} x {frame.height}, not square.", GET_THE_DATA)
