@@ -1,4 +1,4 @@
-"""The real window under random settings, starts, stops and recordings, with a microphone and a viewer, on a busy machine.
+"""The real window, and somebody who presses everything at random, with a microphone and a viewer, on a busy machine.
 
 `.venv/bin/python -m tests.device.random_soak MINUTES [SEED]` prints the figures as JSON; Linux with PulseAudio. What it
 looks for: an error of the program, a device that is open while the window says *Stopped*, a recording that is missing,
@@ -8,20 +8,25 @@ cut off, without sound, or lacks a picture.
 import contextlib
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
 
+from avatar_app import app
 from avatar_app.bench import browser
 from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.logs import start_logging
 from avatar_app.settings import store
 from avatar_app.settings.paths import ProfilePaths, demo_sample
 from avatar_app.settings.schema import Settings
@@ -29,6 +34,7 @@ from avatar_app.settings.secret import secret
 from tests.device.child import at
 from tests.device.conftest import PulseAudio
 
+MODULE = "tests.device.random_soak"
 PORT = 18_977
 N_BUSY_LOOPS = 2
 CHANGES = {
@@ -48,70 +54,78 @@ CHANGES = {
     "theme": ("light", "dark"),
     "is_mirrored": (True, False),
 }
+SHARES = {"change": 0.7, "stop": 0.06, "record": 0.14, "snapshot": 0.04, "mic": 0.05, "panic": 0.01}
 LISTENERS = ("pactl", "list", "short", "source-outputs")
 
 
-def drive(profile: Path, films: Path, seconds: float, seed: int) -> int:
-    """In the child: the program, with somebody who presses everything."""
-    from PySide6.QtCore import QTimer
-    from PySide6.QtWidgets import QApplication
+class Presser:
+    """Somebody who presses everything. Thread: main.
 
-    from avatar_app import app
-    from avatar_app.gui.window import Window
-    from avatar_app.logs import start_logging
+    Args:
+        seconds: for so long, then the window is closed.
+        seed: of what is pressed.
+    """
 
-    start_logging(is_json=True)
-    paths, board, chance = ProfilePaths(profile), NoticeBoard(), random.Random(seed)
-    wanted = Settings(mic="default, ALSA", is_browser_on=True, browser_port=PORT, record_folder=str(films))
-    store.save(paths, wanted, board)
-    counts: Counter[str] = Counter()
-    t_end_s = time.monotonic() + seconds
+    def __init__(self, seconds: float, seed: int) -> None:
+        self._chance = np.random.default_rng(seed)
+        self._t_end_s = time.monotonic() + seconds
+        self.counts: Counter[str] = Counter()
 
-    def window() -> Window:
-        return next(one for one in QApplication.topLevelWidgets() if isinstance(one, Window))
+    def begin(self) -> None:
+        """Find the window, and wait until the face is there."""
+        from avatar_app.gui.window import Window
 
-    def look_while_stopped() -> None:
+        self._window = next(one for one in QApplication.topLevelWidgets() if isinstance(one, Window))
+        QTimer.singleShot(2000, self._window, self._press)
+
+    def _press(self) -> None:
+        if time.monotonic() > self._t_end_s:
+            self._window.close()
+            return
+        if self._window.is_running:
+            what = str(self._chance.choice(list(SHARES), p=list(SHARES.values())))
+        else:
+            self._look_while_stopped()
+            what = "start"
+        self.counts[what] += 1
+        self._actions()[what]()
+        QTimer.singleShot(round(1000 * self._chance.uniform(0.1, 3.0)), self._window, self._press)
+
+    def _actions(self) -> dict[str, Callable[[], object]]:
+        window = self._window
+        return {
+            "start": lambda: window.set_running(True),
+            "stop": lambda: window.set_running(False),
+            "change": lambda: window.change(self._some_changes()),
+            "record": window.toggle_recording,
+            "snapshot": window.take_snapshot,
+            "mic": window.refresh_mic,
+            "panic": window.panic,
+        }
+
+    def _some_changes(self) -> dict[str, Any]:
+        names = self._chance.choice(sorted(CHANGES), self._chance.integers(1, 4), replace=False)
+        return {str(name): CHANGES[name][self._chance.integers(len(CHANGES[name]))] for name in names}
+
+    def _look_while_stopped(self) -> None:
         """Nothing listens while the window says Stopped."""
-        one = window()
-        if one.is_running or one.stage.caption != "Stopped":
+        if self._window.stage.caption != "Stopped":
             return
         done = subprocess.run(LISTENERS, capture_output=True, text=True, check=True)
-        counts["looks while stopped"] += 1
-        counts["open while stopped"] += bool(done.stdout.strip())
+        self.counts["looks while stopped"] += 1
+        self.counts["open while stopped"] += bool(done.stdout.strip())
 
-    def act() -> None:
-        one = window()
-        if time.monotonic() > t_end_s:
-            one.close()
-            return
-        what = chance.choices(("change", "stop", "record", "snapshot", "mic", "panic"), (70, 6, 14, 4, 5, 1))[0]
-        if not one.is_running:
-            look_while_stopped()
-            one.set_running(True)
-            what = "start"
-        elif what == "change":
-            names = chance.sample(sorted(CHANGES), chance.randint(1, 3))
-            one.change({name: chance.choice(CHANGES[name]) for name in names})
-        elif what == "stop":
-            one.set_running(False)
-        elif what == "record":
-            one.toggle_recording()
-        elif what == "snapshot":
-            one.take_snapshot()
-        elif what == "mic":
-            one.refresh_mic()
-        else:
-            one.panic()
-        counts[what] += 1
-        QTimer.singleShot(round(1000 * chance.uniform(0.1, 3.0)), one, act)
 
-    def begin() -> None:
-        QTimer.singleShot(2000, window(), act)
-
+def drive(profile: Path, films: Path, seconds: float, seed: int) -> int:
+    """In the child: the program, and the one who presses."""
+    start_logging(is_json=True)
+    paths, board, presser = ProfilePaths(profile), NoticeBoard(), Presser(seconds, seed)
+    wanted = Settings(mic="default, ALSA", is_browser_on=True, browser_port=PORT, record_folder=str(films))
+    store.save(paths, wanted, board)
     application = QApplication([sys.argv[0]])
-    QTimer.singleShot(0, application, begin)
+    QTimer.singleShot(0, application, presser.begin)
     code = app.run(wanted, paths, notices=board)
-    print(json.dumps({"code": code, "counts": counts}), flush=True)
+    sys.stdout.write(json.dumps({"code": code, "counts": presser.counts}) + "\n")
     return code
 
 
@@ -205,4 +219,5 @@ def _viewer(paths: ProfilePaths, program: subprocess.Popen, log: Path) -> subpro
 if __name__ == "__main__":
     if sys.argv[1] == "drive":
         raise SystemExit(drive(Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))
-    print(json.dumps(run(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 18), indent=1))
+    found = run(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 18)
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
