@@ -101,7 +101,8 @@ def examine(
 def _machine() -> Iterator[Finding]:
     facts = machine.facts()
     packages = ", ".join(f"{name} {found}" for name, found in facts["packages"].items())
-    yield _ok("machine", f"{facts['cpu']}, {facts['n_cores']} cores, {facts['memory_gb']} GB, {facts['system']}")
+    processor = f"{facts['cpu']}, {facts['instruction_set']}, {facts['n_cores']} cores"
+    yield _ok("machine", f"{processor}, {facts['memory_gb']} GB, {facts['system']}")
     yield _ok("versions", f"avatar-app {facts['program']}, Python {facts['python']}, {packages}")
     engines = installed_engines()
     if engines:

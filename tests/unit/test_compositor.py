@@ -83,7 +83,7 @@ def test_compose_when_mouth_lies_beyond_the_outline_then_background_is_untouched
 
 
 def test_compose_when_mouth_lies_between_pixels_then_fine_lines_keep_their_contrast(tmp_path):
-    """Lines of one pixel, as between teeth, a quarter of a pixel aside: looked up by lines alone, half of 120 is left."""
+    """Lines of one pixel, a quarter of a pixel aside: looked up linearly, 60 of their contrast of 120 are left."""
     folder = write_avatar(tmp_path)
     about = json.loads((folder / "avatar.json").read_text(encoding="utf-8"))
     about["crop_to_portrait"][0][0][2] += 0.25

@@ -9,7 +9,7 @@ from onnx import external_data_helper, helper, numpy_helper
 
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
-from avatar_app.live.student import default_model, list_models, load, ranking
+from avatar_app.live.student import default_model, list_models, load, processor, ranking
 from avatar_app.live.student.engine import EngineInfo, installed_engines
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.onnx_graph import is_whole
@@ -278,6 +278,15 @@ def test_ranking_when_file_is_damaged_or_of_another_machine_then_none(models, tm
     spec = read_manifest(models / "a")
     (tmp_path / "ranking-a.json").write_text(text)
     assert ranking.read(spec, tmp_path) is None
+
+
+def test_ranking_when_instruction_set_is_limited_then_measured_again(models, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text("flags : avx2 avx512bw avx512_vnni")
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")
+    remember(models, tmp_path, ranking.Pair("openvino", "int8", "INT8", 1.0))
+    assert ranking.read(read_manifest(models / "a"), tmp_path) is not None
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert ranking.read(read_manifest(models / "a"), tmp_path) is None
 
 
 def test_ranking_when_model_changes_then_measured_again(models, tmp_path):

@@ -157,7 +157,7 @@ class Avatar:
         return colours, self._alpha(k)
 
     def _alpha(self, k: int) -> UInt8:
-        """The alpha of idle picture k, kept as runs once it was decoded: a PNG takes twenty times as long as they do."""
+        """The alpha of idle picture k, kept as runs once decoded: a PNG takes twenty times as long as they do."""
         shape = (self.spec.size_px, self.spec.size_px)
         if k not in self._alpha_runs:
             self._alpha_runs[k] = _runs(_decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, shape, self.spec.alpha_files[k]))

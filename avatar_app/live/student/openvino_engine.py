@@ -12,11 +12,13 @@ import numpy as np
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import EngineInfo, Values
+from avatar_app.live.student.processor import features
 
 DEVICE = "CPU"
 # As the executed graph spells its layers' arithmetic.
 ARITHMETIC = {"f32": "FP32", "f16": "FP16", "bf16": "BF16", "u8": "INT8", "i8": "INT8"}
 FEWEST_BITS = ("INT8", "FP16", "BF16", "FP32")
+NATIVE_BF16 = frozenset(("avx512_bf16", "bf16"))
 WORKING_LAYERS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution")
 
 
@@ -91,7 +93,10 @@ class OpenVinoSession:
 
 def _options(core: Any, precision: Precision, n_threads: int) -> dict[str, Any]:
     """One request at a time, as soon as possible; low float precision only where the graph asks for it."""
-    offered = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+    offered = set(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"))
+    if not NATIVE_BF16 & features():
+        # OpenVINO offers it under a limit too, and then cannot compile.
+        offered.discard("BF16")
     low = next((p for p in ("FP16", "BF16") if p in offered), "FP32")
     wanted = low if precision in (Precision.FP16, Precision.MIXED) else "FP32"
     return {

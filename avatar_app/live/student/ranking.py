@@ -26,6 +26,7 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.engine import installed_engines
 from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.processor import cpu_name, instruction_set
 from avatar_app.settings import store
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ def within_budget(spec: StudentSpec) -> tuple[Precision, ...]:
 
 def machine_key(spec: StudentSpec) -> str:
     """Changes when the model, the processor or an engine does: then the ranking is measured again."""
-    facts = [platform.machine(), platform.system(), cpu_name(), os.cpu_count(), *map(_version, PACKAGES)]
+    processor = [platform.machine(), cpu_name(), instruction_set(), os.cpu_count()]
+    facts = [*processor, platform.system(), *map(_version, PACKAGES)]
     facts += [f"{p.value}:{file.sha256}" for p, file in sorted(spec.files.items(), key=lambda item: item[0].value)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -194,12 +196,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def cpu_name() -> str:
-    """The processor's name, as well as the system knows it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
