@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,19 +24,19 @@ def record_and_kill(folder, kind):
     command = [sys.executable, "-m", "tests.fakes.recording_child", str(folder), kind]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        t_start_s = float(child.stdout.readline())
-        time.sleep(RECORDED_S)
+        while float(child.stdout.readline()) < RECORDED_S:
+            pass
         (while_alive,) = folder.iterdir()
         assert unfinished(folder) == ()
         with pytest.raises(OutputError, match="being recorded"):
             repair(while_alive)
-        t_kill_s = time.monotonic()
         child.send_signal(signal.SIGKILL)
+        told = [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
-    return t_kill_s - t_start_s
+    return float(told[-1]) if told else RECORDED_S
 
 
 @pytest.mark.parametrize("kind", ["mp4", "prores", "webm"])
