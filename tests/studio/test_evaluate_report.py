@@ -22,7 +22,7 @@ from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.processor import instruction_set  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
-from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
+from avatar_app.studio.evaluate import cli, cost, held_out, page, speed  # noqa: E402
 from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
 from avatar_app.studio.evaluate.figures import figures  # noqa: E402
 from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
@@ -55,7 +55,15 @@ def small_wav2lip():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, data, small_wav2lip):
+def short_noises():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(held_out, "SILENCE_S", 1)
+        patch.setattr(held_out, "NOISE_S", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, data, small_wav2lip, short_noises):
     """A report on a shipped student and an untrained, narrow teacher, judged by an untrained expert."""
     root = tmp_path_factory.mktemp("evaluate")
     torch.manual_seed(0)
@@ -98,7 +106,9 @@ def test_report_when_made_then_says_what_the_expert_computed_in(folder, report):
 
 def test_report_when_there_is_a_teacher_then_the_headline_is_its_time_over_the_students(report):
     whole = next(h for h in report["speed"]["headline"] if h["teacher_form"] == "whole")
-    runs = {(r["model"], r["form"], r["engine"], r["precision"]): r for r in report["speed"]["runs"] if r["n_threads"] == 1}
+    runs = {
+        (r["model"], r["form"], r["engine"], r["precision"]): r for r in report["speed"]["runs"] if r["n_threads"] == 1
+    }
     slow = runs["teacher", "whole", "onnxruntime-cpu", "fp32"]
     best = runs["nova-96", "step", whole["engine"], whole["precision"]]
     assert whole["model"] == "nova-96"
