@@ -29,7 +29,8 @@ class Bench:
     def __init__(self, avatar: Avatar, fps: int = 25) -> None:
         self.clock = ManualClock(NS_PER_S)
         self.mouth: Latest[MouthPatch] = Latest()
-        self.part = FramePart(self.clock, StageMeters(), self.mouth, fps)
+        self.meters = StageMeters()
+        self.part = FramePart(self.clock, self.meters, self.mouth, fps)
         self.sink = self.part.add_sink()
         self.part.set_avatar(avatar)
         self.part.set_background(Background.colour("#204060"))
@@ -65,6 +66,19 @@ def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
     assert not talking.is_repeat
     assert len(changed) > 1000
     assert changed[:, 0].min() > 116 + 100
+
+
+def test_latency_when_mouth_was_ready_long_after_its_sound_then_counted_from_the_sound(avatar):
+    bench = Bench(avatar)
+    bench.tick()
+    t_ready_ns = bench.clock.now_ns()
+    t_capture_ns = t_ready_ns - ms_to_ns(90)
+    bench.mouth.put(MouthPatch(t_capture_ns, t_ready_ns, 0, SPEC, np.zeros((BOX.h, BOX.w, 3), np.uint8), 1.0))
+    picture = bench.tick()
+    assert picture.t_capture_ns == t_capture_ns
+    shown_after_ms = (picture.t_ready_ns - t_capture_ns) / 1e6
+    assert shown_after_ms > 90
+    assert bench.meters.p50_p95("latency")[0] == pytest.approx(shown_after_ms)
 
 
 def test_mouth_when_sound_stops_then_fades_to_rest_and_never_freezes(avatar):

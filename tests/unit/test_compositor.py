@@ -6,7 +6,7 @@ import pytest
 
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.live.frame import Avatar, Background, Compositor
-from tests.fakes.avatar_folder import CROP_PX, N_IDLE, SIZE_PX, write_avatar
+from tests.fakes.avatar_folder import CROP_PX, N_IDLE, SIZE_PX, idle_picture, write_avatar
 
 BOX = PatchBox(8, 32, 48, 32)
 
@@ -29,13 +29,16 @@ def patch(grey: int, height: int = BOX.h, width: int = BOX.w):
 
 @pytest.fixture(scope="module")
 def narrow_avatar(tmp_path_factory):
-    """Its soft outline runs through the mouth."""
+    """Its soft outline runs through the mouth, and its idle pictures have stripes that differ."""
     root = tmp_path_factory.mktemp("assets")
     folder = write_avatar(root)
     y, x = np.mgrid[:SIZE_PX, :SIZE_PX]
     for k in range(N_IDLE):
         alpha = np.clip((34 - np.hypot(x - 64 - k, y - 64)) * 16, 0, 255).astype(np.uint8)
         cv2.imwrite(str(folder / f"idle/{k}.png"), alpha)
+        stripes = np.where((x + y + k) % 4 < 2, 8, -8)[:, :, None]
+        colours = np.clip(idle_picture(k)[0] + stripes, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"idle/{k}.jpg"), colours, [cv2.IMWRITE_JPEG_QUALITY, 100])
     return Avatar.load("disc", root)
 
 
@@ -71,6 +74,19 @@ def test_compose_when_any_background_and_weight_then_as_in_floats(narrow_avatar,
         pixels = soft_patch(k)
         picture = compositor.compose(k, pixels, weight)
         assert np.abs(picture - in_floats(narrow_avatar, k, pixels, weight, background)).max() <= 2
+
+
+def test_compose_when_background_changes_while_the_idle_picture_stays_then_outline_and_mouth_follow(narrow_avatar):
+    compositor = Compositor(narrow_avatar, BOX, CROP_PX)
+    for background in (Background.transparent(), Background.colour("#00ff00"), Background.transparent()):
+        compositor.set_background(background)
+        picture = compositor.compose(1, soft_patch(), 1.0)
+        assert np.abs(picture - in_floats(narrow_avatar, 1, soft_patch(), 1.0, background)).max() <= 2
+
+
+def test_compose_when_mask_is_empty_in_the_box_then_idle(avatar):
+    compositor = Compositor(avatar, PatchBox(0, 0, 8, 8), CROP_PX)
+    assert np.array_equal(compositor.compose(1, patch(255, 8, 8), 1.0), compositor.compose(1, None, 0.0))
 
 
 def test_compose_when_mouth_lies_beyond_the_outline_then_background_is_untouched(narrow_avatar):

@@ -42,19 +42,32 @@ class _Base:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the patch lies in idle picture k.
+    """Where the patch lies in idle picture k; kept for all of them.
 
     Attributes:
         rows, columns: the region that can change.
         to_region: (2, 3) pixels of the enlarged patch to region pixels.
-        share: (h, w, 4) int16, 0..255, how much of the patch shows; 0 for the alpha.
-        offset: (h, w, 4) int16, added to the patch for its difference from the idle picture: the light of this picture
-            against that at rest, less the picture itself.
+        mask: (h, w) uint8, where the patch counts in the region.
+        tint: (h', w', 4) float32 on a coarse grid: the light of this picture against that at rest.
     """
 
     rows: slice
     columns: slice
     to_region: Float32
+    mask: UInt8
+    tint: Float32
+
+
+@dataclass(frozen=True)
+class _Blend:
+    """What mouths are put on an idle picture with.
+
+    Attributes:
+        share: (h, w, 4) int16, 0..255, how much of the patch shows; 0 for the alpha.
+        offset: (h, w, 4) int16, added to the patch for its difference from the idle picture: the light of this picture
+            against that at rest, less the picture itself.
+    """
+
     share: NDArray[np.int16]
     offset: NDArray[np.int16]
 
@@ -75,16 +88,17 @@ class Compositor:
         self._mask, self._counts = trimmed(in_box(avatar.mask, box, model_size_px))
         self._rest = in_box(avatar.reference, box, model_size_px)[self._counts]
         self._patch_to_crop = patch_to_crop(box, self._scale) @ _moved(self._counts)
-        self._tints: dict[int, Float32] = {}
+        self._places: dict[int, _Place] = {}
         size_px = avatar.spec.size_px
         self._colours, self._picture = (np.empty((size_px, size_px, 4), np.uint8) for _ in range(2))
         self._base: _Base | None = None
-        self._place: tuple[int, _Place] | None = None
+        self._blend: _Blend | None = None
         self.set_background(Background.transparent())
 
     def set_background(self, background: Background) -> None:
         """Show another background from the next picture on."""
-        self._behind = background.pixels(self._avatar.spec.size_px)
+        behind = background.pixels(self._avatar.spec.size_px)
+        self._behind: UInt8 | None = None if behind is None else cv2.cvtColor(behind, cv2.COLOR_BGR2BGRA)
         self._base = None
 
     def compose(self, idle_index: int, pixels: UInt8 | None, weight: float) -> UInt8:
@@ -106,33 +120,37 @@ class Compositor:
 
     def empty(self) -> UInt8:
         """What stands behind the avatar alone, as `compose` gives it."""
-        size_px = self._avatar.spec.size_px
-        if self._behind is None:
-            return np.zeros((size_px, size_px, 4), np.uint8)
-        picture: UInt8 = cv2.cvtColor(self._behind, cv2.COLOR_BGR2BGRA)
-        return picture
+        return np.zeros_like(self._picture) if self._behind is None else self._behind.copy()
 
     def _base_of(self, k: int) -> _Base:
         """Idle picture k on the background; kept, because at 60 fps each is shown more than once."""
         if self._base is None or self._base.k != k:
             decoded, alpha = self._avatar.idle(k)
-            # Written to the same place each time: fresh memory would cost as much as decoding.
+            # Written to the same place each time: fresh memory would cost as much as the work itself.
             colours = cv2.cvtColor(decoded, cv2.COLOR_BGR2BGRA, dst=self._colours)
             self._base = _Base(k, colours, alpha, over(colours, alpha, self._behind, self._picture))
+            self._blend = None
         return self._base
 
     def _add_mouth(self, picture: UInt8, base: _Base, pixels: UInt8, weight: float) -> None:
         """Move the region's pixels from the idle mouth towards the drawn one."""
-        place = self._place_of(base)
-        change = cv2.add(_warp(pixels[self._counts], place), place.offset, dtype=cv2.CV_16S)
-        cv2.multiply(change, place.share, dst=change, scale=weight / 255)
+        if base.k not in self._places:
+            self._places[base.k] = self._make_place(base)
+        place = self._places[base.k]
+        if self._blend is None:
+            self._blend = self._make_blend(base, place)
+        change = cv2.add(_warp(pixels[self._counts], place), self._blend.offset, dtype=cv2.CV_16S)
+        cv2.multiply(change, self._blend.share, dst=change, scale=weight / 255)
         region = picture[place.rows, place.columns]
         region[:] = cv2.add(region, change, dtype=cv2.CV_8U)
 
-    def _place_of(self, base: _Base) -> _Place:
-        if self._place is None or self._place[0] != base.k:
-            self._place = (base.k, self._make_place(base))
-        return self._place[1]
+    def _make_blend(self, base: _Base, place: _Place) -> _Blend:
+        colours, mask = base.colours[place.rows, place.columns], place.mask
+        if self._behind is not None:
+            mask = cv2.multiply(mask, base.alpha[place.rows, place.columns], scale=1 / 255)
+        share = cv2.merge((mask, mask, mask, np.zeros_like(mask))).astype(np.int16)
+        tint = cv2.resize(place.tint, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_LINEAR)
+        return _Blend(share, cv2.subtract(tint, colours, dtype=cv2.CV_16S))
 
     def _make_place(self, base: _Base) -> _Place:
         crop_to_portrait = self._avatar.spec.crop_to_portrait[base.k].astype(np.float64)
@@ -141,15 +159,9 @@ class Compositor:
         to_region = to_portrait.copy()
         to_region[:, 2] -= (columns.start, rows.start)
         size = (columns.stop - columns.start, rows.stop - rows.start)
-        colours, alpha = base.colours[rows, columns], base.alpha[rows, columns]
         mask = cv2.warpAffine(self._mask, to_region, size, flags=cv2.INTER_LINEAR)
-        if base.k not in self._tints:
-            self._tints[base.k] = self._measure_tint(colours, alpha, to_region, mask)
-        tint = cv2.resize(self._tints[base.k], size, interpolation=cv2.INTER_LINEAR)
-        if self._behind is not None:
-            mask = cv2.multiply(mask, alpha, scale=1 / 255)
-        share = cv2.merge((mask, mask, mask, np.zeros_like(mask))).astype(np.int16)
-        return _Place(rows, columns, to_region @ _FINE_TO_PATCH, share, cv2.subtract(tint, colours, dtype=cv2.CV_16S))
+        tint = self._measure_tint(base.colours[rows, columns], base.alpha[rows, columns], to_region, mask)
+        return _Place(rows, columns, to_region @ _FINE_TO_PATCH, mask, tint)
 
     def _measure_tint(self, colours: UInt8, alpha: UInt8, to_region: Float32, mask: UInt8) -> Float32:
         """How the light on an idle picture differs from that at rest, on a coarse grid: (h', w', 4) float32."""
@@ -186,8 +198,10 @@ def trimmed(mask: UInt8) -> tuple[UInt8, tuple[slice, slice]]:
 
 
 def around(is_in: NDArray[np.bool_]) -> slice:
-    """From the first to the last that is in, and one more on each side."""
+    """From the first to the last that is in, and one more on each side; where none is, the first alone."""
     found = np.flatnonzero(is_in)
+    if not len(found):
+        return slice(0, 1)
     return slice(max(0, int(found[0]) - 1), min(len(is_in), int(found[-1]) + 2))
 
 
@@ -197,7 +211,7 @@ def over(colours: UInt8, alpha: UInt8, behind: UInt8 | None, into: UInt8 | None 
     Args:
         colours: (H, W, 4) uint8 BGRA; its alpha is not used.
         alpha: (H, W) uint8, straight.
-        behind: (H, W, 3) uint8 BGR, or None.
+        behind: (H, W, 4) uint8 BGRA, opaque; or None.
         into: (H, W, 4) uint8, where to write the picture; None for a fresh one.
 
     Returns:
@@ -208,14 +222,17 @@ def over(colours: UInt8, alpha: UInt8, behind: UInt8 | None, into: UInt8 | None 
         np.copyto(picture, colours)
         cv2.insertChannel(alpha, picture, 3)
         return picture
-    cv2.cvtColor(behind, cv2.COLOR_BGR2BGRA, dst=picture)
+    np.copyto(picture, behind)
     cv2.copyTo(colours, cv2.compare(alpha, 255, cv2.CMP_EQ), picture)
     # One pixel in eighty is neither inside nor outside; one less than 0 is 255.
     soft = np.flatnonzero(alpha - np.uint8(1) < 254)
-    pixels, share = picture.reshape(-1, 4), alpha.reshape(-1, 1)[soft].astype(np.uint16)
-    mixed = colours.reshape(-1, 4)[soft] * share + pixels[soft] * (255 - share)
-    mixed[:, 3] = 255 * 255
-    pixels[soft] = (mixed + 127) // 255
+    share = alpha.ravel()[soft].astype(np.uint16)[:, None]
+    # Four bytes at once: that is how pixels are looked up fast.
+    pixels = picture.view(np.uint32).reshape(-1)
+    front = colours.view(np.uint32).reshape(-1)[soft].view(np.uint8).reshape(-1, 4)
+    mixed = (front * share + pixels[soft].view(np.uint8).reshape(-1, 4) * (255 - share) + 127) // 255
+    mixed[:, 3] = 255
+    pixels[soft] = mixed.astype(np.uint8).view(np.uint32)[:, 0]
     return picture
 
 
@@ -241,6 +258,6 @@ def _warp(pixels: UInt8, place: _Place) -> UInt8:
     """(h, w, 4) uint8 BGRA: the patch in the region."""
     coloured = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA)
     fine = cv2.resize(coloured, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
-    size = (place.share.shape[1], place.share.shape[0])
+    size = (place.mask.shape[1], place.mask.shape[0])
     drawn: UInt8 = cv2.warpAffine(fine, place.to_region, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return drawn

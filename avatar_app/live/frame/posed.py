@@ -117,7 +117,8 @@ def mixed(pose: AvatarPose, idle: Float32) -> AvatarPose:
 
 
 def _over(picture: UInt8, behind: UInt8 | None) -> UInt8:
-    return over(picture, cv2.extractChannel(picture, 3), behind)
+    opaque = None if behind is None else cv2.cvtColor(behind, cv2.COLOR_BGR2BGRA)
+    return over(picture, cv2.extractChannel(picture, 3), opaque)
 
 
 def _first_row(body: UInt8, columns: slice) -> int:
