@@ -11,7 +11,8 @@ ENDING = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, na
 
 @pytest.fixture(autouse=True)
 def handlers_put_back():
-    kept = {name: signal.getsignal(getattr(signal, name)) for name in ENDING}
+    # Without a handler of the program's own a signal would end the tests.
+    kept = {name: signal.signal(getattr(signal, name), lambda *_: None) for name in ENDING}
     yield
     for name, handler in kept.items():
         signal.signal(getattr(signal, name), handler)
