@@ -261,8 +261,10 @@ def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_noti
     running, port = second._browser, second.status().browser.port
     assert port != 20_000
     second.apply(second.settings.replace(browser_port=port))
-    wait_for(lambda: not len(second._jobs))
-    time.sleep(0.2)
+    # The job after it has begun once that one is done.
+    is_next = threading.Event()
+    second._jobs.put(is_next.set)
+    assert is_next.wait(60)
     assert second._browser is running and [notice.key for notice in notices.current()] == ["browser"]
     second.apply(second.settings.replace(browser_port=port, is_browser_on=False))
     wait_for(lambda: not second.page_url)
