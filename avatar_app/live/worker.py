@@ -18,6 +18,8 @@ SHOWN_AS: Mapping[str, str] = {
     "frame": "The picture",
     "speech": "The lip movement",
     "mic": "The microphone",
+    "snapshots": "The snapshot",
+    "mend": "The repair of a recording",
     "voice": "The voice in sync",
     "camera": "The virtual camera",
     "browser": "The browser source",
@@ -103,7 +105,7 @@ class Worker:
             return True
         thread.join(timeout_s)
         if thread.is_alive():
-            log.info("%s has not ended after %.1f s", self.name, timeout_s)
+            log.error("%s did not stop within %.1f s", self.name, timeout_s)
             return False
         self._left_behind = None
         return True

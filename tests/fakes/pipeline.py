@@ -79,7 +79,7 @@ class FakePipeline:
     def __init__(self, settings, notices=None, refuse=None, frames=None, fps=25):
         self.in_use = settings
         self.refused = []
-        self.devices = OpenDevices(has_mic=False, has_webcam=False)
+        self.devices = OpenDevices(has_mic=False, has_webcam=settings.is_following)
         self.applied = []
         self.calls = []
         self.shown = []

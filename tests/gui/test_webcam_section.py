@@ -189,6 +189,7 @@ def test_fetch_when_it_fails_then_says_why_and_can_be_tried_again(make_desk):
 
 def test_switch_when_settings_say_on_but_the_tracker_is_missing_then_no_lamp_claims_a_camera(make_following):
     desk = make_following()
+    desk.pipeline.devices = OpenDevices(has_mic=False, has_webcam=False)
     desk.missing = MISSING
     desk.window.panel.show_page("on-air")
     desk.window.panel.show_page("avatar")

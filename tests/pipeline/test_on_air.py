@@ -259,7 +259,7 @@ class FailingPart:
 def test_part_when_it_cannot_begin_then_its_mailbox_is_given_back(
     make, source, notices, monkeypatch, part, key, changes
 ):
-    monkeypatch.setattr(on_air_module, part, FailingPart)
+    monkeypatch.setattr(sink_slots, part, FailingPart)
     on_air = make(**changes)
     on_air.start()
     wait_for(lambda: any(notice.key == key for notice in notices.current()))
@@ -373,18 +373,3 @@ def test_stop_when_the_voice_output_is_opening_then_returns_at_once_and_it_never
     voice.go_on.set()
     on_air._voice.settle()
     assert not voice.is_playing and on_air._voice.part is None
-
-
-def test_start_when_a_sink_fails_then_its_mailbox_goes_with_it_and_the_others_go_on(make, source, notices, monkeypatch):
-    def fail(*_, **__):
-        raise OutputError("The camera is taken.", "Close the other program.")
-
-    monkeypatch.setattr(sink_slots, "VirtualCamera", fail)
-    on_air = make(is_camera_on=True, is_browser_on=True)
-    on_air.start()
-    wait_for(lambda: on_air.page_url)
-    on_air._camera.settle()
-    assert [notice.text for notice in notices.current()] == ["The camera is taken."]
-    assert len(source.sinks) == 1, "only the browser source has a mailbox"
-    on_air.apply(on_air.settings.replace(is_browser_on=False))
-    assert source.sinks == []

@@ -186,7 +186,7 @@ def test_is_whole_when_a_tensor_is_elsewhere_at_any_depth_then_found():
 )
 def test_load_when_graph_does_not_fit_its_manifest_then_refused_before_anybody_speaks(models, engine, changes):
     change_manifest(models / "a", **changes)
-    with pytest.raises(ModelError, match="does not fit its manifest"):
+    with pytest.raises(ModelError, match="does not do what its description says"):
         load("a", "fp32", engine, models_dir=models)
 
 

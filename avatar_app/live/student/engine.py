@@ -125,8 +125,8 @@ def _require_whole(graph: bytes) -> None:
         if is_whole(graph):
             return
     except ValueError as error:
-        raise ModelError(f"The model's graph is no ONNX ({error}).", "Install the model again.") from error
+        raise ModelError(f"The model's file is not in ONNX format ({error}).", "Install the model again.") from error
     raise ModelError(
         "The model keeps weights in files of their own, which its checksum does not cover.",
-        "Save its graph as one file, and publish it again.",
+        "Save it as one file, and publish it again.",
     )

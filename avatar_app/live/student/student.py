@@ -121,7 +121,7 @@ class Student:
                 raise ValueError(f"it draws {patch.shape}")
         except Exception as error:
             raise ModelError(
-                f"The graph of the model {self.spec.id} does not fit its manifest: {shown(str(error))}.",
+                f"The file of the model {self.spec.id} does not do what its description says: {shown(str(error))}.",
                 "Install the model again, or publish it anew with `avatar-app studio publish`.",
             ) from error
         finally:
