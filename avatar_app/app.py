@@ -7,7 +7,6 @@ Exit codes of `run`: 0 for a normal end, also of a second start that brought the
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -138,12 +137,6 @@ def run(
 def _prepare_process() -> None:
     """What must be so before Qt starts."""
     cv2.setNumThreads(1)
-    # WORKAROUND(opencv-python#729): the Linux wheels point Qt at their own platform plugins, which this Qt cannot
-    # load. Remove when: opencv-contrib-python no longer sets the variable on import.
-    if "cv2" in os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH", ""):
-        del os.environ["QT_QPA_PLATFORM_PLUGIN_PATH"]
-    if "cv2" in os.environ.get("QT_QPA_FONTDIR", ""):
-        del os.environ["QT_QPA_FONTDIR"]
 
 
 def _application() -> QApplication:
@@ -287,7 +280,7 @@ def _watch_mics(stack: ExitStack, window: Window, is_real: bool) -> None:
     watcher.changed.connect(window.panel.sound.refresh)
     watcher.changed.connect(window.panel.on_air.refresh)
     if is_real:
-        QTimer.singleShot(1500, watcher, lambda: watcher.start())
+        QTimer.singleShot(1500, watcher, watcher.start)
 
 
 def _look_for_mics() -> None:

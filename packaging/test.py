@@ -7,6 +7,7 @@ With arguments, only pytest runs, on what they name: `python3 packaging/test.py 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,10 @@ CHECKS = (
 )
 # Tests that watch real time or a sound server get the machine to themselves; the others share it, one a core.
 ALONE = ("tests/bench", "tests/device", "tests/end2end", "tests/pipeline")
-TOGETHER = ("tests/commands", "tests/gui", "tests/parity", "tests/studio", "tests/unit")
+# The longest first: what begins last is short, and both cores work to the end.
+TOGETHER = ("tests/studio", "tests/parity", "tests/gui", "tests/commands", "tests/unit")
+# Where no signal can interrupt a test that hangs, its process is ended: then a worker, which another replaces.
+IN_A_WORKER = () if hasattr(signal, "SIGALRM") else ("-n", "1")
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def run_tests(arguments: Sequence[str]) -> list[Result]:
     if arguments:
         return [run_pytest("pytest", arguments)]
     together = run_pytest("pytest, shared", ("-n", str(os.cpu_count() or 1), "--dist", "worksteal", *TOGETHER))
-    return [together, run_pytest("pytest, alone", ALONE)]
+    return [together, run_pytest("pytest, alone", (*IN_A_WORKER, *ALONE))]
 
 
 def run_pytest(name: str, arguments: Sequence[str]) -> Result:

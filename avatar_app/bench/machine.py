@@ -12,7 +12,7 @@ import psutil
 from avatar_app import __version__
 from avatar_app.live.student.processor import cpu_name, instruction_set
 
-PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-contrib-python", "PySide6-Essentials")
+PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python-headless", "PySide6-Essentials")
 
 
 def facts() -> dict[str, Any]:

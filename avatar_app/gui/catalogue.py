@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from avatar_app.contracts.errors import InputFileError, UserError
 from avatar_app.contracts.input_file import read_object
 from avatar_app.gui.ports import Catalogue, Option
-from avatar_app.live.pulse import ALSA
+from avatar_app.live.pulse import ALSA, HOST_API
 from avatar_app.live.student.registry import find_model, list_models
-from avatar_app.live.voice.pulse import HOST_API
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +24,11 @@ class Device(Protocol):
     @property
     def label(self) -> str:
         """`NAME, HOST API`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """As other programs show it."""
         ...
 
 
@@ -47,8 +51,8 @@ def catalogue(
 ) -> Catalogue:
     """The catalogue of a machine."""
     return Catalogue(
-        outputs=lambda: sinks_first(device_options(list_outputs)),
-        mics=lambda: device_options(list_mics),
+        outputs=lambda: servers_first(device_options(list_outputs)),
+        mics=lambda: servers_first(device_options(list_mics)),
         cameras=lambda: tuple(Option(camera.name, camera.name, camera.name) for camera in list_cameras()),
         avatars=lambda: avatar_options(assets),
         models=lambda avatar_id: model_options(models, avatar_id, user_models),
@@ -58,14 +62,14 @@ def catalogue(
 def device_options(list_devices: Callable[[], Iterable[Device]]) -> tuple[Option, ...]:
     """All devices of a kind; none when the sound system cannot be asked."""
     try:
-        return tuple(Option(device.label, device.label, device.label) for device in list_devices())
+        return tuple(Option(device.label, device.title, device.label) for device in list_devices())
     except UserError as error:
         log.warning("no list of sound devices: %s", error)
         return ()
 
 
-def sinks_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
-    """Outputs in the order in which they are likely to be meant: sinks that have a name, devices, ALSA's own doors."""
+def servers_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """Devices in the order in which they are likely to be meant: the sound server's, others, ALSA's own names."""
 
     def rank(option: Option) -> int:
         name, _, host_api = option.value.rpartition(", ")

@@ -46,11 +46,17 @@ class SoundDevice:
     n_channels: int
     rate_hz: int
     is_default: bool
+    description: str = ""
 
     @property
     def label(self) -> str:
         """What it is chosen by."""
         return f"{self.name}, {self.host_api}"
+
+    @property
+    def title(self) -> str:
+        """What it is shown as."""
+        return self.description or self.label
 
 
 @dataclass(frozen=True, slots=True)

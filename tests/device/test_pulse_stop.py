@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.device import random_soak
 from tests.device.child import Child
 
 pytestmark = pytest.mark.device
@@ -54,3 +55,12 @@ def test_stop_when_it_comes_soon_after_the_start_then_no_microphone_is_open_and_
     assert len(child.lines) == N_CYCLES + 1
     assert [line["cycle"] for line in child.lines if line["n_listeners"]] == []
     assert all(line["was_honest"] for line in child.lines)
+
+
+@pytest.mark.timeout(240)
+def test_program_when_everything_is_pressed_at_random_then_no_error_and_no_device_is_left_open(pulse):
+    del pulse  # says whether there is a sound server here; the soak starts one of its own
+    found = random_soak.run(minutes=0.4, seed=18, n_busy_loops=0)
+    assert (found["code"], found["errors"], found["open_at_the_end"]) == (0, [], "")
+    assert found["counts"].get("open while stopped", 0) == 0
+    assert found["unfinished"] == [] and found["sound_differs"] == {}

@@ -9,6 +9,21 @@ from avatar_app.gui.catalogue import catalogue
 @dataclass(frozen=True)
 class FakeDevice:
     label: str
+    description: str = ""
+
+    @property
+    def title(self):
+        return self.description or self.label
+
+
+def test_microphones_when_the_server_describes_them_then_shown_so_and_before_the_doors_of_alsa():
+    devices = (
+        FakeDevice("default, ALSA"), FakeDevice("usb, PulseAudio", "Blue Yeti"), FakeDevice("USB (hw:1,0), ALSA"),
+    )  # fmt: skip
+    found = catalogue(lambda: devices, Path(), Path()).mics()
+    assert [(option.value, option.text) for option in found] == [
+        ("usb, PulseAudio", "Blue Yeti"), ("USB (hw:1,0), ALSA", "USB (hw:1,0), ALSA"), ("default, ALSA", "default, ALSA"),
+    ]  # fmt: skip
 
 
 def test_outputs_when_listed_then_named_sinks_come_first_and_doors_of_alsa_last():

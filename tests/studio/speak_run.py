@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
+from avatar_app.studio import arithmetic
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.tensor_file import save_tensors
-from avatar_app.studio.train import parallel
+from avatar_app.studio.train import parallel, speaking
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speaking import SpeakConfig, SpeakTask
@@ -22,11 +23,18 @@ def main() -> None:
     folder, n_steps = Path(sys.argv[1]), int(sys.argv[2])
     die_at = int(sys.argv[3]) if len(sys.argv) > 3 else -1
     parallel.start(1)
+    # bf16 would round shares of a batch differently than the whole.
+    with arithmetic.using(arithmetic.FP32):
+        _learn(folder, n_steps, die_at)
+    parallel.stop()
+
+
+def _learn(folder: Path, n_steps: int, die_at: int) -> None:
     torch.manual_seed(0)
     net = Nova96()
     give_weak_norms(net)
-    # Float32 throughout: bf16 would round shares of a batch differently than the whole.
-    task = SpeakTask(net, tiny_stage(), SpeakConfig(peak_rate=1e-3, frozen_share=1.0))
+    speaking.N_HELD_OUT_TAKES = 4
+    task = SpeakTask(net, tiny_stage(), SpeakConfig(n_takes=2, n_pictures=3, peak_rate=1e-3))
     learn = task.step
 
     def step(index, steps, rng):
@@ -38,7 +46,6 @@ def main() -> None:
     train(task, RunFolder(folder), LoopPlan(n_steps, log_steps=1, checkpoint_steps=2, seed=3))
     if parallel.is_chief():
         save_tensors(folder / "net.safetensors", task.net.state_dict(), {})
-    parallel.stop()
 
 
 if __name__ == "__main__":

@@ -25,10 +25,12 @@ from avatar_app.studio.nets.picture import PictureNet, save_picture_net  # noqa:
 from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, load_speech_net, save_speech_net  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
 from avatar_app.studio.train import expert as expert_module  # noqa: E402
+from avatar_app.studio.train import speaking  # noqa: E402
 from avatar_app.studio.train.expert import ExpertRecipe, ExpertTask  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
 from avatar_app.studio.train.speech import SpeechRecipe, load_data  # noqa: E402
 from avatar_app.studio.train.student import load_student, save_student  # noqa: E402
+from tests.studio.small_nets import PICTURE, make_wav2lip_small  # noqa: E402
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
 
 pytestmark = pytest.mark.studio
@@ -44,7 +46,9 @@ def stage():
 
 @pytest.fixture
 def folders(stage, tmp_path, monkeypatch):
-    """`best` folders of everything that distillation needs, and arguments that name them."""
+    """`best` folders of everything that distillation needs, narrow, and arguments that name them."""
+    make_wav2lip_small(monkeypatch)
+    monkeypatch.setattr(speaking, "N_HELD_OUT_TAKES", 4)
     for module in (ablation, student, expert_module):
         monkeypatch.setattr(module, "load_stage", lambda *_: stage)
     save_expert(tmp_path / "expert", SyncExpert(), {"may_judge": True})
@@ -81,8 +85,8 @@ def test_discriminator_when_published_width_then_published_size():
 
 
 def test_expert_when_trained_then_tells_shifted_from_aligned(stage):
-    task = ExpertTask(stage, ExpertRecipe(n_takes=3, n_pictures=14), seed=0)
-    told = [task.step(k, 60, step_generator(0, k))["told"] for k in range(60)]
+    task = ExpertTask(stage, ExpertRecipe(n_takes=3, n_pictures=14, peak_rate=5e-3), seed=0)
+    told = [task.step(k, 30, step_generator(0, k))["told"] for k in range(30)]
     assert np.mean(told[-5:]) < 0.75 * np.mean(told[:5])
 
 
@@ -134,7 +138,7 @@ def test_save_expert_when_its_folder_cannot_be_made_then_says_so(tmp_path):
 
 def test_ablation_when_several_processes_are_to_share_it_then_refused(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(ablation.parallel, "n_processes", lambda: 2)
-    arguments = ["--run", str(tmp_path / "a"), "--expert", str(tmp_path / "expert"), "--n-steps", "1"]
+    arguments = ["--run", str(tmp_path / "a"), "--expert", str(tmp_path / "expert"), "--arithmetic", "fp32"]
     with pytest.raises(StudioError, match="belongs in one process"):
         ablation.main([*folders, *arguments])
 
@@ -150,6 +154,7 @@ def test_ablation_when_run_then_a_row_for_each_recipe_and_the_teacher(folders, t
 
 
 def test_student_when_distilled_then_its_folder_opens_and_only_what_speaks_has_moved(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(strength, "GAINS", (1.0, 1.5))
     for part in ("PIXELS", "CLOSINGS"):
         monkeypatch.setattr(student, part, replace(getattr(student, part), n_takes=4))
     arguments = ["--run", str(tmp_path / "d"), "--student", str(tmp_path / "student"), "--n-steps", "2"]
@@ -168,12 +173,13 @@ def test_student_when_distilled_then_its_folder_opens_and_only_what_speaks_has_m
     assert "closing" in closings and "closing" not in pixels
 
 
-def test_strengthen_when_mouths_move_too_little_then_stretched_and_their_mean_stays(stage):
+def test_strengthen_when_mouths_move_too_little_then_stretched_and_their_mean_stays(stage, monkeypatch):
     torch.manual_seed(0)
     net = Nova96().eval()
     give_weak_norms(net)
     mean = strength.mean_code(net, stage.held_out, 40)
     before = net.audio_encoders[1][-1].conv_block[1].weight.clone()
+    monkeypatch.setattr(strength, "GAINS", (1.0, 1.2, 1.5))
     gains = strength.strengthen(net, stage.held_out, stage.rest, Jury.of_clips(stage, SyncExpert()).reader)
     # A network of noise hardly moves its mouth.
     assert gains == {0: 1.5, 40: 1.5, 80: 1.5, 160: 1.5}
@@ -225,7 +231,7 @@ def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_op
 def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_the_true_picture(data, tmp_path):
     torch.manual_seed(0)
     save_speech_net(tmp_path / "speech", SpeechNet(SpeechShape(width=8, dilations=(1, 1))), {"recipe": {"n_steps": 7}})
-    save_picture_net(tmp_path / "picture", PictureNet(), {})
+    save_picture_net(tmp_path / "picture", PictureNet(PICTURE), {})
     words = ["--data", str(data), "--run", str(tmp_path / "e"), "--voices", str(tmp_path / "v"), "--n-steps", "2"]
     words += ["--speech", str(tmp_path / "speech"), "--picture", str(tmp_path / "picture")]
     assert ears.main(words) == 0
@@ -240,7 +246,7 @@ def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_t
 
 def test_ears_when_the_mouth_is_true_then_no_pixel_is_wrong_and_drawing_does_not_learn(data, tmp_path):
     voices = load_data(data, tmp_path / "v")
-    net, picture = SpeechNet(SpeechShape(width=8, dilations=(1, 1))), PictureNet()
+    net, picture = SpeechNet(SpeechShape(width=8, dilations=(1, 1))), PictureNet(PICTURE)
     picture.subpixels.weight.data *= 20
     task = ears.EarTask(voices, SpeechRecipe(n_examples=2, n_outputs=16), ears.EarConfig(), net, picture)
     batch = draw_batch(voices.corpus, task._plan, step_generator(0, 0))

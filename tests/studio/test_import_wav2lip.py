@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import onnx
@@ -26,6 +25,7 @@ from avatar_app.settings.paths import ProfilePaths, models_dir  # noqa: E402
 from avatar_app.settings.schema import Settings  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
 from avatar_app.studio.publish.import_wav2lip import LICENCE, import_checkpoint, main, read_checkpoint  # noqa: E402
+from tests.fakes.recording import wait_until  # noqa: E402
 
 pytestmark = pytest.mark.studio
 
@@ -119,16 +119,13 @@ def test_pipeline_when_the_imported_model_is_named_then_it_talks_and_says_which_
     pipeline = LivePipeline(settings, profile, MonotonicClock(), notices)
     pipeline.start()
     try:
-        t_limit_s = time.monotonic() + 30
-        while pipeline.status().t_first_mouth_ns is None and time.monotonic() < t_limit_s:
-            time.sleep(0.02)
+        wait_until(lambda: pipeline.status().t_first_mouth_ns is not None)
         status = pipeline.status()
         said = [notice.text for notice in notices.current()]
         pipeline.apply(settings.replace(lookahead_ms=160))
         said_then = [notice.text for notice in notices.current()]
     finally:
         pipeline.close()
-    assert status.t_first_mouth_ns is not None
     assert (status.model, status.lookahead_ms) == ("nota-student", 160)
     assert any("listens 160 ms ahead, not 40 ms" in text for text in said)
     assert not any("ahead" in text for text in said_then)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -20,6 +18,7 @@ from avatar_app.studio import pipeline
 from avatar_app.studio.cli import COMMANDS, find
 from avatar_app.studio.pipeline import Ledger, Pipeline, data_folder, launch
 from avatar_app.studio.recipe import Step, whole_recipe
+from tests.fakes.recording import wait_until
 
 REPO = Path(__file__).parents[2]
 STEPS = [Step("a", ()), Step("b", (), ("a",)), Step("c", (), ("a",)), Step("d", (), ("b", "c"))]
@@ -34,7 +33,7 @@ def test_run_when_all_is_well_then_each_step_runs_once_after_what_it_needs(tmp_p
 
 
 def test_run_when_two_steps_are_ready_then_they_run_at_the_same_time(tmp_path):
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=60)
     Pipeline(STEPS, Ledger(tmp_path), 2, lambda step: both.wait() if step.name in "bc" else None).run()
 
 
@@ -72,8 +71,7 @@ def test_run_when_killed_in_a_step_then_its_time_counts_and_the_next_sitting_add
     def work(step):
         now_s[0] += 100
         if step.name == "b" and now_s[0] < t_killed_s:
-            # Long enough to be noted while it runs.
-            threading.Event().wait(0.2)
+            wait_until(lambda: Ledger(tmp_path).took_s["b"] == 100)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -121,7 +119,7 @@ def test_all_when_typed_then_shows_what_it_runs_and_ends_its_steps_when_killed(d
         child.kill()
     assert "steps are finished, about" in progress
     assert first.startswith("[speech] avatar-app studio train speech --data")
-    _gone, alive = psutil.wait_procs(steps, timeout=20)
+    _gone, alive = psutil.wait_procs(steps, timeout=60)
     assert not alive
 
 
@@ -153,20 +151,22 @@ def test_launch_when_a_command_fails_then_its_last_line_is_the_reason(caplog):
 
 def test_step_when_the_pipeline_is_killed_then_it_ends_too():
     code = (
-        "import subprocess, sys, os, time\n"
+        "import subprocess, sys, os\n"
         "from avatar_app.studio.pipeline import PARENT_VARIABLE\n"
-        "child = 'import time; from avatar_app.studio import pipeline; pipeline.end_with_parent(); time.sleep(60)'\n"
+        "child = 'import threading; from avatar_app.studio import pipeline; pipeline.end_with_parent();'\n"
+        "child += 'print(flush=True); threading.Event().wait()'\n"
         "env = {**os.environ, PARENT_VARIABLE: str(os.getpid())}\n"
-        "print(subprocess.Popen([sys.executable, '-c', child], env=env).pid, flush=True)\n"
-        "time.sleep(60)\n"
+        "step = subprocess.Popen([sys.executable, '-c', child], env=env, stdout=subprocess.PIPE)\n"
+        "step.stdout.readline()\n"
+        "print(step.pid, flush=True)\n"
+        "step.wait()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=REPO)
     child = psutil.Process(int(parent.stdout.readline()))
-    time.sleep(1)
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.wait(timeout=20)
+    parent.kill()
+    parent.wait(timeout=60)
     parent.stdout.close()
-    assert child.wait(timeout=20) in (1, None)
+    assert child.wait(timeout=60) in (1, None)
 
 
 def test_main_when_no_job_is_allowed_then_says_so(tmp_path, capsys):

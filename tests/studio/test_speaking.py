@@ -20,8 +20,10 @@ from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, load_teacher, save_teacher  # noqa: E402
 from avatar_app.studio.nets.tensor_file import load_tensors  # noqa: E402
+from avatar_app.studio.train import speaking  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
 from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask  # noqa: E402
+from tests.studio.small_nets import make_wav2lip_small  # noqa: E402
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
 
 pytestmark = pytest.mark.studio
@@ -33,7 +35,10 @@ def stage():
     # Two threads on a busy machine wait for each other ten times as long as they work.
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield tiny_stage()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speaking, "N_HELD_OUT_TAKES", 8)
+        make_wav2lip_small(patch)
+        yield tiny_stage()
     torch.set_num_threads(n_threads)
 
 

@@ -7,13 +7,20 @@ import torch
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data.clips import Pictures
 from avatar_app.studio.data.mouth import N_MOUTH
-from avatar_app.studio.nets.picture import PictureNet, PictureShape, load_picture_net, save_picture_net
+from avatar_app.studio.nets.picture import PictureNet, load_picture_net, save_picture_net
+from avatar_app.studio.train import picture
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.picture import PictureRecipe, PictureTask, one_cycle, pixel_weight
 from avatar_app.studio.train.run_folder import RunFolder
+from tests.studio.small_nets import PICTURE
 
 pytestmark = pytest.mark.studio
-TINY = PictureShape(n_hidden=8, n_code=4, widths=(8, 8, 8, 8))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """What is trained is narrow."""
+    monkeypatch.setattr(picture, "PictureNet", lambda: PictureNet(PICTURE))
 
 
 def lights(n: int = 48) -> Pictures:
@@ -41,7 +48,7 @@ def test_net_when_default_then_picture_has_the_boxs_size_and_is_small():
 
 
 def test_net_when_saved_then_draws_the_same(tmp_path):
-    net = PictureNet(TINY).eval()
+    net = PictureNet(PICTURE).eval()
     save_picture_net(tmp_path, net, {"held_out": {"mouth_psnr_db": 40.0}})
     params = torch.rand(1, N_MOUTH)
     assert torch.equal(load_picture_net(tmp_path)(params), net(params))
@@ -49,13 +56,13 @@ def test_net_when_saved_then_draws_the_same(tmp_path):
 
 @pytest.mark.parametrize("name", ["picture.safetensors", "picture.json"])
 def test_load_when_file_is_cut_short_then_sentence(tmp_path, name):
-    save_picture_net(tmp_path, PictureNet(TINY), {})
+    save_picture_net(tmp_path, PictureNet(PICTURE), {})
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:50])
     with pytest.raises(StudioError):
         load_picture_net(tmp_path)
 
 
-def test_training_when_run_a_little_then_held_out_pictures_get_nearer():
+def test_training_when_run_a_little_then_held_out_pictures_get_nearer(small):
     task = PictureTask(lights(), PictureRecipe(batch=8, peak_rate=5e-3), seed=0)
     before = task.evaluate()["mouth_psnr_db"]
     rng = np.random.default_rng(0)
@@ -64,7 +71,7 @@ def test_training_when_run_a_little_then_held_out_pictures_get_nearer():
     assert task.evaluate()["mouth_psnr_db"] > before + 0.5
 
 
-def test_training_when_stopped_and_continued_then_same_weights(tmp_path):
+def test_training_when_stopped_and_continued_then_same_weights(small, tmp_path):
     whole = run(tmp_path / "whole", 10)
     task = PictureTask(lights(), PictureRecipe(batch=4), seed=0)
 

@@ -284,7 +284,6 @@ PLACES = {
     "empty": lambda file: file.touch(),
 }
 READERS = {
-    "bytes": lambda file: read_bytes(file, 1000) or read_object(file),
     "object": read_object,
     "arrays": lambda file: read_arrays(file, 1000),
     "graph": lambda file: verified_bytes(file.parent, ModelFile(file.name, "00")),
@@ -304,6 +303,18 @@ def test_reader_when_something_else_lies_there_then_one_sentence_at_once(tmp_pat
     with pytest.raises((InputFileError, UserError)) as caught:
         READERS[reader](file)
     check_sentence(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are elsewhere")
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("nothing", "missing"), ("folder", "regular"), ("pipe", "regular"), ("device", "regular"), ("huge", "larger"),
+     ("circle", "opened")],
+)  # fmt: skip
+def test_bytes_when_something_else_lies_there_then_the_reason_is_told(tmp_path, place, reason):
+    PLACES[place](tmp_path / "a")
+    with pytest.raises(InputFileError, match=reason):
+        read_bytes(tmp_path / "a", 1000)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are elsewhere")

@@ -287,6 +287,19 @@ def test_finish_when_the_encoder_is_far_behind_then_what_is_whole_is_closed_and_
     assert sound(status.path)[1].size > 0.8 * 48_000
 
 
+def test_recording_when_the_encoder_hangs_then_no_more_pictures_wait_than_a_kill_may_cost(make_live):
+    gate = threading.Event()
+    gate.set()
+    live = make_live(open_film=lambda *args: HangingFilm(open_film(*args), wait_at(gate)))
+    hang(live, gate)
+    live.run(3)
+    waiting = live.recorder._session._waiting
+    assert 1.0 < len(waiting) / live.fps <= 1.2
+    assert waiting.n_lost > 40
+    gate.set()
+    assert live.stop().n_dropped > 40
+
+
 def test_recording_when_much_sound_waits_then_pictures_are_written_in_between():
     order = []
 

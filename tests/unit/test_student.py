@@ -266,6 +266,12 @@ def test_load_when_fastest_precision_loses_too_much_then_not_chosen_unasked(mode
     assert load("a", "fp16", models_dir=models, cache_dir=tmp_path).engine.precision is Precision.FP16
 
 
+@pytest.mark.parametrize("change", [{"p50_ms": float("nan")}, {"p95_ms": "2"}, {"precision": "fp7"}, {"engine": 1}])
+def test_pair_when_a_value_is_none_that_can_be_ranked_then_refused(change):
+    with pytest.raises(ValueError, match="."):
+        ranking.Pair(**{"engine": "openvino", "precision": "fp32", **change})
+
+
 def test_ranking_when_pair_failed_then_kept_out_of_the_order():
     found = ranking.Ranking(
         (ranking.Pair("openvino", "fp32", error="no"), ranking.Pair("onnxruntime-cpu", "fp32", "FP32", 1.0))

@@ -99,7 +99,7 @@ class Decoder:
             # Packed, not planar: PyAV 18 reads beyond the planes of frames with many channels.
             self._to_packed = av.AudioResampler(format="flt")
         packed = [f.to_ndarray().reshape(-1, f.layout.nb_channels) for f in self._to_packed.resample(frame)]
-        return np.nan_to_num(np.concatenate(packed), nan=0.0, posinf=0.0, neginf=0.0)
+        return np.asarray(np.nan_to_num(np.concatenate(packed), nan=0.0, posinf=0.0, neginf=0.0), np.float32)
 
     def _silence_for(self, packet: Any) -> Iterator[Piece]:
         """Silence in place of a packet that cannot be decoded."""

@@ -61,7 +61,7 @@ class DeviceMic:
         portaudio: PortAudio,
         cleaning: Cleaning | None = None,
     ) -> None:
-        self._name = name
+        self._name = self._title = name
         self._clock = clock
         self._notices = notices
         self._portaudio = portaudio
@@ -111,7 +111,7 @@ class DeviceMic:
         chain = self._chain
         return MicStatus(
             state=MicState.STOPPED if self._hold.is_over else self._state,
-            device=self._name,
+            device=self._shown_name,
             rate_hz=opened.device.rate_hz if opened is not None else 0,
             n_channels=opened.n_channels if opened is not None else 0,
             level_db=level.level_db if is_running else SILENT_DB,
@@ -137,7 +137,7 @@ class DeviceMic:
         self._ended.clear()
         opened = self._find_and_open()
         # From now on this very device, even where "the default" was asked for: never another one without a word.
-        self._name = opened.device.label
+        self._name, self._title = opened.device.label, opened.device.title
         if self._watch is None:
             self._watch = watch_of(opened.device.name, opened.device.host_api)
         self._level = Level(opened.device.rate_hz, self._controls)
@@ -237,7 +237,7 @@ class DeviceMic:
     @property
     def _shown_name(self) -> str:
         """The microphone behind the door, where it is known."""
-        return (self._watch.description if self._watch is not None else "") or self._name
+        return (self._watch.description if self._watch is not None else "") or self._title
 
     def _look_again(self, stop: threading.Event) -> None:
         if not self._is_worth_a_try():

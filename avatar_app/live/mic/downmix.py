@@ -107,7 +107,8 @@ class Downmix:
         self._align(power)
         weights = self._signs * power * (1 + SOFT_RATIO) / (power + SOFT_RATIO * power.max())
         mixed_power = float(weights @ self._covariance @ weights)
-        return weights * min(1.0, math.sqrt(power.max() / max(mixed_power, np.finfo(float).tiny)))
+        gain = min(1.0, math.sqrt(power.max() / max(mixed_power, np.finfo(float).tiny)))
+        return np.asarray(gain * weights)
 
     def _align(self, power: NDArray[np.float64]) -> None:
         """Give each channel the sign with which it adds to the louder one that it resembles most.

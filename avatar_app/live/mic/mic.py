@@ -31,7 +31,7 @@ class MicStatus:
     """One look at a microphone.
 
     Attributes:
-        device: its label, or the file.
+        device: its name as other programs show it, or the file.
         rate_hz: native rate; 0 while stopped.
         level_db: RMS after gain, dBFS, at least -120.
         peak_db: peak after gain that falls slowly, dBFS.

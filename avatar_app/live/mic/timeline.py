@@ -110,8 +110,8 @@ class Timeline:
         if self._line is None or self._line.rate_hz != rate_hz:
             yield from self._flush()
             self._line = _Line(rate_hz, self._rate_hz, self._n_given / self._rate_hz)
-            if self._downmix is None or self._downmix.rate_hz != rate_hz:
-                self._downmix = Downmix(rate_hz)
+        if self._downmix is None or self._downmix.rate_hz != rate_hz:
+            self._downmix = Downmix(rate_hz)
         yield from self._give(self._line.feed(self._downmix.feed(samples)))
 
     def _flush(self) -> Iterator[Float32]:

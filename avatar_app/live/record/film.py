@@ -15,7 +15,7 @@ from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.encoders import Encoder, configure
 from avatar_app.live.record.folder import write_error
-from avatar_app.live.record.formats import AAC_BIT_RATE, PIECE_MS, FilmSize, RecordFormat
+from avatar_app.live.record.formats import AAC_BIT_RATE, FilmSize, RecordFormat
 from avatar_app.live.record.marking import MARKING
 from avatar_app.live.record.video_file import AAC_RATE_HZ
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # Pieces that stand for themselves: an index of all would grow by 19 MB an hour. When the film is closed it is copied
 # into an ordinary file, see `repair`.
 MOVFLAGS = "frag_keyframe+delay_moov+default_base_moof"
+# As long are the pieces of a WebM: the last one is what a crash can cost, besides what waits for the encoder.
+CLUSTER_MS = "250"
 
 
 class Film:
@@ -139,6 +141,5 @@ class Film:
 def _open(file: DiskFile, kind: RecordFormat) -> Any:
     options = {"flush_packets": "1"}
     if kind is RecordFormat.WEBM:
-        return av.open(file, "w", format=kind.container, options={**options, "cluster_time_limit": str(PIECE_MS)})
-    options = {**options, "movflags": MOVFLAGS, "frag_duration": str(1000 * PIECE_MS)}
-    return av.open(file, "w", format=kind.container, options=options)
+        return av.open(file, "w", format=kind.container, options={**options, "cluster_time_limit": CLUSTER_MS})
+    return av.open(file, "w", format=kind.container, options={**options, "movflags": MOVFLAGS})

@@ -9,8 +9,6 @@ from pathlib import Path
 from avatar_app.live.record.folder import videos_folder
 
 KEY_PICTURES_PER_S = 2
-# As long are the pieces of a file: the last one is what a crash can cost, besides what waits for the encoder.
-PIECE_MS = 250
 AAC_BIT_RATE = 128_000
 # These are written in pieces; a WebM is what it is.
 FRAGMENTED_SUFFIXES = (".mp4", ".mov")
