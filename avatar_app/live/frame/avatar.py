@@ -220,5 +220,5 @@ def _decode(content: bytes, mode: int, shape: tuple[int, ...], name: str) -> UIn
 def _runs(picture: UInt8) -> tuple[UInt8, NDArray[np.int32]]:
     """Value and length of each run of equal pixels, row after row."""
     pixels = picture.ravel()
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(pixels)) + 1))
+    starts = np.concatenate(([0], np.flatnonzero(pixels[1:] != pixels[:-1]) + 1))
     return pixels[starts], np.diff(starts, append=len(pixels)).astype(np.int32)

@@ -166,7 +166,7 @@ class Compositor:
     def _measure_tint(self, colours: UInt8, alpha: UInt8, to_region: Float32, mask: UInt8) -> Float32:
         """How the light on an idle picture differs from that at rest, on a coarse grid: (h', w', 4) float32."""
         size = (mask.shape[1], mask.shape[0])
-        rest = cv2.warpAffine(self._rest, to_region, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        rest = cv2.warpAffine(self._rest, to_region, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         inside = ((mask > 0) & (alpha == 255)).astype(np.float32)
         difference = (colours.astype(np.float32) - cv2.cvtColor(rest, cv2.COLOR_BGR2BGRA)) * inside[:, :, None]
         cells = (max(2, size[0] // TINT_CELL_PX), max(2, size[1] // TINT_CELL_PX))
