@@ -1,4 +1,4 @@
-"""Records until it is killed, as fast as it goes. Arguments: folder, format. Says after each tenth how much there was."""
+"""Records until it is killed, as fast as it goes. Arguments: folder, format. Tells how much after each tenth."""
 
 import sys
 from pathlib import Path

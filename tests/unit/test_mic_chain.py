@@ -95,8 +95,8 @@ def starts_of(lateness_ms, n_deliveries=1000):
     chain, late = SoundChain(48_000, Level(48_000)), []
     for k in range(n_deliveries):
         stamp_ns = T_NS + k * 10_000_000 + round(lateness_ms(k) * 1e6)
-        for block in chain.feed(np.zeros((480, 1), np.float32), stamp_ns):
-            late.append((block.t_capture_ns - T_NS) / 1e6 - block.index / 16)
+        blocks = chain.feed(np.zeros((480, 1), np.float32), stamp_ns)
+        late += [(block.t_capture_ns - T_NS) / 1e6 - block.index / 16 for block in blocks]
     return np.array(late)
 
 

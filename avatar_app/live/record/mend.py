@@ -97,4 +97,6 @@ class Mender:
         damaged = free_path(path.with_name(path.name.replace(MARK, DAMAGED_MARK)))
         with suppress(OSError):
             path.rename(damaged)
-        self._notices.post(Notice(NOTICE_KEY, Level.ERROR, f"{error.what} It is kept as {damaged.name}.", error.what_to_do))
+        self._notices.post(
+            Notice(NOTICE_KEY, Level.ERROR, f"{error.what} It is kept as {damaged.name}.", error.what_to_do)
+        )
