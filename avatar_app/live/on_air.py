@@ -6,6 +6,7 @@ Each is switched by its settings and lives for itself: one that fails is told in
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from typing import Protocol
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError, UserError
+from avatar_app.contracts.fields import shown
 from avatar_app.contracts.handoff import Fan, Latest, Ring
+from avatar_app.contracts.input_file import reason
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import NS_PER_MS
@@ -318,7 +321,7 @@ class OnAir:
     def _mend(self) -> None:
         """Make whole what a crash or a power cut left behind."""
         folder = _folder(self._wanted)
-        for path in record.unfinished(folder) if folder.is_dir() else ():
+        for path in record.unfinished(folder) if os.path.isdir(folder) else ():
             self._mend_one(path)
 
     def _mend_one(self, path: Path) -> None:
@@ -341,8 +344,9 @@ def recording_folder(settings: Settings) -> Path:
     folder = _folder(settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder.") from error
+    except (OSError, ValueError) as error:
+        text = f"The folder {shown(str(folder))} cannot be made: {reason(error)}."
+        raise OutputError(text, "Choose another folder.") from error
     return folder
 
 

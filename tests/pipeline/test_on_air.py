@@ -180,6 +180,27 @@ def test_snapshot_when_its_folder_cannot_be_made_then_one_sentence(make, notices
     wait_for(lambda: any("cannot be made" in notice.text for notice in notices.current()))
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_close_when_the_browser_source_is_on_then_it_ends_too(make, source, is_stopped):
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    if is_stopped:
+        on_air.stop()
+    on_air.close()
+    assert on_air.page_url == "" and on_air.status().browser is None and source.sinks == []
+
+
+@pytest.mark.parametrize("folder", ["a" * 4000, "\ud800", "/dev/null/films"])
+def test_start_when_the_folder_is_none_then_all_goes_on_and_a_recording_is_refused(make, notices, folder):
+    on_air = make(record_folder=folder, is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    assert notices.current() == ()
+    with pytest.raises(OutputError, match="cannot be made"):
+        on_air.start_recording()
+
+
 @pytest.mark.parametrize("folder", ["~nosuchuser/films", "~nosuchuser"])
 def test_recording_folder_when_there_is_no_such_user_then_it_is_a_path_all_the_same(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
