@@ -126,7 +126,10 @@ def read_arrays(path: str | Path, max_bytes: int) -> dict[str, NDArray[Any]]:
 
 def reason(error: Exception) -> str:
     """Why the system refused a file, in its own words."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, ValueError):
+        # A NUL, or a character that no file system holds.
+        return "its name is no path"
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _number(digits: str) -> float | str:

@@ -13,7 +13,9 @@ from typing import Any
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError, UserError
+from avatar_app.contracts.fields import shown
 from avatar_app.contracts.handoff import Latest, Ring
+from avatar_app.contracts.input_file import reason
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import NS_PER_MS
@@ -237,8 +239,9 @@ def recording_folder(settings: Settings) -> Path:
     folder = _folder(settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder.") from error
+    except (OSError, ValueError) as error:
+        text = f"The folder {shown(str(folder))} cannot be made: {reason(error)}."
+        raise OutputError(text, "Choose another folder.") from error
     return folder
 
 

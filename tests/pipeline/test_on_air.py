@@ -170,6 +170,7 @@ def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_i
     assert begun == ["snapshots"], "never on the thread of whoever asks"
     go_on.set()
     wait_for(lambda: len(begun) == 2)
+    assert on_air._snapshots._orders.take() is None
     on_air.stop()
     assert len(begun) == 2 and source.sinks == []
 
@@ -180,6 +181,27 @@ def test_snapshot_when_its_folder_cannot_be_made_then_one_sentence(make, notices
     on_air.start()
     on_air.take_snapshot()
     wait_for(lambda: any("cannot be made" in notice.text for notice in notices.current()))
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_close_when_the_browser_source_is_on_then_it_ends_too(make, source, is_stopped):
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    if is_stopped:
+        on_air.stop()
+    on_air.close()
+    assert on_air.page_url == "" and on_air.status().browser is None and source.sinks == []
+
+
+@pytest.mark.parametrize("folder", ["a" * 4000, "\ud800", "/dev/null/films"])
+def test_start_when_the_folder_is_none_then_all_goes_on_and_a_recording_is_refused(make, notices, folder):
+    on_air = make(record_folder=folder, is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    assert notices.current() == ()
+    with pytest.raises(OutputError, match="cannot be made"):
+        on_air.start_recording()
 
 
 @pytest.mark.parametrize("folder", ["~nosuchuser/films", "~nosuchuser"])

@@ -31,7 +31,7 @@ from avatar_app.live.student.folder import read_manifest, verified_bytes
 from avatar_app.live.student.onnx_graph import is_whole
 from avatar_app.live.webcam.face import N_LANDMARKS
 from avatar_app.live.webcam.neutral import Neutral
-from avatar_app.live.webcam.wire import FACE, FACE_BYTES, Reply, read_picture, read_reply
+from avatar_app.live.webcam.wire import FACE, FACE_BYTES, PICTURE, Reply, read_picture, read_reply
 from avatar_app.settings import store
 from avatar_app.settings.autostart import FileEntry
 from avatar_app.settings.paths import ProfilePaths
@@ -168,6 +168,28 @@ def test_poses_when_hostile_then_assets_that_fit_or_one_sentence(poses, data):
         assert np.isfinite(assets.pivot).all() and assets.nodes.shape[:2] == assets.fields.shape[:2]
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "spoil"),
+    [
+        ("fields", "fields", lambda a: a[:1]), ("fields", "fields", lambda a: a[..., :9]),
+        ("fields", "fields", lambda a: np.full_like(a, np.nan)), ("fields", "fields", lambda a: a.astype("U8")),
+        ("fields", "fields", lambda a: a[0]), ("fields", "idle", lambda a: a[:, :6]), ("fields", "idle", lambda a: a[:0]),
+        ("fields", "idle", lambda a: a[0]), ("fields", "head_rows", lambda a: a[1:]), ("eyes", "lids", lambda a: a[0]),
+        ("eyes", "lids", lambda a: a[:, :1]), ("eyes", "lids", lambda a: a.astype(float)),
+        ("eyes", "mask", lambda a: a[:, 1:]), ("eyes", "corners", lambda a: a[:1]),
+        ("eyes", "irises", lambda a: np.full_like(a, np.inf)), ("eyes", "openings", lambda a: a[:, 1:]),
+    ],
+)  # fmt: skip
+def test_poses_when_an_array_does_not_fit_then_one_sentence_that_names_its_file(tmp_path, file, name, spoil):
+    folder = write_poses(tmp_path)
+    assert PoseAssets.load(folder).nodes.shape == (2, 2, 16, 16, 4)
+    arrays = read_arrays(folder / f"{file}.npz", 1_000_000)
+    np.savez(folder / f"{file}.npz", **{**arrays, name: spoil(arrays[name])})
+    with pytest.raises(AvatarError, match=f"{file}.npz") as caught:
+        PoseAssets.load(folder)
+    check_sentence(caught.value)
+
+
 @given(data=st.data())
 @FUZZ
 def test_request_when_hostile_then_an_answer_that_is_short_json(data):
@@ -202,6 +224,20 @@ def test_tracker_when_its_answer_is_nonsense_then_an_answer_or_the_end_and_never
         assert reply.found.points_px.shape == (N_LANDMARKS, 2) and np.isfinite(reply.found.points_px).all()
     picture = read_picture(io.BufferedReader(io.BytesIO(content)))
     assert picture is None or picture[1].nbytes <= len(content)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", [0, 3, -1])
+def test_tracker_when_a_measure_is_not_finite_then_the_end(value, place):
+    floats = np.zeros(FACE_BYTES // 4, np.float32)
+    assert read_reply(io.BytesIO(reply_bytes()).read).found is not None
+    floats[place] = value
+    assert read_reply(io.BytesIO(reply_bytes()[: -len(floats.tobytes())] + floats.tobytes()).read) is None
+
+
+def test_tracker_when_a_picture_of_gigabytes_is_announced_then_no_room_is_made_for_it(monkeypatch):
+    monkeypatch.setattr(np, "empty", None)
+    assert read_picture(io.BufferedReader(io.BytesIO(PICTURE.pack(1, 65535, 65535)))) is None
 
 
 def picture_bytes():

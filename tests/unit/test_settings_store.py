@@ -94,6 +94,15 @@ def test_load_when_keys_are_unknown_by_the_thousand_then_few_are_looked_up(paths
     assert len(notices.current()[0].text) < 2000
 
 
+@pytest.mark.parametrize("text", ["[" * 1500, "{", "[]", '{"version": 99}', None])
+def test_read_when_it_cannot_be_used_then_says_what_to_do(paths, notices, text):
+    if text is not None:
+        _put(paths, text)
+    with pytest.raises(SettingsError) as caught:
+        store.read(paths.config_file, notices)
+    assert caught.value.what_to_do
+
+
 def test_remove_leftovers_when_writes_were_cut_off_then_only_they_are_gone(paths):
     store.save(paths, Settings(fps=30), NoticeBoard())
     kept = {paths.config_file}
