@@ -71,12 +71,10 @@ class Decoder:
                 self._note_picture(packet)
                 continue
             try:
-                frames = packet.decode()
+                decoded = [self._piece(frame) for frame in packet.decode()]
             except MEDIA_ERRORS:
-                yield from self._silence_for(packet)
-                continue
-            for frame in frames:
-                self._last = self._piece(frame)
+                decoded = self._silence_for(packet)
+            for self._last in decoded:
                 yield self._last
 
     def _packets(self) -> Iterator[Any]:
@@ -101,15 +99,14 @@ class Decoder:
         packed = [f.to_ndarray().reshape(-1, f.layout.nb_channels) for f in self._to_packed.resample(frame)]
         return np.asarray(np.nan_to_num(np.concatenate(packed), nan=0.0, posinf=0.0, neginf=0.0), np.float32)
 
-    def _silence_for(self, packet: Any) -> Iterator[Piece]:
+    def _silence_for(self, packet: Any) -> list[Piece]:
         """Silence in place of a packet that cannot be decoded."""
         length_s = min(MAX_LOST_PACKET_S, float((packet.duration or 0) * packet.time_base))
         self.lost_s += length_s
-        last = self._last
-        if last is not None:
-            yield Piece(
-                None, last.rate_hz, np.zeros((round(length_s * last.rate_hz), last.samples.shape[1]), np.float32)
-            )
+        if self._last is None:
+            return []
+        shape = (round(length_s * self._last.rate_hz), self._last.samples.shape[1])
+        return [Piece(None, self._last.rate_hz, np.zeros(shape, np.float32))]
 
     def _note_picture(self, packet: Any) -> None:
         if packet.pts is not None:
