@@ -167,7 +167,7 @@ class Stand:
             self.put(pixels)
 
 
-def wait_until(is_so, timeout_s: float = 20.0) -> None:
+def wait_until(is_so, timeout_s: float = 60.0) -> None:
     t_limit_s = time.monotonic() + timeout_s
     while not is_so() and time.monotonic() < t_limit_s:
         time.sleep(0.02)
