@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from avatar_app.settings.paths import demo_sample
-from tests.device.child import DEADLINE_S, Child, Lines, at
-from tests.end2end.program import REPO
+from tests.device.child import Child, at
+from tests.end2end.program import DEADLINE_S, REPO, Lines
 
 pytestmark = pytest.mark.device
 

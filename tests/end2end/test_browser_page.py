@@ -138,10 +138,11 @@ addEventListener("securitypolicyviolation", (event) => refused.push(event.effect
 def test_page_when_watched_then_pictures_come_at_about_the_sources_rate(tab, stand, nova):
     stand.feed(nova, fps=10)
     show(tab, stand)
-    n_put, n_seen = stand.index, n_shown(tab)
-    wait_until(lambda: stand.index >= n_put + 40)
-    n_put, n_seen = stand.index - n_put, n_shown(tab) - n_seen
-    assert 0.7 * n_put < n_seen < 1.3 * n_put
+    first, n_seen = stand.index, n_shown(tab)
+    wait_until(lambda: stand.index >= first + 100)
+    n_put, n_seen = stand.index - first, n_shown(tab) - n_seen
+    # A busy machine leaves pictures out, and shows none twice.
+    assert 0.4 * n_put < n_seen < 1.2 * n_put
 
 
 def test_page_when_shown_then_is_at_most_two_pictures_behind(tab, stand):
@@ -193,8 +194,8 @@ def test_page_when_token_is_wrong_then_nothing_comes(tab, stand):
     stand.feed(disc_picture())
     tab.open(stand.source.page_url.replace(TOKEN, "wrong-" + TOKEN))
     wait_until(lambda: tab.value("document.body.innerText").strip() == STRANGER_TEXT)
-    assert stand.source.status().n_viewers == 0
     assert tab.value("typeof avatar") == "undefined"
+    assert stand.source.status().n_viewers == 0
 
 
 TRY_ALL = """

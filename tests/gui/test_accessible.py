@@ -38,7 +38,7 @@ def stop_name(widget):
 
 def tab_stops(desk):
     """The controls that Tab reaches, in order, once round."""
-    desk.qtbot.waitUntil(desk.window.isActiveWindow, timeout=30_000)
+    desk.qtbot.waitUntil(desk.window.isActiveWindow)
     desk.window.bar.start.setFocus()
     stops = [QApplication.focusWidget()]
     while True:
@@ -78,7 +78,7 @@ def test_tab_when_a_choice_changes_then_stops_at_the_one_that_is_on(desk):
 
 
 def test_arrow_keys_when_pressed_in_a_choice_then_move_within_it_and_choose(desk):
-    desk.qtbot.waitUntil(desk.window.isActiveWindow, timeout=30_000)
+    desk.qtbot.waitUntil(desk.window.isActiveWindow)
     fps = desk.panel.quality.fps
     fps.button(25).setFocus()
     for wanted, key in (
@@ -95,7 +95,7 @@ def test_arrow_keys_when_pressed_in_a_choice_then_move_within_it_and_choose(desk
 
 def test_arrow_keys_when_a_choice_is_refused_then_the_focus_is_on_what_is_chosen(make_desk):
     desk = make_desk(refuse={"precision": "int8"})
-    desk.qtbot.waitUntil(desk.window.isActiveWindow, timeout=30_000)
+    desk.qtbot.waitUntil(desk.window.isActiveWindow)
     precision = desk.panel.quality.precision
     precision.button("auto").setFocus()
     QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Right)

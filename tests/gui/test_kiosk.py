@@ -127,9 +127,9 @@ def test_window_when_the_window_system_closes_it_then_it_closes(desk):
 
 def test_kiosk_when_the_window_system_makes_it_smaller_then_it_fills_the_screen_again(booth):
     booth.window.showNormal()
-    booth.qtbot.waitUntil(booth.window.isFullScreen, timeout=30_000)
+    booth.qtbot.waitUntil(booth.window.isFullScreen)
     booth.window.showMinimized()
-    booth.qtbot.waitUntil(lambda: booth.window.isFullScreen() and not booth.window.isMinimized(), timeout=30_000)
+    booth.qtbot.waitUntil(lambda: booth.window.isFullScreen() and not booth.window.isMinimized())
 
 
 def test_kiosk_when_recording_or_watching_then_a_sign_says_so(booth):

@@ -10,7 +10,7 @@ from avatar_app.gui.obs_dialog import NOT_MEASURED, WIDTH_PX, ObsDialog
 from avatar_app.gui.rows import Chooser
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.live.voice.obs import ObsInput
-from tests.gui.conftest import ASSETS
+from tests.gui.conftest import ASSETS, settle
 
 # The platform of the tests has no window manager that could be told a least size.
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -136,7 +136,7 @@ def test_delay_when_the_dialog_stays_open_then_is_measured_again_and_again(qtbot
     for value in (108, 132):
         now_ms.pop(0)
         # The dialog's own timer, not a call.
-        qtbot.waitUntil(lambda value=value: f" {value} ms" in dialog.measured.text(), timeout=30_000)
+        qtbot.waitUntil(lambda value=value: f" {value} ms" in dialog.measured.text())
         assert dialog.delay.value() == value
     dialog.reject()
     assert not dialog._beats.isActive()
@@ -195,7 +195,7 @@ def test_error_when_long_then_has_room_at_any_width(qtbot, width_px):
     qtbot.waitUntil(lambda: "28 or later" in dialog.words.text())
     dialog.done(0)
     dialog.show()
-    qtbot.wait(50)
+    settle()
     assert dialog.width() == width_px
     parts = [part for kind in (QLabel, QLineEdit, QPushButton, QSpinBox, Chooser) for part in dialog.findChildren(kind)]
     parts = [part for part in parts if part.isVisible() and not isinstance(part.parent(), QSpinBox)]

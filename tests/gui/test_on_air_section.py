@@ -20,6 +20,7 @@ from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.on_air import OFF
 from tests.fakes.pipeline import FakeMicStatus, running_status
+from tests.gui.conftest import settle
 
 # The platform of the tests has no window manager that could be told a least size.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -134,7 +135,7 @@ def places(desk):
 @pytest.mark.parametrize("page", ["avatar", "on-air"])
 def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
     desk.panel.show_page(page)
-    desk.qtbot.wait(50)
+    settle()
     before = places(desk)
     camera = CameraStatus(
         CameraState.RUNNING, "v4l2loopback", "/dev/video10 or another name that is far too long", (1280, 720), 30, 29.9,
@@ -145,7 +146,7 @@ def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
     desk.pipeline.figures = running_status(mic=FakeMicStatus("A microphone of a very long name " * 3, 48_000, 2))
     desk.keeper.change({"has_global_keys": True, "is_browser_on": True, "is_camera_on": True})
     desk.window.refresh_figures()
-    desk.qtbot.wait(50)
+    settle()
     assert places(desk) == before
 
 

@@ -17,6 +17,7 @@ from avatar_app.live.status import OpenDevices
 from avatar_app.live.webcam import Preview, TrackerState, WebcamState, WebcamStatus
 from avatar_app.live.webcam.source import CameraFrame
 from avatar_app.settings.schema import Settings
+from tests.gui.conftest import settle
 
 # The platform of the tests has no window manager that could raise a list over the others.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("This plugin does not support")
@@ -262,11 +263,11 @@ def test_file_when_chosen_then_plays_the_camera_and_is_named(make_following):
 )
 def test_status_when_it_changes_then_says_so_and_nothing_jumps(make_following, figures, status, face, caption):
     desk = make_following()
-    desk.qtbot.wait(1)
+    settle()
     places = desk.webcam.preview.y(), desk.webcam.status.height(), desk.webcam.height()
     desk.pipeline.webcam_figures = figures
     see(desk)
-    desk.qtbot.wait(1)
+    settle()
     assert desk.webcam.status.text().startswith(status)
     assert desk.webcam.face.text().startswith(face) and bool(desk.webcam.face.text()) == bool(face)
     assert desk.webcam.preview.caption.startswith(caption)

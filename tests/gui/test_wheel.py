@@ -43,7 +43,7 @@ def low(make_desk):
     """A low window with everything on its pages."""
     desk = make_desk(settings=Settings(theme="dark", is_following=True))
     desk.window.resize(1000, 560)
-    desk.qtbot.waitUntil(lambda: desk.window.height() == 560, timeout=30_000)
+    desk.qtbot.waitUntil(lambda: desk.window.height() == 560)
     return desk
 
 
@@ -96,7 +96,7 @@ def test_wheel_when_turned_over_a_number_of_a_dialog_then_only_with_focus(qtbot)
     dialog = ObsDialog(lambda: 108.4)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitActive(dialog, timeout=30_000)
+    qtbot.waitActive(dialog)
     dialog.password.setFocus()
     turn(dialog.delay, 1)
     assert (dialog.delay.value(), dialog.delay.hasFocus()) == (108, False)

@@ -20,6 +20,7 @@ from avatar_app.live.status import OpenDevices
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
+from tests.gui.conftest import settle
 
 
 def key(desk, text, modifier=Qt.KeyboardModifier.ControlModifier):
@@ -106,7 +107,9 @@ def test_picture_when_put_then_is_painted_and_noted_once(desk):
     desk.window.set_running(True)
     desk.pipeline.put(make_picture(7, colour=(0, 0, 255)))
     desk.qtbot.waitUntil(lambda: desk.pipeline.shown != [])
-    QTest.qWait(60)
+    desk.window.pull_picture()
+    desk.window.stage.repaint()
+    settle()
     assert [index for index, _ in desk.pipeline.shown] == [7]
     centre = desk.window.stage.card().center()
     assert desk.window.stage.grab().toImage().pixelColor(centre).getRgb()[:3] == (255, 0, 0)
@@ -191,7 +194,7 @@ def test_hud_when_no_picture_or_no_sound_comes_then_old_figures_do_not_stay(desk
 
 def test_hud_when_the_window_is_small_then_is_short_and_inside_the_picture(desk):
     desk.window.resize(900, 640)
-    QTest.qWait(30)
+    settle()
     desk.pipeline.figures = running_status()
     desk.window.refresh_figures()
     assert len(desk.window.hud.lines) <= 6
@@ -199,7 +202,7 @@ def test_hud_when_the_window_is_small_then_is_short_and_inside_the_picture(desk)
 
 
 def test_hud_when_there_is_room_then_does_not_cover_the_picture(desk):
-    QTest.qWait(30)
+    settle()
     assert not desk.window.stage.card().intersects(desk.window.hud.geometry())
 
 
@@ -270,7 +273,7 @@ def test_notices_when_shown_then_no_part_of_the_picture_is_covered(make_desk, si
     desk = make_desk(settings=Settings(theme="dark", is_hud_visible=is_hud_visible))
     desk.window.resize(*size)
     window = desk.window
-    desk.qtbot.waitUntil(lambda: (window.width(), window.height()) == size, timeout=30_000)
+    desk.qtbot.waitUntil(lambda: (window.width(), window.height()) == size)
     alone_px = window.stage.card().width()
     for number in range(3):
         desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait until it is over."))
@@ -413,7 +416,7 @@ def test_level_when_running_then_the_meter_follows(desk):
 @pytest.mark.parametrize("size", [(720, 400), (720, 560), (800, 460), (910, 472), (900, 640), (1280, 800), (1366, 728)])
 def test_window_when_of_any_size_then_nothing_sticks_out(desk, size):
     desk.window.resize(*size)
-    QTest.qWait(20)
+    settle()
     assert (desk.window.width(), desk.window.height()) == size
     assert desk.window.stage.rect().contains(desk.window.stage.card())
     assert desk.window.rect().contains(desk.window.bar.geometry())
@@ -444,7 +447,7 @@ def test_colours_when_text_stands_on_a_ground_then_have_enough_contrast(tokens):
 
 def test_notices_when_the_first_comes_while_the_window_is_up_then_it_has_room(desk):
     desk.window.show_settings(desk.keeper.settings)
-    desk.qtbot.wait(20)
+    settle()
     desk.notices.post(Notice("camera", Level.WARNING, "The virtual camera cannot be opened.", "Load its module."))
     desk.window.refresh_figures()
     # Two lines of text with their margins.
@@ -458,7 +461,7 @@ def test_bar_when_window_is_small_and_the_camera_is_on_then_no_button_covers_ano
     desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=True)
     desk.window.refresh_figures()
     desk.window.resize(720, 560)
-    QTest.qWait(50)
+    settle()
     buttons = (bar.start, bar.mute, bar.record, bar.camera, bar.snapshot, bar.hud, bar.panel)
     assert all(button.isVisible() for button in buttons)
     for left, right in itertools.pairwise(buttons):
@@ -470,5 +473,5 @@ def test_bar_when_window_is_small_and_the_camera_is_on_then_no_button_covers_ano
     show_letters(desk.window, is_alt_held=False)
     assert bool(bar.start.text()) is not has_panel
     desk.window.resize(1100, 640)
-    QTest.qWait(50)
+    settle()
     assert (bar.start.text(), bar.record.text()) == ("Start", "Record")
