@@ -79,6 +79,7 @@ class FramePart:
         self._pacer_fps = 0
         self._leaning = Leaning(NS_PER_S // fps)
         self._last: tuple[object, UInt8] | None = None
+        self._idle_drawer: Compositor | None = None
         self._t_begin_ns = clock.now_ns()
         self.rate = RateMeter()
         self.counts = FrameCounts()
@@ -148,7 +149,7 @@ class FramePart:
                 compositor.set_background(background)
             for posed in self._posed.values():
                 posed.set_background(background)
-        self._last = None
+        self._last = self._idle_drawer = None
 
     def _compositor(self, avatar: Avatar, box: PatchBox, size_px: int) -> Compositor:
         """The compositor for a student's box, made once."""
@@ -171,7 +172,7 @@ class FramePart:
     def _show(self, index: int, t_tick_ns: int, n_missed: int) -> None:
         is_new = self._take_mouth(t_tick_ns)
         t_start_ns = self._clock.now_ns()
-        pixels = self._draw(t_start_ns)
+        pixels = self._draw(t_tick_ns)
         t_ready_ns = self._clock.now_ns()
         self._meters.note("compose", ns_to_ms(t_ready_ns - t_start_ns))
         t_capture_ns = self._patch.t_capture_ns if self._patch is not None else t_ready_ns
@@ -181,6 +182,12 @@ class FramePart:
         if is_new:
             self._meters.note("latency", ns_to_ms(self._clock.now_ns() - t_capture_ns))
         self._count(is_new, n_missed, t_ready_ns)
+        self._prepare(t_tick_ns + NS_PER_S // self._fps)
+
+    def _prepare(self, t_ns: int) -> None:
+        """Decode the idle picture of the next tick now, where nobody waits for it."""
+        if self._avatar is not None and self._idle_drawer is not None:
+            self._idle_drawer.prepare(self._idle_at(self._avatar, t_ns))
 
     def _take_mouth(self, t_tick_ns: int) -> bool:
         """Take the newest mouth, and lean the grid towards the rhythm in which mouths come."""
@@ -199,30 +206,36 @@ class FramePart:
         return False
 
     def _draw(self, t_ns: int) -> UInt8:
-        """The picture of this instant; nothing is composed twice."""
+        """The picture of a tick; nothing is composed twice."""
         avatar = self._avatar
         if avatar is None:
             raise RuntimeError("no avatar")
-        idle = (t_ns - self._t_begin_ns) * avatar.spec.idle_fps // NS_PER_S % avatar.n_idle
+        idle = self._idle_at(avatar, t_ns)
         patch = self._patch
         pixels, weight = (None, 0.0) if patch is None else (patch.pixels, patch.weight)
-        pose = self._pose_at(t_ns) if self._poses is not None else None
+        pose = self._pose_at(self._clock.now_ns()) if self._poses is not None else None
         is_marked = self._is_marked and not self._is_hidden
         key = "hidden" if self._is_hidden else (idle, pose, is_marked, None if pixels is None else (id(patch), weight))
         if self._last is not None and self._last[0] == key:
             return self._last[1]
         place = self._place(avatar, patch)
+        self._idle_drawer = None
         if self._is_hidden:
             picture = self._compositor(avatar, *place).empty()
         elif self._poses is not None and pose is not None:
-            picture = self._posed_compositor(avatar, self._poses, *place).compose(int(idle), pose, pixels, weight)
+            picture = self._posed_compositor(avatar, self._poses, *place).compose(idle, pose, pixels, weight)
             self._note_head(pose)
         else:
-            picture = self._compositor(avatar, *place).compose(int(idle), pixels, weight)
+            self._idle_drawer = self._compositor(avatar, *place)
+            picture = self._idle_drawer.compose(idle, pixels, weight)
         if is_marked:
             self._badge.stamp(picture)
         self._last = (key, picture)
         return picture
+
+    def _idle_at(self, avatar: Avatar, t_ns: int) -> int:
+        """Number of the idle picture of an instant."""
+        return int((t_ns - self._t_begin_ns) * avatar.spec.idle_fps // NS_PER_S % avatar.n_idle)
 
     def _note_head(self, pose: AvatarPose) -> None:
         """How old the user's head is in its first picture."""

@@ -68,6 +68,28 @@ def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
     assert changed[:, 0].min() > 116 + 100
 
 
+@pytest.mark.parametrize("fps", [25, 60])
+def test_idle_picture_when_its_tick_comes_then_decoded_before(avatar, fps, monkeypatch):
+    """Decoding takes most of the time, and a mouth that is ready would wait for it."""
+    bench, t_decoded_ns = Bench(avatar, fps), {}
+    decode = avatar.idle
+
+    def decode_and_note(k: int):
+        t_decoded_ns.setdefault(k, bench.clock.now_ns())
+        return decode(k)
+
+    monkeypatch.setattr(avatar, "idle", decode_and_note)
+    shown: dict[int, int] = {}
+    for k in range(12):
+        bench.say(k, bench.clock.now_ns())
+        bench.tick()
+        t_ns = bench.pictures[-1].t_ready_ns
+        shown.setdefault(bench.part._idle_at(avatar, t_ns), t_ns)
+    assert shown.keys() <= t_decoded_ns.keys()
+    late = [idle for idle, t_ns in shown.items() if t_decoded_ns[idle] >= t_ns]
+    assert len(shown) > 4 and late == [min(shown, key=shown.get)]
+
+
 def test_latency_when_mouth_was_ready_long_after_its_sound_then_counted_from_the_sound(avatar):
     bench = Bench(avatar)
     bench.tick()

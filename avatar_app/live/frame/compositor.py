@@ -118,6 +118,10 @@ class Compositor:
             self._add_mouth(picture, base, pixels, weight)
         return picture
 
+    def prepare(self, idle_index: int) -> None:
+        """Make ready the idle picture that comes next: then composing it takes a third of the time."""
+        self._base_of(idle_index)
+
     def empty(self) -> UInt8:
         """What stands behind the avatar alone, as `compose` gives it."""
         return np.zeros_like(self._picture) if self._behind is None else self._behind.copy()
