@@ -15,7 +15,7 @@ HOME_VARIABLE = "AVATAR_APP_HOME"
 def repo_root() -> Path:
     """Folder that holds `assets` and `models`: `$AVATAR_APP_HOME`, else the one beside the package."""
     override = os.environ.get(HOME_VARIABLE)
-    return Path(override).expanduser() if override else Path(__file__).resolve().parents[2]
+    return user_path(override) if override else Path(__file__).resolve().parents[2]
 
 
 def user_path(text: str | Path) -> Path:

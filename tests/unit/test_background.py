@@ -55,7 +55,7 @@ def test_picture_when_its_size_is_extreme_then_refused_and_never_decoded(tmp_pat
         Background.picture(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (20, 400), (3000, 3000)])
+@pytest.mark.parametrize("shape", [(16, 16), (20, 400), (3000, 3000), (4200, 4300)])
 def test_picture_when_its_size_is_allowed_then_a_square_no_larger_than_a_portrait_is_kept(tmp_path, shape):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((*shape, 3), 90, np.uint8))
     background = Background.picture(tmp_path / "a.png")

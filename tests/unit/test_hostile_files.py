@@ -173,7 +173,8 @@ def test_poses_when_hostile_then_assets_that_fit_or_one_sentence(poses, data):
     [
         ("fields", "fields", lambda a: a[:1]), ("fields", "fields", lambda a: a[..., :9]),
         ("fields", "fields", lambda a: np.full_like(a, np.nan)), ("fields", "fields", lambda a: a.astype("U8")),
-        ("fields", "fields", lambda a: a[0]), ("fields", "idle", lambda a: a[:, :6]), ("fields", "idle", lambda a: a[:0]),
+        ("fields", "fields", lambda a: a[0]), ("fields", "idle", lambda a: a[:, :6]),
+        ("fields", "idle", lambda a: a[:0]),
         ("fields", "idle", lambda a: a[0]), ("fields", "head_rows", lambda a: a[1:]), ("eyes", "lids", lambda a: a[0]),
         ("eyes", "lids", lambda a: a[:, :1]), ("eyes", "lids", lambda a: a.astype(float)),
         ("eyes", "mask", lambda a: a[:, 1:]), ("eyes", "corners", lambda a: a[:1]),

@@ -208,6 +208,11 @@ def test_paths_when_home_variable_is_set_then_lie_below_it(tmp_path, monkeypatch
     assert demo_sample() == tmp_path / "assets" / "sounds" / "demo.flac"
 
 
+def test_paths_when_home_variable_names_no_user_then_it_is_a_path_all_the_same(monkeypatch):
+    monkeypatch.setenv("AVATAR_APP_HOME", "~nosuchuser/x")
+    assert assets_dir() == Path("~nosuchuser/x/assets")
+
+
 def test_paths_when_there_is_no_override_then_lie_beside_the_package(monkeypatch):
     monkeypatch.delenv("AVATAR_APP_HOME", raising=False)
     assert (assets_dir().parent / "avatar_app" / "settings").is_dir()
