@@ -3,6 +3,7 @@ import sys
 import tracemalloc
 
 import av
+import cv2
 import numpy as np
 import pytest
 import soundfile
@@ -250,3 +251,15 @@ def test_read_when_ten_times_as_long_then_in_the_same_memory(tmp_path):
         assert n_samples == 48_000 * seconds
         peaks.append(peak)
     assert peaks[1] < 1.2 * peaks[0] + 100_000
+
+
+def test_read_when_an_album_has_a_cover_then_it_is_no_film(tmp_path):
+    soundfile.write(tmp_path / "t.mp3", tone(44_100), 44_100)
+    cover = cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
+    body = b"\0image/png\0\3\0" + cover
+    frame = b"APIC" + len(body).to_bytes(4, "big") + b"\0\0" + body
+    size = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
+    (tmp_path / "c.mp3").write_bytes(b"ID3\3\0\0" + size + frame + (tmp_path / "t.mp3").read_bytes())
+    with av.open(str(tmp_path / "c.mp3")) as container:
+        assert len(container.streams.video) == 1
+    assert np.array_equal(read_audio(tmp_path / "c.mp3"), read_audio(tmp_path / "t.mp3"))

@@ -15,8 +15,6 @@ from avatar_app.live.media_file import MEDIA_ERRORS
 # FFmpeg's AVFMT_GENERIC_INDEX and AVFMT_TS_DISCONT. A format with the first alone holds no times: FFmpeg adds up
 # lengths, which are wrong after a change of rate.
 GENERIC_INDEX, DISCONTINUOUS = 0x100, 0x200
-# FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of an album.
-ATTACHED_PICTURE = 0x400
 US_PER_S = 1_000_000
 MAX_LOST_PACKET_S = 1.0
 
@@ -49,7 +47,7 @@ class Decoder:
     def __init__(self, container: Any) -> None:
         self._container = container
         self._stream = container.streams.best("audio")
-        self._pictures = [s for s in container.streams.video if not int(s.disposition) & ATTACHED_PICTURE]
+        self._pictures = container.streams.video
         flags = int(container.format.flags)
         self.is_discontinuous = bool(flags & DISCONTINUOUS)
         self._has_times = self.is_discontinuous or not flags & GENERIC_INDEX
@@ -109,6 +107,7 @@ class Decoder:
         return [Piece(None, self._last.rate_hz, np.zeros(shape, np.float32))]
 
     def _note_picture(self, packet: Any) -> None:
+        """Remember when a picture ends; the cover of an album ends at once."""
         if packet.pts is not None:
             end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._start_s
             self.pictures_end_s = max(self.pictures_end_s, end_s)

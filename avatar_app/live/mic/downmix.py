@@ -18,14 +18,12 @@ SAME_SOURCE = 0.5
 SOFT_RATIO = 1e-4
 # What is softer than -100 dBFS decides nothing.
 SILENT_POWER = 1e-10
-# Weights move no faster, so that a change of mind is not heard.
-MAX_CHANGE_PER_STEP = 0.25
 
 
 class Downmix:
     """Mixes channels by their energy and correlation over the last half second. Thread: one.
 
-    A decision uses steps of 10 ms that are complete, and takes effect gradually over the next ones: no sound is held
+    A decision uses steps of 10 ms that are complete, and takes effect gradually over the next one: no sound is held
     back. Only the first sound that is not silent decides for itself. The answer is the same fed whole or in pieces of
     10 ms or more.
 
@@ -93,8 +91,7 @@ class Downmix:
         self._covariance = self._decay * self._covariance + self._covariance_of_step(self._n_in)
         self._from = self._to
         if self._has_decided and self._covariance.diagonal().max() > SILENT_POWER:
-            change = self._decide() - self._from
-            self._to = self._from + np.clip(change, -MAX_CHANGE_PER_STEP, MAX_CHANGE_PER_STEP)
+            self._to = self._decide()
         self._begin_step()
 
     def _covariance_of_step(self, n_samples: int) -> Any:
