@@ -103,7 +103,10 @@ class Hud(QWidget):
     def _renew(self) -> None:
         """Fit the size to the lines and forget the kept picture."""
         self._cache = None
-        self.resize(LITTLE_WIDTH_PX if self._room is Room.LITTLE else WIDTH_PX, 2 * PADDING_PX + sum(map(_height_px, self.lines)))
+        self.resize(
+            LITTLE_WIDTH_PX if self._room is Room.LITTLE else WIDTH_PX,
+            2 * PADDING_PX + sum(map(_height_px, self.lines)),
+        )
         texts = (f"{line.label} {line.value} {line.second}".strip() for line in self.lines if line.label)
         self.setAccessibleDescription("; ".join(texts))
         self.update()
@@ -150,7 +153,7 @@ def lines_of(figures: LiveFigures, wanted_fps: int) -> tuple[Line, ...]:
         Line(),
         Line("Milliseconds", "p50", "p95", is_quiet=True, is_vital=True),
         *(Line(name, *_pair(drawn.get(key, NO_PAIR))) for key, name in STAGES),
-        Line("Mic to frame", *map(_whole, latency_ms), is_vital=True),
+        Line("Mic to frame", _whole(latency_ms[0]), _whole(latency_ms[1]), is_vital=True),
         Line(),
         *engine_lines(figures),
         Line("Look-ahead", f"{figures.lookahead_ms} ms"),

@@ -84,6 +84,7 @@ def test_second_start_when_first_runs_then_says_so_and_ends(tmp_path):
         first.send_signal(signal.SIGTERM)
         code = first.wait(DEADLINE_S)
         log.close()
+        first.stdout.close()
     assert code == 0
 
 

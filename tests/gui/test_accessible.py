@@ -81,7 +81,13 @@ def test_arrow_keys_when_pressed_in_a_choice_then_move_within_it_and_choose(desk
     desk.qtbot.waitUntil(desk.window.isActiveWindow)
     fps = desk.panel.quality.fps
     fps.button(25).setFocus()
-    for wanted, key in ((30, Qt.Key.Key_Right), (50, Qt.Key.Key_Down), (30, Qt.Key.Key_Left), (25, Qt.Key.Key_Up), (60, Qt.Key.Key_Left)):
+    for wanted, key in (
+        (30, Qt.Key.Key_Right),
+        (50, Qt.Key.Key_Down),
+        (30, Qt.Key.Key_Left),
+        (25, Qt.Key.Key_Up),
+        (60, Qt.Key.Key_Left),
+    ):
         QTest.keyClick(QApplication.focusWidget(), key)
         assert QApplication.focusWidget() is fps.button(wanted)
         assert desk.keeper.settings.fps == wanted
@@ -115,8 +121,8 @@ def test_names_when_values_change_then_stay_the_labels(make_desk, page):
     desk.panel.show_page(page)
     before = {widget: name_of(widget) for widget in focusable(desk.window)}
     assert all(before.values())
-    changes = {"mic": "Beta Mic, ALSA", "mic_gain_db": 12.0, "follow_head": 0.5, "background_colour": "#123456",
-               "record_folder": "/videos/mine", "lookahead_ms": 160, "fps": 60, "voice_output": "Cable, PulseAudio"}  # fmt: skip
+    changes = {"mic": "Beta Mic, ALSA", "mic_gain_db": 12.0, "follow_head": 0.5, "background_colour": "#123456"}
+    changes |= {"record_folder": "/videos/mine", "lookahead_ms": 160, "fps": 60, "voice_output": "Cable, PulseAudio"}
     desk.keeper.change(changes)
     desk.window.set_recording(True)
     after = {widget: name_of(widget) for widget in focusable(desk.window)}

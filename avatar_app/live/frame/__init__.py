@@ -9,4 +9,14 @@ from avatar_app.live.frame.pacer import Pacer, Tick
 from avatar_app.live.frame.pose_assets import PoseAssets
 from avatar_app.live.frame.posed import PosedCompositor
 
-__all__ = ["Avatar", "Background", "Badge", "Compositor", "Pacer", "PoseAssets", "PosedCompositor", "SpeechGate", "Tick"]
+__all__ = [
+    "Avatar",
+    "Background",
+    "Badge",
+    "Compositor",
+    "Pacer",
+    "PoseAssets",
+    "PosedCompositor",
+    "SpeechGate",
+    "Tick",
+]

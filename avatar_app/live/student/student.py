@@ -96,7 +96,9 @@ class Student:
         if face is not None and face is not self._face:
             self.set_face(face)
         if self._face is None:
-            raise ModelError(f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for.")
+            raise ModelError(
+                f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for."
+            )
         box = self.spec.box
         picture = self._face[:, 3:].copy()
         ms = max(self.spec.lookahead_ms) if lookahead_ms is None else lookahead_ms
@@ -114,7 +116,9 @@ class Student:
         if lookahead_ms not in self.spec.lookahead_ms:
             raise InternalError(f"{self.spec.id} has no look-ahead of {lookahead_ms} ms")
         if self._face_session is not None and self._face is None:
-            raise ModelError(f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for.")
+            raise ModelError(
+                f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for."
+            )
         self._inputs["mel"][0, 0] = mel
         self._inputs["lookahead"][0] = 0.0
         self._inputs["lookahead"][0, self.spec.lookahead_ms.index(lookahead_ms)] = 1.0
