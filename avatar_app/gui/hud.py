@@ -153,7 +153,7 @@ def lines_of(figures: LiveFigures, wanted_fps: int) -> tuple[Line, ...]:
         Line(),
         Line("Milliseconds", "p50", "p95", is_quiet=True, is_vital=True),
         *(Line(name, *_pair(drawn.get(key, NO_PAIR))) for key, name in STAGES),
-        Line("Mic to frame", *map(_whole, latency_ms), is_vital=True),
+        Line("Mic to frame", _whole(latency_ms[0]), _whole(latency_ms[1]), is_vital=True),
         Line(),
         *engine_lines(figures),
         Line("Look-ahead", f"{figures.lookahead_ms} ms"),

@@ -45,8 +45,8 @@ COPY, COPIED = "Copy the address", "Copied"
 COPIED_SHOWN_MS = 4_000
 IN_OBS = "In OBS: Sources, +, Browser; paste it as URL, width 512 and height 512, or any square."
 IN_OBS_LINES = 2
-IN_FRONT_OF = {"colour": "a colour stands", "picture": "a picture stands"}
-OPAQUE = "Not transparent now: {} behind the avatar. For transparency: page Avatar, Background, Transparent."
+BEHIND = {"colour": "a colour", "picture": "a picture"}
+OPAQUE = "Not transparent: {} is behind the avatar. Set Background to Transparent on the page Avatar."
 NO_VOICE = Option("", "Off", "The voice goes its own way")
 LOUD = "The face hears this sound; what is played and recorded stays as it is."
 
@@ -109,7 +109,7 @@ class OnAirGroup(Group):
 
     def _show_opacity(self, settings: Settings) -> None:
         """Whoever wants transparency is told where it is lost."""
-        behind = IN_FRONT_OF.get(settings.background, "")
+        behind = BEHIND.get(settings.background, "")
         has_alpha = settings.record_format in TRANSPARENT_FORMATS
         for words, is_wanted in ((self.opaque_film, has_alpha), (self.opaque_page, settings.is_browser_on)):
             words.setText(OPAQUE.format(behind))

@@ -19,7 +19,6 @@ class _Text(TypedDict):
     errors: str
 
 
-
 TOOL = "pactl"
 TIMEOUT_S = 3.0
 # Descriptions are in the user's language, whatever the language of the tool.

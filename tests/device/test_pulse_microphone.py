@@ -69,7 +69,9 @@ def test_mic_when_device_is_unplugged_and_back_then_speaks_again(pulse, listener
     player.wait()
 
 
-def test_mic_when_device_is_unplugged_and_another_source_is_there_then_lost_and_never_the_other_one(pulse, listener, tmp_path):
+def test_mic_when_device_is_unplugged_and_another_source_is_there_then_lost_and_never_the_other_one(
+    pulse, listener, tmp_path
+):
     pulse.add_sink("other")
     listener.wait_for(lambda line: line["source"] == "speech.monitor")
     pulse.unplug("speech")

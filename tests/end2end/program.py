@@ -2,7 +2,6 @@
 
 import json
 import os
-import queue
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from avatar_app.contracts.handoff import Ring
 
 REPO = Path(__file__).parents[2]
 # Matters only when something is broken.
@@ -21,7 +22,7 @@ class Lines:
 
     def __init__(self, stream) -> None:
         self._stream = stream
-        self._came: queue.Queue[dict | None] = queue.Queue()
+        self._came: Ring[dict] = Ring(100_000)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -29,12 +30,12 @@ class Lines:
         for text in self._stream:
             if text.startswith("{"):
                 self._came.put(json.loads(text))
-        self._came.put(None)
+        self._came.put({})
 
     def next(self) -> dict:
         """The next line."""
-        line = self._came.get(timeout=DEADLINE_S)
-        assert line is not None, "the process ended"
+        line = self._came.take(timeout_s=DEADLINE_S)
+        assert line, "the process ended, or says nothing more"
         return line
 
     def wait_for(self, is_so) -> dict:
@@ -47,8 +48,7 @@ class Lines:
 
     def drop(self) -> None:
         """Forget what came until now."""
-        while not self._came.empty():
-            self.next()
+        self._came.clear()
 
     def close(self) -> None:
         """Once the process has ended."""

@@ -84,7 +84,23 @@ def test_second_start_when_first_runs_then_says_so_and_ends(tmp_path):
         first.send_signal(signal.SIGTERM)
         code = first.wait(DEADLINE_S)
         log.close()
+        first.stdout.close()
     assert code == 0
+
+
+def test_booth_when_the_program_is_asked_to_end_then_it_ends(tmp_path):
+    (tmp_path / "settings.json").write_text('{"version": 1, "is_kiosk": true}')
+    booth = start("--mic", "demo", "--profile-dir", tmp_path, "--json-log")
+    log = Lines(booth.stderr)
+    try:
+        log.wait_for(lambda line: line["message"] == SPOKE)
+        booth.send_signal(signal.SIGTERM)
+        assert booth.wait(DEADLINE_S) == 0
+    finally:
+        booth.kill()
+        booth.wait()
+        log.close()
+        booth.stdout.close()
 
 
 def test_window_when_no_screen_then_sentence_names_render():

@@ -121,8 +121,8 @@ def test_names_when_values_change_then_stay_the_labels(make_desk, page):
     desk.panel.show_page(page)
     before = {widget: name_of(widget) for widget in focusable(desk.window)}
     assert all(before.values())
-    changes = {"mic": "Beta Mic, ALSA", "mic_gain_db": 12.0, "follow_head": 0.5, "background_colour": "#123456",
-               "record_folder": "/videos/mine", "lookahead_ms": 160, "fps": 60, "voice_output": "Cable, PulseAudio"}  # fmt: skip
+    changes = {"mic": "Beta Mic, ALSA", "mic_gain_db": 12.0, "follow_head": 0.5, "background_colour": "#123456"}
+    changes |= {"record_folder": "/videos/mine", "lookahead_ms": 160, "fps": 60, "voice_output": "Cable, PulseAudio"}
     desk.keeper.change(changes)
     desk.window.set_recording(True)
     after = {widget: name_of(widget) for widget in focusable(desk.window)}

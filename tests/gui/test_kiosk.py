@@ -22,6 +22,7 @@ from avatar_app.gui.kiosk import (
     WATCHING,
     Attract,
 )
+from avatar_app.gui.remote import Remote
 from avatar_app.gui.theme import DARK, figure_font
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
@@ -147,6 +148,16 @@ def test_kiosk_when_recording_or_watching_then_a_sign_says_so(booth):
     assert booth.window.stage.signs == (WATCHING,)
     toggle(booth)
     assert booth.window.stage.signs == ()
+
+
+def test_kiosk_when_the_control_api_asks_then_it_is_obeyed_and_the_sign_is_there(booth):
+    remote = Remote()
+    remote.attach(booth.window)
+    booth.window.told.connect(remote.note)
+    for name in ("record", "mute"):
+        remote.actions()[name].call(True)
+    booth.qtbot.waitUntil(lambda: booth.on_air.is_recording and booth.keeper.settings.is_muted)
+    assert booth.window.stage.signs == (RECORDING,)
 
 
 def top_left(desk):

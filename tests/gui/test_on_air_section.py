@@ -312,6 +312,6 @@ def test_transparency_when_a_background_takes_it_then_said_where_it_was_wanted(
     group = desk.panel.on_air
     assert group.opaque_page.isVisible() is (bool(word) and is_browser_on)
     assert group.opaque_film.isVisible() is (bool(word) and keeps_alpha)
-    assert f"a {word} stands behind" in group.opaque_page.text() or not word
+    assert f"a {word} is behind" in group.opaque_page.text() or not word
     desk.keeper.change({"background": "checker"})
     assert not group.opaque_page.isVisible() and not group.opaque_film.isVisible()
