@@ -14,8 +14,8 @@ from pathlib import Path
 UNUSED = (
     "assistant", "designer", "linguist", "lrelease", "lupdate", "qmlformat", "qmllint", "qmlls", "svgtoqml",
     "doc", "glue", "include", "scripts", "typesystems", "libpyside6qml.*",
-    "QtConcurrent.*so", "QtDesigner.*so", "QtHelp.*so", "QtLabs*.*so", "QtOpenGL*.*so", "QtPrintSupport.*so", "QtQml*.*so",
-    "QtQuick*.*so", "QtSql.*so", "QtUiTools.*so", "QtXml.*so",
+    "QtConcurrent.*so", "QtDesigner.*so", "QtHelp.*so", "QtLabs*.*so", "QtOpenGL*.*so", "QtPrintSupport.*so",
+    "QtQml*.*so", "QtQuick*.*so", "QtSql.*so", "QtUiTools.*so", "QtXml.*so",
     "Qt/libexec", "Qt/metatypes", "Qt/qml", "Qt/translations",
     "Qt/lib/libQt6Designer*", "Qt/lib/libQt6Help*", "Qt/lib/libQt6Labs*", "Qt/lib/libQt6Lottie*",
     "Qt/lib/libQt6Qml*", "Qt/lib/libQt6Quick*", "Qt/lib/libQt6Sql*", "Qt/lib/libQt6UiTools*",

@@ -1,10 +1,11 @@
 """A real sound server tells when its devices come and go."""
 
 import itertools
+import re
 
 import pytest
 
-from avatar_app.gui.sound_server import ServerEvents
+from avatar_app.gui import sound_server
 
 pytestmark = pytest.mark.device
 WAIT_MS = 30_000
@@ -14,7 +15,7 @@ def test_listen_when_sinks_come_and_go_then_told_and_when_the_server_ends_then_k
     monkeypatch.setenv("XDG_RUNTIME_DIR", pulse.variables["XDG_RUNTIME_DIR"])
     monkeypatch.setenv("HOME", pulse.variables["HOME"])
     monkeypatch.delenv("PULSE_SERVER", raising=False)
-    events, told, numbers = ServerEvents(), [], itertools.count()
+    events, told, numbers = sound_server.ServerEvents(), [], itertools.count()
     events.changed.connect(lambda: told.append(True))
     events.listen()
     events.listen()
@@ -25,8 +26,9 @@ def test_listen_when_sinks_come_and_go_then_told_and_when_the_server_ends_then_k
         return bool(told)
 
     qtbot.waitUntil(add_until_told, timeout=WAIT_MS)
+    # From here on only what goes counts: the server may still be telling of what came.
+    monkeypatch.setattr(sound_server, "DEVICE_EVENT", re.compile(b"(?='remove')" + sound_server.DEVICE_EVENT.pattern))
     told.clear()
-    pulse.control("suspend-sink", "speech", "1")
     pulse.unplug("more")
     qtbot.waitUntil(lambda: bool(told), timeout=WAIT_MS)
     assert events.is_listening
