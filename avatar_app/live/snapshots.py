@@ -21,7 +21,9 @@ PAUSE_S = 0.25
 
 
 class Snapshots:
-    """Writes snapshots on a thread of its own. One that is asked for while another is written replaces the one that waits.
+    """Writes snapshots on a thread of its own.
+
+    One that is asked for while another is written replaces the one that waits.
 
     Thread: `start` and `stop` by one owner, `ask` any.
 

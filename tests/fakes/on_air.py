@@ -48,9 +48,6 @@ class FakeOnAir:
     def stop_recording(self):
         self.figures = replace(self.figures, record=RecordStatus(RecordState.SAVED))
 
-    def close(self):
-        self.calls.append("close")
-
     def take_snapshot(self):
         self._need_room()
         self.calls.append("snapshot")
