@@ -7,7 +7,6 @@ Exit codes of `run`: 0 for a normal end, also of a second start that brought the
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -43,6 +42,7 @@ from avatar_app.gui.tray import Tray
 from avatar_app.gui.webcam_section import WebcamGroup
 from avatar_app.gui.window import Window
 from avatar_app.logs import tell
+from avatar_app.settings import store
 from avatar_app.settings.autostart import autostart
 from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
 from avatar_app.settings.schema import Settings
@@ -109,38 +109,34 @@ def run(
         return _second_start(instance)
     with ExitStack() as stack:
         stack.callback(instance.release)
+        store.remove_leftovers(profile_paths)
         pipeline = (make_pipeline or _live_pipeline)(settings, profile_paths, MonotonicClock(), board)
         remote = Remote()
         on_air = (make_on_air or _on_air)(pipeline, settings, profile_paths, board, remote)
         keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board, on_air)
         stack.callback(keeper.save_now)
-        stack.callback(pipeline.stop)
-        stack.callback(on_air.stop)
+        stack.callback(pipeline.close)
+        stack.callback(on_air.close)
+        stack.callback(pipeline.cut_devices)
         window = _window(app, pipeline, on_air, keeper, board, list_mics or _device_mics, profile_paths)
         stack.callback(window.shut_down)
         remote.attach(window)
         window.told.connect(remote.note)
         keys = GlobalKeys(remote.actions(), board)
         stack.callback(keys.close)
-        keeper.shown.connect(lambda shown: keys.apply(is_wanted=shown.has_global_keys))
-        keys.apply(is_wanted=settings.has_global_keys)
+        keeper.shown.connect(lambda shown: keys.apply(is_wanted=_wants_global_keys(shown)))
+        keys.apply(is_wanted=_wants_global_keys(settings))
         _watch_mics(stack, window, is_real=list_mics is None)
         _hook_errors(stack, board)
         instance.raise_asked.connect(window.bring_to_front)
-        tray = _tray(stack, app, window)
-        _begin(window, tray, starts or Starts(), board)
+        tray = _tray(stack, app, window, keeper)
+        _begin(window, tray, starts or Starts(), board, is_booth=settings.is_kiosk)
         return _show(app, window, duration_s, screenshot)
 
 
 def _prepare_process() -> None:
     """What must be so before Qt starts."""
     cv2.setNumThreads(1)
-    # WORKAROUND(opencv-python#729): the Linux wheels point Qt at their own platform plugins, which this Qt cannot
-    # load. Remove when: opencv-contrib-python no longer sets the variable on import.
-    if "cv2" in os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH", ""):
-        del os.environ["QT_QPA_PLATFORM_PLUGIN_PATH"]
-    if "cv2" in os.environ.get("QT_QPA_FONTDIR", ""):
-        del os.environ["QT_QPA_FONTDIR"]
 
 
 def _application() -> QApplication:
@@ -171,7 +167,7 @@ def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicCloc
 
 def _on_air(source: Pipeline, settings: Settings, paths: ProfilePaths, board: NoticeBoard, remote: Remote) -> OnAir:
     from avatar_app.live.on_air import OnAir as Broadcast
-    from avatar_app.live.on_air import Source
+    from avatar_app.live.sink_slots import Source
 
     token = secret(paths.state_dir / "browser-token")
     return Broadcast(cast("Source", source), settings, token, MonotonicClock(), board, remote.actions(), remote.state)
@@ -203,7 +199,12 @@ def _tracker_fetch() -> Callable[[], None] | None:
     return partial(set_up, log.info) if can_install() else None
 
 
-def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
+def _wants_global_keys(settings: Settings) -> bool:
+    """A booth obeys its own key alone."""
+    return settings.has_global_keys and not settings.is_kiosk
+
+
+def _tray(stack: ExitStack, app: QApplication, window: Window, keeper: SettingsKeeper) -> Tray | None:
     """The icon beside the clock, where the desktop has room for one."""
     if not Tray.is_there():
         return None
@@ -216,16 +217,18 @@ def _tray(stack: ExitStack, app: QApplication, window: Window) -> Tray | None:
         "Quit": window.close,
     }
     tray = Tray(app.windowIcon(), window, commands)
+    tray.set_locked(is_locked=keeper.settings.is_kiosk)
+    keeper.shown.connect(lambda shown: tray.set_locked(is_locked=shown.is_kiosk))
     stack.callback(tray.remove)
     return tray
 
 
-def _begin(window: Window, tray: Tray | None, starts: Starts, board: NoticeBoard) -> None:
-    """What the command line asked for besides a window."""
+def _begin(window: Window, tray: Tray | None, starts: Starts, board: NoticeBoard, *, is_booth: bool) -> None:
+    """What the command line asked for besides a window; a booth is never away."""
     if starts.with_recording:
         # Once pictures come; the folder is made meanwhile.
         QTimer.singleShot(RECORD_AFTER_MS, window, lambda: window.set_recording(True))
-    if starts.in_tray:
+    if starts.in_tray and not is_booth:
         hide = tray.turn if tray is not None else window.showMinimized
         QTimer.singleShot(0, window, hide)
         if tray is None:
@@ -277,7 +280,7 @@ def _watch_mics(stack: ExitStack, window: Window, is_real: bool) -> None:
     watcher.changed.connect(window.panel.sound.refresh)
     watcher.changed.connect(window.panel.on_air.refresh)
     if is_real:
-        QTimer.singleShot(1500, watcher, lambda: watcher.start())
+        QTimer.singleShot(1500, watcher, watcher.start)
 
 
 def _look_for_mics() -> None:
@@ -313,7 +316,7 @@ def _save_picture(window: Window, file: Path) -> None:
 
 
 def _quit_on_signals(close: Callable[[], object]) -> None:
-    """Ctrl+C and a polite kill close the window; the frame timer lets Python see them soon."""
+    """Ctrl+C, a polite kill and a closed terminal close the window; the frame timer lets Python see them soon."""
     if threading.current_thread() is not threading.main_thread():
         return
 
@@ -323,6 +326,9 @@ def _quit_on_signals(close: Callable[[], object]) -> None:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    # Not on Windows; and `nohup` has it ignored, so that the program outlives its terminal.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, on_signal)
 
 
 def _hook_errors(stack: ExitStack, board: NoticeBoard) -> None:
@@ -333,8 +339,9 @@ def _hook_errors(stack: ExitStack, board: NoticeBoard) -> None:
         if error is None or issubclass(kind, KeyboardInterrupt):
             return
         log.critical("unexpected error in %s", where, exc_info=(kind, error, trace))
-        text = f"Something unexpected happened in {where} ({kind.__name__}: {error})."
-        board.post(Notice("unexpected", Level.ERROR, text, "The rest keeps running; restart if something is amiss."))
+        text = "Something failed because of a fault in this program; the rest goes on."
+        what_to_do = "If something no longer works, start the program again, and send us what `avatar-app doctor` says."
+        board.post(Notice("unexpected", Level.ERROR, text, what_to_do))
 
     def on_thread(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread is not None else "a thread"

@@ -104,9 +104,15 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
         description="Make a video of the avatar speaking a sound file; picture k shows the mouth at k/fps seconds.",
     )  # fmt: skip
     parser.add_argument("--audio", type=Path, required=True, metavar="IN", help="any file that ffmpeg reads")
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4", help="the video to write")
-    parser.add_argument("--background", metavar="COLOUR|PICTURE", help="#rrggbb or a picture file")
-    parser.add_argument("--crf", type=int, default=18, metavar="N", help="H.264 quality, 0 best to 51 (18)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT.mp4",
+        help="the video to write: .mp4, .mkv, or with transparency .mov (ProRes 4444), .webm (VP9)",
+    )
+    parser.add_argument("--background", metavar="COLOUR|PICTURE|transparent", help="#rrggbb or a picture file")
+    parser.add_argument("--crf", type=int, default=18, metavar="N", help="quality, 0 best to 51, of .webm 63 (18)")
     parser.set_defaults(run=_run_render)
 
 

@@ -16,14 +16,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avatar_app.bench import machine
 from avatar_app.contracts.clock import MonotonicClock
-from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.errors import InputFileError, ModelError, UserError
+from avatar_app.contracts.fields import problem
+from avatar_app.contracts.input_file import read_arrays
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.contracts.student_spec import Precision
+from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.camera import camera_findings
 from avatar_app.live.frame import Avatar
 from avatar_app.live.mic import list_devices
@@ -44,6 +48,7 @@ START_TIMEOUT_S = 20.0
 # A picture later than this after its sound feels late.
 GOOD_LATENCY_MS = 250.0
 MIN_GOLDEN_PSNR_DB = 30.0
+MAX_GOLDEN_BYTES = 200_000_000
 
 
 class Health(enum.Enum):
@@ -101,7 +106,8 @@ def examine(
 def _machine() -> Iterator[Finding]:
     facts = machine.facts()
     packages = ", ".join(f"{name} {found}" for name, found in facts["packages"].items())
-    yield _ok("machine", f"{facts['cpu']}, {facts['n_cores']} cores, {facts['memory_gb']} GB, {facts['system']}")
+    processor = f"{facts['cpu']}, {facts['instruction_set']}, {facts['n_cores']} cores"
+    yield _ok("machine", f"{processor}, {facts['memory_gb']} GB, {facts['system']}")
     yield _ok("versions", f"avatar-app {facts['program']}, Python {facts['python']}, {packages}")
     engines = installed_engines()
     if engines:
@@ -183,6 +189,10 @@ def _avatar(avatar_id: str) -> Iterator[Finding]:
     avatar = Avatar.load(avatar_id)
     for k in range(avatar.n_idle):
         avatar.idle(k)
+    if avatar.damaged_files:
+        text = f"{len(avatar.damaged_files)} idle pictures are damaged, first {avatar.damaged_files[0]}."
+        yield _failed("avatar", f"{avatar.spec.title}: {text}", "Install the avatar again.")
+        return
     yield _ok("avatar", f"{avatar.spec.title}: {avatar.n_idle} idle pictures of {avatar.spec.size_px} px")
 
 
@@ -235,8 +245,7 @@ def _golden(folder: Path, engine: str, precision: Precision) -> Finding:
 
 def golden_psnr_db(folder: Path, student: Student) -> float:
     """How near a student's pictures are to those that were published with it, in dB."""
-    with np.load(folder / student.spec.golden_file.name) as golden:
-        windows, heads, patches, face = (golden[name] for name in ("windows", "heads", "patches", "face"))
+    windows, heads, patches, face = _read_golden(folder, student.spec)
     if face.size:
         student.set_face(face)
     errors = []
@@ -244,6 +253,25 @@ def golden_psnr_db(folder: Path, student: Student) -> float:
         drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
         errors.append(np.square(drawn - patch.transpose(1, 2, 0).astype(np.float32) * 255).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
+
+
+def _read_golden(folder: Path, spec: StudentSpec) -> tuple[NDArray[Any], ...]:
+    """Windows (n, 80, columns), heads (n,), patches (n, 3, h, w) and the face, which is empty for most models.
+
+    Raises:
+        ModelError: they are damaged, or those of another model.
+    """
+    try:
+        arrays = read_arrays(folder / spec.golden_file.name, MAX_GOLDEN_BYTES)
+        windows, heads, patches, face = (arrays[name] for name in ("windows", "heads", "patches", "face"))
+        n, box = len(heads), spec.box
+        fits = windows.shape == (n, 80, spec.n_mel_columns) and patches.shape == (n, 3, box.h, box.w)
+        if not fits or not set(heads.tolist()) <= set(range(len(spec.lookahead_ms))) or not n:
+            raise InputFileError("its arrays are those of another model")
+    except (InputFileError, KeyError, TypeError) as error:
+        text = f"The golden pictures of the model {spec.id} cannot be used: {problem(error)}."
+        raise ModelError(text, "Install the model again.") from error
+    return windows, heads, patches, face
 
 
 def _latency(settings: Settings, paths: ProfilePaths) -> Iterator[Finding]:
@@ -258,7 +286,7 @@ def _latency(settings: Settings, paths: ProfilePaths) -> Iterator[Finding]:
         threading.Event().wait(LATENCY_RUN_S)
         status = pipeline.status()
     finally:
-        pipeline.stop()
+        pipeline.close()
     if status.t_first_mouth_ns is None:
         told = " ".join(notice.text for notice in notices.current())
         yield _failed("live run", f"The face did not speak. {told}".strip(), "Send us this report.")

@@ -35,7 +35,8 @@ class ProgressBar:
 
     def line(self, took_s: float) -> str:
         """The bar after `took_s` seconds."""
-        ratio = self._n_done / self._n_all
+        # How much there is to do may be a guess.
+        ratio = min(1.0, self._n_done / self._n_all)
         left_s = took_s * (1 - ratio) / ratio if ratio > 0 else float("inf")
         filled = round(ratio * WIDTH_CHARS)
         speed = self._n_done / self._fps / max(took_s, 1e-3)

@@ -6,12 +6,14 @@ draws mouths, one composes pictures, one encodes.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
+import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +29,14 @@ from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import samples_to_ns
 from avatar_app.live.frame import Avatar, Background, Compositor
 from avatar_app.live.latency import StageMeters
-from avatar_app.live.mic.audio_file import read_audio
-from avatar_app.live.record import VideoFile, VideoFormat
-from avatar_app.live.record.sound_track import SoundTrack
-from avatar_app.live.record.video_file import to_i420
+from avatar_app.live.media_file import find_path, shown
+from avatar_app.live.mic.audio_file import SoundFile, missing_text, resampled
+from avatar_app.live.record import RecordFormat, VideoFile, VideoFormat
+from avatar_app.live.record.encoders import WORST_CRF
+from avatar_app.live.record.video_file import AAC_RATE_HZ, ALPHA_SUFFIXES, format_of, to_i420
 from avatar_app.live.speech import SpeechPart
 from avatar_app.live.student import Student, load
+from avatar_app.logs import tell
 from avatar_app.progress import ProgressBar
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -43,6 +47,7 @@ BLOCK_SAMPLES = 160
 # Pictures under way at once: enough that no thread waits for another, few enough to stay small.
 N_UNDER_WAY = 12
 NEVER = threading.Event()
+TRANSPARENT = "transparent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,8 @@ class RenderJob:
     """What to render.
 
     Attributes:
-        background: `#rrggbb` or a picture file; None means the saved background.
-        crf: quality of H.264, 0 (lossless) to 51.
+        background: `#rrggbb`, a picture file, or `transparent`; None means the saved background.
+        crf: quality of H.264, 0 (lossless) to 51, or of VP9, 0 to 63; ProRes has none.
         lookahead_ms: None means the model's best, for nothing waits for a video.
     """
 
@@ -66,12 +71,13 @@ class RenderJob:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What came of it."""
+    """What came of it; `missing_s` seconds of the sound could not be read."""
 
     n_pictures: int
     video_s: float
     took_s: float
     codec: str
+    missing_s: float
 
     @property
     def real_time_ratio(self) -> float:
@@ -88,8 +94,10 @@ def run(job: RenderJob) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = render(job, ProgressBar())
+    if result.missing_s:
+        tell(f"{missing_text(result.missing_s)} of the sound of {shown(job.audio.name)} cannot be read: silence there.")
     print(  # noqa: T201
-        f"{job.out}: {result.video_s:.1f} s of video in {result.took_s:.1f} s"
+        f"{shown(job.out)}: {result.video_s:.1f} s of video in {result.took_s:.1f} s"
         f" ({result.real_time_ratio:.1f} x real time, {result.codec})"
     )
     return 0
@@ -102,18 +110,42 @@ def render(job: RenderJob, progress: ProgressBar) -> Rendered:
         UserError: see `run`.
     """
     cv2.setNumThreads(1)
-    if job.out.exists() and job.out.samefile(job.audio):
-        raise OutputError("The video would replace the sound it is made from.", "Choose another --out.")
-    samples = read_audio(job.audio)
-    avatar = Avatar.load(job.settings.avatar)
-    background = choose_background(job.background, job.settings)
-    student = open_student(job.settings, job.profile)
-    try:
-        painter = Painter(avatar, background)
-        mouths = draw_mouths(samples, student, job.settings.fps, choose_lookahead_ms(job, student))
-        return _write(job, samples, mouths, painter, progress)
-    finally:
-        student.close()
+    out, has_alpha = find_path(job.out), keeps_alpha(job)
+    check_quality(job.crf, format_of(out, has_alpha=has_alpha))
+    with SoundFile(job.audio, AAC_RATE_HZ) as sound:
+        if os.path.exists(out) and out.samefile(sound.path):
+            raise OutputError("The video would replace the sound it is made from.", "Choose another --out.")
+        avatar = Avatar.load(job.settings.avatar)
+        background = Background.transparent() if has_alpha else choose_background(job.background, job.settings)
+        student = open_student(job.settings, job.profile)
+        try:
+            return _write(job, out, sound, student, Painter(avatar, background, has_alpha=has_alpha), progress)
+        finally:
+            student.close()
+
+
+def keeps_alpha(job: RenderJob) -> bool:
+    """Whether the video keeps the avatar's transparency: it can, and no background is wanted.
+
+    Raises:
+        OutputError: transparency is wanted of a format that has none.
+    """
+    can_keep = job.out.suffix.lower() in ALPHA_SUFFIXES
+    if job.background == TRANSPARENT and not can_keep:
+        raise OutputError("This kind of video has no transparency.", "End the name with .mov or .webm.")
+    is_unset = job.background is None and job.settings.background == "checker"
+    return can_keep and (is_unset or job.background == TRANSPARENT)
+
+
+def check_quality(crf: int, kind: RecordFormat) -> None:
+    """Refuse a quality that the encoder does not know.
+
+    Raises:
+        OutputError: it is out of range.
+    """
+    worst = WORST_CRF.get(kind)
+    if worst is not None and not 0 <= crf <= worst:
+        raise OutputError(f"There is no quality --crf {crf}.", f"Choose a number from 0 (best) to {worst}.")
 
 
 def open_student(settings: Settings, profile: ProfilePaths) -> Student:
@@ -140,7 +172,7 @@ def choose_lookahead_ms(job: RenderJob, student: Student) -> int:
 
 
 def choose_background(text: str | None, settings: Settings) -> Background:
-    """What stands behind the avatar; a checkerboard means transparency, which a video has not, so never that.
+    """What stands behind the avatar in a video without transparency, so never the checkerboard that stands for it.
 
     Raises:
         UserError: the picture cannot be used.
@@ -154,24 +186,31 @@ def choose_background(text: str | None, settings: Settings) -> Background:
     return Background.picture(text)
 
 
-def draw_mouths(samples: Float32, student: Student, fps: int, lookahead_ms: int) -> Iterator[MouthPatch]:
-    """The mouth of every instant k / fps of a recording, (n,) float32 at 16 kHz, in order."""
+def draw_mouths(sound: Iterable[Float32], student: Student, fps: int, lookahead_ms: int) -> Iterator[MouthPatch]:
+    """The mouth of every instant k / fps of a recording, in order.
+
+    Args:
+        sound: pieces (n,) float32 at 16 kHz; they are taken as they are needed.
+        student: draws them.
+        fps: pictures in a second.
+        lookahead_ms: how much of the coming sound a mouth takes into account.
+    """
     clock, mouth, ring = ManualClock(), Latest[MouthPatch](), Ring[AudioBlock](1)
     speech = SpeechPart(clock, StageMeters(), mouth)
     speech.configure(fps, lookahead_ms)
     speech.set_student(student)
     step = speech.run(lambda: ring)
-    n_pictures = count_pictures(len(samples), fps)
-    n_drawn = 0
-    for block in _blocks(samples):
+    n_samples, n_drawn = 0, 0
+    for start, samples, n_heard in _blocks(sound):
         clock.advance(samples_to_ns(BLOCK_SAMPLES, LIVE_RATE_HZ))
-        ring.put(block)
+        ring.put(AudioBlock(samples_to_ns(start, LIVE_RATE_HZ), start, samples))
         step(NEVER)
+        n_samples += n_heard
         patch = mouth.take()
         if patch is not None:
             n_drawn += 1
             yield patch
-        if n_drawn == n_pictures:
+        if n_heard < BLOCK_SAMPLES and n_drawn >= count_pictures(n_samples, fps):
             return
 
 
@@ -181,11 +220,18 @@ def count_pictures(n_samples: int, fps: int) -> int:
 
 
 class Painter:
-    """Puts mouths on the idle loop. Thread: the one that composes."""
+    """Puts mouths on the idle loop. Thread: the one that composes.
 
-    def __init__(self, avatar: Avatar, background: Background) -> None:
+    Args:
+        avatar: whose face.
+        background: what stands behind it.
+        has_alpha: whether transparency is kept.
+    """
+
+    def __init__(self, avatar: Avatar, background: Background, *, has_alpha: bool) -> None:
         self._avatar = avatar
         self._background = background
+        self._has_alpha = has_alpha
         self._compositors: dict[tuple[PatchBox, int], Compositor] = {}
 
     @property
@@ -193,64 +239,96 @@ class Painter:
         """Side of a picture."""
         return self._avatar.spec.size_px
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether transparency is kept."""
+        return self._has_alpha
+
     def paint(self, mouth: MouthPatch, fps: int) -> UInt8:
-        """The finished picture of a mouth's instant, as planes for the encoder."""
+        """The finished picture of a mouth's instant: planes for the encoder, or BGRA where transparency is kept."""
         spec = self._avatar.spec
         idle = mouth.index * spec.idle_fps // fps % self._avatar.n_idle
         key = (mouth.spec.box, mouth.spec.size_px)
         if key not in self._compositors:
             self._compositors[key] = Compositor(self._avatar, *key)
             self._compositors[key].set_background(self._background)
-        return to_i420(self._compositors[key].compose(idle, mouth.pixels, mouth.weight))
+        picture = self._compositors[key].compose(idle, mouth.pixels, mouth.weight)
+        return picture if self._has_alpha else to_i420(picture)
 
 
-def _blocks(samples: Float32) -> Iterator[AudioBlock]:
-    """The recording in blocks of 10 ms, then silence without end."""
-    silence = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
+def _blocks(sound: Iterable[Float32]) -> Iterator[tuple[int, Float32, int]]:
+    """The recording in blocks of 10 ms, then silence without end: number of the first sample, block, samples in it."""
     start = 0
+    for block in _cut(sound, itertools.repeat(BLOCK_SAMPLES)):
+        yield start, np.pad(block, (0, BLOCK_SAMPLES - len(block))), len(block)
+        start += BLOCK_SAMPLES
+    silence = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
     while True:
-        piece = samples[start : start + BLOCK_SAMPLES]
-        if len(piece) < BLOCK_SAMPLES:
-            piece = np.concatenate((piece, silence))[:BLOCK_SAMPLES]
-        yield AudioBlock(samples_to_ns(start, LIVE_RATE_HZ), start, piece)
+        yield start, silence, 0
         start += BLOCK_SAMPLES
 
 
+def _cut(sound: Iterable[Float32], sizes: Iterable[int]) -> Iterator[Float32]:
+    """Pieces of the wanted sizes; what is left makes a smaller last one."""
+    rest: Float32 = np.zeros(0, np.float32)
+    wanted = iter(sizes)
+    size = next(wanted)
+    for piece in sound:
+        rest = np.concatenate((rest, piece))
+        while len(rest) >= size:
+            yield rest[:size]
+            rest, size = rest[size:], next(wanted)
+    if len(rest):
+        yield rest
+
+
+def _sound_of_pictures(sound: Iterable[Float32], fps: int) -> Iterator[Float32]:
+    """The sound at 48 kHz that is heard while each picture is shown; silence fills up the last one."""
+    sizes = [(k + 1) * AAC_RATE_HZ // fps - k * AAC_RATE_HZ // fps for k in range(fps)]
+    for piece, size in zip(_cut(sound, itertools.cycle(sizes)), itertools.cycle(sizes), strict=False):
+        yield np.pad(piece, (0, size - len(piece)))
+
+
 def _write(
-    job: RenderJob, samples: Float32, mouths: Iterator[MouthPatch], painter: Painter, progress: ProgressBar
+    job: RenderJob, out: Path, sound: SoundFile, student: Student, painter: Painter, progress: ProgressBar
 ) -> Rendered:
-    fps, n_pictures = job.settings.fps, count_pictures(len(samples), job.settings.fps)
-    progress.start(n_pictures, fps)
-    with SoundTrack(job.audio) as sound:
-        layout = VideoFormat(fps, painter.size_px, painter.size_px, sound.n_channels, job.crf, job.audio.stem)
-        with VideoFile(job.out, layout) as video:
-            if not video.codec.startswith(("libx264", "h264", "libopenh264")):
-                log.warning("no H.264 encoder in this build of PyAV, so the video is %s", video.codec)
+    fps, n_pictures = job.settings.fps, 0
+    progress.start(math.ceil(sound.duration_s * fps), fps)
+    layout = VideoFormat(fps, painter.size_px, painter.size_px, 1, job.crf, shown(sound.path.stem), painter.has_alpha)
+    with VideoFile(out, layout) as video:
+        if format_of(out, has_alpha=painter.has_alpha) is RecordFormat.MP4 and "264" not in video.codec:
+            log.warning("no H.264 encoder in this build of PyAV, so the video is %s", video.codec)
 
-            def encode(picture: Future[UInt8], index: int) -> None:
-                video.add_picture(picture.result())
-                for piece in sound.until((index + 1) / fps):
-                    video.add_sound(piece)
+        def encode(picture: Future[UInt8], heard: Float32) -> None:
+            nonlocal n_pictures
+            video.add_picture(picture.result())
+            video.add_sound(heard[None, :])
+            n_pictures += 1
 
-            _overlap(mouths, lambda mouth: painter.paint(mouth, fps), encode, progress)
-            video.finish()
-            codec = video.codec
-    return Rendered(n_pictures, n_pictures / fps, progress.end(), codec)
+        # Lips and film hear one mix. What one of them has not taken yet waits here, a second or less.
+        for_lips, for_film = itertools.tee(sound.pieces())
+        lips = resampled(for_lips, AAC_RATE_HZ, LIVE_RATE_HZ)
+        mouths = draw_mouths(lips, student, fps, choose_lookahead_ms(job, student))
+        heard = _sound_of_pictures(for_film, fps)
+        _overlap(zip(mouths, heard, strict=False), lambda mouth: painter.paint(mouth, fps), encode, progress)
+        video.finish()
+        codec = video.codec
+    return Rendered(n_pictures, n_pictures / fps, progress.end(), codec, sound.missing_s)
 
 
 def _overlap(
-    mouths: Iterator[MouthPatch],
+    shown_and_heard: Iterable[tuple[MouthPatch, Float32]],
     paint: Callable[[MouthPatch], UInt8],
-    encode: Callable[[Future[UInt8], int], None],
+    encode: Callable[[Future[UInt8], Float32], None],
     progress: ProgressBar,
 ) -> None:
     """Draw, compose and encode at the same time, in order, with a bounded number under way."""
     under_way: deque[Future[None]] = deque()
     composer, encoder = ThreadPoolExecutor(1, "compose"), ThreadPoolExecutor(1, "encode")
     try:
-        for mouth in mouths:
+        for mouth, heard in shown_and_heard:
             picture = composer.submit(paint, mouth)
-            under_way.append(encoder.submit(encode, picture, mouth.index))
+            under_way.append(encoder.submit(encode, picture, heard))
             if len(under_way) > N_UNDER_WAY:
                 under_way.popleft().result()
                 progress.advance()

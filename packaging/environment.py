@@ -21,10 +21,19 @@ VENV = REPO / ".venv"
 STAMP = VENV / "avatar-app-setup.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST_PYTHON = (3, 10)
-NEEDED_GB = {"run": 2.0, "test": 5.0}
+NEEDED_GB = {"run": 1.5, "test": 5.0}
+LOCKS = REPO / "packaging" / "locks"
+TRACKER_LOCK = REPO / "avatar_app" / "live" / "webcam" / "tracker.txt"
+# In no lock: the index has one torch of this version for each system, whose hashes are not those of the build for the
+# CPU that a machine may offer in its place, and on Linux it is a build for CUDA that brings 3 GB of packages along. So
+# its version is pinned, and all that the build for the CPU asks for is locked; torch itself, and CUDA's packages, come
+# without hashes.
+TORCH = "torch==2.13.0"
 # mediapipe, by which faces are followed, is not made for newer ones.
 NEWEST_TRACKER_PYTHON = (3, 12)
 ONNX_RUNTIME = {"cpu": "onnxruntime", "gpu": "onnxruntime-gpu"}
+# What earlier versions installed, and the package with the same files that takes its place.
+REPLACED = {"opencv-contrib-python": "opencv-python-headless", "pyside6-addons": "pyside6-essentials"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,10 @@ class Plan:
     name: str
     extras: tuple[str, ...] = ()
     has_tracker: bool = False
+
+    def lock(self, runtime: str) -> Path:
+        """The file with the exact packages of this plan, for an ONNX Runtime ("cpu" or "gpu")."""
+        return LOCKS / f"{self.name}-{runtime}.txt"
 
 
 RUN = Plan("run")
@@ -99,7 +112,7 @@ def has_nvidia_driver() -> bool:
 
 def _key() -> str:
     parts = (
-        (REPO / "pyproject.toml").read_bytes(),
+        *(file.read_bytes() for file in (REPO / "pyproject.toml", TRACKER_LOCK, *sorted(LOCKS.glob("*.txt")))),
         f"{sys.version} {sys.prefix} {REPO} {has_nvidia_driver()}".encode(),
     )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -161,17 +174,33 @@ def _choose_runtime() -> str:
 
 
 def _install(plan: Plan, runtime: str) -> None:
+    """What the lock names and nothing else, then torch, then the program itself; all of it from wheels."""
     from setup_steps import Step, folder_mb, run_quietly
+    from trim import trim_qt
 
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
-    other = ONNX_RUNTIME["cpu" if runtime == "gpu" else "gpu"]
+    install = [*pip, "install", "--progress-bar=off"]
     what = "the program and what it needs" + (", the studio with torch, the test tools" if plan.extras else "")
     with Step(f"{what}, by pip") as step:
-        # The two packages share one import name: the wrong one must go before the right one comes.
-        run_quietly([*pip, "uninstall", "--yes", other], step, is_needed=False)
-        extras = ",".join((runtime, *plan.extras))
-        run_quietly([*pip, "install", "--progress-bar=off", "--editable", f"{REPO}[{extras}]"], step)
+        in_the_way = _in_the_way(runtime)
+        if in_the_way:
+            run_quietly([*pip, "uninstall", "--yes", *in_the_way], step)
+        locked = ["--require-hashes", "--only-binary=:all:", "--requirement", str(plan.lock(runtime))]
+        run_quietly([*install, *locked], step)
+        if "studio" in plan.extras:
+            run_quietly([*install, "--only-binary=:all:", TORCH], step)
+        run_quietly([*install, "--no-deps", "--no-build-isolation", "--editable", str(REPO)], step)
+        trim_qt(VENV)
         step.add(f".venv takes {folder_mb(VENV):.0f} MB")
+
+
+def _in_the_way(runtime: str) -> list[str]:
+    """Installed packages that share files with what comes; whoever they share them with must come anew."""
+    # A pip that cannot list cannot install either; that is said a moment later.
+    listing = subprocess.run([str(PYTHON), "-m", "pip", "list", "--format=json"], stdout=subprocess.PIPE, check=False)
+    names = {entry["name"].lower().replace("_", "-") for entry in json.loads(listing.stdout or "[]")}
+    unwanted = {**REPLACED, ONNX_RUNTIME["cpu" if runtime == "gpu" else "gpu"]: ONNX_RUNTIME[runtime]}
+    return [name for old, new in unwanted.items() if old in names for name in (old, new) if name in names]
 
 
 def _runs(command: Sequence[str]) -> bool:

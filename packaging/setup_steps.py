@@ -25,8 +25,14 @@ CAUSES = (
      "Check the machine's clock, and the proxy's certificate if you use one."),
     (("permission denied", "errno 13"), "A folder cannot be written to.",
      "Start from a copy of the program that belongs to you."),
-    (("no matching distribution found",), "A package is not offered for this Python or machine.",
-     "Start with Python 3.11 or 3.12, for which all packages are offered."),
+    (("do not match the hashes",), "A package that was fetched is not the one that this program was tested with.",
+     "Start again without a mirror or cache in between (`PIP_NO_CACHE_DIR=1`); if it stays so, do not install it, and"
+     " tell us."),
+    (("no matching distribution found", "--require-hashes mode"),
+     "A tested package is not offered for this Python or machine.",
+     "All are offered for Python 3.10 to 3.14 on 64-bit Windows, on macOS 14 with an Apple processor, and on Linux from"
+     " 2022 (on ARM from 2024). Elsewhere pip may find older ones, untested: `.venv/bin/pip install -e '.[cpu]'`, then"
+     " `.venv/bin/avatar-app`."),
 )  # fmt: skip
 
 

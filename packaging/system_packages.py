@@ -57,14 +57,13 @@ APP_PARTS = (
     SystemPart("libxcb-keysyms.so.1", "libxcb-keysyms1", "xcb-util-keysyms", "xcb-util-keysyms"),
     SystemPart("libxcb-render-util.so.0", "libxcb-render-util0", "xcb-util-renderutil", "xcb-util-renderutil"),
     SystemPart("libxcb-shape.so.0", "libxcb-shape0", "libxcb", "libxcb"),
-    # Qt Multimedia, which reports microphones that come and go.
-    SystemPart("libpulse.so.0", "libpulse0", "pulseaudio-libs", "libpulse"),
+    # The sound server's tool: what its devices are called, and which come and go.
+    SystemPart("pactl", "pulseaudio-utils", "pulseaudio-utils", "libpulse"),
 )
 TEST_PARTS = (
     SystemPart("Xvfb", "xvfb", "xorg-x11-server-Xvfb", "xorg-server-xvfb"),
     SystemPart("xauth", "xauth", "xauth", "xorg-xauth"),
     SystemPart("pulseaudio", "pulseaudio", "pulseaudio", "pulseaudio"),
-    SystemPart("pactl", "pulseaudio-utils", "pulseaudio-utils", "libpulse"),
     SystemPart("ffprobe", "ffmpeg", "ffmpeg-free", "ffmpeg"),
     SystemPart("flite", "flite", "flite", "flite"),
     SystemPart("sox", "sox", "sox", "sox"),

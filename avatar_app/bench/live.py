@@ -63,7 +63,7 @@ def running(settings: Settings, paths: ProfilePaths) -> Iterator[LivePipeline]:
         time.sleep(1.0)
         yield pipeline
     finally:
-        pipeline.stop()
+        pipeline.close()
 
 
 def _figures(status: LiveStatus) -> dict[str, Any]:

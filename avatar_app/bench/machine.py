@@ -10,16 +10,17 @@ from typing import Any
 import psutil
 
 from avatar_app import __version__
-from avatar_app.live.student.ranking import cpu_name
+from avatar_app.live.student.processor import cpu_name, instruction_set
 
-PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-contrib-python", "PySide6-Essentials")
+PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python-headless", "PySide6-Essentials")
 
 
 def facts() -> dict[str, Any]:
-    """Processor, cores, memory, system and versions."""
+    """Processor, instruction set, cores, memory, system and versions."""
     return {
         "program": __version__,
         "cpu": cpu_name(),
+        "instruction_set": instruction_set(),
         "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",

@@ -69,7 +69,7 @@ def _pictures(sections: Sections) -> Iterator[tuple[str, float | None, float, bo
 def text(found: Mapping[str, Any]) -> str:
     """The whole report for a terminal."""
     machine = found["machine"]
-    lines = [f"{machine['cpu']}, {machine['n_cores']} cores, {machine['system']}", ""]
+    lines = [f"{machine['cpu']}, {machine['instruction_set']}, {machine['n_cores']} cores, {machine['system']}", ""]
     for model_id, model in found["sections"].get("students", {}).items():
         lines += [f"{model_id}: one mouth, one thread", *(_pair_line(pair) for pair in model["pairs"]), ""]
     for name, figures in found["sections"].get("latency", {}).items():

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from avatar_app.contracts.errors import AvatarError
+from avatar_app.contracts.fields import Within, check_fields, check_id, check_inner_path, problem
 from avatar_app.contracts.packets import Float32
 
 AVATAR_SCHEMA = 1
+# How far a crop may lie beside the portrait, and how small and how large it may be drawn.
+MAX_SHIFT_PX = 4096.0
+SCALE_RANGE = (0.05, 20.0)
+PLAIN = ("id", "title", "licence", "credit", "size_px", "idle_fps", "crop_px", "mask_file", "reference_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,55 +33,61 @@ class AvatarSpec:
         mask_file: feathered mouth mask, (crop_px, crop_px) 8-bit grey, in crop coordinates.
         reference_file: the face crop at rest, (crop_px, crop_px, 3): the identity a student may be given.
         models: ids of the students that draw this avatar, best first.
+
+    Raises:
+        ValueError: a field is out of its range, or the crops do not fit the pictures.
     """
 
     id: str
     title: str
     licence: str
     credit: str
-    size_px: int
-    idle_fps: int
+    size_px: Annotated[int, Within(32, 2048)]
+    idle_fps: Annotated[int, Within(1, 120)]
     idle_files: tuple[str, ...]
     alpha_files: tuple[str, ...]
-    crop_px: int
+    crop_px: Annotated[int, Within(16, 2048)]
     crop_to_portrait: Float32
     mask_file: str
     reference_file: str
     models: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_id("id", self.id)
+        for name in (*self.idle_files, *self.alpha_files, self.mask_file, self.reference_file):
+            check_inner_path("a picture", name)
+        n_idle, crops = len(self.idle_files), self.crop_to_portrait
+        if not n_idle or len(self.alpha_files) != n_idle or crops.shape != (n_idle, 2, 3):
+            raise ValueError(f"{n_idle} idle pictures with {len(self.alpha_files)} alphas and crops {crops.shape}")
+        if not (np.abs(crops) <= MAX_SHIFT_PX).all() or not _are_within(SCALE_RANGE, crops[:, :, :2]):
+            raise ValueError("crop_to_portrait leads out of the picture")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> AvatarSpec:
         """Read an avatar description.
 
         Raises:
-            AvatarError: a field is missing, or the crop boxes do not fit the pictures; the sentence names it.
+            AvatarError: a field is missing or out of its range, or the crops do not fit; the sentence names it.
         """
         try:
             if data["schema"] != AVATAR_SCHEMA:
                 raise ValueError(f"schema {data['schema']!r}, this program reads {AVATAR_SCHEMA}")
-            idle_files = tuple(str(name) for name in data["idle_files"])
-            alpha_files = tuple(str(name) for name in data["alpha_files"])
-            crops = np.asarray(data["crop_to_portrait"], dtype=np.float32)
-            n_idle = len(idle_files)
-            if not idle_files or len(alpha_files) != n_idle or crops.shape != (n_idle, 2, 3):
-                raise ValueError(f"{n_idle} idle pictures with {len(alpha_files)} alphas and crops {crops.shape}")
-            return cls(
-                id=str(data["id"]),
-                title=str(data["title"]),
-                licence=str(data["licence"]),
-                credit=str(data["credit"]),
-                size_px=int(data["size_px"]),
-                idle_fps=int(data["idle_fps"]),
-                idle_files=idle_files,
-                alpha_files=alpha_files,
-                crop_px=int(data["crop_px"]),
-                crop_to_portrait=crops,
-                mask_file=str(data["mask_file"]),
-                reference_file=str(data["reference_file"]),
-                models=tuple(str(m) for m in data["models"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            fields: dict[str, Any] = {name: data[name] for name in PLAIN}
+            fields |= {name: tuple(data[name]) for name in ("idle_files", "alpha_files", "models")}
+            return cls(**fields, crop_to_portrait=_crops(data["crop_to_portrait"]))
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise AvatarError(
-                f"The avatar description {where} cannot be used: {error!r}.",
+                f"The avatar description {where} cannot be used: {problem(error)}.",
                 "Install the avatar again, or build it anew with `avatar-app studio avatar`.",
             ) from error
+
+
+def _are_within(scales: tuple[float, float], maps: Float32) -> bool:
+    areas = np.linalg.det(maps.astype(np.float64))
+    return bool(((scales[0] ** 2 <= areas) & (areas <= scales[1] ** 2)).all())
+
+
+def _crops(values: Any) -> Float32:
+    """(n, 2, 3) float32; a number that float32 does not hold is as wrong as one that is too large."""
+    return np.clip(np.asarray(values, dtype=np.float64), -2 * MAX_SHIFT_PX, 2 * MAX_SHIFT_PX).astype(np.float32)

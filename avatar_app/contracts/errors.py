@@ -10,6 +10,8 @@ AppError
 │   ├── OutputError          file or device that is written to
 │   ├── MissingExtraError    optional package that is not installed
 │   └── StudioError          data or run folder of the studio
+├── InputFileError           a file from outside, as `input_file` sees it; whoever reads it says whose file it is
+│   └── MissingFileError     there is none
 └── InternalError            our own mistake
 """
 
@@ -18,6 +20,14 @@ from __future__ import annotations
 
 class AppError(Exception):
     """Anything that this program raises on purpose."""
+
+
+class InputFileError(AppError):
+    """What is wrong with a file from outside, as the end of a sentence: "it is missing"."""
+
+
+class MissingFileError(InputFileError):
+    """There is no such file."""
 
 
 class InternalError(AppError):

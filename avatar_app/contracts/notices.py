@@ -23,6 +23,8 @@ class Notice:
     """One sentence for the user. A notice replaces an older one with the same key.
 
     Attributes:
+        is_lasting: it says what is so, stays in sight as long as it is up, and is cleared when it is so no more. Others
+            tell what has happened, and leave by themselves.
         command: what `what_to_do` asks to run in a terminal; too long to be typed, so it can be copied.
     """
 
@@ -31,6 +33,7 @@ class Notice:
     text: str
     what_to_do: str = ""
     command: str = ""
+    is_lasting: bool = False
 
     @classmethod
     def from_error(cls, key: str, error: UserError) -> Notice:

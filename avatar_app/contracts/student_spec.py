@@ -5,11 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.fields import Within, check_fields, check_id, check_inner_path, problem
 
 MANIFEST_SCHEMA = 1
+MAX_LOOKAHEADS = 16
 
 
 class Precision(enum.Enum):
@@ -28,15 +30,22 @@ class ModelFile:
     name: str
     sha256: str
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_inner_path("file", self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class PatchBox:
     """Rectangle of the face crop that the student draws, in crop pixels."""
 
-    x: int
-    y: int
-    w: int
-    h: int
+    x: Annotated[int, Within(0, 2048)]
+    y: Annotated[int, Within(0, 2048)]
+    w: Annotated[int, Within(2, 2048)]
+    h: Annotated[int, Within(2, 2048)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +59,39 @@ class StudentSpec:
     The output `patch` is (1, 3, h, w) float32 in 0..1, BGR, the picture inside `box`. The newest column of
     `mel` lies `lookahead_ms` after the instant that is drawn. A short window that reaches far ahead hears little of
     what came before, so the largest look-ahead is not always `best_lookahead_ms`, whose mouths are most like true ones.
+
+    Raises:
+        ValueError: a field is out of its range, or the box leaves the crop.
     """
 
     id: str
     title: str
     architecture: str
     avatar_id: str
-    size_px: int
-    n_mel_columns: int
+    size_px: Annotated[int, Within(8, 1024)]
+    # The live path keeps 512 columns.
+    n_mel_columns: Annotated[int, Within(1, 400)]
     mel_fingerprint: str
-    lookahead_ms: tuple[int, ...]
-    best_lookahead_ms: int
+    lookahead_ms: Annotated[tuple[int, ...], Within(0, 1000)]
+    best_lookahead_ms: Annotated[int, Within(0, 1000)]
     box: PatchBox
     files: Mapping[Precision, ModelFile]
     face_file: ModelFile | None
     golden_file: ModelFile
     licence: str
-    n_parameters: int
+    n_parameters: Annotated[int, Within(0, 1e12)]
     provenance: Mapping[str, Any]
     quality: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_id("id", self.id)
+        if self.box.x + self.box.w > self.size_px or self.box.y + self.box.h > self.size_px:
+            raise ValueError(f"patch_box leaves the crop of {self.size_px} pixels")
+        if not 1 <= len(set(self.lookahead_ms)) == len(self.lookahead_ms) <= MAX_LOOKAHEADS:
+            raise ValueError(f"lookahead_ms does not hold 1 to {MAX_LOOKAHEADS} different numbers")
+        if not self.files:
+            raise ValueError("files is empty")
 
     def nearest_lookahead_ms(self, wanted_ms: int) -> int:
         """The look-ahead of this model that is nearest to a wanted one; published networks know a single one."""
@@ -84,38 +107,51 @@ class StudentSpec:
         try:
             if data["schema"] != MANIFEST_SCHEMA:
                 raise ValueError(f"schema {data['schema']!r}, this program reads {MANIFEST_SCHEMA}")
-            lookahead_ms = tuple(int(ms) for ms in data["lookahead_ms"])
+            lookahead_ms = tuple(data["lookahead_ms"])
+            quality = _mapping(data, "quality")
+            plain = ("id", "title", "architecture", "avatar_id", "size_px", "n_mel_columns", "mel_fingerprint",
+                     "licence", "n_parameters")  # fmt: skip
             return cls(
-                id=str(data["id"]),
-                title=str(data["title"]),
-                architecture=str(data["architecture"]),
-                avatar_id=str(data["avatar_id"]),
-                size_px=int(data["size_px"]),
-                n_mel_columns=int(data["n_mel_columns"]),
-                mel_fingerprint=str(data["mel_fingerprint"]),
+                **{name: data[name] for name in plain},
                 lookahead_ms=lookahead_ms,
-                best_lookahead_ms=_best(lookahead_ms, data.get("quality", {}).get("held_out", {})),
-                box=PatchBox(*(int(v) for v in data["patch_box"])),
-                files={Precision(name): _file(entry) for name, entry in data["files"].items()},
+                best_lookahead_ms=_best(lookahead_ms, _mapping(quality, "held_out")),
+                box=_box(data["patch_box"]),
+                files={Precision(name): _file(entry) for name, entry in _mapping(data, "files").items()},
                 face_file=_file(data["face_file"]) if data.get("face_file") else None,
                 golden_file=_file(data["golden_file"]),
-                licence=str(data["licence"]),
-                n_parameters=int(data["n_parameters"]),
-                provenance=dict(data.get("provenance", {})),
-                quality=dict(data.get("quality", {})),
+                provenance=_mapping(data, "provenance"),
+                quality=quality | {"loss_db": _numbers(_mapping(quality, "loss_db"))},
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise ModelError(
-                f"The model manifest {where} cannot be used: {error!r}.",
+                f"The model manifest {where} cannot be used: {problem(error)}.",
                 "Install the model again, or publish it anew with `avatar-app studio publish`.",
             ) from error
 
 
 def _best(lookahead_ms: tuple[int, ...], held_out: Mapping[str, Any]) -> int:
     """The look-ahead whose lips opened most like the true ones on held-out clips; the largest if nobody measured."""
-    scores = {ms: float(held_out.get(f"lookahead_{ms}", {}).get("opening_correlation", -1)) for ms in lookahead_ms}
-    return max(lookahead_ms, key=lambda ms: (scores[ms], ms))
+    scores = {ms: float(_mapping(held_out, f"lookahead_{ms}").get("opening_correlation", -1)) for ms in lookahead_ms}
+    return max(lookahead_ms, key=lambda ms: (scores[ms], ms), default=0)
+
+
+def _box(values: Any) -> PatchBox:
+    if not isinstance(values, list | tuple) or len(values) != 4:
+        raise ValueError("patch_box does not hold four numbers")
+    return PatchBox(*values)
+
+
+def _mapping(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The fields below one; none where it is missing."""
+    found = data.get(name, {})
+    if isinstance(found, dict):
+        return found
+    raise ValueError(f"{name} holds no fields")
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
 
 
 def _file(entry: Mapping[str, Any]) -> ModelFile:
-    return ModelFile(name=str(entry["file"]), sha256=str(entry["sha256"]))
+    return ModelFile(name=entry["file"], sha256=entry["sha256"])

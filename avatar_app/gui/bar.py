@@ -34,7 +34,7 @@ class Bar(QWidget):
         self._icons = icons
         self._tokens = DARK
         self._state = (False, False)
-        self._is_recording = self._is_narrow = False
+        self._is_recording = self._is_saving = self._is_narrow = False
         self.start = QPushButton()
         self.start.setProperty("role", "primary")
         self.mute = QPushButton()
@@ -115,16 +115,16 @@ class Bar(QWidget):
 
         Args:
             seconds: its length; None when none runs.
-            saved_share: 0..1, above 0 once it has ended.
+            saved_share: of the last one, 0..1, above 0 while it is saved; the next one may begin then.
         """
-        is_on = seconds is not None
-        if seconds is not None:
-            text = f"Saving {saved_share:.0%}" if saved_share else _clock(seconds)
-            self.record.setText("" if self._is_narrow else text)
+        is_on, is_saving = seconds is not None, saved_share > 0
         self.record.setChecked(is_on)
-        if is_on != self._is_recording:
-            self._is_recording = is_on
+        if (is_on, is_saving) != (self._is_recording, self._is_saving):
+            self._is_recording, self._is_saving = is_on, is_saving
             self._dress_record()
+        if seconds is not None or is_saving:
+            text = f"Saving {saved_share:.0%}" if seconds is None else _clock(seconds)
+            self.record.setText("" if self._is_narrow else text)
 
     def _dress_state(self) -> None:
         is_running, is_muted = self._state

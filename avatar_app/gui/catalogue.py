@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.errors import InputFileError, UserError
+from avatar_app.contracts.input_file import read_object
 from avatar_app.gui.ports import Catalogue, Option
-from avatar_app.live.pulse import ALSA
-from avatar_app.live.voice.pulse import HOST_API
+from avatar_app.live.pulse import ALSA, HOST_API
+from avatar_app.live.student.registry import find_model, list_models
 
 log = logging.getLogger(__name__)
+
+MAX_CHARACTERS = 300
 
 
 class Device(Protocol):
@@ -22,6 +24,11 @@ class Device(Protocol):
     @property
     def label(self) -> str:
         """`NAME, HOST API`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """As other programs show it."""
         ...
 
 
@@ -44,8 +51,8 @@ def catalogue(
 ) -> Catalogue:
     """The catalogue of a machine."""
     return Catalogue(
-        outputs=lambda: sinks_first(device_options(list_outputs)),
-        mics=lambda: device_options(list_mics),
+        outputs=lambda: servers_first(device_options(list_outputs)),
+        mics=lambda: servers_first(device_options(list_mics)),
         cameras=lambda: tuple(Option(camera.name, camera.name, camera.name) for camera in list_cameras()),
         avatars=lambda: avatar_options(assets),
         models=lambda avatar_id: model_options(models, avatar_id, user_models),
@@ -55,14 +62,14 @@ def catalogue(
 def device_options(list_devices: Callable[[], Iterable[Device]]) -> tuple[Option, ...]:
     """All devices of a kind; none when the sound system cannot be asked."""
     try:
-        return tuple(Option(device.label, device.label, device.label) for device in list_devices())
+        return tuple(Option(device.label, device.title, device.label) for device in list_devices())
     except UserError as error:
         log.warning("no list of sound devices: %s", error)
         return ()
 
 
-def sinks_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
-    """Outputs in the order in which they are likely to be meant: sinks that have a name, devices, ALSA's own doors."""
+def servers_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """Devices in the order in which they are likely to be meant: the sound server's, others, ALSA's own names."""
 
     def rank(option: Option) -> int:
         name, _, host_api = option.value.rpartition(", ")
@@ -76,36 +83,38 @@ def sinks_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
 
 def avatar_options(assets: Path) -> tuple[Option, ...]:
     """The avatars in `assets/avatars`, by title."""
-    found = (_described(file) for file in sorted((assets / "avatars").glob("*/avatar.json")))
-    options = [_option(data) for data in found if data is not None]
+    options = (_option(folder.parent, data) for folder, data in _described((assets / "avatars").glob("*/avatar.json")))
     return tuple(sorted(options, key=lambda option: option.text.lower()))
 
 
 def model_options(models: Path, avatar_id: str, user_models: Path | None = None) -> tuple[Option, ...]:
     """The students that draw an avatar: the default, the other registered ones, the user's own."""
-    registry = _described(models / "registry.json") or {}
-    ids = [str(name) for name in registry.get("models", ())]
-    default = registry.get("default")
-    ids.sort(key=lambda name: name != default)
-    files = [models / name / "manifest.json" for name in ids]
-    if user_models is not None:
-        own = sorted(user_models.glob("*/manifest.json"))
-        files += [file for file in own if file.parent.name not in ids and not file.parent.name.endswith(".unfinished")]
-    found = (_described(file) for file in files)
-    return tuple(_option(data) for data in found if data is not None and data.get("avatar_id") == avatar_id)
-
-
-def _option(data: dict[str, Any]) -> Option:
-    facts = (data.get("title"), data.get("credit"), f"Licence: {data.get('licence', 'not stated')}")
-    tip = ". ".join(str(fact) for fact in facts if fact)
-    return Option(str(data["id"]), str(data.get("title", data["id"])), tip)
-
-
-def _described(file: Path) -> dict[str, Any] | None:
-    """A JSON file with an object in it; None, and a line in the log, when it cannot be used."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        log.warning("%s cannot be read: %s", file, error)
-        return None
-    return data if isinstance(data, dict) and ("id" in data or "models" in data) else None
+        ids = list_models(models, user_models)
+        files = [find_model(name, models, user_models) / "manifest.json" for name in ids]
+    except UserError as error:
+        log.warning("no list of models: %s", error)
+        return ()
+    return tuple(_option(file.parent, data) for file, data in _described(files) if data.get("avatar_id") == avatar_id)
+
+
+def _option(folder: Path, data: dict[str, Any]) -> Option:
+    """An entry for a folder, by whose name it is found; the rest of its description is words."""
+    title, credit, licence = (_words(data.get(name)) for name in ("title", "credit", "licence"))
+    facts = (title, credit, f"Licence: {licence or 'not stated'}")
+    return Option(folder.name, title or folder.name, ". ".join(fact for fact in facts if fact))
+
+
+def _words(value: object) -> str:
+    """What a description says, as it may stand in the window."""
+    text = value if isinstance(value, str) else ""
+    return "".join(character for character in text[:MAX_CHARACTERS] if character.isprintable())
+
+
+def _described(files: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The descriptions that can be read; the others are lines in the log, and sentences once they are chosen."""
+    for file in files:
+        try:
+            yield file, read_object(file)
+        except InputFileError as error:  # noqa: PERF203
+            log.warning("%s is left out: %s", file, error)

@@ -30,6 +30,8 @@ class FetchButton(QPushButton):
 
     def __init__(self, text: str, busy: str, fetch: Callable[[], None]) -> None:
         super().__init__(text)
+        # Its text counts the seconds meanwhile.
+        self.setAccessibleName(text)
         self.setProperty("role", "plain")
         self._text, self._busy, self._fetch = text, busy, fetch
         self._fetching: threading.Thread | None = None

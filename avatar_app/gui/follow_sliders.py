@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QSlider, QWidget
 
-from avatar_app.gui.sound_section import GainSlider
 from avatar_app.settings.schema import FOLLOW_RANGE, SHARE_RANGE, Settings
 
 ROWS = (
@@ -28,7 +27,7 @@ class FollowSliders(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sliders: dict[str, GainSlider] = {}
+        self.sliders: dict[str, QSlider] = {}
         self.values: dict[str, QLabel] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -61,13 +60,13 @@ class FollowSliders(QWidget):
             self._grid.addWidget(widget, row, column)
 
 
-def _slider(name: str, limits: tuple[float, float], tip: str) -> GainSlider:
+def _slider(name: str, limits: tuple[float, float], tip: str) -> QSlider:
     low, high = limits
-    slider = GainSlider(Qt.Orientation.Horizontal)
+    slider = QSlider(Qt.Orientation.Horizontal)
     slider.setRange(round(100 * low), round(100 * high))
     slider.setSingleStep(5)
     slider.setPageStep(10)
     slider.setProperty("role", "gain")
-    slider.setAccessibleName(f"{name} in percent")
+    slider.setAccessibleName(name)
     slider.setToolTip(tip)
     return slider

@@ -84,7 +84,10 @@ class GlobalKeys:
 
     def _press(self, number: int) -> None:
         log.info("key Ctrl+Shift+F%d: %s", number, COMMANDS[number])
-        self._actions[COMMANDS[number]].call(None)
+        try:
+            self._actions[COMMANDS[number]].call(None)
+        except UserError as error:
+            log.warning("key Ctrl+Shift+F%d: %s", number, error)
 
 
 def open_system_grab(numbers: tuple[int, ...], pressed: Callable[[int], object]) -> Grab:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ STAGES = (
     ("compose", "Compose"),
     ("handover", "Hand-over"),
 )
-WIDTH_PX = 234
+SOUND_STAGES = ("capture", "mel", "student")
+WIDTH_PX, LITTLE_WIDTH_PX = 234, 156
 COLUMN_PX = 44
 NOTHING = "–"
 NO_PAIR = (math.nan, math.nan)
@@ -43,6 +45,14 @@ class Line:
     is_vital: bool = False
 
 
+class Room(enum.Enum):
+    """Where the figures are: beside the picture, over it, or over one so small that they would hide the face."""
+
+    BESIDE = "beside"
+    OVER = "over"
+    LITTLE = "little"
+
+
 class Hud(QWidget):
     """Shows figures on a dark glass; painted anew only when a text changes."""
 
@@ -52,14 +62,16 @@ class Hud(QWidget):
         self.setAccessibleName("Figures of the running program")
         self._lines: tuple[Line, ...] = ()
         self._tokens = DARK
-        self._is_compact = False
+        self._room = Room.BESIDE
         self._cache: QPixmap | None = None
         self.show_lines((Line("Starting", is_strong=True, is_vital=True),))
 
     @property
     def lines(self) -> tuple[Line, ...]:
         """What is shown."""
-        return tuple(line for line in self._lines if line.is_vital) if self._is_compact else self._lines
+        if self._room is Room.BESIDE:
+            return self._lines
+        return tuple(line for line in self._lines if (line.is_vital if self._room is Room.OVER else line.is_strong))
 
     @property
     def full_width_px(self) -> int:
@@ -71,10 +83,10 @@ class Hud(QWidget):
         self._tokens = tokens
         self._renew()
 
-    def set_compact(self, is_compact: bool) -> None:
-        """Show the vital lines alone, for a window in which the figures must lie over the picture."""
-        if is_compact != self._is_compact:
-            self._is_compact = is_compact
+    def set_room(self, room: Room) -> None:
+        """Show as many lines as there is room for."""
+        if room is not self._room:
+            self._room = room
             self._renew()
 
     def show_figures(self, figures: LiveFigures, wanted_fps: int) -> None:
@@ -91,7 +103,10 @@ class Hud(QWidget):
     def _renew(self) -> None:
         """Fit the size to the lines and forget the kept picture."""
         self._cache = None
-        self.resize(WIDTH_PX, 2 * PADDING_PX + sum(map(_height_px, self.lines)))
+        self.resize(
+            LITTLE_WIDTH_PX if self._room is Room.LITTLE else WIDTH_PX,
+            2 * PADDING_PX + sum(map(_height_px, self.lines)),
+        )
         texts = (f"{line.label} {line.value} {line.second}".strip() for line in self.lines if line.label)
         self.setAccessibleDescription("; ".join(texts))
         self.update()
@@ -127,13 +142,18 @@ class Hud(QWidget):
 
 
 def lines_of(figures: LiveFigures, wanted_fps: int) -> tuple[Line, ...]:
-    """The state of the pipeline as lines of text."""
+    """The state of the pipeline as lines of text; what no picture or no sound made just now is a dash."""
+    drawn = {} if not figures.fps_out else figures.stage_ms
+    if not figures.mic.rate_hz:
+        drawn = {key: pair for key, pair in drawn.items() if key not in SOUND_STAGES}
+    has_latency = bool(figures.fps_out and figures.mic.rate_hz)
+    latency_ms = (figures.latency_p50_ms, figures.latency_p95_ms) if has_latency else NO_PAIR
     return (
         Line(f"{figures.fps_out:.1f} fps", f"of {wanted_fps}", is_strong=True, is_vital=True),
         Line(),
         Line("Milliseconds", "p50", "p95", is_quiet=True, is_vital=True),
-        *(Line(name, *_pair(figures.stage_ms.get(key, NO_PAIR))) for key, name in STAGES),
-        Line("Mic to frame", _whole(figures.latency_p50_ms), _whole(figures.latency_p95_ms), is_vital=True),
+        *(Line(name, *_pair(drawn.get(key, NO_PAIR))) for key, name in STAGES),
+        Line("Mic to frame", _whole(latency_ms[0]), _whole(latency_ms[1]), is_vital=True),
         Line(),
         *engine_lines(figures),
         Line("Look-ahead", f"{figures.lookahead_ms} ms"),

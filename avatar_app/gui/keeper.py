@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.gui.ports import OnAir, Pipeline
 from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
@@ -17,7 +17,7 @@ from avatar_app.settings.schema import Settings
 SAVE_DELAY_MS = 500
 # Settings of the window alone, which the pipeline need not hear of.
 WINDOW_FIELDS = ("is_hud_visible", "is_panel_visible", "theme", "window_geometry", "has_global_keys", "obs_port")
-# A failed choice shows as a notice with one of these keys; then these settings go back to what is in use.
+# A choice that failed shows as a notice with one of these keys; another choice takes the notice down.
 FIELDS_OF_KEY = {
     "mic": ("mic",),
     "avatar": ("avatar",),
@@ -95,12 +95,14 @@ class SettingsKeeper(QObject):
         self.change({name: value for name, value in changes.items() if value != now[name] or value != saved[name]})
 
     def reconcile(self) -> None:
-        """Put choices that failed back to what is really in use."""
-        failed = {notice.key for notice in self._notices.current() if notice.level is Level.ERROR}
+        """Put choices that failed back to what is really in use; one that was corrected meanwhile stays."""
         in_use = self._pipeline.settings
-        fields = {name for key, names in FIELDS_OF_KEY.items() if key in failed for name in names}
-        back = {name: getattr(in_use, name) for name in sorted(fields)}
-        back = {name: value for name, value in back.items() if value != getattr(self._settings, name)}
+        back = {
+            name: getattr(in_use, name)
+            for refused in self._pipeline.take_refused()
+            for name in refused.fields
+            if getattr(refused.settings, name) == getattr(self._settings, name) != getattr(in_use, name)
+        }
         if back:
             self._take(back)
 
@@ -124,8 +126,9 @@ class SettingsKeeper(QObject):
             self.shown.emit(self._settings)
             return
         self._settings = settings
-        self.shown.emit(settings)
+        # Before anything is drawn: a mute or a cut camera takes effect first, and the lamp shows what came of it.
         if any(name not in WINDOW_FIELDS for name in changes):
             self._pipeline.apply(settings)
             self._on_air.apply(settings)
+        self.shown.emit(settings)
         self._timer.start()

@@ -18,6 +18,8 @@ TEXTLESS = "textless"
 def label(title: str, buddy: QWidget, owner: QWidget) -> QLabel:
     """A label whose letter after `&`, with Alt, puts the focus on `buddy` while `owner` is in sight."""
     result = QLabel(title.replace("&", ""))
+    # What a screen reader calls a control that has no name of its own.
+    result.setBuddy(buddy)
     before, _, after = title.partition("&")
     result.setProperty(MARKED, f"{before}<u>{after[0]}</u>{after[1:]}")
     shortcut = QShortcut(QKeySequence(f"Alt+{after[0].upper()}"), owner)

@@ -1,4 +1,4 @@
-"""Notices as small cards over the lower edge of the picture: they tell, and never block."""
+"""Notices as small cards below the picture, never over the face: they tell, and never block."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from avatar_app.gui.icons import Icons
 from avatar_app.gui.theme import DARK, Tokens
 
 MAX_SHOWN = 3
-MAX_WIDTH_PX = 600
+MAX_WIDTH_PX = 640
+SPACING_PX = 8
 # A notice that is taken down at once, because the program helped itself, stays long enough to be read.
 MIN_SHOWN_NS = 8 * NS_PER_S
-INFO_SHOWN_NS = 20 * NS_PER_S
+INFO_SHOWN_NS = 12 * NS_PER_S
+EVENT_SHOWN_NS = 45 * NS_PER_S
 ICON_OF = {Level.INFO: ("info", "accent"), Level.WARNING: ("warning", "warning"), Level.ERROR: ("error", "danger")}
 
 
@@ -34,11 +36,15 @@ class NoticeCard(QFrame):
         layout.setSpacing(12)
         layout.addWidget(self._picture(icons, tokens), 0, Qt.AlignmentFlag.AlignTop)
         self.copy_button = self._copy_button()
-        texts = self._texts()
-        texts.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignLeft)
-        layout.addLayout(texts, 1)
+        layout.addLayout(self._texts(), 1)
+        layout.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignVCenter)
         self.close_button = self._close_button(icons, tokens, dismiss)
         layout.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+
+    def height_px(self, width_px: int) -> int:
+        """Height that it needs at a width."""
+        layout = self.layout()
+        return layout.totalHeightForWidth(width_px) if layout is not None else 0
 
     def _picture(self, icons: Icons, tokens: Tokens) -> QLabel:
         name, colour = ICON_OF[self.notice.level]
@@ -105,17 +111,30 @@ class NoticeArea(QWidget):
         self._is_quiet = False
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(8)
+        self._layout.setSpacing(SPACING_PX)
         self.hide()
 
     @property
     def cards(self) -> tuple[NoticeCard, ...]:
         """The notices on show, oldest first."""
-        return tuple(self._cards)
+        return tuple(card for card in self._cards if not card.isHidden())
 
-    def height_px(self, width_px: int) -> int:
-        """Height that the notices need at a width."""
-        return self._layout.heightForWidth(width_px) if self._cards else 0
+    def fit(self, width_px: int, room_px: int) -> int:
+        """Show as many of the newest as a height has room for, one at least.
+
+        Returns:
+            The height that they need; 0 where none is up, or all wait.
+        """
+        height_px = 0
+        for card in reversed(self._cards):
+            needed_px = height_px + card.height_px(width_px) + (SPACING_PX if height_px else 0)
+            does_fit = not height_px or (0 < needed_px <= room_px)
+            card.setVisible(does_fit)
+            if not does_fit:
+                room_px = 0
+                continue
+            height_px = needed_px
+        return 0 if self._is_quiet else height_px
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
@@ -124,8 +143,10 @@ class NoticeArea(QWidget):
 
     def set_quiet(self, *, is_quiet: bool) -> None:
         """Keep the notices out of sight, for later, or show them."""
-        self._is_quiet = is_quiet
+        has_changed, self._is_quiet = is_quiet != self._is_quiet, is_quiet
         self.setVisible(bool(self._cards) and not is_quiet)
+        if has_changed:
+            self._moved()
 
     def show_notices(self, current: tuple[Notice, ...], t_ns: int) -> None:
         """Bring the cards in line with the notices that are up at an instant."""
@@ -150,7 +171,9 @@ class NoticeArea(QWidget):
     def _is_over(notice: Notice, is_up: bool, shown_ns: int) -> bool:
         if not is_up:
             return shown_ns >= MIN_SHOWN_NS
-        return notice.level is Level.INFO and shown_ns >= INFO_SHOWN_NS
+        if notice.level is Level.INFO:
+            return shown_ns >= INFO_SHOWN_NS
+        return not notice.is_lasting and shown_ns >= EVENT_SHOWN_NS
 
     def take_away(self, key: str) -> None:
         """Remove a notice because the user asked for it."""

@@ -43,6 +43,6 @@ class ObsDelays:
             return
         self._told = text
         if text:
-            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, WHAT_TO_DO))
+            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, WHAT_TO_DO, is_lasting=True))
         else:
             self._notices.clear(NOTICE_KEY)

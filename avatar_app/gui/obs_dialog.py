@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLayout, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Option
 from avatar_app.gui.rows import Chooser, Section, hint, set_state
+from avatar_app.gui.wheel import WheelGuard
 from avatar_app.live.voice.obs import DEFAULT_PORT, ObsAddress, ObsInput, list_obs_inputs, set_obs_offset
 from avatar_app.settings.schema import PORT_RANGE
 
 LOCAL = "127.0.0.1"
 WIDTH_PX = 440
+MEASURE_MS = 500
+MEASURED = "Measured now: a voice {:.0f} ms late meets its picture."
+NOT_MEASURED = "Measured as soon as the avatar speaks."
 PURPOSE = "OBS plays your raw microphone later, until its picture is there. Use this or Voice in sync, not both."
 DOUBLE = (
     "Voice in sync is on, at {}. If that is what OBS hears, leave OBS at 0, or turn Voice in sync off: "
@@ -30,7 +35,7 @@ class ObsDialog(QDialog):
     Thread: main; OBS is asked by a thread that ends with the answer.
 
     Args:
-        delay_ms: how late a voice must be to meet its picture now; NaN while nothing runs.
+        delay_ms: tells how late a voice must be to meet its picture now; NaN while nothing runs.
         list_inputs, set_offset: ask OBS; a test's seam.
         voice_output: where the voice in sync goes; empty while it is off.
         port: where OBS answered the last time.
@@ -49,7 +54,7 @@ class ObsDialog(QDialog):
 
     def __init__(
         self,
-        delay_ms: float,
+        delay_ms: Callable[[], float],
         parent: QWidget | None = None,
         list_inputs: Callable[[ObsAddress], tuple[ObsInput, ...]] = list_obs_inputs,
         set_offset: Callable[[ObsAddress, str, float], int] = set_obs_offset,
@@ -67,9 +72,11 @@ class ObsDialog(QDialog):
         self.password.setPlaceholderText("Tools, WebSocket Server Settings")
         self.inputs = Chooser("Microphone in OBS", "Which input of OBS is delayed")
         self.inputs.setPlaceholderText("Choose one")
-        self.delay = _number(round(delay_ms) if delay_ms == delay_ms else 0, 0, 2000, " ms")
-        self.measured = hint(f"Measured now: a voice {delay_ms:.0f} ms late meets its picture.")
-        self.measured.setVisible(delay_ms == delay_ms)
+        self._delay_ms, self._is_own_delay = delay_ms, False
+        self.delay = _number(0, 0, 2000, " ms")
+        self.measured = hint()
+        self._beats = QTimer(self)
+        self._beats.setInterval(MEASURE_MS)
         self.search = QPushButton("Find microphones")
         self.double = hint(DOUBLE.format(voice_output))
         self.voice_off = QPushButton("Turn Voice in sync off")
@@ -79,8 +86,21 @@ class ObsDialog(QDialog):
         self._lay_out()
         self._show_voice(is_on=bool(voice_output))
         self._say("")
+        self.measure()
         self._connect()
+        WheelGuard(self)
         self.password.setFocus()
+
+    def measure(self) -> None:
+        """Show what the delay is now; the field follows it until the user writes a number of their own."""
+        delay_ms = self._delay_ms()
+        if math.isnan(delay_ms):
+            self.measured.setText(NOT_MEASURED)
+            return
+        self.measured.setText(MEASURED.format(delay_ms))
+        if not self._is_own_delay and not self.delay.hasFocus():
+            with QSignalBlocker(self.delay):
+                self.delay.setValue(round(delay_ms))
 
     def look(self) -> None:
         """List the inputs of OBS that have sound."""
@@ -95,6 +115,7 @@ class ObsDialog(QDialog):
 
     def done(self, result: int) -> None:
         """Close once OBS has answered or its time is up."""
+        self._beats.stop()
         if self._asking is not None:
             self._asking.join()
         super().done(result)
@@ -177,6 +198,12 @@ class ObsDialog(QDialog):
         self.inputs.chosen.connect(self._show_choice)
         self.voice_off.clicked.connect(self._leave_voice)
         self.answered.connect(lambda show: show())
+        self.delay.valueChanged.connect(self._keep_own_delay)
+        self._beats.timeout.connect(self.measure)
+        self._beats.start()
+
+    def _keep_own_delay(self) -> None:
+        self._is_own_delay = True
 
     def _lay_out(self) -> None:
         for button in (self.search, self.clear, self.voice_off):

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QPushButton
 
 from avatar_app.gui.picture_sections import Group
 from avatar_app.gui.ports import Dialogs, OnAirFigures, Option
-from avatar_app.gui.rows import Chooser, Section, hint
+from avatar_app.gui.rows import Chooser, Section, hint, set_state
 from avatar_app.gui.segments import Choice, Segments
 from avatar_app.settings.schema import Settings
 
@@ -27,9 +27,10 @@ FORMAT_CHOICES = (
     Choice("prores", "ProRes", "ProRes 4444 with transparency, large files"),
     Choice("webm", "WebM", "VP9 with transparency"),
 )
+TRANSPARENT_FORMATS = ("prores", "webm")
 BADGE_CHOICES = (
     Choice(False, "In the data", "Recordings and snapshots say in their data that they are AI-generated"),
-    Choice(True, "In the picture too", "A small mark in the corner as well: AI avatar"),
+    Choice(True, "In the picture too", "A small mark in the corner of every picture: AI avatar"),
 )
 NOISE_CHOICES = (
     Choice("off", "Off", "The microphone as it is"),
@@ -44,6 +45,8 @@ COPY, COPIED = "Copy the address", "Copied"
 COPIED_SHOWN_MS = 4_000
 IN_OBS = "In OBS: Sources, +, Browser; paste it as URL, width 512 and height 512, or any square."
 IN_OBS_LINES = 2
+BEHIND = {"colour": "a colour", "picture": "a picture"}
+OPAQUE = "Not transparent: {} is behind the avatar. Set Background to Transparent on the page Avatar."
 NO_VOICE = Option("", "Off", "The voice goes its own way")
 LOUD = "The face hears this sound; what is played and recorded stays as it is."
 
@@ -74,7 +77,8 @@ class OnAirGroup(Group):
         self.obs = QPushButton("Or let OBS delay it …")
         self.format = Segments("Recordings", FORMAT_CHOICES)
         self.folder = QPushButton()
-        self.badge = Segments("Visible mark", BADGE_CHOICES)
+        self.opaque_film, self.opaque_page = hint(), hint()
+        self.badge = Segments("Mark as AI", BADGE_CHOICES)
         self.noise = Segments("Noise suppression", NOISE_CHOICES)
         self.auto_gain = Segments("Automatic gain", GAIN_CHOICES)
         self._lay_out()
@@ -99,8 +103,17 @@ class OnAirGroup(Group):
         self.folder.setText(
             self.folder.fontMetrics().elidedText(f"Folder: {folder}", Qt.TextElideMode.ElideMiddle, 240)
         )
-        self.folder.setAccessibleName(f"Folder of recordings: {folder}")
+        self.folder.setAccessibleDescription(folder)
+        self._show_opacity(settings)
         self._show_voice()
+
+    def _show_opacity(self, settings: Settings) -> None:
+        """Whoever wants transparency is told where it is lost."""
+        behind = BEHIND.get(settings.background, "")
+        has_alpha = settings.record_format in TRANSPARENT_FORMATS
+        for words, is_wanted in ((self.opaque_film, has_alpha), (self.opaque_page, settings.is_browser_on)):
+            words.setText(OPAQUE.format(behind))
+            words.setVisible(bool(behind) and is_wanted)
 
     def show_figures(self, figures: OnAirFigures, *, has_mic: bool) -> None:
         """Say what really goes out, beside the headings: there it moves nothing when it comes and goes."""
@@ -119,17 +132,24 @@ class OnAirGroup(Group):
         ):
             button.setProperty("role", "swatch")
             button.setToolTip(tip)
+        self.folder.setAccessibleName("Folder of recordings")
+        self.copy.setAccessibleName(COPY)
         self.copy.setEnabled(False)
         self.camera.setToolTip("The avatar as a webcam (Alt+V)")
         self.browser.setToolTip("A page for OBS's browser source (Alt+U)")
         self.noise.setToolTip(f"Noise is taken out before the lips hear (Alt+N). {LOUD}")
         self.auto_gain.setToolTip(f"Speech is brought to one level (Alt+I). {LOUD}")
         recordings = self._add(Section("Recor&dings", self.format))
+        for words in (self.opaque_film, self.opaque_page):
+            set_state(words, "warning")
+            words.hide()
+        recordings.add(self.opaque_film)
         recordings.add(self.folder)
         self._add(Section("Mar&k as AI", self.badge))
         self.camera_state = self._add(Section("&Virtual camera", self.camera)).value_label
         browser = self._add(Section("Browser so&urce", self.browser))
         self.browser_state = browser.value_label
+        browser.add(self.opaque_page)
         browser.add(self.copy)
         browser.add(hint(IN_OBS, IN_OBS_LINES))
         voice = self._add(Section("Voi&ce in sync", self.voice))

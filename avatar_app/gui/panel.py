@@ -17,6 +17,7 @@ from avatar_app.gui.segments import Choice, Segments
 from avatar_app.gui.sound_section import SoundSection
 from avatar_app.gui.theme import PANEL_WIDTH_PX, Tokens
 from avatar_app.gui.webcam_section import WebcamGroup
+from avatar_app.gui.wheel import WheelGuard
 from avatar_app.settings.schema import Settings
 
 THEME_CHOICES = (
@@ -72,6 +73,7 @@ class Panel(QFrame):
             self._stack.addWidget(self._scroll(self._body(parts)))
         self.pages.chosen.connect(self.show_page)
         self._lay_out()
+        WheelGuard(self)
 
     def show_page(self, name: str) -> None:
         """Show the page of the avatar, or of what is on air."""

@@ -32,7 +32,7 @@ class Panic:
         keys = [MUTE_KEY, *([GLOBAL_MUTE_KEY] if settings.has_global_keys else [])]
         named = " or ".join(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
         what_to_do = f"To speak again press Unmute ({named}); the panic key never unmutes. {NOT_OURS}"
-        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, MUTED, what_to_do))
+        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, MUTED, what_to_do, is_lasting=True))
 
     def look(self, settings: Settings) -> None:
         """See whether the user has come back."""

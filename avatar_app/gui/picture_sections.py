@@ -161,7 +161,8 @@ class BackgroundGroup(Group):
         self.detail.setText(font.elidedText(text, Qt.TextElideMode.ElideMiddle, 240))
         self.detail.setIcon(icon)
         self.detail.setToolTip(tip)
-        self.detail.setAccessibleName(f"{tip}: {text}")
+        self.detail.setAccessibleName(tip)
+        self.detail.setAccessibleDescription(text)
 
     def _choose(self, kind: str) -> None:
         if kind == "picture" and not self._settings.background_picture:

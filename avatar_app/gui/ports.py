@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from avatar_app.contracts.handoff import Latest
@@ -13,11 +12,15 @@ from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
     from avatar_app.live.on_air import OnAirStatus
+    from avatar_app.live.slot import Refused
+    from avatar_app.live.status import OpenDevices
     from avatar_app.live.webcam import Preview, WebcamStatus
 
 OnAirFigures: TypeAlias = "OnAirStatus"
 WebcamFigures: TypeAlias = "WebcamStatus"
 WebcamPicture: TypeAlias = "Preview"
+Refusal: TypeAlias = "Refused"
+Devices: TypeAlias = "OpenDevices"
 
 
 class MicFigures(Protocol):
@@ -84,6 +87,14 @@ class Pipeline(Protocol):
         """The settings really in use."""
         ...
 
+    def take_refused(self) -> tuple[Refusal, ...]:
+        """The requests that failed since the last call."""
+        ...
+
+    def open_devices(self) -> Devices:
+        """Which devices that watch or listen are open now, whatever is wanted."""
+        ...
+
     def add_sink(self, name: str) -> Latest[Picture]:
         """A mailbox that gets every finished picture."""
         ...
@@ -96,8 +107,16 @@ class Pipeline(Protocol):
         """Start; a second call is fine."""
         ...
 
+    def cut_devices(self) -> None:
+        """Close microphone and webcam at once, before what leaves the program is ended."""
+        ...
+
     def stop(self) -> None:
         """Stop; twice is fine."""
+        ...
+
+    def close(self) -> None:
+        """Stop, and wait for what is being opened."""
         ...
 
     def apply(self, settings: Settings) -> None:
@@ -145,7 +164,11 @@ class OnAir(Protocol):
         ...
 
     def stop(self) -> None:
-        """End everything; twice is fine."""
+        """End everything but the browser source, which shows nothing then; a film is saved meanwhile. Twice is fine."""
+        ...
+
+    def close(self) -> None:
+        """Stop, end the browser source too, and wait for what is being opened or saved."""
         ...
 
     def apply(self, settings: Settings) -> None:
@@ -179,8 +202,8 @@ class OnAir(Protocol):
         """Ask the recording to end."""
         ...
 
-    def take_snapshot(self) -> Path:
-        """Write the next picture; where it is."""
+    def take_snapshot(self) -> None:
+        """Have the next picture written; a notice says where it is."""
         ...
 
 

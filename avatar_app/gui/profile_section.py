@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QVBoxLayout, QWidget
 
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
@@ -36,17 +36,12 @@ class ProfileSection(QWidget):
         self.chooser = Chooser("Profile", "A set of settings for one use (Alt+R)")
         self.more = QPushButton("More")
         self.more.setProperty("role", "plain")
-        self.more.setAccessibleName("Keep, import, export or delete a profile")
+        self.more.setAccessibleName("More")
+        self.more.setAccessibleDescription("Keep, import, export or delete a profile")
         self._menu = QMenu(self)
         self._fill_menu()
         self.more.setMenu(self._menu)
-        row = QWidget()
-        beside = QHBoxLayout(row)
-        beside.setContentsMargins(0, 0, 0, 0)
-        beside.addWidget(self.chooser, 1)
-        beside.addWidget(self.more)
-        section = Section("P&rofile", row)
-        row.setFocusProxy(self.chooser)
+        section = Section("P&rofile", self.chooser, self.more)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(section)

@@ -16,6 +16,8 @@ class ProgressButton(QPushButton):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
+        # Its text counts down meanwhile.
+        self.setAccessibleName(text)
         self.setProperty("role", "plain")
         self._tokens = DARK
         self._ratio: float | None = None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from avatar_app.contracts.errors import UserError
 from avatar_app.gui.ports import Told
 from avatar_app.gui.window import Window
 from avatar_app.live.browser import Action, Argument, State
 from avatar_app.settings.schema import LOOKAHEADS_MS, Settings
 
+MAX_WAITING = 16
 Value: TypeAlias = bool | float | str | None
 
 
@@ -31,6 +34,7 @@ class Remote(QObject):
         super().__init__()
         self._window: Window | None = None
         self._state: State = {}
+        self._places = threading.Semaphore(MAX_WAITING)
         self.asked.connect(self._do, Qt.ConnectionType.QueuedConnection)
 
     def attach(self, window: Window) -> None:
@@ -57,14 +61,16 @@ class Remote(QObject):
         """All commands by name."""
         switch, none = Argument.SWITCH, Argument.NONE
         listed = (
-            Action("run", "Starts the avatar, or stops it.", switch, self._switch("running", Window.set_running)),
-            Action("mute", "Stops listening; the face rests.", switch, self._switch("muted", _mute)),
+            Action("run", "Starts the avatar, or stops it.", switch, self._switch(_is_running, Window.set_running)),
+            Action("mute", "Stops listening; the face rests.", switch, self._switch(_is_muted, _mute)),
             Action(
-                "hide", "Shows only what stands behind the avatar.", switch, self._switch("hidden", Window.set_hidden)
+                "hide", "Shows only what stands behind the avatar.", switch, self._switch(_is_hidden, Window.set_hidden)
             ),
-            Action("record", "Records picture and voice.", switch, self._switch("recording", Window.set_recording)),
-            Action("camera", "Turns the virtual camera on or off.", switch, self._switch("camera", _camera)),
-            Action("follow", "Has her head follow the webcam, or cuts it.", switch, self._switch("following", _follow)),
+            Action("record", "Records picture and voice.", switch, self._switch(_is_recording, Window.set_recording)),
+            Action("camera", "Turns the virtual camera on or off.", switch, self._switch(_is_camera_on, _camera)),
+            Action(
+                "follow", "Has her head follow the webcam, or cuts it.", switch, self._switch(_is_following, _follow)
+            ),
             Action("snapshot", "Keeps the next picture.", none, self._command(Window.take_snapshot)),
             Action(
                 "panic", "Mutes at once, whatever was so before; `mute` comes back.", none, self._command(Window.panic)
@@ -74,10 +80,13 @@ class Remote(QObject):
         )
         return {action.name: action for action in listed}
 
-    def _switch(self, name: str, turn: Callable[[Window, bool], object]) -> Callable[[Value], object]:
+    def _switch(
+        self, is_so: Callable[[Window], bool], turn: Callable[[Window, bool], object]
+    ) -> Callable[[Value], object]:
+        """Turn something on or off; without a value, the other way round than it is when the window does it."""
+
         def call(value: Value) -> None:
-            is_on = not self._state.get(name, False) if value is None else bool(value)
-            self._ask(lambda window: turn(window, is_on))
+            self._ask(lambda window: turn(window, not is_so(window) if value is None else bool(value)))
 
         return call
 
@@ -90,11 +99,40 @@ class Remote(QObject):
         self._ask(lambda window: window.change({"lookahead_ms": wanted}))
 
     def _ask(self, command: Callable[[Window], object]) -> None:
+        # Qt's own queue has no bound: a window that is busy would go on for minutes with what was asked meanwhile.
+        if not self._places.acquire(blocking=False):
+            raise UserError("The window is busy.", "Ask again in a moment.")
         self.asked.emit(command)
 
     def _do(self, command: Callable[[Window], object]) -> None:
+        self._places.release()
         if self._window is not None:
             command(self._window)
+            self._window.tell()
+
+
+def _is_running(window: Window) -> bool:
+    return window.is_running
+
+
+def _is_muted(window: Window) -> bool:
+    return window.settings.is_muted
+
+
+def _is_hidden(window: Window) -> bool:
+    return window.is_hidden
+
+
+def _is_recording(window: Window) -> bool:
+    return window.is_recording
+
+
+def _is_camera_on(window: Window) -> bool:
+    return window.settings.is_camera_on
+
+
+def _is_following(window: Window) -> bool:
+    return window.settings.is_following
 
 
 def _mute(window: Window, is_on: bool) -> None:

@@ -25,7 +25,7 @@ SECTION_SPACING_PX = 8
 
 
 class Chooser(QComboBox):
-    """A drop-down list of options. The wheel scrolls the panel and never changes a choice by accident.
+    """A drop-down list of options.
 
     Signals:
         chosen(str): the user picked another option; carries its value.
@@ -63,8 +63,12 @@ class Chooser(QComboBox):
         self.setCurrentIndex(self.findData(value))
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Leave the wheel to the panel."""
-        event.ignore()
+        """Go to the next entry, but never to one that opens a dialog, as its ellipsis says."""
+        row = self.currentIndex() + (-1 if event.angleDelta().y() > 0 else 1)
+        if 0 <= row < self.count() and not self.itemText(row).endswith("…"):
+            self.setCurrentIndex(row)
+            self.activated.emit(row)
+        event.accept()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw as Qt does, but end a name that is too long with an ellipsis: style sheets cut it off."""
@@ -112,9 +116,15 @@ class OneLine(QLabel):
 
 
 class Section(QWidget):
-    """A heading with what belongs to it. The letter after `&` in the heading, with Alt, puts the focus on `buddy`."""
+    """A heading with what belongs to it. The letter after `&` in the heading, with Alt, puts the focus on `buddy`.
 
-    def __init__(self, title: str, buddy: QWidget) -> None:
+    Args:
+        title: the heading, which is also what screen readers call the buddy.
+        buddy: the control below it.
+        beside: stands to the right of the buddy.
+    """
+
+    def __init__(self, title: str, buddy: QWidget, beside: QWidget | None = None) -> None:
         super().__init__()
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -126,11 +136,28 @@ class Section(QWidget):
         head.addWidget(heading)
         head.addWidget(self.value_label, 1)
         self._column.addLayout(head)
-        self._column.addWidget(buddy)
+        row = QHBoxLayout()
+        row.addWidget(buddy, 1)
+        if beside is not None:
+            row.addWidget(beside)
+        self._column.addLayout(row)
 
     def add(self, widget: QWidget) -> None:
         """Append a row."""
         self._column.addWidget(widget)
+
+
+def labelled(text: str, control: QWidget) -> QWidget:
+    """A control with a label before it, which is also what screen readers call it."""
+    row, label = QWidget(), QLabel(text)
+    label.setProperty("role", "value")
+    label.setBuddy(control)
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(12)
+    layout.addWidget(label)
+    layout.addWidget(control, 1)
+    return row
 
 
 def hint(text: str = "", n_lines: int = 1) -> QLabel:

@@ -44,15 +44,34 @@ class SingleInstance(QObject):
         except OSError as error:
             log.warning("no lock against a second start: %s", error)
             return True
+        if self._file.exists() and not self._file.is_file() and not self._removed():
+            return True
         lock = QLockFile(str(self._file))
         lock.setStaleLockTime(0)  # a lock is stale only when its process is gone
-        if not lock.tryLock(0):
+        if not lock.tryLock(0) and not self._taken_over(lock):
             if lock.error() == QLockFile.LockError.LockFailedError:
                 return False
             log.warning("no lock against a second start: %s", lock.error().name)
             return True
         self._lock = lock
         self._listen()
+        return True
+
+    def _taken_over(self, lock: QLockFile) -> bool:
+        """Take a lock that nobody holds, whatever its file says.
+
+        It may be empty or damaged after a crash, or name a process whose number another program has now. A running
+        program holds the file locked by the system; then Qt does not remove it.
+        """
+        return lock.error() == QLockFile.LockError.LockFailedError and lock.removeStaleLockFile() and lock.tryLock(0)
+
+    def _removed(self) -> bool:
+        """Remove what lies in the lock's place and is no file: opening a pipe would wait for ever."""
+        try:
+            self._file.unlink()
+        except OSError as error:
+            log.warning("no lock against a second start: %s", error)
+            return False
         return True
 
     def ask_to_raise(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from avatar_app.gui import mnemonics
@@ -18,14 +17,6 @@ from avatar_app.settings.schema import FILE_PREFIX, MIC_GAIN_RANGE_DB, Settings
 SYSTEM = Option("", "System default", "Whatever the system calls its default microphone")
 DEMO = Option("demo", "Built-in speech sample", "A sentence that comes with the program, again and again")
 ASK_FILE = Option("ask-file", "Sound file …", "Speak with a recording, in any format")
-
-
-class GainSlider(QSlider):
-    """Gain in whole dB; the wheel is left to the panel."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Leave the wheel to the panel."""
-        event.ignore()
 
 
 class SoundSection(QWidget):
@@ -99,13 +90,13 @@ class SoundSection(QWidget):
             value = f"file:{path}"
         self.changed.emit({"mic": value})
 
-    def _gain_slider(self) -> GainSlider:
+    def _gain_slider(self) -> QSlider:
         low, high = MIC_GAIN_RANGE_DB
-        slider = GainSlider(Qt.Orientation.Horizontal)
+        slider = QSlider(Qt.Orientation.Horizontal)
         slider.setRange(int(low), int(high))
         slider.setPageStep(5)
         slider.setProperty("role", "gain")
-        slider.setAccessibleName("Microphone gain in dB")
+        slider.setAccessibleName("Gain")
         slider.setToolTip("How much the microphone is raised or lowered (Alt+G)")
         return slider
 

@@ -7,6 +7,7 @@ Measured on one core, 512 px to 680 px takes 0.4 ms and to 1400 px 1.2 ms in Qt'
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPaintEvent, QPixmap, QResizeEvent
@@ -19,9 +20,19 @@ from avatar_app.live.frame import Background
 MARGIN_PX = 24
 # What stands beside the picture may cost it this much of its size; else it lies over the picture.
 LEAST_SHRINK = 0.88
+MINIMUM_PX = (240, 240)
 CAPTION_PX = 13
+SIGN_PX = 18
 # Alpha is read on a coarse grid only: a picture with any transparent part has transparent corners or edges.
 ALPHA_STEP_PX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A few words with a spot of a theme's colour before them."""
+
+    text: str
+    colour: str
 
 
 class Stage(QWidget):
@@ -35,7 +46,7 @@ class Stage(QWidget):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(320, 320)
+        self.setMinimumSize(*MINIMUM_PX)
         self.setAccessibleName("Avatar")
         self._note_shown = note_shown
         self._tokens = DARK
@@ -43,8 +54,9 @@ class Stage(QWidget):
         self._is_new = False
         self._is_running = True
         self._caption = ""
-        self._left_room_px = 0
+        self._left_room_px = self._bottom_room_px = 0
         self._is_bare, self._bare_ground = False, ""
+        self._signs: tuple[Sign, ...] = ()
         self._corners: QPixmap | None = None
         self._checks: QPixmap | None = None
         self._checks_size_px = 0
@@ -68,9 +80,13 @@ class Stage(QWidget):
         if self._is_bare:
             return self._lowest_square()
         margin = MARGIN_PX if min(self.width(), self.height()) > 480 else MARGIN_PX // 2
-        side = max(1, min(self.width(), self.height()) - 2 * margin)
-        centred = QRect((self.width() - side) // 2, (self.height() - side) // 2, side, side)
+        side = max(1, min(self.width(), self._free_height_px) - 2 * margin)
+        centred = QRect((self.width() - side) // 2, (self._free_height_px - side) // 2, side, side)
         return self._beside(centred) or centred
+
+    @property
+    def _free_height_px(self) -> int:
+        return self.height() - self._bottom_room_px
 
     def _lowest_square(self) -> QRect:
         """As large as fits; shoulders end at the lower edge of the screen, not above it."""
@@ -83,12 +99,12 @@ class Stage(QWidget):
         if self._left_room_px == 0 or side < LEAST_SHRINK * centred.width():
             return None
         left = max(self._left_room_px, (self.width() - side) // 2)
-        return QRect(left, (self.height() - side) // 2, side, side)
+        return QRect(left, (self._free_height_px - side) // 2, side, side)
 
-    def leave_room(self, left_px: int) -> bool:
-        """Keep the left free, if the picture can stay nearly as large. False when it cannot."""
-        if left_px != self._left_room_px:
-            self._left_room_px = left_px
+    def leave_room(self, left_px: int, bottom_px: int) -> bool:
+        """Keep the lower edge free, and the left too if the picture can stay nearly as large. False when it cannot."""
+        if (left_px, bottom_px) != (self._left_room_px, self._bottom_room_px):
+            self._left_room_px, self._bottom_room_px = left_px, bottom_px
             self._corners = self._checks = None
             self.update()
         return self.card().left() >= left_px
@@ -118,6 +134,17 @@ class Stage(QWidget):
             self.setAccessibleDescription(caption)
             self.update()
 
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """What stands in the upper left corner."""
+        return self._signs
+
+    def set_signs(self, signs: tuple[Sign, ...]) -> None:
+        """Show signs in the upper left corner, one below the other."""
+        if signs != self._signs:
+            self._signs = signs
+            self.update()
+
     def show_picture(self, picture: Picture) -> None:
         """Show a frame; only the card is painted anew."""
         self._picture, self._is_new = picture, True
@@ -141,6 +168,7 @@ class Stage(QWidget):
             painter.drawPixmap(card.topLeft(), self._corner_cover(card))
         if self._caption:
             self._paint_caption(painter, card)
+        self._paint_signs(painter)
         painter.end()
         if self._is_new and self._picture is not None:
             self._is_new = False
@@ -167,11 +195,23 @@ class Stage(QWidget):
         pill = QRectF(card.center().x() - width_px / 2, card.top() + 20, width_px, height_px)
         if self._is_bare:
             pill.moveBottom(card.bottom() - height_px / 4)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(16, 18, 24, 200))
-        painter.drawRoundedRect(pill, height_px / 2, height_px / 2)
-        painter.setPen(QColor("#ffffff"))
+        _paint_pill(painter, pill)
         painter.drawText(pill, int(Qt.AlignmentFlag.AlignCenter), self._caption)
+
+    def _paint_signs(self, painter: QPainter) -> None:
+        """They are read from two metres, as the caption is."""
+        size_px = max(SIGN_PX, min(self.width(), self.height()) // 36)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(figure_font(size_px, is_bold=True))
+        for number, sign in enumerate(self._signs):
+            text_px = painter.fontMetrics().horizontalAdvance(sign.text)
+            top_px = size_px + number * 2.6 * size_px
+            pill = QRectF(size_px, top_px, text_px + 2.9 * size_px, 2.2 * size_px)
+            _paint_pill(painter, pill)
+            painter.drawText(pill.adjusted(1.9 * size_px, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), sign.text)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._tokens.colour(sign.colour))
+            painter.drawEllipse(QPointF(pill.left() + 1.15 * size_px, pill.center().y()), 0.4 * size_px, 0.4 * size_px)
 
     def _caption_px(self, card: QRect) -> int:
         """Size of the letters; a bare picture is looked at from two metres."""
@@ -222,6 +262,14 @@ class Stage(QWidget):
         return pixmap
 
 
+def _paint_pill(painter: QPainter, place: QRectF) -> None:
+    """The dark ground of words that lie over the picture, and white for them."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(16, 18, 24, 200))
+    painter.drawRoundedRect(place, place.height() / 2, place.height() / 2)
+    painter.setPen(QColor("#ffffff"))
+
+
 def view(picture: Picture) -> tuple[QImage, bool]:
     """A picture as Qt's image over the same memory, and whether it is opaque everywhere.
 
@@ -231,4 +279,6 @@ def view(picture: Picture) -> tuple[QImage, bool]:
     height, width = pixels.shape[:2]
     is_opaque = int(pixels[::ALPHA_STEP_PX, ::ALPHA_STEP_PX, 3].min()) == 255
     layout = QImage.Format.Format_RGB32 if is_opaque else QImage.Format.Format_ARGB32
-    return QImage(pixels.data, width, height, int(pixels.strides[0]), layout), is_opaque
+    image = QImage(pixels.data, width, height, int(pixels.strides[0]), layout)
+    # Qt would multiply by alpha for every pixel of the enlarged picture, and take twice as long.
+    return image if is_opaque else image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied), is_opaque

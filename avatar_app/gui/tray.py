@@ -49,6 +49,10 @@ class Tray(QObject):
             self._window.raise_()
             self._window.activateWindow()
 
+    def set_locked(self, *, is_locked: bool) -> None:
+        """Take the icon away while the window is a booth, or bring it back."""
+        self._icon.setVisible(not is_locked)
+
     def remove(self) -> None:
         """Take the icon away; twice is fine."""
         self._icon.hide()

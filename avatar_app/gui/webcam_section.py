@@ -17,7 +17,7 @@ from avatar_app.gui.follow_sliders import FollowSliders
 from avatar_app.gui.picture_sections import SECTION_GAP_PX, Group
 from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures, Option, Pipeline
 from avatar_app.gui.progress_button import ProgressButton
-from avatar_app.gui.rows import SECTION_SPACING_PX, Chooser, Section, hint, set_state
+from avatar_app.gui.rows import SECTION_SPACING_PX, Chooser, Section, hint, labelled, set_state
 from avatar_app.gui.segments import Choice, Segments
 from avatar_app.gui.theme import Tokens
 from avatar_app.gui.webcam_preview import WebcamPreview
@@ -190,7 +190,7 @@ class WebcamGroup(Group):
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         section = self._add(Section("Follow my &head", self.switch))
         self.face = section.value_label
-        for row in (self.chooser, self.status, self.fetch, self.details):
+        for row in (labelled("Camera", self.chooser), self.status, self.fetch, self.details):
             if row is not None:
                 section.add(row)
         column = QVBoxLayout(self.details)

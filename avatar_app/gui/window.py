@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import UserError
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.gui import bar as bar_keys
 from avatar_app.gui.bar import Bar
-from avatar_app.gui.hud import Hud
+from avatar_app.gui.hud import Hud, Room
 from avatar_app.gui.icons import Icons
 from avatar_app.gui.keeper import SettingsKeeper
 from avatar_app.gui.kiosk import LEAVE_KEY, Booth
@@ -34,7 +34,13 @@ FRAME_POLL_MS = 16
 METER_POLL_MS = 66
 STATUS_POLL_MS = 400
 EDGE_PX = 16
-MINIMUM_PX = (720, 560)
+# A screen of 1600 x 1000 at 200 % is 800 x 500 here, and one of 1366 x 768 at 150 % is 910 x 512.
+MINIMUM_PX = (720, 400)
+# Title bar and edges, as window systems draw them.
+FRAME_PX = 40
+# Notices leave so much height to the picture; on a card that is smaller than the other, figures would hide the face.
+LEAST_PICTURE_PX = 280
+SMALL_CARD_PX = 460
 FIRST_SIZE_PX = (1200, 780)
 
 
@@ -69,7 +75,7 @@ class Window(QWidget):
         self.setMinimumSize(*MINIMUM_PX)
         self._pipeline = pipeline
         self._on_air = on_air
-        self._is_hidden = self._is_spoken = False
+        self._is_hidden = self._is_ending = False
         self._keeper = keeper
         self._notices = notices
         self._clock = clock
@@ -91,6 +97,16 @@ class Window(QWidget):
         self._restore(keeper.settings.window_geometry)
 
     @property
+    def settings(self) -> Settings:
+        """What the user wants now."""
+        return self._keeper.settings
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether something is being recorded."""
+        return self._on_air.is_recording
+
+    @property
     def is_running(self) -> bool:
         """Whether the user wants the avatar to run."""
         return self._is_running
@@ -102,6 +118,8 @@ class Window(QWidget):
             self._pipeline.start()
             self._on_air.start()
         else:
+            # Ending what leaves the program may take a while; nobody is heard or seen meanwhile.
+            self._pipeline.cut_devices()
             self._on_air.stop()
             self._pipeline.stop()
         self._show_state()
@@ -118,7 +136,7 @@ class Window(QWidget):
         self.bar.meter.setVisible(not settings.is_panel_visible)
         self.bar.panel.setChecked(settings.is_panel_visible)
         self.bar.hud.setChecked(settings.is_hud_visible)
-        self.bar.camera.setVisible(self.panel.webcam.is_following)
+        self._show_devices()
         self.hud.setVisible(settings.is_hud_visible and not settings.is_kiosk)
         self.notices.set_quiet(is_quiet=settings.is_kiosk)
         QTimer.singleShot(0, self, self._place_overlays)
@@ -152,19 +170,27 @@ class Window(QWidget):
         """Show figures and notices, and put failed choices back."""
         self._keeper.reconcile()
         self.notices.show_notices(self._notices.current(), self._clock.now_ns())
+        self._show_devices()
+        if not self._is_running:
+            self._show_state()
         on_air = self._on_air.status()
         self._keeper.note_port(on_air.browser.port if on_air.browser is not None else 0)
         is_recording = on_air.record.is_active
-        self.bar.show_recording(on_air.record.seconds if is_recording else None, on_air.record.saved_share)
-        self.told.emit(Told(self._keeper.settings, self._is_running, is_recording, self._is_hidden))
+        saved_share = on_air.record.saved_share if on_air.record.is_saving else 0.0
+        self.bar.show_recording(on_air.record.seconds if is_recording else None, saved_share)
+        self.tell()
         if not (self.hud.isVisible() or self.panel.isVisible() or self._booth.is_on):
             return
         figures = self._pipeline.status()
-        self._is_spoken = figures.is_speaking
         if self._booth.is_on:
+            self._booth.show_figures(figures, self._pipeline.webcam(), is_recording=is_recording)
             self._show_state()
         self.panel.show_figures(figures, on_air)
         self.hud.show_figures(figures, self._keeper.settings.fps)
+
+    def tell(self) -> None:
+        """Tell clients of the control API what is so now."""
+        self.told.emit(Told(self.settings, self._is_running, self.is_recording, self._is_hidden))
 
     def toggle_running(self) -> None:
         """Start when stopped, stop when running."""
@@ -192,14 +218,8 @@ class Window(QWidget):
         self.set_recording(not self._on_air.is_recording)
 
     def take_snapshot(self) -> None:
-        """Keep the next picture."""
-
-        def take() -> None:
-            file = self._on_air.take_snapshot()
-            self._notices.post(Notice("snapshot", Level.INFO, f"Kept as {file.name}.", f"It is in {file.parent}."))
-
-        self._told("snapshot", take)
-        self.refresh_figures()
+        """Keep the next picture; a notice says where."""
+        self._told("snapshot", self._on_air.take_snapshot)
 
     def set_hidden(self, is_hidden: bool) -> None:
         """Show others only what stands behind the avatar, or the avatar again."""
@@ -214,7 +234,8 @@ class Window(QWidget):
     def ask_obs(self) -> None:
         """Let OBS delay the raw microphone until its picture is there."""
         settings = self._keeper.settings
-        dialog = ObsDialog(self._on_air.delay_ms, self, voice_output=settings.voice_output, port=settings.obs_port)
+        voice, port = settings.voice_output, settings.obs_port
+        dialog = ObsDialog(lambda: self._on_air.delay_ms, self, voice_output=voice, port=port)
         dialog.port_found.connect(lambda port: self.change({"obs_port": port}))
         dialog.offset_set.connect(self._obs_delays.note)
         dialog.voice_unwanted.connect(lambda: self.change({"voice_output": ""}))
@@ -251,8 +272,16 @@ class Window(QWidget):
         self.raise_()
         self.activateWindow()
 
+    def close(self) -> bool:
+        """Close the window, a booth too: a signal or the end of a given time wants it, and no visitor."""
+        self._is_ending = True
+        return super().close()
+
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Tell that the window is about to go."""
+        """Tell that the window is about to go. A booth stays when the window system alone asks, as for Alt+F4."""
+        if self._booth.is_on and not self._is_ending:
+            event.ignore()
+            return
         self.closing.emit()
         event.accept()
 
@@ -269,9 +298,11 @@ class Window(QWidget):
         super().keyReleaseEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Alt may have been released in another window."""
+        """Alt may have been released in another window; the window system may have made a booth smaller."""
         if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
             show_letters(self, is_alt_held=False)
+        if event.type() == QEvent.Type.WindowStateChange:
+            QTimer.singleShot(0, self, self._booth.keep_full_screen)
         super().changeEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
@@ -298,7 +329,8 @@ class Window(QWidget):
         self.panel.on_air.obs.clicked.connect(self.ask_obs)
         self.bar.record.clicked.connect(self.toggle_recording)
         self.bar.snapshot.clicked.connect(self.take_snapshot)
-        self.bar.camera.clicked.connect(self.panel.webcam.toggle)
+        # The lamp is there while the camera is open, also when it was cut a moment ago: pressing it never turns one on.
+        self.bar.camera.clicked.connect(lambda: self.panel.webcam.turn(False))
         buttons = self.bar.mute, self.bar.hud, self.bar.panel
         for button, field in zip(buttons, ("is_muted", "is_hud_visible", "is_panel_visible"), strict=True):
             button.clicked.connect(lambda _checked=False, field=field: self.toggle(field))
@@ -319,7 +351,7 @@ class Window(QWidget):
             ("F8", self.panic),
             (LEAVE_KEY, lambda: self.toggle("is_kiosk")),
             ("F11", self._booth.toggle_full_screen),
-            ("Ctrl+Q", self._booth.close),
+            ("Ctrl+Q", self.close),
         )
 
     def _beats(self) -> tuple[tuple[int, Callable[[], object]], ...]:
@@ -336,16 +368,19 @@ class Window(QWidget):
         timer.start(interval_ms)
         return timer
 
+    def _show_devices(self) -> None:
+        """The lamp tells of the camera itself, not of the setting."""
+        self.bar.camera.setVisible(self._pipeline.open_devices().has_webcam)
+
     def _show_state(self) -> None:
         is_muted = self._keeper.settings.is_muted
         self.bar.show_state(self._is_running, is_muted)
         if not self._is_running:
-            caption = "Stopped"
+            caption = "Closing the microphone …" if self._pipeline.open_devices().has_mic else "Stopped"
         elif self.stage.picture is None:
             caption = "Starting …"
         else:
-            invitation = self._booth.invitation(is_speaking=self._is_spoken)
-            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else invitation
+            caption = "Hidden" if self._is_hidden else "Muted" if is_muted else self._booth.words
         self.stage.set_state(self._is_running, self._booth.hint() or caption)
 
     def _told(self, key: str, action: Callable[[], object]) -> None:
@@ -359,16 +394,16 @@ class Window(QWidget):
         self._pipeline.note_shown(picture, self._clock.now_ns())
 
     def _place_overlays(self) -> None:
-        """The figures beside the picture, or short and over it; the notices above its lower edge."""
-        room_px = MARGIN_PX + self.hud.full_width_px + EDGE_PX if self._keeper.settings.is_hud_visible else 0
-        has_room = self.stage.leave_room(room_px)
-        self.hud.set_compact(not has_room)
-        card = self.stage.card()
-        self.hud.move(QPoint(MARGIN_PX, card.top()) if has_room else card.topLeft() + QPoint(EDGE_PX, EDGE_PX))
+        """The figures beside the picture, or short and over it; the notices below it."""
         width_px = min(MAX_WIDTH_PX, self.stage.width() - 2 * EDGE_PX)
-        height_px = self.notices.height_px(width_px)
-        top_px = max(EDGE_PX, card.bottom() - height_px - EDGE_PX)
+        height_px = self.notices.fit(width_px, self.stage.height() - LEAST_PICTURE_PX)
+        room_px = MARGIN_PX + self.hud.full_width_px + EDGE_PX if self._keeper.settings.is_hud_visible else 0
+        has_room = self.stage.leave_room(room_px, height_px + EDGE_PX if height_px else 0)
+        card = self.stage.card()
+        self.hud.set_room(Room.BESIDE if has_room else Room.OVER if card.width() > SMALL_CARD_PX else Room.LITTLE)
+        self.hud.move(QPoint(MARGIN_PX, card.top()) if has_room else card.topLeft() + QPoint(EDGE_PX, EDGE_PX))
         left_px = min(card.center().x() - width_px // 2, self.stage.width() - width_px - EDGE_PX)
+        top_px = self.stage.height() - height_px - EDGE_PX
         self.notices.setGeometry(max(EDGE_PX, left_px), top_px, width_px, height_px)
         self.notices.raise_()
 
@@ -376,5 +411,9 @@ class Window(QWidget):
         """Stand where the window stood last; a place that is off all screens is corrected by Qt."""
         if geometry and self.restoreGeometry(QByteArray.fromBase64(geometry.encode("ascii", "replace"))):
             return
-        room = QApplication.primaryScreen().availableGeometry()
-        self.resize(min(FIRST_SIZE_PX[0], room.width()), min(FIRST_SIZE_PX[1], room.height()))
+        self.resize(*first_size(QApplication.primaryScreen().availableSize()))
+
+
+def first_size(room: QSize) -> tuple[int, int]:
+    """Width and height of a window that has never been open, frame and all within the room of a screen."""
+    return min(FIRST_SIZE_PX[0], room.width()), min(FIRST_SIZE_PX[1], room.height() - FRAME_PX)

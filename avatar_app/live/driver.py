@@ -8,10 +8,66 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 0.5
+
+
+class Closable(Protocol):
+    """What is given back by `close`."""
+
+    def close(self) -> None:
+        """Give it back; twice is fine."""
+        ...
+
+
+D = TypeVar("D", bound=Closable)
+
+
+class Hold(Generic[D]):
+    """The device of an owner who may be stopped while a thread opens it.
+
+    After `end` nothing is held any more: what an opening thread brings later is closed at once. Thread: any.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._device: D | None = None
+        self._is_over = False
+
+    @property
+    def device(self) -> D | None:
+        """What is open now."""
+        return self._device
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `end` was called."""
+        return self._is_over
+
+    def keep(self, opened: D) -> bool:
+        """Hold a device that was just opened; False, and it is closed, after `end`."""
+        with self._lock:
+            if not self._is_over:
+                self._device = opened
+                return True
+        opened.close()
+        return False
+
+    def release(self) -> None:
+        """Close the device, if there is one; another one may be kept later."""
+        with self._lock:
+            device, self._device = self._device, None
+        if device is not None:
+            device.close()
+
+    def end(self) -> None:
+        """Close the device, and keep none from now on; twice is fine."""
+        with self._lock:
+            self._is_over = True
+        self.release()
 
 
 class DriverLoop(ABC):
@@ -37,10 +93,14 @@ class DriverLoop(ABC):
         with self._in_use:
             self._give_back()
 
-    def close(self) -> None:
-        """End the session and give the device back; a blocked driver does so when it wakes."""
+    def end(self) -> None:
+        """Say that the session is over; the thread gives the device back as soon as it leaves the driver."""
         self._is_over = True
         self._tell_end()
+
+    def close(self) -> None:
+        """End the session and give the device back; a blocked driver does so when it wakes."""
+        self.end()
         if not self._in_use.acquire(timeout=CLOSE_TIMEOUT_S):
             log.warning("the camera's driver does not answer; it is given back when it does")
             return

@@ -9,16 +9,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.errors import InputFileError, MissingFileError
 from avatar_app.contracts.head_pose import AvatarPose
-from avatar_app.contracts.notices import Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.webcam import Follower, FollowSettings, Neutral, Preview, Webcam, WebcamStatus
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
 
-NOTICE_KEY = "follow"
 NEUTRAL_FILE = "webcam-neutral.json"
 MakeWebcam = Callable[[str, Clock, NoticeBoard, Neutral], Webcam]
 
@@ -26,7 +25,7 @@ MakeWebcam = Callable[[str, Clock, NoticeBoard, Neutral], Webcam]
 class Following:
     """Opens and cuts the webcam, and says what the avatar is to do.
 
-    Thread: `turn`, `keep` and `stop` by one owner (the loader), `pose` by the frame thread, the rest any.
+    Thread: `pose` by the frame thread, the rest any.
 
     Args:
         clock: the program's.
@@ -44,6 +43,8 @@ class Following:
         self._file = folder / NEUTRAL_FILE
         self._make_webcam = make_webcam
         self._webcam: Webcam | None = None
+        # Cut while their drivers were busy.
+        self._left_behind: tuple[Webcam, ...] = ()
         self._follower = Follower()
         self._idle_share = 0.0
         self._neutral = _read(self._file)
@@ -60,21 +61,21 @@ class Following:
             is_mirrored=settings.is_mirrored,
         )
 
-    def turn(self, settings: Settings) -> bool:
-        """Open the camera that the settings name, or cut it; whether it is as they say. Never waits for the camera."""
-        self._cut()
-        if not settings.is_following:
-            # A refusal stays told: it is what turned the switch back.
-            return True
+    def start(self, settings: Settings) -> None:
+        """Follow the camera that the settings name; never waits for it.
+
+        Raises:
+            MissingExtraError: the face tracker is not installed.
+        """
         webcam = self._make_webcam(settings.webcam, self._clock, self._notices, self._neutral)
-        try:
-            webcam.start()
-        except UserError as error:
-            self._notices.post(Notice.from_error(NOTICE_KEY, error))
-            return False
-        self._notices.clear(NOTICE_KEY)
+        webcam.start()
         self._webcam = webcam
-        return True
+
+    @property
+    def is_camera_open(self) -> bool:
+        """Whether a camera is open, wanted or not, or a driver is opening one."""
+        self._left_behind = tuple(webcam for webcam in self._left_behind if webcam.is_open)
+        return self._webcam is not None or bool(self._left_behind)
 
     def keep(self) -> None:
         """Write a neutral pose that was just learned; cheap when there is none."""
@@ -89,7 +90,11 @@ class Following:
 
     def stop(self) -> None:
         """Cut the camera; twice is fine."""
-        self._cut()
+        self.keep()
+        webcam, self._webcam = self._webcam, None
+        if webcam is not None:
+            webcam.stop()
+            self._left_behind = (*self._left_behind, webcam)
 
     def pose(self, now_ns: int) -> AvatarPose | None:
         """What the head is to do now; None once it has glided back and nothing is followed."""
@@ -117,19 +122,13 @@ class Following:
         if webcam is not None:
             webcam.calibrate()
 
-    def _cut(self) -> None:
-        self.keep()
-        webcam, self._webcam = self._webcam, None
-        if webcam is not None:
-            webcam.stop()
-
 
 def _read(file: Path) -> Neutral:
     """The neutral pose of an earlier start, or that of an average face."""
     try:
-        return Neutral(**{name: float(value) for name, value in json.loads(file.read_text(encoding="utf-8")).items()})
-    except FileNotFoundError:
+        return Neutral.read(file)
+    except MissingFileError:
         return Neutral()
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except InputFileError as error:
         log.warning("the neutral pose in %s cannot be used: %s", file, error)
         return Neutral()

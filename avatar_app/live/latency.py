@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 
+STALE_NS = 1_000_000_000
 STAGES = ("capture", "mel", "student", "compose", "handover", "latency", "head")
 
 
@@ -58,7 +59,7 @@ class StageMeters:
 
 
 class RateMeter:
-    """Events per second over the last two seconds. Thread: any."""
+    """Events per second over the last two seconds; 0 once none came for a second. Thread: any."""
 
     def __init__(self, span_ns: int = 2_000_000_000) -> None:
         self._span_ns = span_ns
@@ -72,9 +73,9 @@ class RateMeter:
             while self._instants[-1] - self._instants[0] > self._span_ns:
                 self._instants.popleft()
 
-    def per_s(self) -> float:
-        """Rate over the events kept; 0 before the second one."""
+    def per_s(self, t_now_ns: int) -> float:
+        """Rate over the events kept; 0 before the second one, and when the last one is old at an instant."""
         with self._lock:
-            if len(self._instants) < 2:
+            if len(self._instants) < 2 or t_now_ns - self._instants[-1] > STALE_NS:
                 return 0.0
             return (len(self._instants) - 1) * 1e9 / max(1, self._instants[-1] - self._instants[0])

@@ -6,43 +6,33 @@ Each is switched by its settings and lives for itself: one that fails is told in
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError, UserError
-from avatar_app.contracts.handoff import Fan, Latest, Ring
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.fields import shown
+from avatar_app.contracts.handoff import Latest, Ring
+from avatar_app.contracts.input_file import reason
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import NS_PER_MS
 from avatar_app.live import record
-from avatar_app.live.browser import Action, BrowserSource, BrowserStatus, State
-from avatar_app.live.camera import CameraStatus, VirtualCamera, layout_of
-from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus, snapshot
-from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceStatus, shown_delay_ns
-from avatar_app.live.worker import Worker
+from avatar_app.live.browser import Action, BrowserStatus, State
+from avatar_app.live.camera import CameraStatus
+from avatar_app.live.record import VOICE_BLOCKS, Mender, Recorder, RecordOptions, RecordStatus
+from avatar_app.live.sink_slots import BrowserSlot, CameraSlot, SinkSlot, Source, VoiceSlot
+from avatar_app.live.snapshots import Snapshots
+from avatar_app.live.voice import NO_VOICE, VoiceStatus, shown_delay_ns
+from avatar_app.settings.paths import user_path
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
 
-CAMERA_FIELDS = ("is_camera_on", "camera_size", "camera_device", "background", "background_colour")
-BROWSER_FIELDS = ("is_browser_on", "browser_port")
-VOICE_FIELDS = ("voice_output",)
-SNAPSHOT_WAIT_S = 0.5
-
-
-class Source(Protocol):
-    """The live path as what is on air sees it."""
-
-    @property
-    def voice(self) -> Fan[VoiceBlock]: ...  # noqa: D102
-    def add_sink(self, name: str) -> Latest[Picture]: ...  # noqa: D102
-    def remove_sink(self, sink: Latest[Picture]) -> None: ...  # noqa: D102
-    def shown_ms(self) -> tuple[float, float]: ...  # noqa: D102
-    def heard_from(self) -> str: ...  # noqa: D102
+# `close` waits so long for a device that is being opened.
+CLOSE_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,56 +72,71 @@ class OnAir:
         state: Callable[[], State],
     ) -> None:
         self._source, self._clock, self._notices = source, clock, notices
-        self._token, self._control, self._state = token, control, state
         self._wanted = settings
-        self._camera: VirtualCamera | None = None
-        self._browser: BrowserSource | None = None
-        self._voice: VoiceOutput | None = None
+        self._camera = CameraSlot(settings, notices, source, clock)
+        self._browser = BrowserSlot(settings, notices, source, clock, token, control, state)
+        self._voice = VoiceSlot(settings, notices, source, clock, self._delay_ns)
         self._sinks: dict[str, Latest[Picture]] = {}
         self._recorder = Recorder(clock, notices)
+        self._mender: Mender | None = None
         self._voice_ring: Ring[VoiceBlock] | None = None
-        self._jobs: Ring[Callable[[], None]] = Ring(64)
-        self._worker: Worker | None = None
+        self._snapshots = Snapshots(source.add_sink, source.remove_sink, clock, notices)
+        self._is_running = False
 
     def start(self) -> None:
         """Go on air with what is switched on; a second call is fine."""
-        if self._worker is not None:
+        if self._is_running:
             return
-        self._worker = Worker("on-air", self._run_job, self._clock, self._notices)
-        self._worker.start()
-        for job in (self._mend, self._turn_voice, self._turn_camera, self._turn_browser):
-            self._jobs.put(job)
+        self._is_running = True
+        if self._mender is None:
+            self._mender = Mender(_folder(self._wanted), self._clock, self._notices)
+            self._mender.start()
+        self._snapshots.start()
+        self._browser.show(is_on=True)
+        for slot in self._slots:
+            if slot.is_stopped:
+                slot.start()
+            slot.turn(self._wanted)
 
     def stop(self) -> None:
-        """End everything, recordings with their last word; twice is fine."""
-        worker, self._worker = self._worker, None
-        if worker is None:
+        """End everything; a recording is closed meanwhile, with what was spoken until now. Twice is fine.
+
+        The browser source shows nothing from now on, but is there: who stopped by its control API can start again.
+        """
+        if not self._is_running:
             return
-        self._jobs.clear()
-        worker.stop()
+        self._is_running = False
+        for slot in (self._voice, self._camera):
+            slot.stop()
+            slot.cut()
+        self._browser.show(is_on=False)
+        self._snapshots.stop()
         self.stop_recording()
+
+    def close(self) -> None:
+        """Stop, end the browser source too, and wait for what is being opened or saved, so that the process can end."""
+        self.stop()
+        self._browser.stop()
+        self._browser.cut()
         self._recorder.stop()
         self._free_recorder()
-        self._stop_camera()
-        self._stop_browser()
-        self._stop_voice()
+        if self._mender is not None:
+            self._mender.stop()
+        for slot in self._slots:
+            slot.join(CLOSE_TIMEOUT_S)
 
     def apply(self, settings: Settings) -> None:
         """Use other settings from now on."""
         old, self._wanted = self._wanted, settings
-        if self._worker is None:
-            return
-        for fields, job in (
-            (VOICE_FIELDS, self._turn_voice),
-            (CAMERA_FIELDS, self._turn_camera),
-            (BROWSER_FIELDS, self._turn_browser),
-        ):
-            if any(getattr(old, name) != getattr(settings, name) for name in fields):
-                self._jobs.put(job)
+        for slot in self._slots:
+            is_changed = any(getattr(old, name) != getattr(settings, name) for name in slot.fields)
+            if is_changed and not slot.is_stopped:
+                slot.turn(settings)
 
     def status(self) -> OnAirStatus:
         """How it goes; cheap."""
-        camera, browser, voice, recording = self._camera, self._browser, self._voice, self._recorder.status()
+        camera, browser, voice = self._camera.part, self._browser.part, self._voice.part
+        recording = self._recorder.status()
         if not recording.is_active:
             # It may have ended by itself.
             self._free_recorder()
@@ -145,7 +150,7 @@ class OnAir:
     @property
     def page_url(self) -> str:
         """The browser source's address with its token; empty while it is off."""
-        browser = self._browser
+        browser = self._browser.part
         return browser.page_url if browser is not None else ""
 
     @property
@@ -169,7 +174,7 @@ class OnAir:
         """
         if self.is_recording:
             return
-        if self._worker is None:
+        if not self._is_running:
             raise OutputError("Nothing runs that could be recorded.", "Press Start first.")
         wanted = self._wanted
         options = RecordOptions(
@@ -177,7 +182,6 @@ class OnAir:
             fps=wanted.fps,
             format=record.RecordFormat(wanted.record_format),
             background_colour=wanted.background_colour,
-            has_badge=wanted.has_badge,
             title="Avatar",
         )
         self._free_recorder()
@@ -192,100 +196,21 @@ class OnAir:
         """Ask the recording to end; what is spoken until now is in it."""
         self._recorder.finish()
 
-    def take_snapshot(self) -> Path:
-        """Write the next picture as PNG; where it is.
+    def take_snapshot(self) -> None:
+        """Have the next picture written as PNG; a notice says where it is, or why there is none.
 
         Raises:
-            OutputError: the folder cannot be used, or no picture comes.
+            OutputError: nothing runs.
         """
-        sink = self._source.add_sink("snapshot")
-        try:
-            picture = sink.take(timeout_s=SNAPSHOT_WAIT_S)
-        finally:
-            self._source.remove_sink(sink)
-        if picture is None:
-            raise OutputError("There is no picture to keep.", "Press Start first.")
-        return snapshot(picture, recording_folder(self._wanted), has_badge=self._wanted.has_badge)
-
-    def _run_job(self, stop: threading.Event) -> None:
-        del stop
-        job = self._jobs.take(timeout_s=0.1)
-        if job is not None:
-            job()
-
-    def _turn_camera(self) -> None:
-        self._stop_camera()
         wanted = self._wanted
-        if not wanted.is_camera_on:
-            return
-        colour = wanted.background_colour if wanted.background == "colour" else ""
-        keeps_alpha = wanted.background == "checker"
-        layout = layout_of(wanted.camera_size, colour=colour, keeps_alpha=keeps_alpha)
-        pictures = self._add_sink("camera")
-        camera = VirtualCamera(pictures, layout, self._clock, self._notices, wanted.camera_device)
-        if self._started("camera", camera.start):
-            self._camera = camera
+        self._snapshots.ask(lambda: recording_folder(wanted))
 
-    def _turn_browser(self) -> None:
-        wanted, running = self._wanted, self._browser
-        if running is not None and wanted.is_browser_on and running.status().port == wanted.browser_port:
-            # It had moved there, and the settings say so now.
-            return
-        self._stop_browser()
-        if not wanted.is_browser_on:
-            return
-        pictures = self._add_sink("browser")
-        browser = BrowserSource(
-            pictures, self._token, wanted.browser_port, self._clock, self._notices, self._control, self._state
-        )
-        if self._started("browser", browser.start):
-            self._browser = browser
-
-    def _turn_voice(self) -> None:
-        self._stop_voice()
-        name = self._wanted.voice_output
-        if not name:
-            return
-        voice = VoiceOutput(
-            name,
-            self._source.voice,
-            self._delay_ns,
-            self._clock,
-            self._notices,
-            heard_from=self._source.heard_from,
-        )
-        if self._started("voice", voice.start):
-            self._voice = voice
+    @property
+    def _slots(self) -> tuple[SinkSlot[Any], ...]:
+        return self._voice, self._camera, self._browser
 
     def _delay_ns(self) -> float:
         return shown_delay_ns(*self._source.shown_ms(), fps=self._wanted.fps)
-
-    def _started(self, name: str, start: Callable[[], None]) -> bool:
-        """Start a part; a failure becomes a notice."""
-        try:
-            start()
-        except UserError as error:
-            self._notices.post(Notice.from_error(name, error))
-            self._remove_sink(name)
-            return False
-        return True
-
-    def _stop_camera(self) -> None:
-        camera, self._camera = self._camera, None
-        if camera is not None:
-            camera.stop()
-        self._remove_sink("camera")
-
-    def _stop_browser(self) -> None:
-        browser, self._browser = self._browser, None
-        if browser is not None:
-            browser.stop()
-        self._remove_sink("browser")
-
-    def _stop_voice(self) -> None:
-        voice, self._voice = self._voice, None
-        if voice is not None:
-            voice.stop()
 
     def _free_recorder(self) -> None:
         """Give back what the last recording listened and looked at."""
@@ -304,22 +229,6 @@ class OnAir:
         if sink is not None:
             self._source.remove_sink(sink)
 
-    def _mend(self) -> None:
-        """Make whole what a crash or a power cut left behind."""
-        folder = _folder(self._wanted)
-        for path in record.unfinished(folder) if folder.is_dir() else ():
-            self._mend_one(path)
-
-    def _mend_one(self, path: Path) -> None:
-        """What cannot be mended stays as it is."""
-        try:
-            mended = record.repair(path)
-        except UserError as error:
-            self._notices.post(Notice.from_error("mend", error))
-            return
-        text = f"A recording that was cut off is whole again: {mended.name}."
-        self._notices.post(Notice("mend", Level.INFO, text, f"It is in {mended.parent}."))
-
 
 def recording_folder(settings: Settings) -> Path:
     """Where recordings and snapshots go; made when missing.
@@ -330,10 +239,11 @@ def recording_folder(settings: Settings) -> Path:
     folder = _folder(settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder.") from error
+    except (OSError, ValueError) as error:
+        text = f"The folder {shown(str(folder))} cannot be made: {reason(error)}."
+        raise OutputError(text, "Choose another folder.") from error
     return folder
 
 
 def _folder(settings: Settings) -> Path:
-    return Path(settings.record_folder).expanduser() if settings.record_folder else record.videos_folder()
+    return user_path(settings.record_folder) if settings.record_folder else record.videos_folder()

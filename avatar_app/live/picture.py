@@ -13,7 +13,7 @@ from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
-from avatar_app.live.frame import Avatar, Background, Compositor, Pacer, PoseAssets, PosedCompositor
+from avatar_app.live.frame import Avatar, Background, Badge, Compositor, Pacer, PoseAssets, PosedCompositor
 from avatar_app.live.latency import RateMeter, StageMeters
 from avatar_app.live.leaning import Leaning
 
@@ -74,10 +74,12 @@ class FramePart:
         self._patch: MouthPatch | None = None
         self._fps = fps
         self._is_hidden = False
+        self._badge, self._is_marked = Badge(), False
         self._pacer: Pacer | None = None
         self._pacer_fps = 0
         self._leaning = Leaning(NS_PER_S // fps)
         self._last: tuple[object, UInt8] | None = None
+        self._idle_drawer: Compositor | None = None
         self._t_begin_ns = clock.now_ns()
         self.rate = RateMeter()
         self.counts = FrameCounts()
@@ -101,6 +103,10 @@ class FramePart:
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show only what stands behind the avatar from the next tick on, or the avatar again."""
         self._is_hidden = is_hidden
+
+    def set_marked(self, *, is_marked: bool) -> None:
+        """Say in every picture that the avatar is AI-generated from the next tick on, or no longer."""
+        self._is_marked = is_marked
 
     def add_sink(self) -> Latest[Picture]:
         """A mailbox that gets every picture."""
@@ -143,7 +149,7 @@ class FramePart:
                 compositor.set_background(background)
             for posed in self._posed.values():
                 posed.set_background(background)
-        self._last = None
+        self._last = self._idle_drawer = None
 
     def _compositor(self, avatar: Avatar, box: PatchBox, size_px: int) -> Compositor:
         """The compositor for a student's box, made once."""
@@ -166,7 +172,7 @@ class FramePart:
     def _show(self, index: int, t_tick_ns: int, n_missed: int) -> None:
         is_new = self._take_mouth(t_tick_ns)
         t_start_ns = self._clock.now_ns()
-        pixels = self._draw(t_start_ns)
+        pixels = self._draw(t_tick_ns)
         t_ready_ns = self._clock.now_ns()
         self._meters.note("compose", ns_to_ms(t_ready_ns - t_start_ns))
         t_capture_ns = self._patch.t_capture_ns if self._patch is not None else t_ready_ns
@@ -176,6 +182,12 @@ class FramePart:
         if is_new:
             self._meters.note("latency", ns_to_ms(self._clock.now_ns() - t_capture_ns))
         self._count(is_new, n_missed, t_ready_ns)
+        self._prepare(t_tick_ns + NS_PER_S // self._fps)
+
+    def _prepare(self, t_ns: int) -> None:
+        """Decode the idle picture of the next tick now, where nobody waits for it."""
+        if self._avatar is not None and self._idle_drawer is not None:
+            self._idle_drawer.prepare(self._idle_at(self._avatar, t_ns))
 
     def _take_mouth(self, t_tick_ns: int) -> bool:
         """Take the newest mouth, and lean the grid towards the rhythm in which mouths come."""
@@ -194,27 +206,36 @@ class FramePart:
         return False
 
     def _draw(self, t_ns: int) -> UInt8:
-        """The picture of this instant; nothing is composed twice."""
+        """The picture of a tick; nothing is composed twice."""
         avatar = self._avatar
         if avatar is None:
             raise RuntimeError("no avatar")
-        idle = (t_ns - self._t_begin_ns) * avatar.spec.idle_fps // NS_PER_S % avatar.n_idle
+        idle = self._idle_at(avatar, t_ns)
         patch = self._patch
         pixels, weight = (None, 0.0) if patch is None else (patch.pixels, patch.weight)
-        pose = self._pose_at(t_ns) if self._poses is not None else None
-        key = "hidden" if self._is_hidden else (idle, pose, None if pixels is None else (id(patch), weight))
+        pose = self._pose_at(self._clock.now_ns()) if self._poses is not None else None
+        is_marked = self._is_marked and not self._is_hidden
+        key = "hidden" if self._is_hidden else (idle, pose, is_marked, None if pixels is None else (id(patch), weight))
         if self._last is not None and self._last[0] == key:
             return self._last[1]
         place = self._place(avatar, patch)
+        self._idle_drawer = None
         if self._is_hidden:
             picture = self._compositor(avatar, *place).empty()
         elif self._poses is not None and pose is not None:
-            picture = self._posed_compositor(avatar, self._poses, *place).compose(int(idle), pose, pixels, weight)
+            picture = self._posed_compositor(avatar, self._poses, *place).compose(idle, pose, pixels, weight)
             self._note_head(pose)
         else:
-            picture = self._compositor(avatar, *place).compose(int(idle), pixels, weight)
+            self._idle_drawer = self._compositor(avatar, *place)
+            picture = self._idle_drawer.compose(idle, pixels, weight)
+        if is_marked:
+            self._badge.stamp(picture)
         self._last = (key, picture)
         return picture
+
+    def _idle_at(self, avatar: Avatar, t_ns: int) -> int:
+        """Number of the idle picture of an instant."""
+        return int((t_ns - self._t_begin_ns) * avatar.spec.idle_fps // NS_PER_S % avatar.n_idle)
 
     def _note_head(self, pose: AvatarPose) -> None:
         """How old the user's head is in its first picture."""

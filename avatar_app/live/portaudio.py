@@ -46,11 +46,17 @@ class SoundDevice:
     n_channels: int
     rate_hz: int
     is_default: bool
+    description: str = ""
 
     @property
     def label(self) -> str:
         """What it is chosen by."""
         return f"{self.name}, {self.host_api}"
+
+    @property
+    def title(self) -> str:
+        """What it is shown as."""
+        return self.description or self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +157,14 @@ class SoundSystem:
             AudioInputError, OutputError: PortAudio is not installed or does not answer.
         """
         with self._lock:
-            if self._streams:
-                self._listed_by_child = self._ask_child()
-                return False
-            self._start_anew(side)
-            return True
+            if not self._streams:
+                self._start_anew(side)
+                return True
+        # Not under the lock: the other process takes up to ten seconds, and a stream must be closed at once.
+        listed = self._ask_child()
+        with self._lock:
+            self._listed_by_child = listed
+        return False
 
     def make_known(self, side: Side, name: str) -> bool:
         """Let PortAudio know a device that it could not open, even where that interrupts other streams.
@@ -169,9 +178,9 @@ class SoundSystem:
         Raises:
             AudioInputError, OutputError: as above.
         """
+        if self.refresh(side):
+            return True
         with self._lock:
-            if self.refresh(side):
-                return True
             is_there = any(name in (device.label, device.name) for device in self._listed_by_child.get(side.key, ()))
             if not is_there or not self._may_interrupt():
                 return False
@@ -221,13 +230,12 @@ class SoundSystem:
         Raises:
             AudioInputError, OutputError: there is none; the sentence names those that exist.
         """
-        with self._lock:
-            try:
-                self.find(side, name)
-            except side.error:
-                if not self.make_known(side, name):
-                    raise
-                self.find(side, name)
+        try:
+            self.find(side, name)
+        except side.error:
+            if not self.make_known(side, name):
+                raise
+            self.find(side, name)
 
     def open(
         self,
@@ -285,7 +293,8 @@ class SoundSystem:
         Raises:
             AudioInputError, OutputError: there is none, or more than one.
         """
-        numbered = self._numbered(side)
+        with self._lock:
+            numbered = self._numbered(side)
         if not numbered:
             raise side.error(f"This machine has no {side.noun}.", side.plug_in)
         if not name:

@@ -8,6 +8,14 @@ from avatar_app.live.mic import MicStatus
 
 
 @dataclass(frozen=True, slots=True)
+class OpenDevices:
+    """Which devices that watch or listen to the user are open, also while one is being opened or closed."""
+
+    has_mic: bool
+    has_webcam: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LiveStatus:
     """One look at the running pipeline; times in milliseconds, rates in frames per second.
 

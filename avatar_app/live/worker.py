@@ -4,24 +4,50 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.contracts.units import ms_to_ns
+from avatar_app.contracts.units import ms_to_ns, s_to_ns
 
 log = logging.getLogger(__name__)
 
+# What the user calls the work of a thread.
+SHOWN_AS: Mapping[str, str] = {
+    "frame": "The picture",
+    "speech": "The lip movement",
+    "mic": "The microphone",
+    "snapshots": "The snapshot",
+    "mend": "The repair of a recording",
+    "voice": "The voice in sync",
+    "camera": "The virtual camera",
+    "browser": "The browser source",
+    "browser-encode": "The browser source",
+    "record": "The recording",
+    "record-take": "The recording",
+    "webcam": "The webcam",
+    "webcam-tracker": "The face tracker",
+    "avatar": "The avatar",
+    "background": "The background",
+    "clean": "The noise suppression",
+    "follow": "The webcam",
+    "model": "The model",
+}
+SHOWN_ELSE = "Something in the program"
+
 STALL_NS = ms_to_ns(500)
 RETRY_S = 1.0
+# A worker that has gone on for so long after a failure is well again.
+WELL_NS = s_to_ns(5)
 
 
 class Worker:
     """Calls `step(stop)` again and again on a thread of its own until it is stopped.
 
     A step must come back within half a second. One that raises is reported once and called again a second
-    later, after `recover`: the rest of the program keeps running meanwhile.
+    later, after `recover`: the rest of the program keeps running meanwhile. Two threads of one worker never run at
+    the same time: a thread that is started while an older one has not ended yet waits for it first.
 
     Thread: `start`, `stop` by the owner; `step` and `recover` on the worker's own thread.
     """
@@ -39,44 +65,77 @@ class Worker:
         self._recover = recover
         self._clock = clock
         self._notices = notices
+        # One event for each start: a thread that was told to end stays told, whatever is started after it.
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._left_behind: threading.Thread | None = None
         self._t_beat_ns = 0
+        self._t_failed_ns: int | None = None
 
     def start(self) -> None:
         """Begin; a second call while running is refused."""
         if self._thread is not None:
             raise RuntimeError(f"worker {self.name} runs already")
-        self._stop.clear()
+        self._stop = threading.Event()
         self._t_beat_ns = self._clock.now_ns()
-        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._stop, self._left_behind), name=self.name)
+        self._thread.daemon = True
         self._thread.start()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Ask the thread to end and wait for it; twice is fine."""
+    def request_stop(self) -> None:
+        """Ask the thread to end, without waiting; twice is fine."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            if self._thread.is_alive():
-                log.error("%s did not stop within %.0f s", self.name, timeout_s)
-            self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._left_behind = thread
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """Ask the thread to end and wait for it; twice is fine.
+
+        Returns:
+            Whether it ended in time. One that did not ends by itself when its step comes back.
+        """
+        self.request_stop()
+        return self.join(timeout_s)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread that was asked to end; whether it has."""
+        thread = self._left_behind
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(timeout_s)
+        if thread.is_alive():
+            log.error("%s did not stop within %.1f s", self.name, timeout_s)
+            return False
+        self._left_behind = None
+        return True
 
     def stalled_ns(self) -> int:
         """Time since the last step ended; 0 when not running."""
         return self._clock.now_ns() - self._t_beat_ns if self._thread is not None else 0
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def _run(self, stop: threading.Event, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
+        while not stop.is_set():
             try:
-                self._step(self._stop)
+                self._step(stop)
             except Exception as error:  # noqa: BLE001 - the only place where any failure is caught and reported
                 self._report(error)
-                self._stop.wait(RETRY_S)
-                self._try_recover()
-            self._t_beat_ns = self._clock.now_ns()
+                stop.wait(RETRY_S)
+                self._try_recover(stop)
+            if not stop.is_set():
+                self._beat()
 
-    def _try_recover(self) -> None:
-        if self._recover is None or self._stop.is_set():
+    def _beat(self) -> None:
+        """A step has ended; one failure is forgotten when all has gone well for a while."""
+        self._t_beat_ns = self._clock.now_ns()
+        if self._t_failed_ns is not None and self._t_beat_ns - self._t_failed_ns > WELL_NS:
+            self._t_failed_ns = None
+            self._notices.clear(self._notice_key)
+
+    def _try_recover(self, stop: threading.Event) -> None:
+        if self._recover is None or stop.is_set():
             return
         try:
             self._recover()
@@ -85,14 +144,17 @@ class Worker:
 
     def _report(self, error: Exception) -> None:
         log.error("%s failed", self.name, exc_info=error)
-        key = f"worker-{self.name}"
+        self._t_failed_ns = self._clock.now_ns()
         if isinstance(error, UserError):
-            self._notices.post(Notice.from_error(key, error))
+            self._notices.post(Notice.from_error(self._notice_key, error))
         else:
-            text = f"The {self.name} part failed ({type(error).__name__}: {error}) and was started again."
-            self._notices.post(
-                Notice(key, Level.ERROR, text, "If it stays, send us the report of `avatar-app doctor`.")
-            )
+            text = f"{_shown(self.name)} failed because of a fault in this program. The app starts it again."
+            what_to_do = "If it happens again, send us what `avatar-app doctor` says."
+            self._notices.post(Notice(self._notice_key, Level.ERROR, text, what_to_do))
+
+    @property
+    def _notice_key(self) -> str:
+        return f"worker-{self.name}"
 
 
 class Watchdog:
@@ -118,9 +180,9 @@ class Watchdog:
             is_late = worker.stalled_ns() > STALL_NS
             if is_late and worker.name not in self._late:
                 self._late.add(worker.name)
-                text = f"The {worker.name} part has not answered for half a second."
+                text = f"{_shown(worker.name)} is held up: this machine has too much to do."
                 what_to_do = "Close other heavy programs or choose a lower frame rate."
-                self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do))
+                self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do, is_lasting=True))
             elif not is_late and worker.name in self._late:
                 self._late.discard(worker.name)
                 self._notices.clear(f"stall-{worker.name}")
@@ -128,3 +190,8 @@ class Watchdog:
     def _step(self, stop: threading.Event) -> None:
         stop.wait(0.25)
         self.check()
+
+
+def _shown(name: str) -> str:
+    """What the user calls it; a part that is being opened is called like the part."""
+    return SHOWN_AS.get(name.removeprefix("open-"), SHOWN_ELSE)

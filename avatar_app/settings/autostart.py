@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 import platformdirs
 
-from avatar_app.contracts.errors import OutputError
+from avatar_app.contracts.errors import InputFileError, OutputError
+from avatar_app.contracts.input_file import read_bytes
 from avatar_app.settings.paths import APP_NAME, ProfilePaths
 
 winreg: Any = importlib.import_module("winreg") if sys.platform == "win32" else None
@@ -65,8 +66,8 @@ class FileEntry:
     def is_on(self) -> bool:
         """Whether the file is there as we write it; one that was switched off, or is of an older place, is not."""
         try:
-            return self.file.read_bytes() == self._content
-        except OSError:
+            return read_bytes(self.file, len(self._content)) == self._content
+        except InputFileError:
             return False
 
     def turn(self, *, is_on: bool) -> None:

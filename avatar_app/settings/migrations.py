@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.fields import shown
 from avatar_app.settings.schema import SETTINGS_VERSION
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
@@ -26,7 +27,7 @@ def migrate(
     version = values.pop("version", newest)
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= newest:
         raise SettingsError(
-            f"The settings file has the version {version!r}; this program reads up to {newest}.",
+            f"The settings file has the version {shown(version)}; this program reads up to {newest}.",
             "Update the program to use them.",
         )
     for step in range(version, newest):

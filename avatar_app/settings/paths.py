@@ -15,7 +15,13 @@ HOME_VARIABLE = "AVATAR_APP_HOME"
 def repo_root() -> Path:
     """Folder that holds `assets` and `models`: `$AVATAR_APP_HOME`, else the one beside the package."""
     override = os.environ.get(HOME_VARIABLE)
-    return Path(override).expanduser() if override else Path(__file__).resolve().parents[2]
+    return user_path(override) if override else Path(__file__).resolve().parents[2]
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as the user wrote it, `~` included; where there is no such user, it stays as it is written."""
+    # `Path.expanduser` fails there.
+    return Path(os.path.expanduser(text))
 
 
 def assets_dir() -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,15 @@ from avatar_app.settings.schema import Settings
 
 SUFFIX = ".json"
 MAX_NAME_LENGTH = 60
+# The longest name of a file is 255 bytes, of which writing takes some more than the ending.
+MAX_NAME_BYTES = 200
+# What some file system does not take, and names that Windows keeps for devices.
+NO_CHARACTERS = '<>:"/\\|?*'
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+# Control characters, halves of characters, line ends, and what turns the direction of text around; the joiners below
+# belong to the spelling of Persian and Hindi, and to emoji.
+NO_CATEGORIES = ("Cc", "Cs", "Cf", "Zl", "Zp")
+JOINERS = "\u200c\u200d"
 LOCAL_FIELDS = ("profile", "window_geometry", "is_muted", "browser_port", "obs_port", "is_following", "webcam")
 # What a use needs; everything else stays as the user has it.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -131,10 +141,11 @@ def bring_in(paths: ProfilePaths, file: Path, notices: NoticeBoard) -> str:
     Raises:
         SettingsError: it is no profile, or cannot be kept.
     """
-    settings, wanted = store.read(file, notices), re.sub(r"[^\w .()-]", "_", file.stem).strip(" .")[:MAX_NAME_LENGTH]
-    taken, name, k = {*names(paths), *PRESETS}, wanted or "Profile", 2
-    while name in taken:
-        name, k = f"{wanted} {k}", k + 1
+    settings, name, k = store.read(file, notices), _usable(file.stem), 2
+    # Some file systems do not tell `show` from `Show`.
+    taken = {other.casefold() for other in (*names(paths), *PRESETS)}
+    while name.casefold() in taken:
+        name, k = f"{_usable(file.stem, n_spare=5)} {k}", k + 1
     save(paths, name, settings)
     return name
 
@@ -151,9 +162,28 @@ def _file(paths: ProfilePaths, name: str) -> Path:
     """
     if name in PRESETS:
         raise SettingsError(f"The preset {name!r} comes with the program.", "Choose another name.")
-    if not re.fullmatch(r"[\w()-]([\w .()-]*[\w()-])?", name) or len(name) > MAX_NAME_LENGTH:
+    is_short = len(name) <= MAX_NAME_LENGTH and len(name.encode("utf-8", "replace")) <= MAX_NAME_BYTES
+    if not name or not is_short or name != _trimmed(name) or not all(map(_is_usable, name)) or DEVICES.fullmatch(name):
         raise SettingsError(
             f"A profile cannot be named {name!r}.",
-            f"Use letters, digits, spaces and dashes, at most {MAX_NAME_LENGTH} of them.",
+            f"Use at most {MAX_NAME_LENGTH} letters, digits and other signs, but none of {' '.join(NO_CHARACTERS)}.",
         )
     return paths.profiles_dir / f"{name}{SUFFIX}"
+
+
+def _usable(text: str, n_spare: int = 0) -> str:
+    """The name that is nearest to a text, with room for `n_spare` more ASCII characters."""
+    name = "".join(character if _is_usable(character) else "_" for character in text)[: MAX_NAME_LENGTH - n_spare]
+    name = _trimmed(name.encode("utf-8")[: MAX_NAME_BYTES - n_spare].decode("utf-8", "ignore"))
+    return f"{name}_" if DEVICES.fullmatch(name) else name or "Profile"
+
+
+def _trimmed(name: str) -> str:
+    """Without what Windows takes away from the end of a name, and what hides a file."""
+    return name.strip().strip(".").strip()
+
+
+def _is_usable(character: str) -> bool:
+    """Whether a name may have a character: any script's letters, marks, digits and signs."""
+    is_text = unicodedata.category(character) not in NO_CATEGORIES or character in JOINERS
+    return is_text and character not in NO_CHARACTERS

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.fields import shown
 
 SETTINGS_VERSION = 1
+# As long as a path may be.
+MAX_TEXT_CHARACTERS = 4096
+MAX_NAME_CHARACTERS = 100
 
 # In place of a microphone or webcam: the path of a file that plays it follows.
 FILE_PREFIX = "file:"
@@ -63,7 +66,7 @@ class Settings:
         obs_port: where OBS's WebSocket server answered last, within `PORT_RANGE`.
         record_folder: where recordings and snapshots go; empty means the user's folder of videos.
         record_format: one of `RECORD_FORMATS`; the last two keep the transparency.
-        has_badge: whether recordings and snapshots show a mark that the avatar is one.
+        has_badge: whether every picture shows a mark that the avatar is AI-generated, wherever it goes.
         noise_suppression: how much noise is taken out before the lips hear, one of `NOISE_SUPPRESSIONS`.
         is_auto_gain_on: whether a quiet voice is raised by itself.
         has_global_keys: whether the keys work while another program has the keyboard.
@@ -148,21 +151,24 @@ def check(name: str, value: Any) -> Any:
 
 
 def _unknown(kind: str, value: Any, known: Iterable[Any]) -> SettingsError:
-    options = [str(option) for option in known]
-    near = difflib.get_close_matches(str(value), options, n=1)
+    options, text = [str(option) for option in known], value if isinstance(value, str) else shown(value)
+    near = difflib.get_close_matches(text[:MAX_NAME_CHARACTERS], options, n=1)
     advice = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(options)}."
-    return SettingsError(f"There is no {kind} {str(value)!r}.", advice)
+    return SettingsError(f"There is no {kind} {shown(text)}.", advice)
 
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Write a text.")
+        raise SettingsError(f"The setting {name} cannot be {shown(value)}.", "Write a text.")
+    if len(value) > MAX_TEXT_CHARACTERS or "\0" in value:
+        advice = f"Write at most {MAX_TEXT_CHARACTERS} characters, none of them NUL."
+        raise SettingsError(f"The setting {name} cannot be {shown(value)}.", advice)
     return value
 
 
 def _bool(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Write true or false.")
+        raise SettingsError(f"The setting {name} cannot be {shown(value)}.", "Write true or false.")
     return value
 
 
@@ -180,9 +186,10 @@ def _number(limits: tuple[float, float], unit: str = "") -> Callable[[str, Any],
     low, high = limits
 
     def check_number(name: str, value: Any) -> float:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        # NaN lies in no range; a whole number may be too long for a float.
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or not low <= value <= high:
-            raise SettingsError(f"The setting {name} cannot be {value!r}.", f"Use {low:g} to {high:g}{unit}.")
+            raise SettingsError(f"The setting {name} cannot be {shown(value)}.", f"Use {low:g} to {high:g}{unit}.")
         return float(value)
 
     return check_number
@@ -191,19 +198,23 @@ def _number(limits: tuple[float, float], unit: str = "") -> Callable[[str, Any],
 def _port(name: str, value: Any) -> int:
     low, high = PORT_RANGE
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise SettingsError(f"The setting {name} cannot be {value!r}.", f"Use a whole number from {low} to {high}.")
+        raise SettingsError(
+            f"The setting {name} cannot be {shown(value)}.", f"Use a whole number from {low} to {high}."
+        )
     return value
 
 
 def _colour(name: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Write a colour as #rrggbb, such as #1f2430.")
+        raise SettingsError(
+            f"The setting {name} cannot be {shown(value)}.", "Write a colour as #rrggbb, such as #1f2430."
+        )
     return value.lower()
 
 
 def _id(name: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*|", value):
-        raise SettingsError(f"The setting {name} cannot be {value!r}.", "Use the name of an installed one.")
+        raise SettingsError(f"The setting {name} cannot be {shown(value)}.", "Use the name of an installed one.")
     return value
 
 

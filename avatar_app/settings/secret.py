@@ -7,14 +7,18 @@ import os
 import secrets
 from pathlib import Path
 
+from avatar_app.contracts.errors import InputFileError
+from avatar_app.contracts.input_file import read_bytes
+
 N_BYTES = 24
+MAX_BYTES = 1000
 MIN_CHARACTERS = 16
 
 
 def secret(file: Path) -> str:
     """The secret in a file, made there when missing; one for this start only where nothing can be kept."""
-    with contextlib.suppress(OSError, ValueError):
-        kept = file.read_text(encoding="ascii").strip()
+    with contextlib.suppress(InputFileError, UnicodeError):
+        kept = read_bytes(file, MAX_BYTES).decode("ascii").strip()
         if len(kept) >= MIN_CHARACTERS:
             return kept
     made = secrets.token_urlsafe(N_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.errors import InputFileError, MissingFileError, SettingsError
+from avatar_app.contracts.input_file import read_object
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.settings import schema
 from avatar_app.settings.migrations import migrate
@@ -21,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 LOAD_KEY = "settings-load"
 SAVE_KEY = "settings-save"
+MAX_BYTES = 1_000_000
+N_NAMED = 3
+UNFINISHED = ".tmp"
 
 
 def load(paths: ProfilePaths, notices: NoticeBoard) -> Settings:
@@ -28,10 +33,7 @@ def load(paths: ProfilePaths, notices: NoticeBoard) -> Settings:
     file = paths.config_file
     try:
         data = _read(file)
-    except FileNotFoundError:
-        return Settings()
-    except OSError as error:
-        _warn(notices, LOAD_KEY, f"The settings in {file} cannot be read: {error.strerror}.", "Defaults are used.")
+    except MissingFileError:
         return Settings()
     except SettingsError as error:
         kept = _keep_broken(file)
@@ -48,8 +50,9 @@ def read(file: Path, notices: NoticeBoard) -> Settings:
     """
     try:
         return _settle(_read(file), file, notices)
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}.", "Choose another file.") from error
+    except (MissingFileError, SettingsError) as error:
+        what = error.what if isinstance(error, SettingsError) else f"{file} cannot be read: {error}."
+        raise SettingsError(what, "Choose another file.") from error
 
 
 def save(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> bool:
@@ -70,25 +73,42 @@ def save(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> bool:
     return True
 
 
+def remove_leftovers(paths: ProfilePaths) -> None:
+    """Delete what writes left behind that a crash cut off; for the one program that holds the profile."""
+    for folder in (paths.config_file.parent, paths.profiles_dir, paths.state_dir, paths.cache_dir):
+        for file in folder.glob(f"*.json*{UNFINISHED}"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+
 def _read(file: Path) -> dict[str, Any]:
+    """The values in a file, in the newest layout.
+
+    Raises:
+        MissingFileError: there is none.
+        SettingsError: it holds no settings.
+    """
     try:
-        data = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:  # broken JSON, and bytes that are no text
-        raise SettingsError(f"The settings file {file} is broken.", "") from error
-    if not isinstance(data, dict):
-        raise SettingsError(f"The settings file {file} is broken.", "")
-    return migrate(data)
+        return migrate(read_object(file, MAX_BYTES, keeps_bad_numbers=True))
+    except MissingFileError:
+        raise
+    except InputFileError as error:
+        raise SettingsError(f"The settings file {file} cannot be used: {error}.", "") from error
 
 
 def _settle(data: Mapping[str, Any], file: Path, notices: NoticeBoard) -> Settings:
     """Keep every good value; name the bad ones in one notice."""
-    errors = {name: error for name, value in data.items() if (error := _error(name, value)) is not None}
-    if errors:
-        sentences = [str(error) for error in errors.values()]
-        more = f" ({len(sentences) - 3} more.)" if len(sentences) > 3 else ""
-        text = f"Part of the settings in {file} is not used. {' '.join(sentences[:3])}{more}"
+    known = {name: value for name, value in data.items() if name in schema.DEFAULTS}
+    errors = {name: error for name, value in known.items() if (error := _error(name, value)) is not None}
+    unknown = [name for name in data if name not in known]
+    if errors or unknown:
+        # Of many unknown names only the first are looked up: each takes a millisecond.
+        named = [*errors.values(), *(_error(name, data[name]) for name in unknown[:N_NAMED])][:N_NAMED]
+        n_more = len(errors) + len(unknown) - len(named)
+        more = f" ({n_more} more.)" if n_more else ""
+        text = f"Part of the settings in {file} is not used. {' '.join(map(str, named))}{more}"
         _warn(notices, LOAD_KEY, text, "The rest is in place.")
-    return Settings(**{name: value for name, value in data.items() if name not in errors})
+    return Settings(**{name: value for name, value in known.items() if name not in errors})
 
 
 def _error(name: str, value: Any) -> SettingsError | None:
@@ -115,7 +135,7 @@ def write(file: Path, text: str) -> None:
         OSError: it cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=UNFINISHED)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)

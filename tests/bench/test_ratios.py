@@ -1,12 +1,16 @@
 """Speeds against each other in one run, never against a clock: machines are shared, and differ."""
 
+import itertools
 import time
 
+import cv2
 import numpy as np
 import pytest
 
+from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.live.frame import Avatar, Background, Compositor
 from avatar_app.live.student import load
+from avatar_app.settings.paths import assets_dir
 
 N_ROUNDS, N_STEPS = 6, 15
 
@@ -50,3 +54,31 @@ def test_compose_when_idle_picture_stays_then_only_the_mouth_costs():
     )
     student.close()
     assert found["next"] / found["same"] > 1.5
+
+
+@pytest.mark.parametrize("background", [Background.transparent(), Background.colour("#336699")])
+def test_compose_when_every_picture_is_another_then_most_of_the_time_goes_into_decoding_it(background):
+    """Mouth and outline are small; while whole pictures were computed, it was four to seven times as long."""
+    avatar = Avatar.load("nova")
+    box = PatchBox(32, 144, 192, 112)
+    compositor = Compositor(avatar, box, 256)
+    compositor.set_background(background)
+    mouth = np.full((box.h, box.w, 3), 120, np.uint8)
+    encoded = [
+        np.frombuffer((assets_dir() / "avatars" / "nova" / name).read_bytes(), np.uint8)
+        for name in avatar.spec.idle_files[:30]
+    ]
+    turns = {name: itertools.cycle(range(30)) for name in ("compose", "decode")}
+    actions = {
+        "compose": lambda: compositor.compose(next(turns["compose"]), mouth, 1.0),
+        "decode": lambda: cv2.imdecode(encoded[next(turns["decode"])], cv2.IMREAD_COLOR),
+    }
+    n_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        # Alpha and light of each picture are found out when it is first shown.
+        medians_ms(actions, time.thread_time)
+        found = medians_ms(actions, time.thread_time)
+    finally:
+        cv2.setNumThreads(n_threads)
+    assert found["compose"] / found["decode"] < 3.5

@@ -2,6 +2,7 @@
 
 import json
 
+from avatar_app.live.student.processor import instruction_set
 from tests.end2end.program import copied_home, run
 
 
@@ -12,6 +13,8 @@ def test_doctor_when_all_is_well_then_json_says_healthy(tmp_path):
     assert report["schema"] == 1 and report["is_healthy"]
     names = [finding["name"] for finding in report["findings"]]
     assert {"machine", "versions", "engines", "settings", "avatar", "model", "live run"} <= set(names)
+    assert report["machine"]["instruction_set"] == instruction_set()
+    assert instruction_set() in next(f["text"] for f in report["findings"] if f["name"] == "machine")
     bad = [finding for finding in report["findings"] if finding["health"] != "ok"]
     assert all(finding["what_to_do"] for finding in bad)
 
@@ -34,6 +37,7 @@ def test_bench_when_quick_then_json_has_every_pair_and_its_targets(tmp_path):
     for model in report["sections"]["students"].values():
         assert len([pair for pair in model["pairs"] if not pair["error"]]) >= 4
     assert report["sections"]["render"]["n_pictures"] > 300
+    assert report["machine"]["instruction_set"] == instruction_set()
     assert {"name", "value", "limit", "is_reached"} == set(report["targets"][0])
 
 

@@ -1,12 +1,9 @@
 """A child process that tells what it sees, a JSON line at a time."""
 
-import json
 import subprocess
 import sys
-import threading
-import time
 
-from tests.end2end.program import REPO, environment
+from tests.end2end.program import DEADLINE_S, REPO, Lines, environment
 
 
 class Child:
@@ -15,31 +12,30 @@ class Child:
 
     def __init__(self, code: str, pulse) -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=REPO, env=at(pulse), stdout=subprocess.PIPE, text=True
-        )
-        self.lines: list[dict] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+            [sys.executable, "-c", code], cwd=REPO, env=at(pulse),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+        self.lines = Lines(self.child.stdout)
 
-    def _read(self) -> None:
-        for line in self.child.stdout:
-            self.lines.append(json.loads(line))
-
-    def wait_for(self, is_so, timeout_s: float) -> dict:
+    def wait_for(self, is_so) -> dict:
         """The first line from now on for which something holds."""
-        seen, t_limit_s = len(self.lines), time.monotonic() + timeout_s
-        while time.monotonic() < t_limit_s and self.child.poll() is None:
-            for line in self.lines[seen:]:
-                if is_so(line):
-                    return line
-            time.sleep(0.05)
-        raise AssertionError(f"not seen within {timeout_s} s; the last line: {self.lines[-1:]}")
+        return self.lines.wait_for(is_so)
+
+    def next(self, n: int) -> list[dict]:
+        """The next lines, from now on."""
+        self.lines.drop()
+        return [self.lines.next() for _ in range(n)]
+
+    def say(self, text: str) -> None:
+        """Give the child a line."""
+        self.child.stdin.write(text + "\n")
+        self.child.stdin.flush()
 
     def stop(self) -> None:
         self.child.kill()
-        self.child.wait(10)
-        self._reader.join(10)
-        self.child.stdout.close()
+        self.child.wait(DEADLINE_S)
+        self.lines.close()
+        self.child.stdin.close()
 
 
 def at(pulse, **changes: str) -> dict[str, str]:

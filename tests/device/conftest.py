@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ASOUNDRC = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
@@ -38,9 +40,11 @@ class PulseAudio:
         )
         return done.stdout
 
-    def speak(self, sound: Path) -> subprocess.Popen:
-        """Play a file into the microphone."""
-        return subprocess.Popen(["paplay", "--device=speech", str(sound)], env=self.variables)
+    def speak(self, sound: Path, *, again: bool = False) -> subprocess.Popen:
+        """Play a file into the microphone, once or until the player is ended."""
+        play = f"paplay --device=speech '{sound}'"
+        command = ["sh", "-c", f"while {play}; do :; done"] if again else ["sh", "-c", f"exec {play}"]
+        return subprocess.Popen(command, env=self.variables)
 
     def unplug(self, sink: str = "") -> None:
         """Take a null sink away, or all of them."""
@@ -49,9 +53,18 @@ class PulseAudio:
         for number in numbers:
             self.control("unload-module", number)
 
-    def add_sink(self, name: str) -> None:
+    def hum(self, file: Path, sink: str) -> subprocess.Popen:
+        """Play a tone of ten minutes to a sink."""
+        with wave.open(str(file), "wb") as tone:
+            tone.setparams((1, 2, 8_000, 0, "NONE", ""))
+            swing = np.sin(2 * np.pi * 400 * np.arange(8_000) / 8_000)
+            tone.writeframes((12_000 * swing).astype("<i2").tobytes() * 600)
+        return subprocess.Popen(["paplay", f"--device={sink}", str(file)], env=self.variables)
+
+    def add_sink(self, name: str, description: str = "") -> None:
         """A null sink: what is played to it can be heard from its monitor."""
-        self.control("load-module", "module-null-sink", f"sink_name={name}", "rate=48000")
+        shown = [f"sink_properties='device.description=\"{description}\"'"] if description else []
+        self.control("load-module", "module-null-sink", f"sink_name={name}", "rate=48000", *shown)
 
     def plug_in(self) -> None:
         self.control("load-module", "module-null-sink", "sink_name=speech", "rate=48000")

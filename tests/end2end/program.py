@@ -5,10 +5,55 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from avatar_app.contracts.handoff import Ring
+
 REPO = Path(__file__).parents[2]
+# Matters only when something is broken.
+DEADLINE_S = 120
+
+
+class Lines:
+    """The JSON lines that a process writes, as they come; a thread of its own reads them."""
+
+    def __init__(self, stream) -> None:
+        self._stream = stream
+        self._came: Ring[dict] = Ring(100_000)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for text in self._stream:
+            if text.startswith("{"):
+                self._came.put(json.loads(text))
+        self._came.put({})
+
+    def next(self) -> dict:
+        """The next line."""
+        line = self._came.take(timeout_s=DEADLINE_S)
+        assert line, "the process ended, or says nothing more"
+        return line
+
+    def wait_for(self, is_so) -> dict:
+        """The first line that comes from now on and for which something holds."""
+        self.drop()
+        t_limit_s = time.monotonic() + DEADLINE_S
+        while not is_so(line := self.next()):
+            assert time.monotonic() < t_limit_s, f"not seen; the last line: {line}"
+        return line
+
+    def drop(self) -> None:
+        """Forget what came until now."""
+        self._came.clear()
+
+    def close(self) -> None:
+        """Once the process has ended."""
+        self._reader.join(DEADLINE_S)
+        self._stream.close()
 
 
 @dataclass(frozen=True)

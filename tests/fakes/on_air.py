@@ -1,7 +1,6 @@
 """What leaves the program, for windows under test: remembers what it was asked for."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.on_air import OnAirStatus
@@ -29,6 +28,9 @@ class FakeOnAir:
     def stop(self):
         self.calls.append("stop")
 
+    def close(self):
+        self.calls.append("close")
+
     def apply(self, settings):
         self.applied.append(settings)
 
@@ -48,7 +50,7 @@ class FakeOnAir:
 
     def take_snapshot(self):
         self._need_room()
-        return Path("/videos/Avatar.png")
+        self.calls.append("snapshot")
 
     def _need_room(self):
         if self.is_full:

@@ -11,6 +11,8 @@ from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.contracts.packets import Picture
+from avatar_app.live.slot import Refused
+from avatar_app.live.status import OpenDevices
 
 NAN = float("nan")
 
@@ -76,6 +78,8 @@ class FakePipeline:
 
     def __init__(self, settings, notices=None, refuse=None, frames=None, fps=25):
         self.in_use = settings
+        self.refused = []
+        self.devices = OpenDevices(has_mic=False, has_webcam=settings.is_following)
         self.applied = []
         self.calls = []
         self.shown = []
@@ -121,14 +125,30 @@ class FakePipeline:
             self._thread.join()
             self._thread = None
 
+    def cut_devices(self):
+        self.calls.append("cut_devices")
+
+    def close(self):
+        self.stop()
+
     def apply(self, settings):
         self.applied.append(settings)
         for name, value in self.refuse.items():
             if getattr(settings, name) == value:
                 error = UserError(f"The {name} {value} cannot be used.", "Choose another one.")
                 self.notices.post(Notice.from_error(name if name != "precision" else "model", error))
+                self.refused.append(Refused(settings, (name,)))
                 settings = settings.replace(**{name: getattr(self.in_use, name)})
         self.in_use = settings
+        is_on = settings.is_following and "webcam" not in self.refuse
+        self.devices = OpenDevices(has_mic=self.figures.is_running, has_webcam=is_on)
+
+    def take_refused(self):
+        taken, self.refused = tuple(self.refused), []
+        return taken
+
+    def open_devices(self):
+        return self.devices
 
     def refresh_mic(self):
         self.calls.append("refresh_mic")

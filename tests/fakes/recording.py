@@ -96,7 +96,7 @@ class FakeLive:
         self.pictures.put(picture)
         session = self.recorder._session
         wait_until(
-            lambda: session.ended.is_set() or (self.pictures._item is None and len(session._waiting) < 20),
+            lambda: session.ended.is_set() or (self.pictures._item is None and len(session._waiting) < 10),
         )
 
     def stop(self):
@@ -109,7 +109,7 @@ class FakeLive:
 def wait_until(is_true, timeout_s=60.0):
     deadline_s = time.monotonic() + timeout_s
     while not is_true():
-        assert time.monotonic() < deadline_s, "nothing happened for a minute"
+        assert time.monotonic() < deadline_s, "what was waited for did not come"
         time.sleep(0.001)
 
 

@@ -29,6 +29,8 @@ class FakeSoundDevice:
         self.known = list(self.plugged)
         self.streams: list[FakeStream] = []
         self.n_starts = 1
+        # What the driver does before a stream is open; a test may let it take long.
+        self.opening = lambda: None
 
     @property
     def default(self):
@@ -82,6 +84,7 @@ class FakeStream:
         self.is_open = False
 
     def start(self):
+        self.system.opening()
         self.is_open = True
 
     def abort(self, ignore_errors=True):

@@ -1,3 +1,4 @@
+import functools
 import os
 import threading
 from pathlib import Path
@@ -30,6 +31,25 @@ MICS = (Option("Alpha Mic, ALSA", "Alpha Mic, ALSA"), Option("Beta Mic, ALSA", "
 OUTPUTS = (Option("Cable, PulseAudio", "Cable, PulseAudio"),)
 CAMERAS = (Option("Alpha Cam", "Alpha Cam"), Option("Beta Cam", "Beta Cam"))
 MODELS = {"nova": (Option("nova-hd", "Nova HD"), Option("nova-96", "Nova 96")), "solo": (Option("one", "One"),)}
+
+
+# Matters only when something is broken.
+DEADLINE_MS = 60_000
+
+
+def settle():
+    """Until layouts and what was put off to the next turn of the event loop are done."""
+    for _ in range(4):
+        QApplication.sendPostedEvents()
+        QApplication.processEvents()
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """With a deadline that also holds on a busy machine."""
+    for name in ("waitUntil", "waitSignal"):
+        setattr(qtbot, name, functools.partial(getattr(qtbot, name), timeout=DEADLINE_MS))
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,20 @@ from avatar_app.gui.catalogue import catalogue
 @dataclass(frozen=True)
 class FakeDevice:
     label: str
+    description: str = ""
+
+    @property
+    def title(self):
+        return self.description or self.label
+
+
+def test_microphones_when_the_server_describes_them_then_shown_so_and_before_the_doors_of_alsa():
+    devices = (
+        FakeDevice("default, ALSA"), FakeDevice("usb, PulseAudio", "Blue Yeti"), FakeDevice("USB (hw:1,0), ALSA"),
+    )  # fmt: skip
+    found = catalogue(lambda: devices, Path(), Path()).mics()
+    assert [option.value for option in found] == ["usb, PulseAudio", "USB (hw:1,0), ALSA", "default, ALSA"]
+    assert [option.text for option in found] == ["Blue Yeti", "USB (hw:1,0), ALSA", "default, ALSA"]
 
 
 def test_outputs_when_listed_then_named_sinks_come_first_and_doors_of_alsa_last():

@@ -1,13 +1,42 @@
+import os
 import threading
 
+import pytest
+
 from avatar_app.contracts.errors import AudioInputError
-from avatar_app.gui.devices import MicWatcher
+from avatar_app.gui.devices import RETRY, MicWatcher
+from avatar_app.live.pulse import TOOL
+
+# Matters only when a test fails.
+WAIT_MS = 30_000
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A `pactl` that does what its script says; without one, there is no server."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def become(script):
+        (tmp_path / TOOL).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / TOOL).chmod(0o755)
+
+    return become
+
+
+@pytest.fixture
+def watcher(qtbot, server):
+    """A watcher whose machine has the devices of its list `there`."""
+    there = ["card"]
+    made = MicWatcher(lambda: None, lambda: tuple(there))
+    made.there = there
+    yield made
+    made.stop()
 
 
 def test_look_when_done_then_says_so_and_window_was_not_held_up(qtbot):
     threads = []
     watcher = MicWatcher(lambda: threads.append(threading.current_thread()))
-    with qtbot.waitSignal(watcher.changed, timeout=5000):
+    with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
         watcher.look()
     watcher.stop()
     assert threads[0] is not threading.main_thread()
@@ -21,3 +50,59 @@ def test_look_when_sound_system_does_not_answer_then_only_a_log_line(qtbot, capl
     watcher.look()
     watcher.stop()
     assert "No answer" in caplog.text
+
+
+def test_watch_when_a_device_comes_and_goes_then_told_each_time(qtbot, watcher):
+    watcher.start()
+    with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
+        watcher.there.append("microphone")
+    with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
+        watcher.there.pop()
+
+
+def test_poll_when_nothing_changed_then_nothing_is_looked_for(watcher):
+    watcher.start()
+    for _ in range(2 * RETRY):
+        watcher.poll()
+    assert not watcher._settle.isActive()
+
+
+@pytest.mark.parametrize("what", ["'new' on source #7", "'remove' on sink #7", "'new' on card #7"])
+def test_watch_when_the_server_tells_of_a_device_then_looked_for(qtbot, watcher, server, what):
+    server(f'echo "Event {what}"; read line')
+    with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
+        watcher.start()
+
+
+def test_watch_when_the_server_tells_of_streams_and_volumes_then_not_looked_for(qtbot, watcher, server):
+    # Our own stream, and a volume: neither may make us look, which opens a stream again.
+    events = ("'new' on source-output #1", "'change' on source #1", "'new' on client #1")
+    server("\n".join(f'echo "Event {event}"' for event in events))
+    heard = []
+    watcher._server._process.finished.connect(lambda: heard.append(True))
+    watcher.start()
+    qtbot.waitUntil(lambda: bool(heard), timeout=WAIT_MS)
+    assert not watcher._settle.isActive()
+
+
+def test_watch_when_the_server_ends_and_is_back_then_looked_for_each_time(qtbot, watcher, server, tmp_path):
+    os.mkfifo(tmp_path / "end")
+    server(f"read line < {tmp_path / 'end'}")
+    watcher.start()
+    watcher.poll()
+    assert not watcher._settle.isActive()
+    with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
+        (tmp_path / "end").write_text("now\n")
+    with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
+        pass
+
+
+def test_stop_when_it_listens_then_the_process_ends(watcher, server, tmp_path):
+    os.mkfifo(tmp_path / "end")
+    server(f"read line < {tmp_path / 'end'}")
+    watcher.start()
+    assert watcher._server._process.waitForStarted(WAIT_MS)
+    assert watcher._server.is_listening
+    watcher.stop()
+    assert not watcher._server.is_listening
+    watcher.stop()

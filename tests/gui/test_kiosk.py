@@ -2,16 +2,31 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QFontMetricsF, QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
 
+from avatar_app import app
 from avatar_app.contracts.notices import Level, Notice
-from avatar_app.gui.kiosk import HINT_SHOWN_NS, INVITATION, INVITE_AFTER_NS, Attract
+from avatar_app.gui.kiosk import (
+    HINT_SHOWN_NS,
+    INVITATION,
+    INVITE_AFTER_NS,
+    LOST_AFTER_NS,
+    NO_CAMERA,
+    NO_MICROPHONE,
+    RECORDING,
+    WATCHING,
+    Attract,
+)
+from avatar_app.gui.remote import Remote
 from avatar_app.gui.theme import DARK, figure_font
 from avatar_app.settings.schema import Settings
-from tests.fakes.pipeline import make_picture, running_status
+from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
+from tests.gui.test_webcam_section import LOST, RUNNING
 
 
 def toggle(desk):
@@ -52,14 +67,131 @@ def test_kiosk_when_nobody_speaks_for_a_while_then_invites_until_somebody_does(b
     assert booth.window.stage.caption == ""
 
 
-def test_kiosk_when_f11_or_ctrl_q_is_pressed_then_it_stays_and_the_system_can_still_close_it(booth):
+CONTROL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+KEYS = (
+    *((getattr(Qt.Key, f"Key_F{number}"), Qt.KeyboardModifier.NoModifier) for number in range(1, 13)),
+    *((getattr(Qt.Key, f"Key_{letter}"), CONTROL) for letter in "RDIBQ"),
+    *((getattr(Qt.Key, f"Key_{letter}"), ALT) for letter in "ABCDEFGHIKLMNOPRSTUVY"),
+    (Qt.Key.Key_Tab, Qt.KeyboardModifier.NoModifier),
+    (Qt.Key.Key_Space, Qt.KeyboardModifier.NoModifier),
+    (Qt.Key.Key_Return, Qt.KeyboardModifier.NoModifier),
+    (Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier),
+)
+
+
+def test_kiosk_when_any_key_but_its_own_is_pressed_then_nothing_happens(booth):
+    calls, settings = list(booth.pipeline.calls), booth.keeper.settings
     closed = []
     booth.window.closing.connect(lambda: closed.append(True))
-    QTest.keyClick(booth.window, Qt.Key.Key_F11)
-    QTest.keyClick(booth.window, Qt.Key.Key_Q, Qt.KeyboardModifier.ControlModifier)
-    assert booth.window.isFullScreen() and booth.window.isVisible() and closed == []
+    for key, modifier in KEYS:
+        QTest.keyClick(booth.window, key, modifier)
+        QTest.keyClick(QApplication.focusWidget() or booth.window, key, modifier)
+    QApplication.processEvents()
+    assert (booth.pipeline.calls, booth.on_air.is_recording, closed) == (calls, False, [])
+    assert booth.keeper.settings == settings and not booth.window.is_hidden
+    assert booth.window.isFullScreen() and booth.window.isVisible()
+
+
+def test_kiosk_when_left_then_its_keys_work_again(booth):
+    toggle(booth)
+    QTest.keyClick(booth.window, Qt.Key.Key_F9)
+    QTest.keyClick(booth.window, Qt.Key.Key_D, CONTROL)
+    assert booth.on_air.is_recording and booth.keeper.settings.is_muted
+    QTest.keyClick(booth.window, Qt.Key.Key_G, ALT)
+    assert QApplication.focusWidget() is booth.panel.sound.gain
+
+
+def test_kiosk_when_clicked_and_dropped_on_then_nothing_is_taken(booth):
+    calls = list(booth.pipeline.calls)
+    for button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton):
+        QTest.mouseClick(booth.window.stage, button)
+        QTest.mouseDClick(booth.window.stage, button)
+    assert booth.pipeline.calls == calls and QApplication.activePopupWidget() is None
+    shown = [widget for widget in booth.window.findChildren(QWidget) if widget.isVisible()]
+    assert not any(widget.acceptDrops() for widget in (booth.window, *shown))
+
+
+def test_kiosk_when_the_window_system_closes_it_then_it_stays_but_the_program_can_end_it(booth):
+    closed = []
+    booth.window.closing.connect(lambda: closed.append(True))
+    # As the window system does it for Alt+F4.
+    booth.window.windowHandle().close()
+    assert booth.window.isVisible() and closed == []
     booth.window.close()
-    assert closed == [True]
+    assert not booth.window.isVisible() and closed == [True]
+
+
+def test_window_when_the_window_system_closes_it_then_it_closes(desk):
+    desk.window.windowHandle().close()
+    assert not desk.window.isVisible()
+
+
+def test_kiosk_when_the_window_system_makes_it_smaller_then_it_fills_the_screen_again(booth):
+    booth.window.showNormal()
+    booth.qtbot.waitUntil(booth.window.isFullScreen)
+    booth.window.showMinimized()
+    booth.qtbot.waitUntil(lambda: booth.window.isFullScreen() and not booth.window.isMinimized())
+
+
+def test_kiosk_when_recording_or_watching_then_a_sign_says_so(booth):
+    booth.window.refresh_figures()
+    bare = top_left(booth)
+    assert booth.window.stage.signs == ()
+    booth.window.set_recording(True)
+    assert booth.window.stage.signs == (RECORDING,)
+    assert (top_left(booth) != bare).any()
+    booth.keeper.change({"is_following": True})
+    booth.pipeline.webcam_figures = RUNNING
+    booth.window.refresh_figures()
+    assert booth.window.stage.signs == (RECORDING, WATCHING)
+    booth.window.set_recording(False)
+    assert booth.window.stage.signs == (WATCHING,)
+    toggle(booth)
+    assert booth.window.stage.signs == ()
+
+
+def test_kiosk_when_the_control_api_asks_then_it_is_obeyed_and_the_sign_is_there(booth):
+    remote = Remote()
+    remote.attach(booth.window)
+    booth.window.told.connect(remote.note)
+    for name in ("record", "mute"):
+        remote.actions()[name].call(True)
+    booth.qtbot.waitUntil(lambda: booth.on_air.is_recording and booth.keeper.settings.is_muted)
+    assert booth.window.stage.signs == (RECORDING,)
+
+
+def top_left(desk):
+    image = desk.window.stage.grab(QRect(0, 0, 300, 120)).toImage().convertToFormat(QImage.Format.Format_RGB32)
+    return np.frombuffer(image.constBits(), np.uint8).copy()
+
+
+def test_kiosk_when_the_microphone_is_gone_then_does_not_invite_but_says_so(booth):
+    booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
+    booth.window.refresh_figures()
+    assert booth.window.stage.caption == INVITATION
+    booth.pipeline.figures = running_status(mic=FakeMicStatus("Built-in Audio", 0, 0))
+    booth.window.refresh_figures()
+    assert booth.window.stage.caption == ""
+    booth.clock.advance(LOST_AFTER_NS + 1)
+    booth.window.refresh_figures()
+    assert booth.window.stage.caption == NO_MICROPHONE
+    booth.pipeline.figures = running_status()
+    booth.window.refresh_figures()
+    assert booth.window.stage.caption == INVITATION
+
+
+def test_kiosk_when_the_camera_is_gone_then_says_so(booth):
+    booth.keeper.change({"is_following": True})
+    booth.pipeline.webcam_figures = LOST
+    booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
+    booth.window.refresh_figures()
+    assert booth.window.stage.caption == NO_CAMERA and booth.window.stage.signs == ()
+
+
+@pytest.mark.parametrize("is_kiosk", [True, False])
+def test_global_keys_when_the_window_is_a_booth_then_are_not_wanted(is_kiosk):
+    assert app._wants_global_keys(Settings(has_global_keys=True, is_kiosk=is_kiosk)) is not is_kiosk
+    assert not app._wants_global_keys(Settings(has_global_keys=False, is_kiosk=is_kiosk))
 
 
 def test_f11_and_ctrl_q_when_there_is_no_booth_then_fill_the_screen_and_quit(desk):

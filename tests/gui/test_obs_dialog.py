@@ -6,11 +6,11 @@ import pytest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QSpinBox, QStyleOptionComboBox
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.gui.obs_dialog import WIDTH_PX, ObsDialog
+from avatar_app.gui.obs_dialog import NOT_MEASURED, WIDTH_PX, ObsDialog
 from avatar_app.gui.rows import Chooser
 from avatar_app.gui.theme import apply_theme, tokens_for
 from avatar_app.live.voice.obs import ObsInput
-from tests.gui.conftest import ASSETS
+from tests.gui.conftest import ASSETS, settle
 
 # The platform of the tests has no window manager that could be told a least size.
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -46,7 +46,7 @@ def obs():
 
 @pytest.fixture
 def dialog(qtbot, obs):
-    dialog = ObsDialog(108.4, None, obs.list, obs.set)
+    dialog = ObsDialog(lambda: 108.4, None, obs.list, obs.set)
     qtbot.addWidget(dialog)
     dialog.password.setText("right")
     return dialog
@@ -122,10 +122,35 @@ def test_name_when_too_long_for_the_closed_box_then_ends_with_an_ellipsis_and_ke
 
 
 def test_dialog_when_nothing_runs_then_no_delay_is_claimed(qtbot):
-    dialog = ObsDialog(float("nan"))
+    dialog = ObsDialog(lambda: float("nan"))
     qtbot.addWidget(dialog)
     assert (dialog.delay.value(), dialog.words.text()) == (0, "")
-    assert dialog.measured.isHidden()
+    assert dialog.measured.text() == NOT_MEASURED
+
+
+def test_delay_when_the_dialog_stays_open_then_is_measured_again_and_again(qtbot):
+    now_ms = [float("nan"), 108.4, 131.6]
+    dialog = ObsDialog(lambda: now_ms[0])
+    qtbot.addWidget(dialog)
+    dialog.show()
+    for value in (108, 132):
+        now_ms.pop(0)
+        # The dialog's own timer, not a call.
+        qtbot.waitUntil(lambda value=value: f" {value} ms" in dialog.measured.text())
+        assert dialog.delay.value() == value
+    dialog.reject()
+    assert not dialog._beats.isActive()
+
+
+def test_delay_when_the_user_wrote_a_number_then_it_stays_and_the_measured_one_is_beside_it(qtbot):
+    now_ms = [108.4]
+    dialog = ObsDialog(lambda: now_ms[0])
+    qtbot.addWidget(dialog)
+    dialog.delay.setValue(90)
+    now_ms[0] = 131.6
+    dialog.measure()
+    assert dialog.delay.value() == 90 and " 132 ms" in dialog.measured.text()
+    dialog.reject()
 
 
 def test_delay_when_set_back_then_obs_has_none_and_it_is_told(qtbot, dialog, obs):
@@ -147,7 +172,7 @@ def test_dialog_when_the_voice_in_sync_is_off_then_does_not_speak_of_it(dialog):
 
 
 def test_dialog_when_the_voice_in_sync_is_on_then_warns_and_can_turn_it_off(qtbot):
-    dialog = ObsDialog(108.4, voice_output="Cable, PulseAudio")
+    dialog = ObsDialog(lambda: 108.4, voice_output="Cable, PulseAudio")
     qtbot.addWidget(dialog)
     dialog.show()
     assert "Cable, PulseAudio" in dialog.double.text() and dialog.double.isVisible()
@@ -162,7 +187,7 @@ def test_error_when_long_then_has_room_at_any_width(qtbot, width_px):
         raise OutputError("OBS does not answer. " * 6, "Start OBS 28 or later and enable its server. " * 6)
 
     apply_theme(QApplication.instance(), tokens_for("dark"), ASSETS)
-    dialog = ObsDialog(108.4, None, refuse, voice_output="A very long name of a virtual cable, PulseAudio")
+    dialog = ObsDialog(lambda: 108.4, None, refuse, voice_output="A very long name of a virtual cable, PulseAudio")
     qtbot.addWidget(dialog)
     dialog.resize(width_px, 300)
     dialog.show()
@@ -170,7 +195,7 @@ def test_error_when_long_then_has_room_at_any_width(qtbot, width_px):
     qtbot.waitUntil(lambda: "28 or later" in dialog.words.text())
     dialog.done(0)
     dialog.show()
-    qtbot.wait(50)
+    settle()
     assert dialog.width() == width_px
     parts = [part for kind in (QLabel, QLineEdit, QPushButton, QSpinBox, Chooser) for part in dialog.findChildren(kind)]
     parts = [part for part in parts if part.isVisible() and not isinstance(part.parent(), QSpinBox)]

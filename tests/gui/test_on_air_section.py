@@ -20,6 +20,7 @@ from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.on_air import OFF
 from tests.fakes.pipeline import FakeMicStatus, running_status
+from tests.gui.conftest import settle
 
 # The platform of the tests has no window manager that could be told a least size.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -134,7 +135,7 @@ def places(desk):
 @pytest.mark.parametrize("page", ["avatar", "on-air"])
 def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
     desk.panel.show_page(page)
-    desk.qtbot.wait(50)
+    settle()
     before = places(desk)
     camera = CameraStatus(
         CameraState.RUNNING, "v4l2loopback", "/dev/video10 or another name that is far too long", (1280, 720), 30, 29.9,
@@ -145,7 +146,7 @@ def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
     desk.pipeline.figures = running_status(mic=FakeMicStatus("A microphone of a very long name " * 3, 48_000, 2))
     desk.keeper.change({"has_global_keys": True, "is_browser_on": True, "is_camera_on": True})
     desk.window.refresh_figures()
-    desk.qtbot.wait(50)
+    settle()
     assert places(desk) == before
 
 
@@ -158,11 +159,19 @@ def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk
     assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Record", False)
 
 
-def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far(desk):
-    status = RecordStatus(RecordState.FINISHING, seconds=3600.0, saved_share=0.42)
+def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far_and_begins_the_next(desk):
+    status = RecordStatus(RecordState.SAVING, seconds=3600.0, saved_share=0.42)
     desk.on_air.figures = replace(desk.on_air.figures, record=status)
     desk.window.refresh_figures()
-    assert desk.window.bar.record.text() == "Saving 42%"
+    assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Saving 42%", False)
+    desk.on_air.figures = replace(desk.on_air.figures, record=replace(status, state=RecordState.SAVED))
+    desk.window.refresh_figures()
+    assert desk.window.bar.record.text() == "Record"
+    desk.on_air.figures = replace(desk.on_air.figures, record=status)
+    desk.window.refresh_figures()
+    press(desk.window.bar.record)
+    assert desk.on_air.is_recording
+    assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("1:05", True)
 
 
 def test_record_when_it_cannot_begin_then_a_notice_says_why(desk):
@@ -172,9 +181,12 @@ def test_record_when_it_cannot_begin_then_a_notice_says_why(desk):
     assert desk.notices.current()[-1].text == "The disk is full."
 
 
-def test_snapshot_when_its_key_is_pressed_then_says_where_it_is(desk):
+def test_snapshot_when_its_key_is_pressed_then_it_is_asked_for_and_a_failure_is_told(desk):
     key(desk, Qt.Key.Key_F10)
-    assert desk.notices.current()[-1].text == "Kept as Avatar.png."
+    assert desk.on_air.calls[-1] == "snapshot"
+    desk.on_air.is_full = True
+    key(desk, Qt.Key.Key_F10)
+    assert desk.notices.current()[-1].text == "The disk is full."
 
 
 def test_hide_and_panic_when_their_keys_are_pressed_then_nothing_of_the_user_is_seen_or_heard(desk):
@@ -286,3 +298,20 @@ def test_start_and_stop_when_pressed_then_go_on_air_last_and_off_first(desk):
     assert (desk.pipeline.calls[-1], desk.on_air.calls) == ("start", ["start"])
     desk.window.set_running(False)
     assert desk.on_air.calls == ["start", "stop"]
+
+
+@pytest.mark.parametrize(("background", "word"), [("checker", ""), ("colour", "colour"), ("picture", "picture")])
+@pytest.mark.parametrize(("kind", "keeps_alpha"), [("mp4", False), ("prores", True), ("webm", True)])
+@pytest.mark.parametrize("is_browser_on", [True, False])
+def test_transparency_when_a_background_takes_it_then_said_where_it_was_wanted(
+    make_desk, background, word, kind, keeps_alpha, is_browser_on
+):
+    wanted = {"background": background, "record_format": kind, "is_browser_on": is_browser_on}
+    desk = make_desk(settings=Settings(theme="dark", background_picture="/pictures/room.png", **wanted))
+    desk.panel.show_page("on-air")
+    group = desk.panel.on_air
+    assert group.opaque_page.isVisible() is (bool(word) and is_browser_on)
+    assert group.opaque_film.isVisible() is (bool(word) and keeps_alpha)
+    assert f"a {word} is behind" in group.opaque_page.text() or not word
+    desk.keeper.change({"background": "checker"})
+    assert not group.opaque_page.isVisible() and not group.opaque_film.isVisible()

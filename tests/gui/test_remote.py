@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from avatar_app.contracts.errors import SettingsError
-from avatar_app.gui.remote import Remote
+from avatar_app.contracts.errors import SettingsError, UserError
+from avatar_app.gui.remote import MAX_WAITING, Remote
 
 
 @pytest.fixture
@@ -46,6 +46,27 @@ def test_switch_when_asked_from_another_thread_then_turned_and_told(desk, remote
     desk.qtbot.waitUntil(lambda: not find(desk))
 
 
+@pytest.mark.parametrize("name", ["mute", "camera", "hide", "record"])
+def test_switch_when_turned_round_twice_before_anything_is_told_then_as_it_was(desk, remote, name):
+    switch, before = remote.actions()[name], dict(remote.state())
+    from_elsewhere(lambda: switch.call(None))
+    from_elsewhere(lambda: switch.call(None))
+    done = []
+    remote._ask(done.append)
+    desk.qtbot.waitUntil(lambda: bool(done))
+    assert remote.state() == before
+
+
+def test_mute_when_turned_round_right_after_the_window_did_then_acts_on_what_is_so_now(desk, remote):
+    desk.window.toggle("is_muted")
+    from_elsewhere(lambda: remote.actions()["mute"].call(None))
+    done = []
+    remote._ask(done.append)
+    desk.qtbot.waitUntil(lambda: bool(done))
+    assert not desk.keeper.settings.is_muted
+    assert remote.state()["muted"] is False
+
+
 def test_look_ahead_when_unknown_then_refused_at_once_and_else_set(desk, remote):
     with pytest.raises(SettingsError):
         remote.actions()["look-ahead"].call(70.0)
@@ -55,11 +76,25 @@ def test_look_ahead_when_unknown_then_refused_at_once_and_else_set(desk, remote)
 
 @pytest.mark.parametrize("name", ["snapshot", "panic", "refresh-mic"])
 def test_command_when_asked_then_done(desk, remote, name):
-    before = (len(desk.pipeline.calls), len(desk.notices.current()), desk.keeper.settings)
+    def seen():
+        return len(desk.pipeline.calls), len(desk.on_air.calls), len(desk.notices.current()), desk.keeper.settings
+
+    before = seen()
     remote.actions()[name].call(None)
-    desk.qtbot.waitUntil(
-        lambda: (len(desk.pipeline.calls), len(desk.notices.current()), desk.keeper.settings) != before
-    )
+    desk.qtbot.waitUntil(lambda: seen() != before, timeout=30_000)
+
+
+def test_command_when_asked_without_end_then_few_wait_for_the_window_and_the_rest_is_refused(desk, remote):
+    snapshot, n_refused = remote.actions()["snapshot"], 0
+    for _ in range(1000):
+        try:
+            snapshot.call(None)
+        except UserError:  # noqa: PERF203
+            n_refused += 1
+    assert n_refused == 1000 - MAX_WAITING
+    desk.qtbot.waitUntil(lambda: desk.on_air.calls.count("snapshot") == MAX_WAITING, timeout=30_000)
+    snapshot.call(None)
+    desk.qtbot.waitUntil(lambda: desk.on_air.calls.count("snapshot") == MAX_WAITING + 1, timeout=30_000)
 
 
 def test_state_when_told_then_json_without_anything_secret(desk, remote):

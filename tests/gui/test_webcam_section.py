@@ -13,9 +13,11 @@ from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 from avatar_app.gui import webcam_section, webcam_words
 from avatar_app.gui.global_keys import COMMANDS
 from avatar_app.gui.remote import Remote
+from avatar_app.live.status import OpenDevices
 from avatar_app.live.webcam import Preview, TrackerState, WebcamState, WebcamStatus
 from avatar_app.live.webcam.source import CameraFrame
 from avatar_app.settings.schema import Settings
+from tests.gui.conftest import settle
 
 # The platform of the tests has no window manager that could raise a list over the others.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("This plugin does not support")
@@ -98,6 +100,21 @@ def test_lamp_when_pressed_then_the_camera_is_cut(make_following):
     assert desk.webcam.switch.value() is False
 
 
+def test_lamp_when_the_camera_is_still_open_though_cut_then_lit_and_pressing_it_never_turns_one_on(make_following):
+    desk = make_following()
+    lamp = desk.window.bar.camera
+    key(desk)
+    assert not lamp.isVisible()
+    desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=True)
+    desk.window.refresh_figures()
+    assert lamp.isVisible()
+    press(lamp)
+    assert not desk.keeper.settings.is_following
+    desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=False)
+    desk.window.refresh_figures()
+    assert not lamp.isVisible()
+
+
 def test_key_when_pressed_then_cuts_the_camera_and_turns_it_on_again(make_following):
     desk = make_following()
     key(desk)
@@ -173,6 +190,7 @@ def test_fetch_when_it_fails_then_says_why_and_can_be_tried_again(make_desk):
 
 def test_switch_when_settings_say_on_but_the_tracker_is_missing_then_no_lamp_claims_a_camera(make_following):
     desk = make_following()
+    desk.pipeline.devices = OpenDevices(has_mic=False, has_webcam=False)
     desk.missing = MISSING
     desk.window.panel.show_page("on-air")
     desk.window.panel.show_page("avatar")
@@ -245,11 +263,11 @@ def test_file_when_chosen_then_plays_the_camera_and_is_named(make_following):
 )
 def test_status_when_it_changes_then_says_so_and_nothing_jumps(make_following, figures, status, face, caption):
     desk = make_following()
-    desk.qtbot.wait(1)
+    settle()
     places = desk.webcam.preview.y(), desk.webcam.status.height(), desk.webcam.height()
     desk.pipeline.webcam_figures = figures
     see(desk)
-    desk.qtbot.wait(1)
+    settle()
     assert desk.webcam.status.text().startswith(status)
     assert desk.webcam.face.text().startswith(face) and bool(desk.webcam.face.text()) == bool(face)
     assert desk.webcam.preview.caption.startswith(caption)

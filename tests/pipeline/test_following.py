@@ -31,7 +31,7 @@ class FakeWebcam:
 
     def __init__(self, name, clock, notices, neutral):
         self.name, self.clock, self.neutral = name, clock, neutral
-        self.is_on = False
+        self.is_on = self.is_stuck = False
         self.yaw_deg: float | None = 12.0
         FakeWebcam.made.append(self)
 
@@ -42,6 +42,10 @@ class FakeWebcam:
 
     def stop(self):
         self.is_on = False
+
+    @property
+    def is_open(self):
+        return self.is_on or self.is_stuck
 
     def newest(self):
         if self.yaw_deg is None:
@@ -97,13 +101,13 @@ def poses(following, clock, seconds):
 
 def test_head_when_switched_on_then_glides_to_the_users_and_when_cut_glides_back_and_is_idle(following, clock, webcams):
     assert poses(following, clock, 0.2) == [None] * 5
-    assert following.turn(ON)
+    following.start(ON)
     assert (webcams[0].name, webcams[0].is_on, following.status()) == ("Desk", True, "status of Desk")
     followed = poses(following, clock, 1.5)
     weights = [pose.weight for pose in followed]
     assert weights == sorted(weights) and weights[0] < 0.2 and weights[-1] == 1
     assert (followed[-1].yaw_deg, followed[-1].idle_share) == (pytest.approx(11.8, abs=0.1), 0.25)
-    assert following.turn(ON.replace(is_following=False))
+    following.stop()
     assert not webcams[0].is_on
     assert following.status() is None
     left = poses(following, clock, 1.2)
@@ -111,7 +115,7 @@ def test_head_when_switched_on_then_glides_to_the_users_and_when_cut_glides_back
 
 
 def test_head_when_nobody_is_in_view_then_back_to_her_own_motion_within_a_second(following, clock, webcams):
-    following.turn(ON)
+    following.start(ON)
     poses(following, clock, 1.5)
     webcams[0].yaw_deg = None
     left = poses(following, clock, 1.0)
@@ -120,27 +124,37 @@ def test_head_when_nobody_is_in_view_then_back_to_her_own_motion_within_a_second
     assert steps.max() < 1.5
 
 
-def test_camera_when_its_package_is_missing_then_a_notice_and_it_is_not_on(following, notices, monkeypatch):
+def test_camera_when_its_package_is_missing_then_an_error_and_it_is_not_on(following, monkeypatch):
     monkeypatch.setattr(FakeWebcam, "is_missing", True)
-    assert not following.turn(ON)
-    assert notices.current()[0].text == "Following your head needs a package."
-    assert following.status() is None
+    with pytest.raises(MissingExtraError, match="needs a package"):
+        following.start(ON)
+    assert following.status() is None and not following.is_camera_open
+
+
+def test_camera_when_cut_while_its_driver_is_busy_then_open_until_the_driver_answers(following, webcams):
+    following.start(ON)
+    assert following.is_camera_open
+    webcams[0].is_stuck = True
+    following.stop()
+    assert following.is_camera_open
+    webcams[0].is_stuck = False
+    assert not following.is_camera_open
 
 
 def test_neutral_pose_when_learned_then_kept_for_the_next_start_and_a_broken_file_is_no_harm(
     following, clock, notices, tmp_path, webcams
 ):
-    following.turn(ON)
+    following.start(ON)
     following.calibrate()
     following.keep()
     assert json.loads((tmp_path / NEUTRAL_FILE).read_text())["yaw_deg"] == 3.0
     again = Following(clock, notices, tmp_path, FakeWebcam)
-    again.turn(ON)
+    again.start(ON)
     assert webcams[-1].neutral.yaw_deg == 3.0
     for broken in ("{", "[]", '{"yaw_deg": "far"}', '{"nose": 1}'):
         (tmp_path / NEUTRAL_FILE).write_text(broken)
         again = Following(clock, notices, tmp_path, FakeWebcam)
-        again.turn(ON)
+        again.start(ON)
         assert webcams[-1].neutral == Neutral()
 
 
@@ -186,7 +200,7 @@ def test_pipeline_when_following_is_switched_on_then_in_use_and_off_where_it_can
         wait_for(lambda: any(notice.key == "follow" for notice in notices.current()))
         assert not pipeline.settings.is_following
     finally:
-        pipeline.stop()
+        pipeline.close()
 
 
 def wait_for(is_so):

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from dataclasses import replace
 
 import av
 import numpy as np
@@ -13,10 +12,14 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
+from avatar_app.live import on_air as on_air_module
+from avatar_app.live import sink_slots
 from avatar_app.live.browser import BrowserState
-from avatar_app.live.on_air import OnAir
-from avatar_app.live.record import RecordState
+from avatar_app.live.on_air import OnAir, recording_folder
+from avatar_app.live.record import Mender, RecordState
+from avatar_app.live.record.session import open_film
 from avatar_app.settings.schema import Settings
+from tests.fakes.browser_source import Client, decode
 
 TOKEN = "a-token-of-enough-letters"  # noqa: S105
 RATE_HZ = 16_000
@@ -59,7 +62,7 @@ class FakeSource:
                 t_ns = t_begin_ns + k * 10_000_000
                 self.voice.put(VoiceBlock(t_ns, RATE_HZ, np.zeros(160, np.float32), did_restart=k == 0))
                 if k % 4 == 0:
-                    pixels = np.full((64, 64, 4), k % 250, np.uint8)
+                    pixels = np.full((64, 64, 4), 1 + k % 250, np.uint8)
                     for sink in tuple(self.sinks):
                         sink.put(Picture(t_ns, time.monotonic_ns(), k // 4, pixels))
                 k += 1
@@ -88,10 +91,10 @@ def make(source, notices, tmp_path):
 
     yield make
     for on_air in made:
-        on_air.stop()
+        on_air.close()
 
 
-def wait_for(condition, timeout_s=20):
+def wait_for(condition, timeout_s=60):
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s
@@ -119,7 +122,7 @@ def test_recording_when_the_program_ends_in_it_then_it_is_saved(make, tmp_path):
     on_air.start()
     on_air.start_recording()
     wait_for(lambda: on_air.status().record.seconds > 0.5)
-    on_air.stop()
+    on_air.close()
     (film,) = (tmp_path / "films").glob("*.mp4")
     assert ".recording" not in film.name
 
@@ -135,12 +138,76 @@ def test_recording_when_nothing_runs_or_the_folder_cannot_be_made_then_says_so(m
     assert source.sinks == []
 
 
-def test_snapshot_when_taken_then_a_png_and_the_mailbox_is_given_back(make, source):
+def test_snapshot_when_taken_then_a_png_that_is_told_and_the_mailbox_is_given_back(make, source, notices, tmp_path):
+    on_air = make()
+    with pytest.raises(OutputError, match="no picture"):
+        on_air.take_snapshot()
+    on_air.start()
+    on_air.take_snapshot()
+    wait_for(lambda: any(notice.key == "snapshot" for notice in notices.current()))
+    (file,) = (tmp_path / "films").glob("*.png")
+    assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
+    assert f"Kept as {file.name}." in [notice.text for notice in notices.current()]
+    assert source.sinks == []
+
+
+def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_in_a_queue(make, source, monkeypatch):
+    go_on, begun = threading.Event(), []
+
+    def write(picture, folder, **_):
+        begun.append(threading.current_thread().name)
+        go_on.wait(60)
+        return folder / "a.png"
+
+    monkeypatch.setattr("avatar_app.live.snapshots.snapshot", write)
     on_air = make()
     on_air.start()
-    file = on_air.take_snapshot()
-    assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
-    assert source.sinks == []
+    for _ in range(1000):
+        on_air.take_snapshot()
+    wait_for(lambda: begun)
+    for _ in range(1000):
+        on_air.take_snapshot()
+    assert begun == ["snapshots"], "never on the thread of whoever asks"
+    go_on.set()
+    wait_for(lambda: len(begun) == 2)
+    assert on_air._snapshots._orders.take() is None
+    on_air.stop()
+    assert len(begun) == 2 and source.sinks == []
+
+
+def test_snapshot_when_its_folder_cannot_be_made_then_one_sentence(make, notices, tmp_path):
+    (tmp_path / "file").write_text("")
+    on_air = make(record_folder=str(tmp_path / "file" / "films"))
+    on_air.start()
+    on_air.take_snapshot()
+    wait_for(lambda: any("cannot be made" in notice.text for notice in notices.current()))
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_close_when_the_browser_source_is_on_then_it_ends_too(make, source, is_stopped):
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    if is_stopped:
+        on_air.stop()
+    on_air.close()
+    assert on_air.page_url == "" and on_air.status().browser is None and source.sinks == []
+
+
+@pytest.mark.parametrize("folder", ["a" * 4000, "\ud800", "/dev/null/films"])
+def test_start_when_the_folder_is_none_then_all_goes_on_and_a_recording_is_refused(make, notices, folder):
+    on_air = make(record_folder=folder, is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    assert notices.current() == ()
+    with pytest.raises(OutputError, match="cannot be made"):
+        on_air.start_recording()
+
+
+@pytest.mark.parametrize("folder", ["~nosuchuser/films", "~nosuchuser"])
+def test_recording_folder_when_there_is_no_such_user_then_it_is_a_path_all_the_same(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert recording_folder(Settings(record_folder=folder)).is_dir()
 
 
 def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(make, source, monkeypatch):
@@ -163,6 +230,28 @@ def test_browser_when_switched_on_and_off_then_serves_and_ends(make, source):
     assert on_air.page_url == ""
 
 
+def test_browser_when_stopped_then_shows_nothing_but_answers_until_the_end(make, source):
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.page_url)
+    port = on_air.status().browser.port
+    with Client(port, "/pictures", token=TOKEN) as page:
+        assert decode(page.receive())[1][:, :, 3].any()
+        page.send("shown")
+        on_air.stop()
+        while decode(page.receive())[1][:, :, 3].any():
+            page.send("shown")
+        page.send("shown")
+        with Client(port, "/control", token=TOKEN) as control:
+            assert control.ask(id=1, do="state")["ok"], "whoever stopped by it can start again"
+        on_air.start()
+        assert decode(page.receive())[1][:, :, 3].any()
+    on_air.stop()
+    on_air.apply(on_air.settings.replace(is_browser_on=False))
+    assert on_air.page_url == "" and source.sinks == []
+    on_air.close()
+
+
 def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(make, notices):
     on_air = make(voice_output="No such output, ALSA", is_browser_on=True)
     on_air.start()
@@ -171,21 +260,99 @@ def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(m
     assert on_air.status().voice.device == ""
 
 
-def test_start_when_a_recording_was_cut_off_then_it_is_made_whole_and_told(make, notices, tmp_path):
-    first = make()
-    first.start()
-    first.start_recording()
-    wait_for(lambda: first.status().record.seconds > 1.5)
-    cut = first.status().record.path.read_bytes()
-    first.stop()
-    left = tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4"
-    left.write_bytes(cut)
-    second = make()
-    second.start()
-    wait_for(lambda: any(notice.key == "mend" for notice in notices.current()))
-    assert not left.exists()
-    assert (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.mp4").exists()
-    assert replace(second.status()).record.state is RecordState.IDLE
+class FailingPart:
+    """Stands in for a camera, a browser source or a voice that cannot begin."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def start(self):
+        raise OutputError("It cannot begin.", "Try another one.")
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "changes"),
+    [
+        ("VirtualCamera", "camera", {"is_camera_on": True}),
+        ("BrowserSource", "browser", {"is_browser_on": True}),
+        ("VoiceOutput", "voice", {"voice_output": "Headphones"}),
+    ],
+)
+def test_part_when_it_cannot_begin_then_its_mailbox_is_given_back(
+    make, source, notices, monkeypatch, part, key, changes
+):
+    monkeypatch.setattr(sink_slots, part, FailingPart)
+    on_air = make(**changes)
+    on_air.start()
+    wait_for(lambda: any(notice.key == key for notice in notices.current()))
+    wait_for(lambda: source.sinks == [] and on_air._sinks == {})
+    status = on_air.status()
+    assert status.camera is None and status.browser is None
+
+
+def test_recording_when_it_cannot_begin_then_mailbox_and_voice_are_given_back(make, source, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OutputError("The disk is full.", "Free some space.")
+
+    on_air = make()
+    on_air.start()
+    monkeypatch.setattr(on_air._recorder, "start", refuse)
+    with pytest.raises(OutputError):
+        on_air.start_recording()
+    assert source.sinks == []
+    assert source.voice._rings == ()
+
+
+def test_start_when_a_long_recording_is_mended_then_camera_and_browser_do_not_wait_for_it(
+    make, source, monkeypatch, tmp_path
+):
+    go_on = threading.Event()
+
+    def wait(path, on_progress):
+        assert go_on.wait(60)
+        raise OutputError("Not now.", "Later.")
+
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4").write_bytes(b"not empty")
+    monkeypatch.setattr(on_air_module, "Mender", lambda *args: Mender(*args, repair=wait))
+    on_air = make(is_browser_on=True)
+    on_air.start()
+    wait_for(lambda: on_air.status().browser is not None)
+    assert not go_on.is_set()
+    go_on.set()
+
+
+def test_stop_when_the_film_does_not_close_then_does_not_wait_for_it_and_all_can_begin_again(
+    make, source, notices, monkeypatch, tmp_path
+):
+    may_close = threading.Event()
+
+    class SlowFilm:
+        def __init__(self, film):
+            self._film = film
+
+        def finish(self):
+            assert may_close.wait(60)
+            self._film.finish()
+
+        def __getattr__(self, name):
+            return getattr(self._film, name)
+
+    on_air = make()
+    monkeypatch.setattr(on_air._recorder, "_open_film", lambda *args: SlowFilm(open_film(*args)))
+    on_air.start()
+    on_air.start_recording()
+    wait_for(lambda: on_air.status().record.seconds > 0.5)
+    on_air.stop()
+    assert on_air.status().record.state in (RecordState.RECORDING, RecordState.FINISHING)
+    on_air.start()
+    may_close.set()
+    wait_for(lambda: on_air.status().record.state is RecordState.SAVED)
+    on_air.start_recording()
+    wait_for(lambda: on_air.status().record.seconds > 0.5)
+    on_air.close()
+    films = list((tmp_path / "films").glob("*.mp4"))
+    assert len(films) == 2 and not any(".recording" in film.name for film in films)
 
 
 def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_notice_stays(make, notices):
@@ -193,11 +360,38 @@ def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_noti
     for on_air in (first, second):
         on_air.start()
         wait_for(lambda on_air=on_air: on_air.page_url)
-    running, port = second._browser, second.status().browser.port
+    running, port = second._browser.part, second.status().browser.port
     assert port != 20_000
     second.apply(second.settings.replace(browser_port=port))
-    wait_for(lambda: not len(second._jobs))
-    time.sleep(0.2)
-    assert second._browser is running and [notice.key for notice in notices.current()] == ["browser"]
+    second._browser.settle()
+    assert second._browser.part is running and [notice.key for notice in notices.current()] == ["browser"]
     second.apply(second.settings.replace(browser_port=port, is_browser_on=False))
     wait_for(lambda: not second.page_url)
+
+
+class SlowVoice:
+    """A voice output whose driver takes as long to open as the test wants."""
+
+    def __init__(self, *_, **__):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.is_playing = False
+
+    def start(self):
+        self.begun.set()
+        assert self.go_on.wait(30)
+        self.is_playing = True
+
+    def stop(self):
+        self.is_playing = False
+
+
+def test_stop_when_the_voice_output_is_opening_then_returns_at_once_and_it_never_plays(make, monkeypatch):
+    voice = SlowVoice()
+    monkeypatch.setattr(sink_slots, "VoiceOutput", lambda *_, **__: voice)
+    on_air = make(voice_output="Cable, ALSA")
+    on_air.start()
+    assert voice.begun.wait(30)
+    on_air.stop()
+    voice.go_on.set()
+    on_air._voice.settle()
+    assert not voice.is_playing and on_air._voice.part is None

@@ -29,7 +29,8 @@ class Bench:
     def __init__(self, avatar: Avatar, fps: int = 25) -> None:
         self.clock = ManualClock(NS_PER_S)
         self.mouth: Latest[MouthPatch] = Latest()
-        self.part = FramePart(self.clock, StageMeters(), self.mouth, fps)
+        self.meters = StageMeters()
+        self.part = FramePart(self.clock, self.meters, self.mouth, fps)
         self.sink = self.part.add_sink()
         self.part.set_avatar(avatar)
         self.part.set_background(Background.colour("#204060"))
@@ -65,6 +66,41 @@ def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
     assert not talking.is_repeat
     assert len(changed) > 1000
     assert changed[:, 0].min() > 116 + 100
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+def test_idle_picture_when_its_tick_comes_then_decoded_before(avatar, fps, monkeypatch):
+    """Decoding takes most of the time, and a mouth that is ready would wait for it."""
+    bench, t_decoded_ns = Bench(avatar, fps), {}
+    decode = avatar.idle
+
+    def decode_and_note(k: int):
+        t_decoded_ns.setdefault(k, bench.clock.now_ns())
+        return decode(k)
+
+    monkeypatch.setattr(avatar, "idle", decode_and_note)
+    shown: dict[int, int] = {}
+    for k in range(12):
+        bench.say(k, bench.clock.now_ns())
+        bench.tick()
+        t_ns = bench.pictures[-1].t_ready_ns
+        shown.setdefault(bench.part._idle_at(avatar, t_ns), t_ns)
+    assert shown.keys() <= t_decoded_ns.keys()
+    late = [idle for idle, t_ns in shown.items() if t_decoded_ns[idle] >= t_ns]
+    assert len(shown) > 4 and late == [min(shown, key=shown.get)]
+
+
+def test_latency_when_mouth_was_ready_long_after_its_sound_then_counted_from_the_sound(avatar):
+    bench = Bench(avatar)
+    bench.tick()
+    t_ready_ns = bench.clock.now_ns()
+    t_capture_ns = t_ready_ns - ms_to_ns(90)
+    bench.mouth.put(MouthPatch(t_capture_ns, t_ready_ns, 0, SPEC, np.zeros((BOX.h, BOX.w, 3), np.uint8), 1.0))
+    picture = bench.tick()
+    assert picture.t_capture_ns == t_capture_ns
+    shown_after_ms = (picture.t_ready_ns - t_capture_ns) / 1e6
+    assert shown_after_ms > 90
+    assert bench.meters.p50_p95("latency")[0] == pytest.approx(shown_after_ms)
 
 
 def test_mouth_when_sound_stops_then_fades_to_rest_and_never_freezes(avatar):

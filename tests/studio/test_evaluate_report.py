@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 from avatar_app.contracts.errors import StudioError, UserError  # noqa: E402
 from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
+from avatar_app.live.student.processor import instruction_set  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.studio.evaluate import cli, cost, held_out, page, speed  # noqa: E402
 from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
@@ -91,6 +92,11 @@ def test_report_when_made_then_every_engine_precision_and_thread_was_timed(repor
     assert wanted <= runs and not report["speed"]["refused"]
     assert all(0 < r["p25_ms"] <= r["p50_ms"] <= r["p75_ms"] for r in report["speed"]["runs"])
     assert report["machine"]["cpu"]
+
+
+def test_report_when_made_then_says_which_instruction_set_was_measured(folder, report):
+    assert report["machine"]["instruction_set"] == instruction_set()
+    assert f"{instruction_set()}, {report['machine']['n_cores']} cores" in (folder / "index.html").read_text()
 
 
 def test_report_when_made_then_says_what_the_expert_computed_in(folder, report):

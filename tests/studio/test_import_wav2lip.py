@@ -107,7 +107,7 @@ def test_live_path_when_the_model_knows_one_lookahead_then_it_is_used(profile, p
     opened.set_face(Avatar.load("nova").face_input(96))
     t = np.arange(32_000) / 16_000
     voice = (0.3 * np.sign(np.sin(2 * np.pi * 120 * t)) * (np.sin(2 * np.pi * 4 * t) > 0)).astype(np.float32)
-    patches = list(draw_mouths(voice, opened, 25, 40))
+    patches = list(draw_mouths([voice], opened, 25, 40))
     drawn = [patch.pixels for patch in patches if patch.pixels is not None]
     assert len(drawn) > 10 and drawn[0].shape == (48, 96, 3)
     assert np.ptp(np.stack(drawn).astype(int), axis=0).max() > 0
@@ -125,7 +125,7 @@ def test_pipeline_when_the_imported_model_is_named_then_it_talks_and_says_which_
         pipeline.apply(settings.replace(lookahead_ms=160))
         said_then = [notice.text for notice in notices.current()]
     finally:
-        pipeline.stop()
+        pipeline.close()
     assert (status.model, status.lookahead_ms) == ("nota-student", 160)
     assert any("listens 160 ms ahead, not 40 ms" in text for text in said)
     assert not any("ahead" in text for text in said_then)

@@ -56,9 +56,41 @@ def test_load_when_description_is_broken_then_avatar_error(tmp_path, text):
         Avatar.load("disc", tmp_path)
 
 
-def test_idle_when_picture_has_another_size_then_avatar_error(tmp_path):
+@pytest.mark.parametrize("damaged", [[1], [0, 1], [1, 2, 3], [0]])
+def test_idle_when_a_picture_is_damaged_then_its_nearest_neighbour_and_never_an_error(tmp_path, damaged, caplog):
+    folder = write_avatar(tmp_path)
+    for k in damaged:
+        file = folder / f"idle/{k}.png"
+        content = bytearray(file.read_bytes())
+        content[40:-12] = bytes(len(content) - 52)
+        file.write_bytes(content)
+    avatar = Avatar.load("disc", tmp_path)
+    whole = [k for k in range(N_IDLE) if k not in damaged]
+    for k in [*range(N_IDLE), *range(N_IDLE)]:
+        nearest = min(whole, key=lambda other, k=k: (abs(other - k), other))
+        assert np.array_equal(avatar.idle(k)[1], idle_picture(nearest)[1])
+    assert avatar.damaged_files == tuple(f"idle/{k}.jpg" for k in damaged)
+    assert len(caplog.records) == len(damaged), "each is told once, not with every frame"
+
+
+def test_load_when_all_pictures_are_damaged_then_avatar_error(tmp_path):
+    folder = write_avatar(tmp_path)
+    for k in range(N_IDLE):
+        (folder / f"idle/{k}.jpg").write_bytes(b"\xff\xd8\xff\xff\xd9")
+    with pytest.raises(AvatarError, match="No idle picture"):
+        Avatar.load("disc", tmp_path)
+
+
+def test_load_when_pictures_are_too_many_bytes_then_avatar_error(tmp_path, monkeypatch):
+    write_avatar(tmp_path)
+    monkeypatch.setattr("avatar_app.live.frame.avatar.MAX_IDLE_BYTES", 2000)
+    with pytest.raises(AvatarError, match="too large"):
+        Avatar.load("disc", tmp_path)
+
+
+def test_load_when_pictures_have_another_size_then_avatar_error(tmp_path):
     path = write_avatar(tmp_path) / "avatar.json"
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "size_px": 256}))
-    with pytest.raises(AvatarError, match="not"):
-        Avatar.load("disc", tmp_path).idle(0)
+    with pytest.raises(AvatarError, match="No idle picture"):
+        Avatar.load("disc", tmp_path)

@@ -13,7 +13,18 @@ import psutil
 
 from avatar_app.live.browser import Action, Argument
 from avatar_app.live.browser.site import STRANGER_TEXT
-from tests.fakes.browser_source import TOKEN, Client, Stand, exchange, frame, handshake, read_all, request, wait_until
+from tests.fakes.browser_source import (
+    DEADLINE_S,
+    TOKEN,
+    Client,
+    Stand,
+    exchange,
+    frame,
+    handshake,
+    read_all,
+    request,
+    wait_until,
+)
 
 N_CASES = int(os.environ.get("AVATAR_APP_FUZZ", "1000"))
 # Fewer than the server takes at once.
@@ -101,7 +112,7 @@ class Fuzzer:
 
 def send_all(port: int, cases: list[tuple[bytes, bool]]) -> list[bytes]:
     """Send cases side by side; give all that came back until each was closed."""
-    connections = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in cases]
+    connections = [socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) for _ in cases]
     for connection, (sent, _) in zip(connections, cases, strict=True):
         with contextlib.suppress(ConnectionError):
             connection.sendall(sent)
@@ -122,7 +133,7 @@ def finish(connection: socket.socket) -> bytes:
 
 
 def _rest(connection: socket.socket) -> bytes:
-    connection.settimeout(10)
+    connection.settimeout(DEADLINE_S)
     with contextlib.suppress(ConnectionError):
         connection.shutdown(socket.SHUT_WR)
         return read_all(connection)

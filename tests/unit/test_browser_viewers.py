@@ -4,7 +4,7 @@ from avatar_app.live.browser.viewers import MAX_ON_THE_WAY, Viewer, Viewers
 
 
 def run(scene) -> None:
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 60))
 
 
 async def settle() -> None:

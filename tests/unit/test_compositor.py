@@ -1,9 +1,12 @@
+import json
+
+import cv2
 import numpy as np
 import pytest
 
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.live.frame import Avatar, Background, Compositor
-from tests.fakes.avatar_folder import CROP_PX, SIZE_PX, write_avatar
+from tests.fakes.avatar_folder import CROP_PX, N_IDLE, SIZE_PX, idle_picture, write_avatar
 
 BOX = PatchBox(8, 32, 48, 32)
 
@@ -22,6 +25,90 @@ def compositor(avatar):
 
 def patch(grey: int, height: int = BOX.h, width: int = BOX.w):
     return np.full((height, width, 3), grey, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def narrow_avatar(tmp_path_factory):
+    """Its soft outline runs through the mouth, and its idle pictures have stripes that differ."""
+    root = tmp_path_factory.mktemp("assets")
+    folder = write_avatar(root)
+    y, x = np.mgrid[:SIZE_PX, :SIZE_PX]
+    for k in range(N_IDLE):
+        alpha = np.clip((34 - np.hypot(x - 64 - k, y - 64)) * 16, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"idle/{k}.png"), alpha)
+        stripes = np.where((x + y + k) % 4 < 2, 8, -8)[:, :, None]
+        colours = np.clip(idle_picture(k)[0] + stripes, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"idle/{k}.jpg"), colours, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    return Avatar.load("disc", root)
+
+
+def soft_patch(seed: int = 0):
+    """Noise without edges: only those depend on how pixels are looked up."""
+    noise = np.random.default_rng(seed).uniform(0, 255, (BOX.h, BOX.w, 3))
+    blurred = cv2.GaussianBlur(noise, (0, 0), 3)
+    return np.clip(128 + 5 * (blurred - 128), 0, 255).astype(np.uint8)
+
+
+def in_floats(avatar, k: int, pixels, weight: float, background: Background):
+    """What `compose` is to give, from the formula: the crop of this avatar moves by whole pixels, its light by 4 k."""
+    colours, alpha = (picture.astype(np.float64) for picture in avatar.idle(k))
+    share = np.zeros((SIZE_PX, SIZE_PX, 1))
+    drawn = np.zeros((SIZE_PX, SIZE_PX, 3))
+    rows, columns = slice(32 + BOX.y, 32 + BOX.y + BOX.h), slice(32 + k + BOX.x, 32 + k + BOX.x + BOX.w)
+    share[rows, columns, 0] = avatar.mask[BOX.y : BOX.y + BOX.h, BOX.x : BOX.x + BOX.w] * weight / 255
+    drawn[rows, columns] = pixels + 4.0 * k
+    mixed = np.clip(colours + (drawn - colours) * share, 0, 255)
+    behind = background.pixels(SIZE_PX)
+    if behind is None:
+        return np.dstack((mixed, alpha))
+    cover = alpha[:, :, None] / 255
+    return np.dstack((mixed * cover + behind * (1 - cover), np.full((SIZE_PX, SIZE_PX), 255.0)))
+
+
+@pytest.mark.parametrize("background", [Background.transparent(), Background.colour("#00ff00"), Background.checker()])
+@pytest.mark.parametrize("weight", [1.0, 0.4])
+def test_compose_when_any_background_and_weight_then_as_in_floats(narrow_avatar, background, weight):
+    compositor = Compositor(narrow_avatar, BOX, CROP_PX)
+    compositor.set_background(background)
+    for k in range(N_IDLE):
+        pixels = soft_patch(k)
+        picture = compositor.compose(k, pixels, weight)
+        assert np.abs(picture - in_floats(narrow_avatar, k, pixels, weight, background)).max() <= 2
+
+
+def test_compose_when_background_changes_while_the_idle_picture_stays_then_outline_and_mouth_follow(narrow_avatar):
+    compositor = Compositor(narrow_avatar, BOX, CROP_PX)
+    for background in (Background.transparent(), Background.colour("#00ff00"), Background.transparent()):
+        compositor.set_background(background)
+        picture = compositor.compose(1, soft_patch(), 1.0)
+        assert np.abs(picture - in_floats(narrow_avatar, 1, soft_patch(), 1.0, background)).max() <= 2
+
+
+def test_compose_when_mask_is_empty_in_the_box_then_idle(avatar):
+    compositor = Compositor(avatar, PatchBox(0, 0, 8, 8), CROP_PX)
+    assert np.array_equal(compositor.compose(1, patch(255, 8, 8), 1.0), compositor.compose(1, None, 0.0))
+
+
+def test_compose_when_mouth_lies_beyond_the_outline_then_background_is_untouched(narrow_avatar):
+    compositor = Compositor(narrow_avatar, BOX, CROP_PX)
+    compositor.set_background(Background.colour("#0000ff"))
+    outside = narrow_avatar.idle(0)[1] == 0
+    talking = compositor.compose(0, patch(255), 1.0)
+    assert outside[32 + BOX.y : 32 + BOX.y + BOX.h, 32 + BOX.x : 32 + BOX.x + BOX.w].any()
+    assert (talking[outside] == (255, 0, 0, 255)).all()
+
+
+def test_compose_when_mouth_lies_between_pixels_then_fine_lines_keep_their_contrast(tmp_path):
+    """Lines of one pixel, a quarter of a pixel aside: looked up linearly, 60 of their contrast of 120 are left."""
+    folder = write_avatar(tmp_path)
+    about = json.loads((folder / "avatar.json").read_text(encoding="utf-8"))
+    about["crop_to_portrait"][0][0][2] += 0.25
+    (folder / "avatar.json").write_text(json.dumps(about), encoding="utf-8")
+    columns = np.where(np.arange(BOX.w) % 2, 180, 60).astype(np.uint8)
+    lines = np.ascontiguousarray(np.broadcast_to(columns[None, :, None], (BOX.h, BOX.w, 3)))
+    picture = Compositor(Avatar.load("disc", tmp_path), BOX, CROP_PX).compose(0, lines, 1.0)
+    row = picture[32 + BOX.y + BOX.h // 2, 32 + BOX.x + 12 : 32 + BOX.x + 36, 0].astype(int)
+    assert np.ptp(row) >= 68
 
 
 def test_compose_when_no_mouth_then_idle_with_straight_alpha(avatar, compositor):

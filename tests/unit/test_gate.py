@@ -54,6 +54,15 @@ def test_gate_when_voice_is_low_high_soft_or_loud_then_open(pitch_hz, level):
     assert openness(sound)[130:].mean() > 0.9
 
 
+@pytest.mark.parametrize(("above_db", "is_open"), [(7, False), (12, True)])
+def test_gate_when_a_voice_stands_little_or_well_out_of_the_room_then_shut_or_open(above_db, is_open):
+    """Somebody in the next room is not the user: a voice counts from 9 dB above the room's noise."""
+    sound = room(4.0)
+    sound[2 * RATE_HZ :] += voice(2.0, level=0.001 * np.sqrt(10 ** (above_db / 10) - 1))
+    mean = openness(sound)[205:].mean()
+    assert mean > 0.95 if is_open else mean < 0.02
+
+
 def clicks(rng: np.random.Generator) -> np.ndarray:
     """Keys: bursts of 8 ms that ring."""
     sound = room(10.0)

@@ -1,21 +1,24 @@
 """What the sound server says, and what the microphone makes of it."""
 
 import os
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from avatar_app.contracts.clock import ManualClock
+from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live import pulse
 from avatar_app.live.mic import MicState, source
+from avatar_app.live.mic import pulse as mic_pulse
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.portaudio import PortAudio
 from avatar_app.live.mic.source import watch_of
-from avatar_app.live.pulse import sources_of
+from avatar_app.live.pulse import Source, described_sources, sources_of
 from tests.fakes.sounddevice import FakeSoundDevice
 
 USB, CABLE = "alsa_input.usb", "cable.monitor"
@@ -39,7 +42,8 @@ class Server:
 
     def __init__(self, monkeypatch) -> None:
         self.says = ""
-        self.n_asked = 0
+        self.n_asked = self.n_answered = 0
+        self._looked = threading.Condition()
         monkeypatch.setattr(source, "Question", lambda *words: self)
         monkeypatch.setattr(source, "has_tool", lambda: True)
 
@@ -47,7 +51,17 @@ class Server:
         self.n_asked += 1
 
     def answer(self) -> str | None:
+        """Every look of the microphone ends here, whether or not it has asked."""
+        with self._looked:
+            self.n_answered += 1
+            self._looked.notify_all()
         return self.says
+
+    def wait_for_look(self, n_more: int = 2) -> None:
+        """Until the microphone has looked so many times from now on, and so used what is said now."""
+        with self._looked:
+            n_wanted = self.n_answered + n_more
+            assert self._looked.wait_for(lambda: self.n_answered >= n_wanted, 60)
 
     def close(self) -> None:
         pass
@@ -56,10 +70,11 @@ class Server:
 class Desk:
     """A microphone that is a door to the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, server) -> None:
+        self.server = server
         self.library = FakeSoundDevice("pulse")
         self.clock, self.notices = ManualClock(s_to_ns(1)), NoticeBoard()
-        self.mic = DeviceMic("", self.clock, self.notices, 0.0, PortAudio(self.library))
+        self.mic = DeviceMic("", self.clock, self.notices, None, PortAudio(self.library))
         self.opened_with: list[str | None] = []
         make = self.library.InputStream
         self.library.InputStream = lambda **options: self._note(make(**options))
@@ -70,14 +85,105 @@ class Desk:
         return stream
 
     def speak_until(self, is_so) -> None:
-        """Sound comes, a second passes with every look, until something holds."""
-        for _ in range(60):
-            if is_so():
-                return
+        """Sound comes, and time passes with every look at the server, until something holds."""
+        t_limit_s = time.monotonic() + 60
+        while not is_so():
+            assert time.monotonic() < t_limit_s
             self.library.streams[-1].speak(np.full((480, 1), 0.1))
             self.clock.advance(s_to_ns(0.3))
-            time.sleep(0.02)
-        assert is_so()
+            # The microphone's thread looks in its own time.
+            self.server.wait_for_look()
+
+
+SOURCES = """Source #1
+\tState: SUSPENDED
+\tName: out.monitor
+\tDescription: Monitor of Loudspeakers
+\tSample Specification: s16le 2ch 44100Hz
+\tMonitor of Sink: out
+\tProperties:
+\t\tdevice.description = "Name: not this"
+
+Source #2
+\tName: alsa_input.usb
+\tDescription: Blue Yeti: desk, Analogue Stereo
+\tSample Specification: s24le 2ch 48000Hz
+\tMonitor of Sink: n/a
+\tProperties:
+\t\tName: nor this
+
+Source #3
+\tName: alsa_input.headset
+\tDescription: Blue Yeti: desk, Analogue Stereo
+\tSample Specification: s16le 1ch 16000Hz
+\tMonitor of Sink: n/a
+
+Source #4
+\tName: broken
+\tSample Specification: what?
+"""
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """A server with two microphones that are shown alike, and the monitor of a sink."""
+    says = [SOURCES]
+    monkeypatch.setattr(mic_pulse, "ask", lambda *words: says[0])
+    monkeypatch.setattr(mic_pulse, "has_tool", lambda: True)
+    return says
+
+
+def test_described_sources_when_listed_then_microphones_first_with_all_that_is_said_of_them():
+    found = described_sources(SOURCES)
+    yeti = "Blue Yeti: desk, Analogue Stereo"
+    assert found == (
+        Source("alsa_input.usb", yeti, 2, 48_000, is_monitor=False),
+        Source("alsa_input.headset", yeti, 1, 16_000, is_monitor=False),
+        Source("out.monitor", "Monitor of Loudspeakers", 2, 44_100, is_monitor=True),
+    )
+    assert described_sources("") == described_sources("rubbish") == ()
+
+
+def test_microphones_when_the_server_has_some_then_shown_by_its_descriptions_and_told_apart(listed):
+    titles = {device.label: device.title for device in PortAudio(FakeSoundDevice("pulse", "Alpha")).devices()}
+    assert titles == {
+        "alsa_input.usb, PulseAudio": "Blue Yeti: desk, Analogue Stereo (alsa_input.usb)",
+        "alsa_input.headset, PulseAudio": "Blue Yeti: desk, Analogue Stereo (alsa_input.headset)",
+        "out.monitor, PulseAudio": "Monitor of Loudspeakers",
+        "pulse, ALSA": "pulse, ALSA",
+        "Alpha, ALSA": "Alpha, ALSA",
+    }
+
+
+def test_microphones_when_portaudio_has_no_way_to_the_server_then_none_of_its(listed):
+    assert [device.label for device in PortAudio(FakeSoundDevice("Alpha")).devices()] == ["Alpha, ALSA"]
+
+
+def test_microphone_when_it_is_a_source_then_that_source_is_opened_as_it_is(listed, server):
+    library, opened_with = FakeSoundDevice("pulse"), []
+    make = library.InputStream
+
+    def note(**options):
+        opened_with.append((os.environ.get("PULSE_SOURCE"), options["samplerate"], options["channels"]))
+        return make(**options)
+
+    library.InputStream = note
+    mic = DeviceMic("alsa_input.headset, PulseAudio", ManualClock(s_to_ns(1)), NoticeBoard(), 0.0, PortAudio(library))
+    mic.start(Ring(10))
+    try:
+        assert opened_with == [("alsa_input.headset", 16_000, 1)]
+        assert mic.status().source == "alsa_input.headset"
+        assert mic.status().device == "Blue Yeti: desk, Analogue Stereo (alsa_input.headset)"
+        assert "PULSE_SOURCE" not in os.environ
+    finally:
+        mic.stop()
+
+
+def test_microphone_when_its_source_is_not_there_then_the_sentence_names_those_that_are(listed):
+    with pytest.raises(AudioInputError, match="no microphone named") as told:
+        PortAudio(FakeSoundDevice("pulse")).check("gone, PulseAudio")
+    assert "alsa_input.usb, PulseAudio" in told.value.what_to_do
+    PortAudio(FakeSoundDevice("pulse")).check("alsa_input.usb, PulseAudio")
 
 
 @pytest.fixture
@@ -88,7 +194,7 @@ def server(monkeypatch):
 @pytest.fixture
 def desk(server):
     server.says = listing(USB, CABLE, heard=USB)
-    made = Desk()
+    made = Desk(server)
     made.speak_until(lambda: made.mic.status().source == USB)
     yield made
     made.mic.stop()
@@ -120,7 +226,7 @@ def test_mic_when_server_goes_on_with_another_source_then_lost_and_named_and_the
     assert f"The {USB} is gone" in notice.text and "F5" in notice.what_to_do
     server.says = listing(CABLE)
     desk.clock.advance(s_to_ns(5))
-    time.sleep(0.1)
+    server.wait_for_look()
     assert (desk.mic.status().state, desk.mic.status().source) == (MicState.LOST, "")
     server.says = listing(CABLE, USB)
     desk.clock.advance(s_to_ns(1.1))

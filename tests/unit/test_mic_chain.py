@@ -4,7 +4,7 @@ import pytest
 from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.mic.chain import SoundChain
-from avatar_app.live.mic.level import Level
+from avatar_app.live.mic.level import Level, MicControls
 
 T_NS = 5 * NS_PER_S
 
@@ -34,11 +34,15 @@ def test_blocks_when_rate_differs_then_same_tone_at_the_same_instant(rate_hz):
 
 
 @pytest.mark.parametrize("n_channels", range(1, 9))
-def test_blocks_when_many_channels_then_their_mean(n_channels):
-    samples = np.zeros((4800, n_channels), np.float32)
-    samples[:, 0] = 0.4
+@pytest.mark.parametrize("inverted", [0, -1])
+def test_blocks_when_the_voice_is_on_some_of_many_channels_then_at_its_own_level(n_channels, inverted):
+    sound = tone(16_000)
+    samples = np.zeros((len(sound), n_channels), np.float32)
+    samples[:, [0]] = inverted * sound
+    samples[:, [n_channels - 1]] = sound
     _, blocks = run(samples, 16_000)
-    assert np.allclose(blocks[5].samples, 0.4 / n_channels, atol=1e-6)
+    heard = np.concatenate([block.samples for block in blocks])
+    assert np.allclose(np.abs(heard), np.abs(sound[: len(heard), 0]), atol=1e-4)
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])
@@ -86,11 +90,56 @@ def test_time_when_device_clock_is_fast_then_followed_for_a_minute():
     assert abs(last.t_capture_ns - (T_NS + last.index // 160 * 9_999_000)) < 1_000_000
 
 
-def test_time_when_sound_was_lost_then_jumps_at_once():
-    chain = SoundChain(16_000, Level(16_000))
-    chain.feed(np.zeros((160, 1), np.float32), T_NS)
-    block = chain.feed(np.zeros((160, 1), np.float32), T_NS + NS_PER_S)[0]
-    assert block.t_capture_ns == T_NS + NS_PER_S
+def starts_of(lateness_ms, n_deliveries=1000):
+    """Stamps of blocks of 10 ms less those of an even stream, in ms, when delivery k is stamped too late by so much."""
+    chain, late = SoundChain(48_000, Level(48_000)), []
+    for k in range(n_deliveries):
+        stamp_ns = T_NS + k * 10_000_000 + round(lateness_ms(k) * 1e6)
+        blocks = chain.feed(np.zeros((480, 1), np.float32), stamp_ns)
+        late += [(block.t_capture_ns - T_NS) / 1e6 - block.index / 16 for block in blocks]
+    return np.array(late)
+
+
+@pytest.mark.parametrize(
+    "lateness_ms",
+    [
+        lambda k: 60 * (k % 5 == 0),
+        lambda k: 60 * (k % 2),
+        # As PulseAudio does with buffers of 100 and 500 ms: what comes at once is stamped alike.
+        lambda k: 40 - 10 * (k % 10),
+        lambda k: 240 - 10 * (k % 50),
+        lambda k: -10 * (k % 50),
+        lambda k: 200 * (k % 100 == 7) - 200 * (k % 100 == 57),
+    ],
+    ids=["every fifth", "every second", "pulse 100", "pulse 500", "pulse 500 from its first", "outliers"],
+)
+def test_time_when_stamps_jump_then_the_sample_count_is_the_clock(lateness_ms):
+    late_ms = starts_of(lateness_ms)
+    assert np.abs(np.diff(late_ms)).max() < 40
+    settled = late_ms[150:]
+    # No more than a thirtieth faster or slower from one block to the next, and half a per cent over a second.
+    assert np.abs(np.diff(settled)).max() < 0.3
+    assert np.abs(settled[100:] - settled[:-100]).max() < 10
+    # Somewhere in the middle of what the driver claims.
+    claimed = [lateness_ms(k) for k in range(1000)]
+    assert min(claimed) <= settled.min() and settled.max() <= max(claimed)
+
+
+@pytest.mark.parametrize("lost_ms", [100, 2100, 12_000, -300])
+def test_time_when_sound_was_lost_then_jumps_after_half_a_second_and_only_once(lost_ms):
+    late_ms = starts_of(lambda k: lost_ms * (k >= 300))
+    steps_ms = np.diff(late_ms)
+    (at,) = np.flatnonzero(np.abs(steps_ms) > 20)
+    assert 340 <= at <= 352
+    assert late_ms[-1] == pytest.approx(lost_ms, abs=8)
+    assert np.abs(late_ms[:at]).max() < 8
+
+
+def test_time_when_the_program_stood_still_then_what_the_driver_kept_follows_without_a_gap():
+    # Seen with PulseAudio: 2.9 s of kept sound come at once, stamped as if captured just now; the rest is lost.
+    late_ms = starts_of(lambda k: 0 if k < 300 else 5000 - 10 * (k - 300) if k < 586 else 2100)
+    assert np.abs(late_ms[:580]).max() < 40
+    assert late_ms[-1] == pytest.approx(2100, abs=8)
 
 
 def test_bad_samples_when_nan_or_infinite_then_silence_and_counted():
@@ -109,16 +158,17 @@ def test_first_block_when_stream_begins_then_marked_as_restart_and_only_that():
 
 
 def test_level_when_gain_is_6_db_then_twice_as_loud_and_never_beyond_full_scale():
-    level = Level(16_000, gain_db=6.02)
+    level = Level(16_000, MicControls(6.02))
     assert np.allclose(level.apply(np.full(160, 0.25, np.float32)), 0.5, atol=1e-3)
     assert level.level_db == pytest.approx(-6.02, abs=0.1)
     assert level.apply(np.full(160, 0.9, np.float32)).max() == 1.0
 
 
 def test_level_when_muted_then_silence_and_meter_falls():
-    level = Level(16_000)
+    controls = MicControls()
+    level = Level(16_000, controls)
     level.apply(np.full(160, 0.5, np.float32))
-    level.set_muted(True)
+    controls.is_muted = True
     for _ in range(400):
         assert not level.apply(np.full(160, 0.5, np.float32)).any()
     assert level.level_db == -120.0

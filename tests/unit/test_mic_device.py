@@ -1,4 +1,5 @@
 import sys
+import threading
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ from avatar_app.contracts.errors import AudioInputError, MissingExtraError
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.mic import Cleaning, MicState
+from avatar_app.live.mic import Cleaning, MicControls, MicState
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.portaudio import PortAudio
 from tests.fakes.sounddevice import FakeSoundDevice, listed
@@ -25,25 +26,50 @@ class Desk:
         self.clock = ManualClock(s_to_ns(1))
         self.notices = NoticeBoard()
         self.portaudio = PortAudio(self.system)
-        self.mic = DeviceMic(name, self.clock, self.notices, 0.0, self.portaudio)
+        self.controls = MicControls()
+        self.mic = DeviceMic(name, self.clock, self.notices, self.controls, self.portaudio)
         self.ring = Ring(1000)
+        self._steps = threading.Semaphore(0)
+        self._count_steps()
 
     def speak(self, value: float = 0.5, n_pieces: int = 20, **options) -> None:
         stream = self.system.streams[-1]
         for _ in range(n_pieces):
             stream.speak(np.full((stream.rate_hz // 100, stream.n_channels), value), **options)
 
+    def speak_in_time(self, n_pieces: int, **options) -> None:
+        """Speak, and let the ten milliseconds of each piece pass after it."""
+        for _ in range(n_pieces):
+            self.speak(n_pieces=1, **options)
+            self.clock.advance(s_to_ns(0.01))
+
     def take(self) -> list:
         blocks = []
-        while (block := self.ring.take(timeout_s=0.5 if not blocks else 0.05)) is not None:
+        while (block := self.ring.take(timeout_s=30 if not blocks else 0.05)) is not None:
             blocks.append(block)
         return blocks
 
     def wait_for(self, is_so) -> None:
-        t_limit_s = time.monotonic() + 5
+        t_limit_s = time.monotonic() + 30
         while not is_so() and time.monotonic() < t_limit_s:
-            time.sleep(0.01)
+            self.let_it_look()
         assert is_so()
+
+    def let_it_look(self) -> None:
+        """Wait until the microphone's thread has begun and ended a step: it knows then what is so now."""
+        while self._steps.acquire(blocking=False):
+            pass
+        for _ in range(2):
+            assert self._steps.acquire(timeout=30)
+
+    def _count_steps(self) -> None:
+        step = self.mic._worker._step
+
+        def counted(stop) -> None:
+            step(stop)
+            self._steps.release()
+
+        self.mic._worker._step = counted
 
 
 @pytest.fixture
@@ -66,13 +92,13 @@ def test_mic_when_somebody_speaks_then_blocks_come_and_status_names_the_device(d
 
 def test_mic_when_driver_gives_adc_time_then_blocks_carry_it(desk):
     desk.mic.start(desk.ring)
-    desk.speak(n_pieces=2, age_s=0.035)
+    desk.speak_in_time(n_pieces=2, age_s=0.035)
     assert desk.take()[0].t_capture_ns == pytest.approx(s_to_ns(1) - 35_000_000, abs=400_000)
 
 
 def test_mic_when_driver_gives_no_time_then_newest_sample_is_now(desk):
     desk.mic.start(desk.ring)
-    desk.speak(n_pieces=2, age_s=0)
+    desk.speak_in_time(n_pieces=2, age_s=0)
     assert desk.take()[0].t_capture_ns == pytest.approx(s_to_ns(1) - 10_000_000, abs=400_000)
 
 
@@ -82,8 +108,10 @@ def test_mic_when_unplugged_then_lost_and_notice_names_it_and_no_other_device_is
     desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
     notice = desk.notices.current()[0]
     assert LABEL in notice.text and "3 seconds" in notice.what_to_do
+    n_looks = desk.system.n_starts
     desk.clock.advance(s_to_ns(3.1))
-    time.sleep(0.4)
+    desk.wait_for(lambda: desk.system.n_starts > n_looks)
+    desk.let_it_look()
     assert desk.mic.status().state is MicState.LOST
     assert [stream.name for stream in desk.system.streams] == ["Alpha"]
 
@@ -103,6 +131,24 @@ def test_mic_when_plugged_in_again_then_speaks_on_without_restart_of_the_program
     assert desk.notices.current()[0].level is Level.INFO
 
 
+def test_mic_when_stopped_while_the_driver_opens_it_again_then_closed_as_soon_as_it_is_open(desk):
+    begun, go_on = threading.Event(), threading.Event()
+    desk.mic.start(desk.ring)
+    desk.speak()
+    desk.take()
+    desk.system.opening = lambda: (begun.set(), go_on.wait(30))
+    desk.clock.advance(s_to_ns(2))
+    desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
+    desk.clock.advance(s_to_ns(3.1))
+    assert begun.wait(30)
+    desk.mic.stop()
+    assert desk.mic.status().state is MicState.STOPPED
+    go_on.set()
+    assert desk.mic._worker.join(30)
+    assert len(desk.system.streams) == 2 and not any(stream.is_open for stream in desk.system.streams)
+    assert desk.mic.status().state is MicState.STOPPED
+
+
 def test_mic_when_device_stalls_then_lost_and_found_again(desk):
     desk.mic.start(desk.ring)
     desk.speak()
@@ -118,7 +164,8 @@ def test_mic_when_opened_but_never_speaks_then_larger_buffer_at_once_and_no_noti
     desk.mic.start(desk.ring)
     desk.clock.advance(s_to_ns(0.7))
     desk.wait_for(lambda: len(desk.system.streams) == 2)
-    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    desk.let_it_look()
+    assert desk.mic.status().state is MicState.RUNNING
     assert [(stream.latency, stream.is_open) for stream in desk.system.streams] == [("low", False), ("high", True)]
     desk.speak()
     assert desk.take()[0].did_restart
@@ -129,9 +176,9 @@ def test_mic_when_opened_anew_and_silent_for_two_seconds_then_waited_for_but_not
     desk.mic.start(desk.ring)
     desk.clock.advance(s_to_ns(0.7))
     desk.wait_for(lambda: len(desk.system.streams) == 2)
-    desk.wait_for(lambda: desk.mic.status().state is MicState.RUNNING)
+    desk.let_it_look()
     desk.clock.advance(s_to_ns(2.2))
-    time.sleep(0.3)
+    desk.let_it_look()
     assert (desk.mic.status().state, len(desk.system.streams)) == (MicState.RUNNING, 2)
     desk.clock.advance(s_to_ns(1))
     desk.wait_for(lambda: desk.mic.status().state is MicState.LOST)
@@ -142,7 +189,7 @@ def test_mic_when_it_has_spoken_and_pauses_shortly_then_stays_open(desk):
     desk.speak()
     desk.take()
     desk.clock.advance(s_to_ns(0.7))
-    time.sleep(0.3)
+    desk.let_it_look()
     assert [stream.latency for stream in desk.system.streams] == ["low"]
 
 
@@ -162,7 +209,7 @@ def test_mic_when_driver_loses_sound_then_counted(desk):
 
 def test_mic_when_muted_then_silence_also_after_it_came_back(desk):
     desk.mic.start(desk.ring)
-    desk.mic.set_muted(True)
+    desk.controls.is_muted = True
     desk.speak()
     assert not np.concatenate([block.samples for block in desk.take()]).any()
 

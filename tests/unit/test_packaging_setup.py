@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ def packaging(monkeypatch):
     """Imports a module of the folder as the two commands do."""
     monkeypatch.syspath_prepend(str(PACKAGING))
     yield importlib.import_module
-    for name in ("environment", "setup_steps", "system_packages", "run", "test"):
+    for name in ("environment", "setup_steps", "system_packages", "trim", "run", "test"):
         sys.modules.pop(name, None)
 
 
@@ -26,6 +27,11 @@ def repo(packaging, monkeypatch, tmp_path):
     """The environment module with a repository of its own that looks set up."""
     environment = packaging("environment")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / "tracker.txt").write_text("mediapipe==1\n")
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / "run-cpu.txt").write_text("numpy==1\n")
+    monkeypatch.setattr(environment, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(environment, "TRACKER_LOCK", tmp_path / "tracker.txt")
     venv = tmp_path / ".venv"
     venv.mkdir()
     for name, value in (("REPO", tmp_path), ("VENV", venv), ("STAMP", venv / "s.json"), ("PYTHON", venv / "python")):
@@ -52,11 +58,17 @@ def test_is_ready_when_app_is_set_up_again_then_tests_stay_ready(repo):
     assert repo.is_ready(repo.TEST)
 
 
-@pytest.mark.parametrize("change", ["pyproject", "python", "gpu", "stamp"])
+@pytest.mark.parametrize("change", ["pyproject", "lock", "new lock", "tracker", "python", "gpu", "stamp"])
 def test_is_ready_when_something_changed_then_false(repo, monkeypatch, change):
     repo._write_stamp(repo.RUN, {})
     if change == "pyproject":
         (repo.REPO / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    elif change == "lock":
+        (repo.LOCKS / "run-cpu.txt").write_text("numpy==2\n")
+    elif change == "new lock":
+        (repo.LOCKS / "run-gpu.txt").write_text("numpy==1\n")
+    elif change == "tracker":
+        repo.TRACKER_LOCK.write_text("mediapipe==2\n")
     elif change == "python":
         repo.PYTHON.unlink()
     elif change == "gpu":
@@ -86,11 +98,79 @@ def test_check_disk_when_too_small_then_says_how_much(repo, packaging):
         ("OSError: [Errno 28] No space left on device", "The disk is full"),
         ("Failed to establish a new connection: [Errno -3] Temporary failure in name resolution", "cannot be reached"),
         ("ERROR: No matching distribution found for openvino", "not offered for this Python"),
+        ("ERROR: In --require-hashes mode, all requirements must have their versions pinned", "not offered for this"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one that this program"),
         ("boom", "`pip install x` failed"),
     ],
 )
 def test_explain_when_pip_fails_then_says_why(packaging, output, sentence):
     assert sentence in str(packaging("setup_steps").explain(output, ["pip", "install", "x"]))
+
+
+@pytest.fixture
+def pip(repo, packaging, monkeypatch):
+    """What pip is asked to do, by `_install`; `installed` names what it lists."""
+    asked = []
+
+    def run(command, step, environment=None, is_needed=True):
+        asked.append([str(word) for word in command[3:]])
+        return True
+
+    def listed(*installed):
+        text = json.dumps([{"name": name, "version": "1"} for name in installed])
+        repo.PYTHON.write_text(f"#!{sys.executable}\nprint({text!r})\n")
+        repo.PYTHON.chmod(0o755)
+        return asked
+
+    monkeypatch.setattr(packaging("setup_steps"), "run_quietly", run)
+    return listed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake pip is a script")
+@pytest.mark.parametrize(("plan", "runtime"), [("RUN", "cpu"), ("RUN", "gpu"), ("TEST", "cpu"), ("TEST", "gpu")])
+def test_install_when_asked_then_from_the_lock_with_hashes_and_wheels_alone(repo, pip, plan, runtime):
+    asked = pip()
+    repo._install(getattr(repo, plan), runtime)
+    lock = str(repo.LOCKS / f"{plan.lower()}-{runtime}.txt")
+    assert asked[0][1:] == ["install", "--progress-bar=off", "--require-hashes", "--only-binary=:all:",
+                            "--requirement", lock]  # fmt: skip
+    torch = [words for words in asked if repo.TORCH in words]
+    assert [("--only-binary=:all:" in words) for words in torch] == ([True] if plan == "TEST" else [])
+    # The program itself brings nothing that the lock does not name, its build tool included.
+    assert asked[-1][3:] == ["--no-deps", "--no-build-isolation", "--editable", str(repo.REPO)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake pip is a script")
+@pytest.mark.parametrize(
+    ("installed", "runtime", "removed"),
+    [
+        (("numpy", "onnxruntime", "opencv-python-headless"), "cpu", None),
+        (("numpy", "onnxruntime"), "gpu", ["onnxruntime"]),
+        (("onnxruntime", "onnxruntime-gpu"), "cpu", ["onnxruntime-gpu", "onnxruntime"]),
+        (("opencv-contrib-python",), "cpu", ["opencv-contrib-python"]),
+        (("PySide6_Addons", "PySide6_Essentials"), "cpu", ["pyside6-addons", "pyside6-essentials"]),
+    ],
+)
+def test_install_when_another_package_has_the_same_files_then_both_go_first(repo, pip, installed, runtime, removed):
+    asked = pip(*installed)
+    repo._install(repo.RUN, runtime)
+    first = asked[0][1:]
+    assert first == ["uninstall", "--yes", *removed] if removed else first[0] == "install"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only done on Linux")
+def test_trim_when_done_then_only_what_no_window_needs_is_gone(packaging, tmp_path):
+    qt = tmp_path / "lib" / "python3.12" / "site-packages" / "PySide6"
+    kept = ("QtCore.abi3.so", "QtSvg.abi3.so", "QtQml.pyi", "Qt/lib/libQt6Gui.so.6", "Qt/plugins/platforms/libqxcb.so",
+            "Qt/lib/libQt6WaylandClient.so.6", "Qt/plugins/platforminputcontexts/libibus.so")  # fmt: skip
+    gone = ("QtQuick.abi3.so", "designer", "Qt/qml/QtQuick/qmldir", "Qt/lib/libQt6QuickControls2.so.6")
+    for name in (*kept, *gone):
+        (qt / name).parent.mkdir(parents=True, exist_ok=True)
+        (qt / name).write_text("")
+    for _ in range(2):
+        packaging("trim").trim_qt(tmp_path)
+    left = {str(file.relative_to(qt)) for file in qt.rglob("*") if file.is_file()}
+    assert left == set(kept)
 
 
 def test_run_quietly_when_command_fails_then_shows_its_last_lines(packaging, capfd):
@@ -147,8 +227,8 @@ def test_commands_when_a_library_is_missing_then_names_the_package(packaging, mo
 
 
 def test_packaging_when_python_is_old_then_the_first_files_still_parse():
-    # The sentence about an old Python must reach whoever has one: no syntax newer than 3.7 in these two.
-    for name in ("run", "environment", "setup_steps"):
+    # The sentence about an old Python must reach whoever has one: no syntax newer than 3.7 in these.
+    for name in ("run", "environment", "setup_steps", "trim"):
         ast.parse((PACKAGING / f"{name}.py").read_text(), feature_version=(3, 7))
 
 

@@ -248,7 +248,7 @@ def test_poses_when_a_picture_is_missing_then_one_sentence_names_it(tmp_path):
     folder = tmp_path / "pose"
     shutil.copytree(assets_dir() / "avatars" / "nova" / "pose", folder)
     (folder / "grid" / "03-06.png").unlink()
-    with pytest.raises(AvatarError, match="03-06 is missing"):
+    with pytest.raises(AvatarError, match=r"03-06\.png: it is missing"):
         PoseAssets.load(folder)
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.record import RecordFormat, RecordState, repair, unfinished
 from avatar_app.live.record.boxes import _boxes, whole_length
+from avatar_app.live.record.repair import CLUSTER_ID
 from tests.fakes.recording import FakeLive, brightness, packet_times, probe, sound
 
 ROOT = Path(__file__).parents[2]
@@ -25,19 +25,19 @@ def record_and_kill(folder, kind):
     command = [sys.executable, "-m", "tests.fakes.recording_child", str(folder), kind]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        t_start_s = float(child.stdout.readline())
-        time.sleep(RECORDED_S)
+        while float(child.stdout.readline()) < RECORDED_S:
+            pass
         (while_alive,) = folder.iterdir()
         assert unfinished(folder) == ()
         with pytest.raises(OutputError, match="being recorded"):
             repair(while_alive)
-        t_kill_s = time.monotonic()
         child.send_signal(signal.SIGKILL)
+        told = [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
-    return t_kill_s - t_start_s
+    return float(told[-1]) if told else RECORDED_S
 
 
 @pytest.mark.parametrize("kind", ["mp4", "prores", "webm"])
@@ -151,6 +151,18 @@ def boxes(path):
     """Kinds of the outermost boxes."""
     with path.open("rb") as file:
         return [kind for kind, _, _ in _boxes(file)]
+
+
+@pytest.mark.parametrize(("kind", "mark"), [("mp4", b"moof"), ("prores", b"moof"), ("webm", CLUSTER_ID)])
+def test_recording_when_it_runs_then_a_new_piece_begins_four_times_a_second(tmp_path, kind, mark):
+    live = FakeLive(tmp_path, format=RecordFormat(kind))
+    live.start()
+    live.run(4)
+    live.recorder.finish()
+    content = live.recorder.status().path.read_bytes()
+    live.stop()
+    # As much as one piece is what a crash can cost, besides what waits for the encoder.
+    assert content.count(mark) >= 4 * (4 - 0.12 - 0.4 - 0.25)
 
 
 def test_unfinished_when_folder_is_missing_then_nothing(tmp_path):

@@ -10,9 +10,20 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import OutputError
+from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.units import NS_PER_S
-from avatar_app.live.record import RecordFormat, RecordOptions, encoders, measure_cost, pick_encoder, snapshot
-from avatar_app.live.record.badge import Badge
+from avatar_app.live.interpolate import Interpolator
+from avatar_app.live.mic.chain import SoundChain
+from avatar_app.live.mic.level import Level
+from avatar_app.live.record import (
+    RecordFormat,
+    RecordOptions,
+    encoders,
+    measure_cost,
+    pick_encoder,
+    snapshot,
+    sound_line,
+)
 from avatar_app.live.record.canvas import Canvas, film_size
 from avatar_app.live.record.folder import final_path, marked_path
 from avatar_app.live.record.formats import FilmSize
@@ -64,6 +75,17 @@ def test_picture_line_when_only_repeats_come_then_each_has_its_place_after_one_m
     assert [place for place, _ in line.flush()] == [9]
 
 
+def test_picture_line_when_the_program_stood_still_then_pictures_go_on_at_once_after_it():
+    line = PictureLine(0, 25)
+    assert places(line, *(at(k) for k in range(5))) == list(range(5))
+    # 12 s later: the mouths of sound from before the stop, and repeats of them.
+    stale = [at(5 + k, is_repeat=k % 2 == 1, t_ready_ns=(305 + 2 * k) * PERIOD_NS) for k in range(10)]
+    found = places(line, *stale, at(325))
+    assert found[0] >= 300 and found[-1] == 325
+    assert len(found) >= 10
+    assert line.n_late == 0
+
+
 def test_sound_line_when_a_block_comes_too_late_then_its_place_stays_silent_and_it_is_counted():
     line = SoundLine(0)
     ones = np.ones(4800, np.float32)
@@ -85,6 +107,34 @@ def test_sound_line_when_an_end_is_set_then_exactly_as_long():
         line.end_at(48_000)
         given = [*line.feed(voice_at(0, np.ones(n_voice))), *line.finish()]
         assert sum(map(len, given)) == 48_000
+
+
+@pytest.mark.parametrize("late_ms", [[60, 0, 0, 0, 0], [240 - 10 * k for k in range(50)]], ids=["busy", "burst"])
+def test_sound_line_when_the_driver_s_stamps_jump_then_all_sound_is_there_and_one_table_was_made(monkeypatch, late_ms):
+    made = []
+    monkeypatch.setattr(sound_line, "Interpolator", lambda *rates: made.append(rates) or Interpolator(*rates))
+    voice = Fan()
+    ring = voice.add(1000)
+    chain, line, given = SoundChain(48_000, Level(48_000), voice), SoundLine(0), []
+    for k in range(600):
+        stamp_ns = NS_PER_S + 10_000_000 * k + round(1e6 * late_ms[k % len(late_ms)])
+        chain.feed(np.full((480, 1), 0.5, np.float32), stamp_ns)
+        given += line.feed(ring.take())
+    heard = np.concatenate(given)[2 * 48_000 :]
+    assert heard.min() > 0.45
+    assert line.n_given == pytest.approx(7 * 48_000, abs=0.3 * 48_000)
+    assert line.n_late < 0.1 * 48_000
+    assert made == [(48_000, 48_000)]
+
+
+def test_sound_line_when_the_microphone_starts_anew_again_and_again_then_one_table_for_each_rate(monkeypatch):
+    made = []
+    monkeypatch.setattr(sound_line, "Interpolator", lambda *rates: made.append(rates[0]) or Interpolator(*rates))
+    line = SoundLine(0)
+    for k in range(60):
+        rate_hz = 44_100 if k % 2 else 16_000
+        list(line.feed(voice_at(k * 20_000_000, np.ones(rate_hz // 100), rate_hz, did_restart=True)))
+    assert made == [16_000, 44_100]
 
 
 @pytest.mark.parametrize("n_boxes", [1, 2, 5])
@@ -155,26 +205,6 @@ def test_canvas_when_the_picture_changes_its_size_then_fitted_in_the_middle(tmp_
 def test_film_size_when_encoders_would_refuse_then_one_sentence(tmp_path, width, height):
     with pytest.raises(OutputError, match="cannot be recorded"):
         film_size(RecordOptions(tmp_path, 25, width_px=width, height_px=height), np.zeros((64, 64, 4), np.uint8))
-
-
-@pytest.mark.parametrize("alpha", [255, 0])
-def test_badge_when_stamped_then_in_the_corner_alone_and_visible_without_an_avatar_behind(alpha):
-    pixels = np.full((512, 512, 4), 90, np.uint8)
-    pixels[..., 3] = alpha
-    before = pixels.copy()
-    Badge().stamp(pixels)
-    ys, xs = np.nonzero((pixels != before).any(axis=2))
-    assert ys.min() > 450
-    assert xs.min() > 350
-    assert max(ys.max(), xs.max()) < 500
-    assert pixels[ys, xs, 3].max() > 150
-    assert pixels[ys, xs, :3].max() > 200
-
-
-def test_badge_when_the_picture_is_tiny_then_nothing():
-    pixels = np.zeros((16, 16, 4), np.uint8)
-    Badge().stamp(pixels)
-    assert not pixels.any()
 
 
 def test_snapshot_when_taken_then_a_png_with_alpha_that_says_what_it_is(tmp_path):

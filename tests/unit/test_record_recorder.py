@@ -1,17 +1,24 @@
 """Recordings as a player sees them: made through the recorder's own threads, read with ffprobe."""
 
 import itertools
+import shutil
 import subprocess
-import time
+import threading
 from datetime import datetime
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import InternalError, OutputError
-from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.notices import Level
-from avatar_app.live.record import RecordFormat, RecordState, unfinished
+from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live.record import VOICE_BLOCKS, RecordFormat, RecordOptions, RecordState, unfinished
+from avatar_app.live.record.canvas import Canvas
+from avatar_app.live.record.formats import FilmSize
 from avatar_app.live.record.session import open_film
+from avatar_app.live.record.take import Take
 from tests.fakes.recording import (
     FakeLive,
     brightness,
@@ -21,6 +28,7 @@ from tests.fakes.recording import (
     picture_at,
     probe,
     sound,
+    voice_at,
     wait_until,
 )
 
@@ -165,33 +173,159 @@ def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_s
     assert times == pytest.approx([k / 25 for k in range(len(times))], abs=1e-3)
 
 
+class HangingFilm:
+    """A film whose encoder waits at every picture until it may go on."""
+
+    def __init__(self, film, may_go_on):
+        self._film, self._may_go_on = film, may_go_on
+        self.frame_of, self.add_sound = film.frame_of, film.add_sound
+        self.finish, self.abandon = film.finish, film.abandon
+
+    def add_picture(self, picture, slot):
+        assert self._may_go_on(), "the test forgot to let it go on"
+        self._film.add_picture(picture, slot)
+
+
+def wait_at(gate):
+    """Waits until a gate is open."""
+    return lambda: gate.wait(60)
+
+
+def put_without_waiting(live):
+    """Give pictures whether the recorder has room or not; the taking thread has each before the next one comes."""
+
+    def put(picture):
+        live.pictures.put(picture)
+        wait_until(lambda: live.pictures._item is None)
+
+    live._put = put
+
+
 def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path, make_live):
-    class SlowFilm:
-        def __init__(self, film):
-            self._film = film
-            self.frame_of, self.add_sound = film.frame_of, film.add_sound
-            self.finish, self.abandon = film.finish, film.abandon
-
-        def add_picture(self, picture, slot):
-            time.sleep(0.02)
-            self._film.add_picture(picture, slot)
-
-    live = make_live(fps=50, open_film=lambda *args: SlowFilm(open_film(*args)))
+    pace = threading.Semaphore(20)
+    live = make_live(fps=50, open_film=lambda *args: HangingFilm(open_film(*args), lambda: pace.acquire(timeout=60)))
     live.events = (0.4, 3.6)
     live.start()
-    # Faster than the encoder by far: nobody waits for room here.
-    live._put = lambda picture: (live.pictures.put(picture), time.sleep(0.002))
-    live.run(4)
+    put_without_waiting(live)
+    # Every second picture is encoded in time.
+    for _ in range(75):
+        live.run(0.04)
+        pace.release()
+    pace.release(1000)
+    live.run(1)
     status = live.stop()
-    assert status.n_dropped > 50
+    assert status.n_dropped > 20
     # What the encoder has no time for it is not asked to repeat, either.
     assert status.n_pictures < 180
-    assert status.n_pictures + status.n_dropped == pytest.approx(200, abs=20 + status.n_repeated)
     assert clicks(status.path) == pytest.approx([0.4, 3.6], abs=0.002)
     _, samples = sound(status.path)
     assert len(samples) / 48_000 == pytest.approx(4.0, abs=0.1)
     times = packet_times(status.path, "v")
     assert all(b > a for a, b in itertools.pairwise(times))
+
+
+def hang(live, gate):
+    """Record a second, shut the gate before the encoder, and let half a second more wait for it."""
+    live.start()
+    live.run(1.0)
+    wait_until(lambda: len(live.recorder._session._waiting) == 0)
+    gate.clear()
+    put_without_waiting(live)
+    live.run(0.5)
+
+
+def test_finish_when_the_encoder_hangs_then_said_and_the_next_recording_begins_at_once(tmp_path, make_live):
+    gate = threading.Event()
+    gate.set()
+    films = []
+
+    def open_hanging(*args):
+        film = open_film(*args)
+        films.append(HangingFilm(film, wait_at(gate)) if not films else film)
+        return films[-1]
+
+    live = make_live(open_film=open_hanging)
+    hang(live, gate)
+    live.recorder.finish()
+    live.clock.advance(9 * NS_PER_S)
+    wait_until(lambda: not live.recorder.status().is_active)
+    (notice,) = live.notices.current()
+    assert "not closed yet" in notice.text and "new recording can be started" in notice.what_to_do
+    first = live.recorder.status().path
+    live.pictures, live.voice = Latest(), Ring(VOICE_BLOCKS)
+    live.start()
+    live.t_start_ns = live.t_voice_ns = live.clock.now_ns()
+    live.index = 0
+    live.run(1)
+    wait_until(lambda: live.recorder.status().state is RecordState.RECORDING)
+    assert live.recorder.status().path != first
+    gate.set()
+    status = live.stop()
+    assert status.state is RecordState.SAVED
+    assert unfinished(tmp_path) == ()
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 2 and status.path in kept
+    assert all(len(packet_times(path, "v")) >= 20 for path in kept)
+
+
+def test_finish_when_the_encoder_is_far_behind_then_what_is_whole_is_closed_and_the_missing_end_is_said(
+    tmp_path, make_live
+):
+    gate = threading.Event()
+    gate.set()
+    live = make_live(open_film=lambda *args: HangingFilm(open_film(*args), wait_at(gate)))
+    hang(live, gate)
+    n_waiting = len(live.recorder._session._waiting)
+    live.recorder.finish()
+    live.clock.advance(6 * NS_PER_S)
+    gate.set()
+    status = live.recorder.stop()
+    assert n_waiting > 8
+    assert status.state is RecordState.SAVED
+    assert "last seconds of the recording are missing" in live.notices.current()[0].text
+    assert 20 < len(packet_times(status.path, "v")) < 32
+    assert sound(status.path)[1].size > 0.8 * 48_000
+
+
+def test_recording_when_the_encoder_hangs_then_no_more_pictures_wait_than_a_kill_may_cost(make_live):
+    gate = threading.Event()
+    gate.set()
+    live = make_live(open_film=lambda *args: HangingFilm(open_film(*args), wait_at(gate)))
+    hang(live, gate)
+    live.run(3)
+    waiting = live.recorder._session._waiting
+    assert 1.0 < len(waiting) / live.fps <= 1.2
+    assert waiting.n_lost > 40
+    gate.set()
+    assert live.stop().n_dropped > 40
+
+
+def test_recording_when_much_sound_waits_then_pictures_are_written_in_between():
+    order = []
+
+    class NotedFilm:
+        def add_picture(self, picture, slot):
+            order.append("picture")
+
+        def add_sound(self, samples):
+            order.append(len(samples))
+
+        def frame_of(self, pixels):
+            return pixels
+
+    voice = Ring(VOICE_BLOCKS)
+    take = Take(NotedFilm(), Canvas(RecordOptions(Path(), 25), FilmSize(64, 64, 25)), 25, 0, voice)
+    for k in range(1000):
+        voice.put(voice_at(k * 10_000_000, np.zeros(480)))
+    for k in range(10):
+        take.hear(take.n_heard)
+        take.see(picture_at(k * 40_000_000, k))
+        # What waits is not taken for missing.
+        take.catch_up(60 * NS_PER_S)
+    heard = [sum(group) for is_sound, group in itertools.groupby(order, lambda one: one != "picture") if is_sound]
+    assert order.count("picture") >= 10
+    assert max(heard) < 0.6 * 48_000
+    assert sum(heard) == pytest.approx(5 * 48_000, abs=1000)
 
 
 @pytest.mark.parametrize("kind", [RecordFormat.PRORES, RecordFormat.WEBM])
@@ -322,7 +456,8 @@ def test_recording_when_the_encoder_fails_then_kept_and_goes_on_in_a_new_file_wi
     assert abs(float(streams["video"]["duration"]) - float(streams["audio"]["duration"])) < 0.04
     (notice,) = [n for n in live.notices.current() if n.key == "record"]
     assert "goes on in a new file" in notice.text
-    assert str(first) in notice.text
+    (saved,) = [n for n in live.notices.current() if n.key == "recorded"]
+    assert first.name in saved.text and second.name in saved.text
 
 
 @pytest.mark.parametrize("n_pictures", [0, 3])
@@ -335,3 +470,76 @@ def test_recording_when_the_encoder_fails_at_once_then_ends_with_a_notice(tmp_pa
     assert status.state is (RecordState.SAVED if n_pictures else RecordState.FAILED)
     assert [len(packet_times(path, "v")) for path in tmp_path.iterdir()] == [3] * bool(n_pictures)
     assert live.notices.current()[-1].what_to_do == "Wait."
+
+
+def delete(folder):
+    shutil.rmtree(folder)
+
+
+def move(folder):
+    folder.rename(folder.with_name("moved"))
+
+
+@pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
+def test_recording_when_its_folder_goes_then_said_and_goes_on_in_the_default_folder(tmp_path, make_live, take_away):
+    folder, other = tmp_path / "films", tmp_path / "videos" / "new"
+    folder.mkdir()
+    live = make_live(folder, other_folder=other)
+    live.start()
+    live.run(3)
+    take_away(folder)
+    # Said within two seconds.
+    live.run(2)
+    (notice,) = live.notices.current()
+    assert f"{folder} was deleted or moved" in notice.text and f"goes on in {other}" in notice.text
+    live.run(2)
+    status = live.stop()
+    kept = sorted(other.iterdir())
+    assert status.state is RecordState.SAVED and status.path in kept
+    assert unfinished(other) == ()
+    seconds = [float(probe(path)[0]["video"]["duration"]) for path in kept]
+    told = " ".join(f"{notice.text} {notice.what_to_do}" for notice in live.notices.current())
+    if take_away is delete:
+        # What was deleted while it was written is brought back.
+        assert len(kept) == 2
+        assert sum(seconds) == pytest.approx(7, abs=0.6)
+        assert all(path.name in told for path in kept)
+    else:
+        assert len(kept) == 1
+        assert [path.suffix for path in (tmp_path / "moved").iterdir()] == [".mp4"]
+        assert f"is not in {folder} any more" in told
+
+
+@pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
+def test_stop_when_the_folder_has_just_gone_then_success_is_claimed_only_of_what_is_there(
+    tmp_path, make_live, take_away
+):
+    folder, other = tmp_path / "films", tmp_path / "videos"
+    folder.mkdir()
+    live = make_live(folder, other_folder=other)
+    live.start()
+    live.run(1.5)
+    take_away(folder)
+    status = live.stop()
+    keys = {notice.key for notice in live.notices.current()}
+    if take_away is delete:
+        assert status.state is RecordState.SAVED
+        assert [status.path] == list(other.iterdir())
+        assert float(probe(status.path)[0]["video"]["duration"]) == pytest.approx(1.5, abs=0.2)
+    else:
+        assert (status.state, status.path) == (RecordState.FAILED, None)
+        assert keys == {"record", "record-lost"} or keys == {"record-lost"}
+
+
+def test_recording_when_its_folder_goes_and_the_default_one_cannot_be_made_then_ends_with_a_notice(tmp_path, make_live):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (tmp_path / "file").write_text("in the way")
+    live = make_live(folder, other_folder=tmp_path / "file" / "videos")
+    live.start()
+    live.run(1.5)
+    shutil.rmtree(folder)
+    live.run(2)
+    status = live.stop()
+    assert (status.state, status.path) == (RecordState.FAILED, None)
+    assert live.notices.current()[-1].level is Level.ERROR

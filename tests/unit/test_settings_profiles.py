@@ -1,6 +1,7 @@
 """Settings under a name: kept, taken back, given away, and never written outside their folder."""
 
 import json
+import sys
 
 import pytest
 
@@ -26,7 +27,8 @@ def test_save_when_loaded_again_then_the_same_but_for_what_belongs_to_the_machin
     assert profiles.names(paths) == ()
 
 
-@pytest.mark.parametrize("name", ["", "../evil", "a/b", "a\\b", ".hidden", "x" * 61, "tail ", "Meeting", "a:b"])
+@pytest.mark.parametrize("name", ["", "../evil", "a/b", "a\\b", ".hidden", "x" * 61, "tail ", "Meeting", "a:b",
+    "a?", "a\0", "a\n", "..", "nul", "COM1", "\ud800", "left\u202eright", "𐌰" * 51, "tail."])  # fmt: skip
 def test_save_when_the_name_cannot_be_used_then_says_so_and_writes_nothing(paths, name, tmp_path):
     with pytest.raises(SettingsError):
         profiles.save(paths, name, Settings())
@@ -52,7 +54,7 @@ def test_bring_in_when_exported_elsewhere_then_a_profile_of_that_name_and_never_
     profiles.export(file, Settings(lookahead_ms=160))
     assert "window_geometry" not in json.loads(file.read_text())
     first, second = (profiles.bring_in(paths, file, NoticeBoard()) for _ in range(2))
-    assert (first, second) == ("My show_", "My show_ 2")
+    assert (first, second) == ("My show!", "My show! 2")
     assert profiles.load(paths, second, Settings(), NoticeBoard()).lookahead_ms == 160
 
 
@@ -107,3 +109,38 @@ def test_profile_when_it_comes_from_elsewhere_then_it_never_turns_the_webcam_on(
     assert (loaded.is_following, loaded.webcam) == (False, "Desk")
     profiles.export(tmp_path / "out.json", Settings(is_following=True, webcam="file:/mine.mp4"))
     assert "mine" not in (tmp_path / "out.json").read_text()
+
+
+# Hindi, Thai and Arabic write vowels and signs as marks of their own; Persian and emoji are joined by invisible ones.
+SCRIPTS = ("Вечер", "晚间节目", "夜のショー", "저녁 방송", "हिन्दी", "ภาษาไทย", "عَرَبِيّ", "می\u200cخواهم", "ערב טוב",
+           "Ελληνικά", "தமிழ்", "Zwölf Größen", "cafe\u0301", "Dad's & Mum's, no. 2!", "አማርኛ",
+           "👩\u200d💻 🏳️\u200d🌈")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, "語" * 60])
+def test_save_when_the_name_is_of_any_script_then_kept_found_exported_and_taken_back(paths, tmp_path, name):
+    profiles.save(paths, name, Settings(fps=60))
+    assert profiles.names(paths) == (name,)
+    assert profiles.load(paths, name, Settings(), NoticeBoard()).profile == name
+    profiles.export(tmp_path / f"{name}.json", Settings(fps=30))
+    profiles.delete(paths, name)
+    assert profiles.bring_in(paths, tmp_path / f"{name}.json", NoticeBoard()) == name
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such names")
+@pytest.mark.parametrize(
+    ("stem", "name"), [("a:b*c?", "a_b_c_"), (". .", "Profile"), ("nul", "nul_"), ("x" * 70, "x" * 60),
+                       ("𐌰" * 55, "𐌰" * 50), ("two\nlines", "two_lines"), ("caf\udce9", "caf_")],
+)  # fmt: skip
+def test_bring_in_when_the_file_has_no_usable_name_then_one_near_it(paths, tmp_path, stem, name):
+    profiles.export(tmp_path / f"{stem}.json", Settings())
+    assert profiles.bring_in(paths, tmp_path / f"{stem}.json", NoticeBoard()) == name
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("語" * 60, "語" * 55 + " 2"), ("x" * 60, "x" * 55 + " 2"), ("Show", "Show 2")]
+)
+def test_bring_in_when_the_name_is_taken_then_another_that_is_short_enough(paths, tmp_path, first, second):
+    profiles.save(paths, first.lower(), Settings())
+    profiles.export(tmp_path / f"{first}.json", Settings())
+    assert profiles.bring_in(paths, tmp_path / f"{first}.json", NoticeBoard()) == second

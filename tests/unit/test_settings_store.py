@@ -1,3 +1,4 @@
+import difflib
 import json
 import os
 import stat
@@ -49,7 +50,7 @@ def test_load_when_text_is_broken_then_keeps_the_file_and_says_so(paths, notices
     assert store.load(paths, notices) == Settings()
     assert paths.config_file.with_name("settings.json.broken").read_bytes() == before
     (notice,) = notices.current()
-    assert "broken" in notice.text
+    assert "cannot be used: it " in notice.text
     assert "settings.json.broken" in notice.what_to_do
 
 
@@ -65,6 +66,65 @@ def test_load_when_a_value_is_bad_then_uses_its_default_alone(paths, notices):
     _put(paths, json.dumps({"fps": 26, "theme": "dark", "mic_gain_db": 99}))
     assert store.load(paths, notices) == Settings(theme="dark")
     assert "26" in notices.current()[0].text
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "NaN", "Infinity", "1e400"])
+def test_load_when_a_number_is_none_then_it_alone_is_left_out(paths, notices, number):
+    _put(paths, f'{{"version": 1, "mic_gain_db": {number}, "fps": 30}}')
+    assert store.load(paths, notices) == Settings(fps=30)
+    assert "mic_gain_db cannot be" in notices.current()[0].text
+    assert len(notices.current()[0].text) < 500
+
+
+def test_load_when_the_file_is_huge_then_it_is_not_read(paths, notices):
+    _put(paths, "{}")
+    os.truncate(paths.config_file, 10**12)
+    assert store.load(paths, notices) == Settings()
+    assert "larger than" in notices.current()[0].text
+
+
+def test_load_when_keys_are_unknown_by_the_thousand_then_few_are_looked_up(paths, notices, monkeypatch):
+    looked_up, find = [], difflib.get_close_matches
+    monkeypatch.setattr(
+        difflib, "get_close_matches", lambda *given, **more: looked_up.append(1) or find(*given, **more)
+    )
+    _put(paths, json.dumps({f"fps{k}": 1 for k in range(10_000)} | {"fps": 30}))
+    assert store.load(paths, notices) == Settings(fps=30)
+    assert len(looked_up) < 10
+    assert len(notices.current()[0].text) < 2000
+
+
+@pytest.mark.parametrize("text", ["[" * 1500, "{", "[]", '{"version": 99}', None])
+def test_read_when_it_cannot_be_used_then_says_what_to_do(paths, notices, text):
+    if text is not None:
+        _put(paths, text)
+    with pytest.raises(SettingsError) as caught:
+        store.read(paths.config_file, notices)
+    assert caught.value.what_to_do
+
+
+def test_remove_leftovers_when_writes_were_cut_off_then_only_they_are_gone(paths):
+    store.save(paths, Settings(fps=30), NoticeBoard())
+    kept = {paths.config_file}
+    for folder in (paths.dir, paths.profiles_dir, paths.state_dir, paths.cache_dir):
+        folder.mkdir(exist_ok=True)
+        (folder / "settings.jsonab12.tmp").write_text("{")
+        (folder / "notes.tmp").write_text("theirs")
+        kept.add(folder / "notes.tmp")
+    store.remove_leftovers(paths)
+    assert {file for file in paths.dir.rglob("*") if file.is_file()} == kept
+
+
+def test_write_when_cut_off_by_a_kill_then_its_leftover_is_one_that_is_removed(paths, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        store.save(paths, Settings(), NoticeBoard())
+    assert len(list(paths.dir.iterdir())) == 1
+    store.remove_leftovers(paths)
+    assert list(paths.dir.iterdir()) == []
 
 
 def test_load_when_many_values_are_bad_then_stays_one_short_notice(paths, notices):
@@ -84,7 +144,7 @@ def test_load_when_file_is_of_a_newer_program_then_keeps_it(paths, notices):
 def test_load_when_the_settings_file_is_a_folder_then_says_so(paths, notices):
     paths.config_file.mkdir(parents=True)
     assert store.load(paths, notices) == Settings()
-    assert "cannot be read" in notices.current()[0].text
+    assert "no regular file" in notices.current()[0].text
 
 
 def test_save_when_a_parent_is_a_file_then_posts_one_notice(tmp_path, notices):
@@ -146,6 +206,11 @@ def test_paths_when_home_variable_is_set_then_lie_below_it(tmp_path, monkeypatch
     assert assets_dir() == tmp_path / "assets"
     assert models_dir() == tmp_path / "models"
     assert demo_sample() == tmp_path / "assets" / "sounds" / "demo.flac"
+
+
+def test_paths_when_home_variable_names_no_user_then_it_is_a_path_all_the_same(monkeypatch):
+    monkeypatch.setenv("AVATAR_APP_HOME", "~nosuchuser/x")
+    assert assets_dir() == Path("~nosuchuser/x/assets")
 
 
 def test_paths_when_there_is_no_override_then_lie_beside_the_package(monkeypatch):

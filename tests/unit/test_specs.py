@@ -79,6 +79,33 @@ def test_manifest_when_field_is_missing_then_sentence_names_it(field):
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("n_mel_columns", 0), ("n_mel_columns", 2000), ("n_mel_columns", 16.5), ("n_mel_columns", True),
+        ("size_px", 7), ("size_px", 30_000), ("size_px", 10**400), ("size_px", float("inf")), ("size_px", "256"),
+        ("patch_box", [0, 0, 0, 0]), ("patch_box", [1, 2, 3]), ("patch_box", [-1, 0, 8, 8]),
+        ("patch_box", [200, 0, 100, 8]), ("patch_box", [0, 0, float("nan"), 8]), ("patch_box", 4),
+        ("lookahead_ms", []), ("lookahead_ms", [40, 40]), ("lookahead_ms", [-40]), ("lookahead_ms", [float("nan")]),
+        ("lookahead_ms", list(range(100))), ("lookahead_ms", 40), ("id", "../../x"), ("id", ""), ("id", 3),
+        ("title", "a\0b"), ("title", "a" * 5000), ("title", "\ud800"), ("n_parameters", -1), ("files", {}),
+        ("files", {"fp32": {"file": "../x.onnx", "sha256": "00"}}), ("files", {"fp32": {"file": "/x", "sha256": "00"}}),
+        ("golden_file", {"file": "C:\\x", "sha256": "00"}), ("quality", {"loss_db": 3}),
+        ("quality", {"loss_db": {"fp16": "much"}}), ("provenance", []),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_manifest_when_value_is_out_of_range_then_one_sentence_that_names_it(field, value):
+    with pytest.raises(ModelError, match=r"cannot be used: [a-z]") as caught:
+        StudentSpec.from_json({**MANIFEST, field: value}, "here")
+    assert "Error" not in str(caught.value)
+
+
+def test_spec_when_made_by_our_own_code_then_its_ranges_hold_too():
+    with pytest.raises(ValueError, match="w is 0"):
+        PatchBox(0, 0, 0, 4)
+
+
+@pytest.mark.parametrize(
     "change",
     [{"schema": 99}, {"files": {"fp7": {"file": "x", "sha256": ""}}}, {"size_px": "big"}, {"quality": {"held_out": 3}}],
 )
@@ -92,8 +119,17 @@ def test_avatar_when_whole_then_read():
 
 
 @pytest.mark.parametrize(
-    "change", [{"schema": 2}, {"idle_files": []}, {"alpha_files": []}, {"crop_to_portrait": [[1.0]]}]
-)
+    "change",
+    [
+        {"schema": 2}, {"idle_files": []}, {"alpha_files": []}, {"crop_to_portrait": [[1.0]]},
+        {"size_px": 30_000}, {"size_px": 0}, {"idle_fps": 0}, {"idle_fps": 1e9}, {"idle_fps": float("nan")},
+        {"crop_px": 3}, {"idle_files": ["../0.jpg"]}, {"mask_file": "/etc/passwd"}, {"id": "a/b"}, {"models": [3]},
+        {"crop_to_portrait": [[[float("nan"), 0, 0], [0, 1, 0]]]}, {"crop_to_portrait": [[[1e300, 0, 0], [0, 1, 0]]]},
+        {"crop_to_portrait": [[[0, 0, 0], [0, 0, 0]]]}, {"crop_to_portrait": [[[1, 0, 1e6], [0, 1, 0]]]},
+        {"crop_to_portrait": None}, {"crop_to_portrait": {"a": 1}}, {"crop_to_portrait": [["x"]]},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_avatar_when_value_is_wrong_then_avatar_error(change):
     with pytest.raises(AvatarError):
         AvatarSpec.from_json({**AVATAR, **change}, "here")

@@ -3,14 +3,25 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
+from onnx import external_data_helper, helper, numpy_helper
 
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
-from avatar_app.live.student import default_model, list_models, load, ranking
+from avatar_app.live.student import default_model, list_models, load, processor, ranking
 from avatar_app.live.student.engine import EngineInfo, installed_engines
 from avatar_app.live.student.folder import read_manifest
-from tests.fakes.model_folder import BOX, SIZE_PX, change_manifest, expected_grey, write_models
+from avatar_app.live.student.onnx_graph import is_whole
+from tests.fakes.model_folder import (
+    BOX,
+    SIZE_PX,
+    change_manifest,
+    entry,
+    expected_grey,
+    student_graph,
+    write_models,
+)
 
 CPU_ENGINES = ("openvino", "onnxruntime-cpu")
 
@@ -130,6 +141,55 @@ def test_load_when_graph_is_no_graph_but_checksum_fits_then_model_error(models):
             load("a", "fp32", engine, models_dir=models)
 
 
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+def test_load_when_graph_keeps_weights_elsewhere_then_refused_although_its_checksum_fits(models, engine, monkeypatch):
+    graph = student_graph(has_face=False)
+    external_data_helper.convert_model_to_external_data(graph, location="weights.bin", size_threshold=0)
+    onnx.save(graph, models / "a" / "student-fp32.onnx")
+    change_manifest(models / "a", files={"fp32": entry(models / "a", "student-fp32.onnx")})
+    monkeypatch.chdir(models / "a")
+    with pytest.raises(ModelError, match="files of their own"):
+        load("a", "fp32", engine, models_dir=models)
+
+
+def external(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    return tensor
+
+
+def test_is_whole_when_a_tensor_is_elsewhere_at_any_depth_then_found():
+    def graph_of(*nodes, **more):
+        return helper.make_graph(nodes, "g", [], [], **more)
+
+    def model_of(graph, **more):
+        return helper.make_model(graph, **more).SerializeToString()
+
+    tensor = external(numpy_helper.from_array(np.zeros(3, np.float32), "w"))
+    constant = helper.make_node("Constant", [], ["c"], value=tensor)
+    inner = helper.make_node("If", ["x"], ["y"], then_branch=graph_of(constant), else_branch=graph_of())
+    sparse = onnx.SparseTensorProto(values=tensor)
+    function = helper.make_function("d", "f", [], ["c"], [constant], [helper.make_opsetid("", 17)])
+    assert is_whole(model_of(graph_of()))
+    for hidden in (
+        model_of(graph_of(initializer=[tensor])),
+        model_of(graph_of(constant)),
+        model_of(graph_of(inner)),
+        model_of(graph_of(sparse_initializer=[sparse])),
+        model_of(graph_of(), functions=[function]),
+    ):
+        assert not is_whole(hidden)
+
+
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+@pytest.mark.parametrize(
+    "changes", [{"n_mel_columns": 20}, {"patch_box": [4, 8, 8, 8]}, {"lookahead_ms": [0, 40]}], ids=str
+)
+def test_load_when_graph_does_not_fit_its_manifest_then_refused_before_anybody_speaks(models, engine, changes):
+    change_manifest(models / "a", **changes)
+    with pytest.raises(ModelError, match="does not do what its description says"):
+        load("a", "fp32", engine, models_dir=models)
+
+
 def test_load_when_mel_differs_then_refused(models):
     change_manifest(models / "a", mel_fingerprint="0123")
     with pytest.raises(ModelError, match="another mel spectrogram"):
@@ -206,6 +266,12 @@ def test_load_when_fastest_precision_loses_too_much_then_not_chosen_unasked(mode
     assert load("a", "fp16", models_dir=models, cache_dir=tmp_path).engine.precision is Precision.FP16
 
 
+@pytest.mark.parametrize("change", [{"p50_ms": float("nan")}, {"p95_ms": "2"}, {"precision": "fp7"}, {"engine": 1}])
+def test_pair_when_a_value_is_none_that_can_be_ranked_then_refused(change):
+    with pytest.raises(ValueError, match=next(iter(change.values())) if "precision" in change else next(iter(change))):
+        ranking.Pair(**{"engine": "openvino", "precision": "fp32", **change})
+
+
 def test_ranking_when_pair_failed_then_kept_out_of_the_order():
     found = ranking.Ranking(
         (ranking.Pair("openvino", "fp32", error="no"), ranking.Pair("onnxruntime-cpu", "fp32", "FP32", 1.0))
@@ -220,6 +286,15 @@ def test_ranking_when_file_is_damaged_or_of_another_machine_then_none(models, tm
     assert ranking.read(spec, tmp_path) is None
 
 
+def test_ranking_when_instruction_set_is_limited_then_measured_again(models, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text("flags : avx2 avx512bw avx512_vnni")
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")
+    remember(models, tmp_path, ranking.Pair("openvino", "int8", "INT8", 1.0))
+    assert ranking.read(read_manifest(models / "a"), tmp_path) is not None
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert ranking.read(read_manifest(models / "a"), tmp_path) is None
+
+
 def test_ranking_when_model_changes_then_measured_again(models, tmp_path):
     remember(models, tmp_path, ranking.Pair("openvino", "fp32", "FP32", 1.0))
     files = json.loads((models / "a" / "manifest.json").read_text())["files"]
@@ -229,6 +304,6 @@ def test_ranking_when_model_changes_then_measured_again(models, tmp_path):
 
 def test_start_measuring_when_child_ends_then_ranking_is_there(models, tmp_path):
     child = ranking.start_measuring("a", tmp_path, models)
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate()
     assert child.returncode == 0, errors
     assert ranking.read(read_manifest(models / "a"), tmp_path) is not None

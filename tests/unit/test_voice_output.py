@@ -1,4 +1,4 @@
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -29,8 +29,25 @@ class Desk:
         self.system._run_child = lambda command: listed("Alpha", outputs=("Speakers",))
         self.fan: Fan[VoiceBlock] = Fan()
         self.delay_ms = delay_ms
-        self.voice = VoiceOutput(name, self.fan, self._delay_ns, self.clock, self.notices, self.system)
         self.latency_s = 0.02
+        self._n_fed = self._n_settled = self._n_steps = 0
+        self._stepped = threading.Condition()
+        self.make_voice(name)
+
+    def make_voice(self, name: str, **options) -> None:
+        """A voice whose steps are counted."""
+        self.voice = VoiceOutput(name, self.fan, self._delay_ns, self.clock, self.notices, self.system, **options)
+        step, ring, stamps = self.voice._worker._step, self.voice._ring, self.voice._stamps
+
+        def counted(stop: threading.Event) -> None:
+            step(stop)
+            with self._stepped:
+                self._n_steps += 1
+                if not len(ring) and not len(stamps):
+                    self._n_settled = self._n_fed
+                self._stepped.notify_all()
+
+        self.voice._worker._step = counted
 
     def _delay_ns(self) -> float | None:
         return None if self.delay_ms is None else ms_to_ns(self.delay_ms)
@@ -45,10 +62,11 @@ class Desk:
             ramp = np.float32(self.clock.now_ns() / 1e9 - 0.01) + np.arange(n, dtype=np.float32) / rate_hz
             block = VoiceBlock(self.clock.now_ns() - STEP_NS, rate_hz, ramp / 100, did_restart=did_restart)
             did_restart = False
-            self.fan.put(block)
-            self.wait_for(lambda: not len(self.voice._ring) and not len(self.voice._stamps))
-            # The worker fills after it has taken all: another 60 ms of sound wait then.
-            time.sleep(0.002)
+            with self._stepped:
+                self._n_fed += 1
+                self.fan.put(block)
+                # The worker fills after it has taken all: another 60 ms of sound wait then.
+                assert self._stepped.wait_for(lambda: self._n_settled == self._n_fed, 60)
         return np.concatenate(heard)
 
     @property
@@ -56,10 +74,15 @@ class Desk:
         return self.library.streams[-1]
 
     def wait_for(self, is_so) -> None:
-        t_limit_s = time.monotonic() + 5
-        while not is_so() and time.monotonic() < t_limit_s:
-            time.sleep(0.001)
-        assert is_so()
+        """Until something holds after a step of the voice's thread."""
+        with self._stepped:
+            assert self._stepped.wait_for(is_so, 60)
+
+    def wait_for_steps(self, n: int = 2) -> None:
+        """Until the voice's thread has gone through so many whole steps from now on, and one that has begun already."""
+        with self._stepped:
+            n_wanted = self._n_steps + n
+            assert self._stepped.wait_for(lambda: self._n_steps >= n_wanted, 60)
 
     def late_ms(self, heard: np.ndarray) -> float:
         """How long after its capture the last sample leaves, 20 ms after it was fetched."""
@@ -148,7 +171,7 @@ def test_voice_when_unplugged_then_lost_and_told_and_never_another_output(desk):
     notice = desk.notices.current()[0]
     assert LABEL in notice.text and "3 seconds" in notice.what_to_do
     desk.clock.advance(s_to_ns(3.1))
-    time.sleep(0.4)
+    desk.wait_for_steps()
     assert desk.voice.status().state is VoiceState.LOST
     assert [stream.name for stream in desk.library.streams] == ["Cable"]
 
@@ -166,6 +189,21 @@ def test_voice_when_plugged_in_again_then_speaks_on_and_is_on_time(desk):
     assert desk.voice.status().n_restarts == 1
 
 
+def test_voice_when_stopped_while_the_driver_opens_it_again_then_closed_as_soon_as_it_is_open(desk):
+    begun, go_on = threading.Event(), threading.Event()
+    desk.voice.start()
+    desk.library.opening = lambda: (begun.set(), go_on.wait(30))
+    desk.clock.advance(s_to_ns(4))
+    desk.wait_for(lambda: desk.voice.status().state is VoiceState.LOST)
+    desk.clock.advance(s_to_ns(3.1))
+    assert begun.wait(30)
+    desk.voice.stop()
+    go_on.set()
+    assert desk.voice._worker.join(30)
+    assert len(desk.library.streams) == 2 and not any(stream.is_open for stream in desk.library.streams)
+    assert desk.voice.status().state is VoiceState.STOPPED
+
+
 def test_voice_when_driver_stops_asking_then_lost_and_found_again(desk):
     desk.voice.start()
     desk.run(5)
@@ -181,7 +219,7 @@ def test_voice_when_driver_runs_dry_again_and_again_then_larger_buffer(desk):
     for _ in range(130):
         desk.clock.advance(STEP_NS)
         desk.stream.ask(is_underflow=True)
-        time.sleep(0.002)
+        desk.wait_for_steps(1)
     desk.wait_for(lambda: len(desk.library.streams) == 2 and desk.stream.is_open)
     assert [stream.latency for stream in desk.library.streams] == ["low", "high"]
     assert not desk.notices.current()
@@ -206,7 +244,7 @@ def test_voice_when_devices_are_much_slower_than_the_pictures_then_a_notice_says
     for second in range(14):
         desk.clock.advance(s_to_ns(1.1))
         desk.stream.ask()
-        time.sleep(0.05)
+        desk.wait_for_steps()
         # A microphone that was just opened is late for some seconds: no word yet.
         assert second > 5 or not desk.notices.current()
     assert any("80 ms after the picture" in notice.text for notice in desk.notices.current())
@@ -240,9 +278,7 @@ def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_agai
     desk = Desk()
     source = ["cable.monitor"]
     monkeypatch.setattr(output, "monitor_of", lambda label: "cable.monitor")
-    desk.voice = VoiceOutput(
-        "Cable", desk.fan, desk._delay_ns, desk.clock, desk.notices, desk.system, heard_from=lambda: source[0]
-    )
+    desk.make_voice("Cable", heard_from=lambda: source[0])
     desk.voice.start()
     desk.clock.advance(s_to_ns(1.1))
     desk.wait_for(lambda: desk.voice.status().state is VoiceState.LOST)
@@ -250,7 +286,7 @@ def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_agai
     assert notice.level is Level.ERROR and "howl" in notice.text and LABEL in notice.text
     assert desk.voice.status().is_heard_by_mic
     desk.clock.advance(s_to_ns(3.1))
-    time.sleep(0.2)
+    desk.wait_for_steps()
     assert desk.voice.status().state is VoiceState.LOST
     source[0] = "usb"
     desk.clock.advance(s_to_ns(3.1))

@@ -30,14 +30,15 @@ def pip(monkeypatch, tmp_path):
     return become
 
 
-def test_install_when_pip_succeeds_then_pinned_packages_without_what_they_ask_for(pip):
+def test_install_when_pip_succeeds_then_locked_packages_without_what_they_ask_for(pip):
     told = []
     assert package.install(told.append) == pip.folder
-    words = (pip.folder / "argv").read_text()
-    assert "--no-deps" in words
-    assert all(one in words and "==" in one for one in package.PACKAGES)
-    assert "mediapipe==0.10.21" in told[0]
+    words = (pip.folder / "argv").read_text().split()
+    assert {"--no-deps", "--require-hashes", "--only-binary=:all:"} <= set(words)
+    assert words[words.index("--requirement") + 1] == str(package.LOCK)
+    assert "mediapipe" in told[0]
     assert package.is_installed()
+    assert not package.is_outdated()
 
 
 def test_install_when_pip_fails_then_its_reason_and_what_was_there_stays(pip):
@@ -46,6 +47,22 @@ def test_install_when_pip_fails_then_its_reason_and_what_was_there_stays(pip):
     with pytest.raises(CameraInputError, match=r"No matching distribution.*3.10 to 3.12"):
         package.install(lambda line: None)
     assert (pip.folder / "mediapipe").is_dir()
+
+
+def test_install_when_a_package_is_not_the_tested_one_then_a_sentence(pip):
+    pip("print('ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\\n  Got  12ab', file=sys.stderr); sys.exit(1)")
+    with pytest.raises(CameraInputError, match="not the one that this program was tested with"):
+        package.install(lambda line: None)
+    assert not pip.folder.exists()
+
+
+def test_is_outdated_when_made_from_another_lock_then_true(pip):
+    assert not package.is_outdated()
+    package.install(lambda line: None)
+    (pip.folder / package.LOCK.name).write_text("mediapipe==0\n")
+    assert package.is_outdated()
+    (pip.folder / package.LOCK.name).unlink()
+    assert package.is_outdated()
 
 
 def test_install_when_an_old_one_is_there_then_replaced_whole(pip):
@@ -64,10 +81,21 @@ def test_require_when_missing_then_what_to_do_with_this_python(pip, monkeypatch,
 
 def test_setup_when_tracker_answers_then_nothing_is_fetched(monkeypatch, capsys):
     monkeypatch.setattr(setup, "is_installed", lambda: True)
+    monkeypatch.setattr(setup, "is_outdated", lambda: False)
     monkeypatch.setattr(setup, "_first_answer", lambda: Reply(READY))
     monkeypatch.setattr(setup, "install", lambda tell: pytest.fail("fetched"))
     assert setup.run("setup") == 0
     assert "can be followed" in capsys.readouterr().out
+
+
+def test_setup_when_tracker_is_of_another_version_then_installed_anew(monkeypatch):
+    fetched = []
+    monkeypatch.setattr(setup, "is_installed", lambda: True)
+    monkeypatch.setattr(setup, "is_outdated", lambda: True)
+    monkeypatch.setattr(setup, "_first_answer", lambda: Reply(READY))
+    monkeypatch.setattr(setup, "install", fetched.append)
+    assert setup.run("setup") == 0
+    assert len(fetched) == 1
 
 
 def test_setup_when_tracker_does_not_run_then_installed_anew_and_its_words_told(monkeypatch):

@@ -1,7 +1,9 @@
 """Cameras by name, their pictures, and files that play them."""
 
 import errno
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -16,6 +18,8 @@ from avatar_app.live.webcam.device_source import DeviceSource
 from avatar_app.live.webcam.devices import CameraDevice, find_camera, list_cameras
 from avatar_app.live.webcam.file_source import FileSource
 from avatar_app.live.webcam.source import as_bgr
+from avatar_app.live.webcam.upright import upright
+from tests.fakes.media import CASES
 from tests.fakes.webcam import write_film
 
 T0_NS = s_to_ns(50)
@@ -247,16 +251,95 @@ def test_file_when_there_is_none_then_says_so(tmp_path):
         FileSource(tmp_path / "none.mp4", ManualClock(T0_NS))
 
 
-def test_file_when_broken_in_the_middle_then_begins_again_there(tmp_path):
-    source = FileSource(write_film(tmp_path / "f.mp4", greys(), fps=20), ManualClock(T0_NS))
-
-    def breaking(frames):
-        yield from (next(frames), next(frames))
-        raise av.InvalidDataError(1, "broken")
-
-    source._frames = breaking(source._frames)
-    assert [number for _, number in played(source, 6)] == [0, 1, 2, 0, 1, 2]
+def test_file_when_a_packet_is_damaged_then_the_others_are_shown_in_their_time(tmp_path):
+    path = write_film(tmp_path / "f.mov", greys(), fps=20, codec="png", pix_fmt="rgb24")
+    with av.open(str(path)) as container:
+        second = [(packet.pos, packet.size) for packet in container.demux(video=0)][1]
+    with path.open("r+b") as file:
+        file.seek(second[0])
+        file.write(bytes(second[1]))
+    source = FileSource(path, ManualClock(T0_NS))
+    taken = played(source, 6)
     source.close()
+    assert [number for _, number in taken] == [0, 2, 3, 4, 0, 2]
+    assert [round((t_ns - T0_NS) * 20 / NS_PER_S) for t_ns, _ in taken] == [0, 2, 3, 4, 5, 7]
+
+
+def frame_at(t_s):
+    """A decoded picture, as far as its time is concerned."""
+    return SimpleNamespace(time=t_s)
+
+
+@pytest.mark.parametrize(
+    ("times_s", "offsets_s"),
+    [((7.0, 7.05, 7.2), (0, 0.05, 0.2)), ((None, None, None), (0, 0.05, 0.1)),
+     ((0, 0.05, 0, 0.05), (0, 0.05, 0.1, 0.15)),
+     ((0, 0.05, 900, 900.05), (0, 0.05, 0.1, 0.15)), ((0, 30.0, 60.0), (0, 30.0, 60.0)), ((0, 5, None), (0, 5, 5.05))],
+)  # fmt: skip
+def test_file_when_times_begin_late_jump_or_lack_then_pictures_go_on_and_pauses_stay(tmp_path, times_s, offsets_s):
+    source = FileSource(write_film(tmp_path / "f.mp4", greys(), fps=20), ManualClock(T0_NS))
+    source._t_last_ns, source._n_in_pass, found = s_to_ns(60), 0, []
+    for time_s in times_s:
+        source._offset_ns = source._place(frame_at(time_s))
+        source._n_in_pass += 1
+        found.append(source._offset_ns / NS_PER_S)
+    source.close()
+    assert found == pytest.approx(offsets_s, abs=1e-6)
+
+
+def test_file_when_the_film_is_a_mirrored_selfie_then_as_a_player_shows_it():
+    with av.open(str(CASES / "mhflip.mp4")) as container:
+        stored = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    source = FileSource(CASES / "mhflip.mp4", ManualClock(T0_NS))
+    _, pixels = source.read()
+    source.close()
+    assert np.abs(pixels.astype(int) - stored[:, ::-1]).max() <= 1
+    assert np.abs(pixels.astype(int) - stored).mean() > 5
+
+
+# What ffmpeg makes of a picture whose corners are, row by row, 1 2 and 3 4, for all matrices of quarter turns.
+SHOWN = {
+    (1, 0, 0, 1): [[1, 2], [3, 4]], (-1, 0, 0, 1): [[2, 1], [4, 3]], (-1, 0, 0, -1): [[4, 3], [2, 1]],
+    (1, 0, 0, -1): [[3, 4], [1, 2]], (0, -1, 1, 0): [[2, 4], [1, 3]], (0, -1, -1, 0): [[4, 2], [3, 1]],
+    (0, 1, -1, 0): [[3, 1], [4, 2]], (0, 1, 1, 0): [[1, 3], [2, 4]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("matrix", SHOWN)
+def test_upright_when_turned_or_mirrored_then_as_ffmpeg_shows_it(matrix):
+    a, b, c, d = (number << 16 for number in matrix)
+    data = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], np.int32).tobytes()
+    picture = np.kron(np.array([[1, 2], [3, 4]], np.uint8), np.ones((2, 3), np.uint8))[..., None]
+    found = upright(picture, SimpleNamespace(side_data={"DISPLAYMATRIX": data}))
+    assert found[:: len(found) - 1, :: found.shape[1] - 1, 0].tolist() == SHOWN[matrix]
+    assert found.shape[:2] == ((4, 6) if matrix[0] else (6, 4))
+
+
+@pytest.mark.parametrize("name", ["Selfie:1.mp4", "pipe:0", "100%03d.mp4", "ü" * 118, "~"])
+def test_file_when_the_name_looks_like_something_else_then_it_is_a_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.rename(write_film(tmp_path / "f.mp4", greys()), name)
+    source = FileSource(Path(name), ManualClock(T0_NS))
+    source.close()
+    assert source.label == name
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of other systems are text")
+def test_file_when_the_name_is_no_text_then_played_and_its_label_can_be_shown(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+    os.rename(write_film(tmp_path / "f.mp4", greys()), path)
+    source = FileSource(Path(path), ManualClock(T0_NS))
+    source.close()
+    assert source.label == "caf\N{REPLACEMENT CHARACTER}.mp4"
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/f.mp4", "a\0b.mp4", "x" * 300, "pipe"])
+def test_file_when_there_cannot_be_such_a_file_then_says_so(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo("pipe")
+    with pytest.raises(CameraInputError, match=r"There is no file|cannot be read"):
+        FileSource(Path(name), ManualClock(T0_NS))
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100])

@@ -35,7 +35,27 @@ def test_worker_when_step_fails_once_then_reported_and_runs_on(monkeypatch):
     assert [n.what_to_do for n in board.current()] == ["Bring it back."]
 
 
-def test_worker_when_unknown_failure_then_notice_names_part_and_error(monkeypatch):
+def test_worker_when_it_goes_on_well_after_a_failure_then_the_notice_is_cleared(monkeypatch):
+    monkeypatch.setattr(worker_module, "RETRY_S", 0.0)
+    clock, board, calls = ManualClock(), NoticeBoard(), []
+
+    def step(stop: threading.Event) -> None:
+        calls.append(len(board.current()))
+        if len(calls) == 1:
+            raise KeyError("x")
+        clock.advance(NS_PER_S)
+        if len(calls) == 12:
+            stop.set()
+
+    worker = Worker("frame", step, clock, board)
+    worker.start()
+    worker._thread.join(30)
+    worker.stop()
+    # Up for five seconds of good steps, then gone, and not for good: another failure is told again.
+    assert calls[:6] == [0, 1, 1, 1, 1, 1] and calls[-1] == 0
+
+
+def test_worker_when_unknown_failure_then_told_in_the_words_of_the_user(monkeypatch):
     monkeypatch.setattr(worker_module, "RETRY_S", 0.01)
     board = NoticeBoard()
 
@@ -46,8 +66,46 @@ def test_worker_when_unknown_failure_then_notice_names_part_and_error(monkeypatc
     worker.start()
     assert _wait_for(lambda: bool(board.current()))
     worker.stop()
-    assert "frame" in board.current()[0].text
-    assert "KeyError" in board.current()[0].text
+    text = board.current()[0].text
+    assert text.startswith("The picture failed")
+    assert "KeyError" not in text and "frame" not in text
+
+
+def test_worker_when_started_after_a_stop_that_timed_out_then_never_two_threads_in_one_step():
+    go_on, entered, together, inside = threading.Event(), threading.Semaphore(0), [], []
+
+    def step(stop: threading.Event) -> None:
+        inside.append(1)
+        together.append(len(inside))
+        entered.release()
+        go_on.wait(30)
+        stop.wait(0.001)
+        inside.pop()
+
+    worker = Worker("test", step, MonotonicClock(), NoticeBoard())
+    worker.start()
+    assert entered.acquire(timeout=30)
+    assert not worker.stop(timeout_s=0.01)
+    worker.start()
+    go_on.set()
+    for _ in range(20):
+        assert entered.acquire(timeout=30)
+    assert worker.stop(timeout_s=30)
+    assert max(together) == 1
+
+
+def test_worker_when_stopped_while_its_step_runs_then_the_step_is_told_and_the_thread_ends():
+    entered, told = threading.Event(), []
+
+    def step(stop: threading.Event) -> None:
+        entered.set()
+        told.append(stop.wait(30))
+
+    worker = Worker("test", step, MonotonicClock(), NoticeBoard())
+    worker.start()
+    assert entered.wait(30)
+    worker.request_stop()
+    assert worker.join(30) and told == [True]
 
 
 def test_watchdog_when_step_hangs_then_notice_until_it_answers():

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import enum
 import json
-import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import InputFileError, UserError
+from avatar_app.contracts.input_file import parse_object
+from avatar_app.contracts.units import NS_PER_S
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 State: TypeAlias = Mapping[str, Json]
@@ -19,6 +22,8 @@ MAX_TEXT_CHARACTERS = 1000
 MAX_ID_CHARACTERS = 100
 STATE, HELP = "state", "help"
 KEYS = ("id", "do", "value")
+# What is asked for goes to the window one after the other: a flood would keep it busy for minutes.
+MAX_ACTIONS_PER_S = 20
 
 
 class Argument(enum.Enum):
@@ -58,11 +63,14 @@ class Desk:
     Args:
         actions: by name; `state` and `help` are there already.
         state: what is so now; called a few times a second while a client listens.
+        clock: the program's.
     """
 
-    def __init__(self, actions: Mapping[str, Action], state: Callable[[], State]) -> None:
+    def __init__(self, actions: Mapping[str, Action], state: Callable[[], State], clock: Clock) -> None:
         self._actions = dict(actions)
         self._state = state
+        self._clock = clock
+        self._done_ns: deque[int] = deque(maxlen=MAX_ACTIONS_PER_S)
 
     def state(self) -> dict[str, Json]:
         """What is so now."""
@@ -104,8 +112,16 @@ class Desk:
             return {"actions": self._describe()}
         if name != STATE:
             action = self._find(name)
-            action.call(_check(action, value))
+            checked = _check(action, value)
+            self._note_action()
+            action.call(checked)
         return {"state": self.state()}
+
+    def _note_action(self) -> None:
+        now_ns = self._clock.now_ns()
+        if len(self._done_ns) == MAX_ACTIONS_PER_S and now_ns - self._done_ns[0] < NS_PER_S:
+            raise RequestError("There are too many requests.", f"Send at most {MAX_ACTIONS_PER_S} a second.")
+        self._done_ns.append(now_ns)
 
     def _find(self, name: Json) -> Action:
         if not isinstance(name, str):
@@ -126,12 +142,9 @@ class Desk:
 
 def _read_object(text: str) -> dict[str, Json]:
     try:
-        request = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestError("The request is no JSON.", 'Write it as {"id": 1, "do": "state"}.') from error
-    if not isinstance(request, dict):
-        raise RequestError("The request is no JSON object.", 'Write it as {"id": 1, "do": "state"}.')
-    return request
+        return parse_object(text)
+    except InputFileError as error:
+        raise RequestError(f"The request cannot be used: {error}.", 'Write it as {"id": 1, "do": "state"}.') from error
 
 
 def _read_id(request: Mapping[str, Json]) -> Json:
@@ -150,9 +163,7 @@ def _check(action: Action, value: Json) -> bool | float | str | None:
     if action.argument is Argument.SWITCH and (value is None or isinstance(value, bool)):
         return value
     if action.argument is Argument.NUMBER and isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value) if abs(value) < 1e300 else math.inf
-        if math.isfinite(number):
-            return number
+        return float(value)
     if action.argument is Argument.TEXT and isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS:
         return value
     raise RequestError(f"The action {action.name!r} takes {action.argument.value}.", "Send it in `value`.")

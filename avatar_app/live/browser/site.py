@@ -19,7 +19,10 @@ from avatar_app.live.browser.viewers import Viewers
 
 log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 80
+# Of those, connections that did not show the token yet. One more closes the oldest: a page shows it within
+# milliseconds, so that nobody keeps others away by saying little.
+MAX_STRANGERS = 48
 MAX_CONTROLLERS = 8
 MAX_HEADER_BYTES = 4096
 MAX_HEADERS = 40
@@ -53,6 +56,8 @@ class Site:
         self._listeners: list[asyncio.Server] = []
         self._server: web.Server | None = None
         self._n_controllers = 0
+        # In the order in which they came.
+        self._strangers: dict[web.RequestHandler, None] = {}
 
     @property
     def n_controllers(self) -> int:
@@ -65,7 +70,9 @@ class Site:
         server = web.Server(self._answer, request_factory=_make_request, handler_cancellation=True)
         self._server = server
         for listening in sockets:
-            self._listeners.append(await loop.create_server(lambda: _Connection(server, loop), sock=listening))
+            self._listeners.append(
+                await loop.create_server(lambda: _Connection(server, loop, self._strangers), sock=listening)
+            )
 
     async def close(self) -> None:
         """Say goodbye to everyone and stop listening; takes half a second at most."""
@@ -82,6 +89,7 @@ class Site:
         """Any request: whoever is not let in sees the same as where nothing is."""
         if not self._guard.lets_in(request.headers, request.query.getall("token", [])):
             return _nothing()
+        self._strangers.pop(request.protocol, None)
         try:
             return await self._serve(request)
         except web.HTTPException as refusal:
@@ -162,10 +170,12 @@ class Site:
 class _Connection(web.RequestHandler):
     """One connection, which serves one request: the limits, and no word about what was wrong with it."""
 
-    __slots__ = ("_server",)
+    __slots__ = ("_server", "_strangers")
 
-    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
-        self._server = server
+    def __init__(
+        self, server: web.Server, loop: asyncio.AbstractEventLoop, strangers: dict[web.RequestHandler, None]
+    ) -> None:
+        self._server, self._strangers = server, strangers
         super().__init__(
             server,
             loop=loop,
@@ -182,6 +192,16 @@ class _Connection(web.RequestHandler):
         super().connection_made(transport)
         if len(self._server.connections) > MAX_CONNECTIONS:
             self.force_close()
+            return
+        self._strangers[self] = None
+        if len(self._strangers) > MAX_STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._strangers.pop(self, None)
+        super().connection_lost(exc)
 
     def handle_error(
         self,

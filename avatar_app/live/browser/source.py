@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import numpy as np
+
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
@@ -110,13 +112,15 @@ class BrowserSource:
         self._wanted_port = port
         self._clock = clock
         self._notices = notices
-        self._desk = Desk(control, state)
+        self._desk = Desk(control, state, clock)
         self._viewers = Viewers(MAX_VIEWERS)
         self._rate = RateMeter()
         self._encoded: Latest[bytes] = Latest()
         self._is_called = threading.Event()
         self._open: _Open | None = None
         self._abandoned: _Open | None = None
+        self._is_on = True
+        self._last_shape: tuple[int, ...] | None = None
         self._server = Worker("browser", self._serve, clock, notices)
         self._encoder = Worker("browser-encode", self._encode, clock, notices)
 
@@ -158,6 +162,10 @@ class BrowserSource:
         # The loop rests now that its thread has ended, so that it may be run here.
         opened.close()
 
+    def show(self, *, is_on: bool) -> None:
+        """Show the pictures, or an empty one: the page and the control API are there meanwhile."""
+        self._is_on = is_on
+
     def status(self) -> BrowserStatus:
         """How it goes."""
         opened, n_viewers = self._open, len(self._viewers)
@@ -167,7 +175,7 @@ class BrowserSource:
             port=0 if opened is None else opened.port,
             n_viewers=n_viewers,
             n_controllers=0 if opened is None else opened.site.n_controllers,
-            fps_sent=self._rate.per_s() if n_viewers else 0.0,
+            fps_sent=self._rate.per_s(self._clock.now_ns()) if n_viewers else 0.0,
             n_dropped=self._viewers.n_dropped,
         )
 
@@ -213,7 +221,7 @@ class BrowserSource:
     def _encode(self, stop: threading.Event) -> None:
         """Encode the next picture once for all viewers, and call the loop to send it."""
         del stop
-        picture, opened = self._pictures.take(timeout_s=0.1), self._open
+        picture, opened = self._next_picture(), self._open
         if picture is None or opened is None or not len(self._viewers):
             return
         self._encoded.put(encode(picture))
@@ -222,6 +230,15 @@ class BrowserSource:
         if not self._is_called.is_set():
             self._is_called.set()
             opened.loop.call_soon_threadsafe(self._send)
+
+    def _next_picture(self) -> Picture | None:
+        """The next picture; while none is to be shown, once an empty one."""
+        picture = self._pictures.take(timeout_s=0.1)
+        if self._is_on:
+            self._last_shape = self._last_shape if picture is None else picture.pixels.shape
+            return picture
+        shape, self._last_shape = self._last_shape, None
+        return None if shape is None else Picture(0, 0, 0, np.zeros(shape, np.uint8))
 
     def _send(self) -> None:
         self._is_called.clear()

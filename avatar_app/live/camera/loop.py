@@ -184,7 +184,7 @@ class CameraLoop(DriverLoop):
             device=camera.device if camera is not None else "",
             size=self._layout.size,
             fps=self._layout.fps,
-            fps_achieved=self._rate.per_s() if is_running else 0.0,
+            fps_achieved=self._rate.per_s(self._clock.now_ns()) if is_running else 0.0,
             n_sent=counts.n_sent,
             n_repeated=counts.n_repeated,
             n_cards=counts.n_cards,
@@ -295,6 +295,5 @@ def _notice(trouble: CameraFinding | None, error: OutputError) -> Notice:
         text, what_to_do, command = trouble.text, trouble.what_to_do, trouble.command
     if command:
         what_to_do = "Copy the command and run it in a terminal."
-    return Notice(
-        NOTICE_KEY, Level.WARNING, text, f"{what_to_do.rstrip('.')}. It is tried again every 3 seconds.", command
-    )
+    what_to_do = f"{what_to_do.rstrip('.')}. The app retries every 3 seconds."
+    return Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, command, is_lasting=True)

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from avatar_app.contracts.avatar_spec import AvatarSpec
-from avatar_app.contracts.errors import AvatarError
+from avatar_app.contracts.errors import AvatarError, InputFileError
+from avatar_app.contracts.input_file import read_bytes, read_object
 from avatar_app.contracts.packets import Float32, UInt8
-from avatar_app.live.frame.pose_assets import PoseAssets
+from avatar_app.live.frame.picture_file import decode_sized
+from avatar_app.live.frame.pose_assets import BUILD_AGAIN, PoseAssets
 from avatar_app.settings.paths import assets_dir as shipped_assets_dir
+
+log = logging.getLogger(__name__)
 
 INSTALL_AGAIN = "Install the avatar again, or choose another one."
 JPEG_END = b"\xff\xd9"
 PNG_END = b"IEND\xaeB`\x82"
+MAX_PICTURE_BYTES = 20_000_000
+# Of all idle pictures, which stay in memory.
+MAX_IDLE_BYTES = 400_000_000
 
 
 class Avatar:
     """An avatar whose idle pictures stay encoded in memory: 12 MB instead of 300.
 
-    Thread: any; nothing in it changes after loading.
+    Thread: any; all that changes after loading is which pictures were found damaged.
 
     Args:
         spec: its description.
@@ -49,6 +57,8 @@ class Avatar:
         self.mask = mask
         self._colours = colours
         self._alphas = alphas
+        self._damaged: frozenset[int] = frozenset()
+        self._alpha_runs: dict[int, tuple[UInt8, NDArray[np.int32]]] = {}
 
     @classmethod
     def load(cls, avatar_id: str, assets_dir: Path | None = None) -> Avatar:
@@ -60,7 +70,7 @@ class Avatar:
         folder = _find(avatar_id, (assets_dir or shipped_assets_dir()) / "avatars")
         spec = _read_spec(folder)
         side = (spec.crop_px, spec.crop_px)
-        return cls(
+        avatar = cls(
             spec,
             _read_all(folder, spec.idle_files, JPEG_END),
             _read_all(folder, spec.alpha_files, PNG_END),
@@ -68,25 +78,36 @@ class Avatar:
             _read_picture(folder / spec.mask_file, cv2.IMREAD_GRAYSCALE, side),
             folder,
         )
+        # Fails here if none can be used, and not with every frame.
+        avatar.idle(0)
+        return avatar
 
     @property
     def n_idle(self) -> int:
         """Pictures of the idle loop."""
         return len(self._colours)
 
+    @property
+    def damaged_files(self) -> tuple[str, ...]:
+        """Names of idle pictures that could not be decoded so far."""
+        return tuple(self.spec.idle_files[k] for k in sorted(self._damaged))
+
     def idle(self, k: int) -> tuple[UInt8, UInt8]:
-        """Idle picture k.
+        """Idle picture k, or its nearest neighbour where that one is damaged.
 
         Returns:
-            (size, size, 3) uint8 BGR and (size, size) uint8 alpha, straight; both fresh.
+            (size, size, 3) uint8 BGR, and (size, size) uint8 alpha, straight; both fresh.
 
         Raises:
-            AvatarError: the picture cannot be decoded.
+            AvatarError: no idle picture can be decoded.
         """
-        size_px = self.spec.size_px
-        colours = _decode(self._colours[k], cv2.IMREAD_COLOR, (size_px, size_px, 3), self.spec.idle_files[k])
-        alpha = _decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, (size_px, size_px), self.spec.alpha_files[k])
-        return colours, alpha
+        for near in self._nearest(k):
+            try:
+                return self._decode_idle(near)
+            except AvatarError as error:  # noqa: PERF203
+                self._damaged |= {near}
+                log.warning("%s Its neighbour is shown.", error.what)
+        raise AvatarError(f"No idle picture of the avatar {self.spec.title} can be used.", INSTALL_AGAIN)
 
     @property
     def has_poses(self) -> bool:
@@ -103,7 +124,10 @@ class Avatar:
             raise AvatarError(
                 f"{self.spec.title}'s head cannot be turned.", "Choose another avatar, or run `avatar-app studio pose`."
             )
-        return PoseAssets.load(self._folder / "pose")
+        poses = PoseAssets.load(self._folder / "pose")
+        if len(poses.body) != self.spec.size_px or len(poses.idle) != self.n_idle:
+            raise AvatarError(f"The poses in {self._folder} are those of another avatar.", BUILD_AGAIN)
+        return poses
 
     def face_input(self, size_px: int) -> Float32:
         """The face at rest as a student reads it.
@@ -120,6 +144,26 @@ class Avatar:
         masked[:, size_px // 2 :] = 0
         return np.concatenate((masked, whole))[None]
 
+    def _nearest(self, k: int) -> Iterator[int]:
+        """Picture k, then its neighbours from near to far, but for those that were found damaged."""
+        for distance in range(self.n_idle):
+            for near in sorted({k - distance, k + distance}):
+                if 0 <= near < self.n_idle and near not in self._damaged:
+                    yield near
+
+    def _decode_idle(self, k: int) -> tuple[UInt8, UInt8]:
+        size_px = self.spec.size_px
+        colours = _decode(self._colours[k], cv2.IMREAD_COLOR, (size_px, size_px, 3), self.spec.idle_files[k])
+        return colours, self._alpha(k)
+
+    def _alpha(self, k: int) -> UInt8:
+        """The alpha of idle picture k, kept as runs once decoded: a PNG takes twenty times as long as they do."""
+        shape = (self.spec.size_px, self.spec.size_px)
+        if k not in self._alpha_runs:
+            self._alpha_runs[k] = _runs(_decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, shape, self.spec.alpha_files[k]))
+        values, lengths = self._alpha_runs[k]
+        return np.repeat(values, lengths).reshape(shape)
+
 
 def _find(avatar_id: str, root: Path) -> Path:
     folder = root / avatar_id
@@ -133,19 +177,22 @@ def _find(avatar_id: str, root: Path) -> Path:
 def _read_spec(folder: Path) -> AvatarSpec:
     path = folder / "avatar.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AvatarError(f"The avatar description {path} cannot be read: {error}.", INSTALL_AGAIN) from error
-    if not isinstance(data, dict):
-        raise AvatarError(f"The avatar description {path} holds no fields.", INSTALL_AGAIN)
+        data = read_object(path)
+    except InputFileError as error:
+        raise AvatarError(f"The avatar description {path} cannot be used: {error}.", INSTALL_AGAIN) from error
     return AvatarSpec.from_json(data, str(path))
 
 
 def _read_all(folder: Path, names: Iterable[str], end: bytes) -> tuple[bytes, ...]:
     """Encoded pictures; decoding all would cost half a second at every start, so only their ends are checked."""
-    contents = []
+    contents, n_left = [], MAX_IDLE_BYTES // 2
     for name in names:
         content = _read(folder / name)
+        n_left -= len(content)
+        if n_left < 0:
+            raise AvatarError(
+                f"The idle pictures in {folder} are too large.", "Build the avatar with fewer or smaller."
+            )
         if not content.endswith(end):
             raise AvatarError(f"The avatar's picture {folder / name} is cut short.", INSTALL_AGAIN)
         contents.append(content)
@@ -154,9 +201,9 @@ def _read_all(folder: Path, names: Iterable[str], end: bytes) -> tuple[bytes, ..
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AvatarError(f"The avatar's picture {path} cannot be read: {error.strerror}.", INSTALL_AGAIN) from error
+        return read_bytes(path, MAX_PICTURE_BYTES)
+    except InputFileError as error:
+        raise AvatarError(f"The avatar's picture {path} cannot be used: {error}.", INSTALL_AGAIN) from error
 
 
 def _read_picture(path: Path, mode: int, shape: tuple[int, ...]) -> UInt8:
@@ -164,9 +211,14 @@ def _read_picture(path: Path, mode: int, shape: tuple[int, ...]) -> UInt8:
 
 
 def _decode(content: bytes, mode: int, shape: tuple[int, ...], name: str) -> UInt8:
-    picture: UInt8 | None = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
-    if picture is None:
-        raise AvatarError(f"The avatar's picture {name} is damaged.", INSTALL_AGAIN)
-    if picture.shape != shape:
-        raise AvatarError(f"The avatar's picture {name} is {picture.shape}, not {shape}.", INSTALL_AGAIN)
-    return picture
+    try:
+        return decode_sized(content, mode, shape)
+    except InputFileError as error:
+        raise AvatarError(f"The avatar's picture {name} cannot be used: {error}.", INSTALL_AGAIN) from error
+
+
+def _runs(picture: UInt8) -> tuple[UInt8, NDArray[np.int32]]:
+    """Value and length of each run of equal pixels, row after row."""
+    pixels = picture.ravel()
+    starts = np.concatenate(([0], np.flatnonzero(pixels[1:] != pixels[:-1]) + 1))
+    return pixels[starts], np.diff(starts, append=len(pixels)).astype(np.int32)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from avatar_app.contracts.colour import parse_bgr
-from avatar_app.contracts.errors import SettingsError
+from avatar_app.contracts.errors import InputFileError, SettingsError
+from avatar_app.contracts.fields import shown
+from avatar_app.contracts.input_file import read_bytes, reason
 from avatar_app.contracts.packets import UInt8
+from avatar_app.live.frame.picture_file import decode_picture, picture_size
+from avatar_app.settings.paths import user_path
 
 CHECKER_PX = 16
 CHECKER_GREYS = (150, 132)
+# Of a background picture: its file, its sides, and what is kept of it, which is the largest portrait.
+MAX_BYTES = 100_000_000
+MIN_SIDE_PX, MAX_SIDE_PX = 16, 20_000
+MAX_RATIO = 20
+MAX_PIXELS = 50_000_000
+KEPT_PX = 2048
 
 
 class Background:
     """A picture for every size, or nothing.
 
     Args:
-        source: (h, w, 3) uint8 BGR; None means that the avatar stays transparent.
+        source: (h, w, 3) uint8 BGR, a square unless it is a tile; None means that the avatar stays transparent.
         is_tile: repeat the source instead of scaling it.
     """
 
@@ -55,22 +66,20 @@ class Background:
     def picture(cls, path: str | Path) -> Background:
         """A picture that fills the square; what does not fit is cut off evenly.
 
+        Decoding takes up to half a gigabyte and some seconds, so this is no call for the window's thread; 12 MB stay.
+        The last picture is remembered until its file changes.
+
         Raises:
-            SettingsError: it cannot be read.
+            SettingsError: it cannot be read, or is too large, too small or too long; the sentence says which.
         """
         try:
-            content = Path(path).expanduser().read_bytes()
-        except OSError as error:
+            place = user_path(path)
+            return cls(_square(place, _version(place)))
+        except InputFileError as error:
             raise SettingsError(
-                f"The background picture {path} cannot be read: {error.strerror}.", "Choose another picture."
+                f"The background picture {shown(str(path))} cannot be used: {error}.",
+                "Choose a PNG, JPEG or WebP picture of ordinary size.",
             ) from error
-        # An empty buffer is an exception to OpenCV, other rubbish is not.
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-        if picture is None:
-            raise SettingsError(
-                f"The background picture {path} is no picture that can be read.", "Choose a PNG, JPEG or WebP picture."
-            )
-        return cls(picture)
 
     def pixels(self, size_px: int) -> UInt8 | None:
         """(size, size, 3) uint8 BGR, or None where the avatar stays transparent."""
@@ -79,15 +88,50 @@ class Background:
         if self._is_tile:
             n_down, n_across = (-(-size_px // side) for side in self._source.shape[:2])
             return np.ascontiguousarray(np.tile(self._source, (n_down, n_across, 1))[:size_px, :size_px])
-        return _cover(self._source, size_px)
+        return _scaled(self._source, size_px)
 
 
-def _cover(picture: UInt8, size_px: int) -> UInt8:
-    """Scale a picture so that it fills a square, and cut its middle out."""
+def _version(path: Path) -> tuple[int, int]:
+    """Changes when the file does."""
+    try:
+        facts = path.stat()
+    except (OSError, ValueError) as error:
+        raise InputFileError(f"it cannot be opened ({reason(error)})") from error
+    return facts.st_mtime_ns, facts.st_size
+
+
+@lru_cache(maxsize=1)
+def _square(path: Path, version: tuple[int, int]) -> UInt8:
+    """The middle of a picture, (side, side, 3) BGR, no larger than any portrait. `version` is for the cache alone."""
+    del version
+    content = read_bytes(path, MAX_BYTES)
+    width, height = picture_size(content)
+    if (fault := _fault(width, height)) is not None:
+        raise InputFileError(f"it has {width} x {height} pixels, which is too {fault}")
+    # A JPEG picture is decoded at half its size in half the time.
+    is_large = min(width, height) >= 2 * KEPT_PX
+    picture = decode_picture(content, cv2.IMREAD_REDUCED_COLOR_2 if is_large else cv2.IMREAD_COLOR)
+    # As decoded: a camera's picture may be turned.
     height, width = picture.shape[:2]
-    scale = size_px / min(height, width)
-    wide, high = max(size_px, round(width * scale)), max(size_px, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled = cv2.resize(picture, (wide, high), interpolation=method)
-    top, left = (high - size_px) // 2, (wide - size_px) // 2
-    return np.ascontiguousarray(scaled[top : top + size_px, left : left + size_px])
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return _scaled(picture[top : top + side, left : left + side], min(side, KEPT_PX))
+
+
+def _fault(width: int, height: int) -> str | None:
+    """Why a picture of this size is not decoded."""
+    short, long = sorted((width, height))
+    if long > MAX_SIDE_PX or width * height > MAX_PIXELS:
+        return "large"
+    if short < MIN_SIDE_PX:
+        return "small"
+    return "long" if long > MAX_RATIO * short else None
+
+
+def _scaled(square: UInt8, size_px: int) -> UInt8:
+    """A contiguous copy of a square in another size."""
+    if len(square) == size_px:
+        return square.copy()
+    method = cv2.INTER_AREA if size_px < len(square) else cv2.INTER_CUBIC
+    scaled: UInt8 = cv2.resize(square, (size_px, size_px), interpolation=method)
+    return scaled

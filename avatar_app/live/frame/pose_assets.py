@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.errors import AvatarError
+from avatar_app.contracts.errors import AvatarError, InputFileError
+from avatar_app.contracts.fields import Within, check_fields, problem
+from avatar_app.contracts.input_file import read_arrays, read_bytes, read_object
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.frame.picture_file import decode_sized
 
 POSE_SCHEMA = 1
 # One lattice point for so many pixels.
@@ -21,7 +25,38 @@ STEP_PX = 8
 YAW, PITCH, REST, LIGHT, TRUST = slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 9), slice(9, 10)
 N_CHANNELS = 10
 IDLE_NAMES = ("yaw_deg", "pitch_deg", "roll_deg", "gaze_yaw_deg", "gaze_pitch_deg", "blink", "brow")
+# Unpacked, all fields of a grid; and one picture of it.
+MAX_ARRAYS_BYTES = 300_000_000
+MAX_PICTURE_BYTES = 20_000_000
+MAX_NODES = 400
 BUILD_AGAIN = "Build it anew with `avatar-app studio pose`, or switch the webcam off."
+
+
+@dataclass(frozen=True, slots=True)
+class PoseSpec:
+    """The fields of `pose.json`; see `PoseAssets`.
+
+    Raises:
+        ValueError: one is out of its range.
+    """
+
+    size_px: Annotated[int, Within(32, 2048)]
+    yaws_deg: Annotated[tuple[float, ...], Within(-90, 90)]
+    pitches_deg: Annotated[tuple[float, ...], Within(-90, 90)]
+    top_px: Annotated[int, Within(0, 2048)]
+    left_px: Annotated[int, Within(0, 2048)]
+    crop_px: Annotated[tuple[float, ...], Within(-4096, 4096)]
+    pivot_px: Annotated[tuple[float, ...], Within(-4096, 4096)]
+    px_per_deg: Annotated[float, Within(0.001, 100)]
+    iris_px: Annotated[float, Within(0.1, 500)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for angles in (self.yaws_deg, self.pitches_deg):
+            if len(angles) < 2 or any(low >= high for low, high in pairwise(angles)):
+                raise ValueError("the angles of the grid do not rise")
+        if len(self.yaws_deg) * len(self.pitches_deg) > MAX_NODES or len(self.crop_px) != 2 or len(self.pivot_px) != 2:
+            raise ValueError("a list of another length than it may have")
 
 
 @dataclass(frozen=True)
@@ -86,13 +121,15 @@ class PoseAssets:
         Raises:
             AvatarError: a file of it is missing, damaged or does not fit the others.
         """
-        about = _read_json(folder / "pose.json")
         try:
+            about = read_object(folder / "pose.json")
             if about["schema"] != POSE_SCHEMA:
                 raise ValueError(f"schema {about['schema']!r}, this program reads {POSE_SCHEMA}")
-            return _assemble(folder, about)
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise AvatarError(f"The poses in {folder} cannot be used: {error}.", BUILD_AGAIN) from error
+            values = {field.name: about[field.name] for field in dataclasses.fields(PoseSpec)}
+            given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+            return _assemble(folder, PoseSpec(**given))
+        except (InputFileError, KeyError, TypeError, ValueError) as error:
+            raise AvatarError(f"The poses in {folder} cannot be used: {problem(error)}.", BUILD_AGAIN) from error
 
 
 def node_name(row: int, column: int) -> str:
@@ -100,53 +137,82 @@ def node_name(row: int, column: int) -> str:
     return f"{row:02d}-{column:02d}"
 
 
-def _assemble(folder: Path, about: dict[str, Any]) -> PoseAssets:
-    yaws, pitches = (np.array(about[name], np.float32) for name in ("yaws_deg", "pitches_deg"))
-    fields = _arrays(folder / "fields.npz")
-    size, shape = int(about["size_px"]), fields["fields"].shape
-    part = (shape[2] * STEP_PX, shape[3] * STEP_PX)
-    if shape != (len(pitches), len(yaws), shape[2], shape[3], N_CHANNELS) or fields["idle"].shape[1:] != (7,):
-        raise ValueError(f"fields {shape} and idle poses {fields['idle'].shape}")
-    names = [node_name(row, column) for row in range(len(pitches)) for column in range(len(yaws))]
-    nodes = np.stack([_picture(folder / "grid" / name, part) for name in names])
-    eyes = _arrays(folder / "eyes.npz")
+def _assemble(folder: Path, spec: PoseSpec) -> PoseAssets:
+    fields, eyes = (read_arrays(folder / name, MAX_ARRAYS_BYTES) for name in ("fields.npz", "eyes.npz"))
+    n_rows, n_columns = len(spec.pitches_deg), len(spec.yaws_deg)
+    height, width = _check_fields_fit(fields, spec)
+    _check_eyes_fit(eyes)
+    names = [node_name(row, column) for row in range(n_rows) for column in range(n_columns)]
+    nodes = np.stack([_picture(folder / "grid", name, (height, width)) for name in names])
     return PoseAssets(
-        yaws,
-        pitches,
-        int(about["top_px"]),
-        int(about["left_px"]),
-        np.array(about["crop_px"], np.float32),
-        nodes.reshape(len(pitches), len(yaws), *nodes.shape[1:]),
+        np.array(spec.yaws_deg, np.float32),
+        np.array(spec.pitches_deg, np.float32),
+        spec.top_px,
+        spec.left_px,
+        np.array(spec.crop_px, np.float32),
+        nodes.reshape(n_rows, n_columns, *nodes.shape[1:]),
         fields["fields"].astype(np.float32),
-        _picture(folder / "body", (size, size)),
-        np.array(about["pivot_px"], np.float32),
+        _picture(folder, "body", (spec.size_px, spec.size_px)),
+        np.array(spec.pivot_px, np.float32),
         fields["head_rows"].astype(np.float32),
         fields["idle"].astype(np.float32),
-        EyeAssets(**eyes, px_per_deg=float(about["px_per_deg"]), iris_px=float(about["iris_px"])),
+        EyeAssets(**eyes, px_per_deg=float(spec.px_per_deg), iris_px=float(spec.iris_px)),
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AvatarError(f"The poses' description {path} cannot be read: {error}.", BUILD_AGAIN) from error
-    if not isinstance(data, dict):
-        raise AvatarError(f"The poses' description {path} holds no fields.", BUILD_AGAIN)
-    return data
+def _check_fields_fit(fields: dict[str, NDArray[Any]], spec: PoseSpec) -> tuple[int, int]:
+    """Height and width of the part that turns, in pixels, if all arrays fit each other."""
+    if fields["fields"].ndim != 5 or fields["idle"].ndim != 2:
+        raise ValueError("fields.npz holds arrays of another shape")
+    rows, columns = fields["fields"].shape[2:4]
+    height, width = rows * STEP_PX, columns * STEP_PX
+    grid = (len(spec.pitches_deg), len(spec.yaws_deg))
+    _check_arrays("fields.npz", fields, {
+        "fields": ("f", (*grid, rows, columns, N_CHANNELS)),
+        "idle": ("f", (max(1, len(fields["idle"])), len(IDLE_NAMES))),
+        "head_rows": ("f", (spec.size_px // STEP_PX,)),
+    })  # fmt: skip
+    if not rows * columns or spec.top_px + height > spec.size_px or spec.left_px + width > spec.size_px:
+        raise ValueError("the part that turns leaves the portrait")
+    return height, width
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    with np.load(path) as data:
-        return {name: data[name] for name in data.files}
+def _check_eyes_fit(eyes: dict[str, NDArray[Any]]) -> None:
+    if eyes["lids"].ndim != 5 or not eyes["lids"].size or len(eyes["lids"][0]) < 2:
+        raise ValueError("eyes.npz holds lids of another shape")
+    n_steps, height, width = eyes["lids"].shape[1:4]
+    _check_arrays("eyes.npz", eyes, {
+        "corners": ("f", (2, 2)),
+        "irises": ("f", (2, 2)),
+        "lids": ("u", (2, n_steps, height, width, 3)),
+        "openings": ("u", (2, n_steps, height, width)),
+        "eyeballs": ("u", (2, height, width, 3)),
+        "mask": ("u", (2, height, width)),
+    })  # fmt: skip
 
 
-def _picture(stem: Path, shape: tuple[int, int]) -> UInt8:
+def _check_arrays(name: str, arrays: dict[str, NDArray[Any]], wanted: dict[str, tuple[str, tuple[int, ...]]]) -> None:
+    """Check kinds and shapes, and that all numbers are finite."""
+    for key, (kind, shape) in wanted.items():
+        array = arrays[key]
+        if array.dtype.kind != kind or (kind == "u" and array.dtype != np.uint8) or array.shape != shape:
+            raise ValueError(f"{key} in {name} is {array.dtype} {array.shape}, not {shape}")
+        if kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{key} in {name} holds numbers that are not finite")
+
+
+def _picture(folder: Path, name: str, shape: tuple[int, int]) -> UInt8:
     """(h, w, 4) BGRA from a JPEG of the colours and a PNG of the alpha."""
-    colours = cv2.imread(f"{stem}.jpg", cv2.IMREAD_COLOR)
-    alpha = cv2.imread(f"{stem}.png", cv2.IMREAD_GRAYSCALE)
-    if colours is None or alpha is None:
-        raise ValueError(f"the picture {stem.name} is missing or damaged")
-    if colours.shape[:2] != shape or alpha.shape != shape:
-        raise ValueError(f"the picture {stem.name} is {colours.shape} with alpha {alpha.shape}, not {shape}")
-    return np.dstack((colours, alpha))
+    return np.dstack(
+        (
+            _plane(folder / f"{name}.jpg", cv2.IMREAD_COLOR, (*shape, 3)),
+            _plane(folder / f"{name}.png", cv2.IMREAD_GRAYSCALE, shape),
+        )
+    )
+
+
+def _plane(path: Path, mode: int, shape: tuple[int, ...]) -> UInt8:
+    try:
+        return decode_sized(read_bytes(path, MAX_PICTURE_BYTES), mode, shape)
+    except InputFileError as error:
+        raise ValueError(f"the picture {path.name}: {error}") from error

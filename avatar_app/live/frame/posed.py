@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.live.frame.avatar import Avatar
 from avatar_app.live.frame.background import Background
-from avatar_app.live.frame.compositor import in_box, over, patch_to_crop
+from avatar_app.live.frame.compositor import around, in_box, over, patch_to_crop, trimmed
 from avatar_app.live.frame.pose_assets import STEP_PX, PoseAssets
 from avatar_app.live.frame.pose_breath import lift_px, lifted
 from avatar_app.live.frame.pose_eyes import Eyes
@@ -40,7 +39,7 @@ class PosedCompositor:
         self._head = Head(assets)
         self._eyes = Eyes(assets.eyes)
         self._to_patch = np.linalg.inv(patch_to_crop(box, avatar.spec.crop_px / model_size_px)).astype(np.float32)
-        self._mask, self._counts = _trimmed(in_box(avatar.mask, box, model_size_px))
+        self._mask, self._counts = trimmed(in_box(avatar.mask, box, model_size_px))
         self._to_patch[:2, 2] -= (self._counts[1].start, self._counts[0].start)
         height, width = assets.nodes.shape[2:4]
         self._rows, self._columns = slice(assets.top, assets.top + height), slice(assets.left, assets.left + width)
@@ -118,7 +117,8 @@ def mixed(pose: AvatarPose, idle: Float32) -> AvatarPose:
 
 
 def _over(picture: UInt8, behind: UInt8 | None) -> UInt8:
-    return over(cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR), cv2.extractChannel(picture, 3), behind)
+    opaque = None if behind is None else cv2.cvtColor(behind, cv2.COLOR_BGR2BGRA)
+    return over(picture, cv2.extractChannel(picture, 3), opaque)
 
 
 def _first_row(body: UInt8, columns: slice) -> int:
@@ -135,13 +135,6 @@ def _blended(part: UInt8, alpha: UInt8, behind: UInt8 | None) -> UInt8:
     share = cv2.multiply(alpha, 1 / 255, dtype=cv2.CV_32F)
     blended: UInt8 = cv2.cvtColor(cv2.blendLinear(part, behind, share, 1 - share), cv2.COLOR_BGR2BGRA)
     return blended
-
-
-def _trimmed(mask: UInt8) -> tuple[UInt8, tuple[slice, slice]]:
-    """A mask without its empty edges, and the rows and columns that are left."""
-    is_on = cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
-    counts = (_around(np.any(is_on, axis=1)), _around(np.any(is_on, axis=0)))
-    return np.ascontiguousarray(mask[counts]), counts
 
 
 def _full(lattice: Float32, shape: tuple[int, ...]) -> Float32:
@@ -182,12 +175,7 @@ def _lattice_box(places: Float32, shape: tuple[int, ...], trust: Float32) -> tup
     sees = (x > -STEP_PX) & (x < shape[1] + STEP_PX) & (y > -STEP_PX) & (y < shape[0] + STEP_PX) & (trust > LEAST_TRUST)
     if not sees.any():
         return None
-    return _around(np.any(sees, axis=1)), _around(np.any(sees, axis=0))
-
-
-def _around(is_in: NDArray[np.bool_]) -> slice:
-    found = np.flatnonzero(is_in)
-    return slice(max(0, int(found[0]) - 1), min(len(is_in), int(found[-1]) + 2))
+    return around(np.any(sees, axis=1)), around(np.any(sees, axis=0))
 
 
 def _pixels(points: slice) -> slice:

@@ -1,7 +1,19 @@
 """Sound from a microphone or a file, as blocks of 10 ms at 16 kHz that know when they were captured."""
 
 from avatar_app.live.mic.choose import list_devices, open_mic, refresh_devices
-from avatar_app.live.mic.clean import Cleaning
+from avatar_app.live.mic.clean import Cleaning, require
+from avatar_app.live.mic.level import MicControls
 from avatar_app.live.mic.mic import Mic, MicDevice, MicState, MicStatus
 
-__all__ = ["Cleaning", "Mic", "MicDevice", "MicState", "MicStatus", "list_devices", "open_mic", "refresh_devices"]
+__all__ = [
+    "Cleaning",
+    "Mic",
+    "MicControls",
+    "MicDevice",
+    "MicState",
+    "MicStatus",
+    "list_devices",
+    "open_mic",
+    "refresh_devices",
+    "require",
+]

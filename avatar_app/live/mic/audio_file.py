@@ -1,25 +1,141 @@
-"""Any file that holds sound, as the live path hears it."""
+"""Any file that holds sound, as lips and films hear it: one channel, one rate, read little by little."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-import av
 import numpy as np
 import soxr
 
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.packets import LIVE_RATE_HZ, Float32
+from avatar_app.live.media_file import MEDIA_ERRORS, find_path, open_file, open_media, shown
+from avatar_app.live.mic.decode import Decoder
+from avatar_app.live.mic.ogg import Part, parts
+from avatar_app.live.mic.timeline import Timeline
+
+log = logging.getLogger(__name__)
 
 CHOOSE_ANOTHER = "Choose another file; every sound or video file that ffmpeg reads will do."
+
+
+class SoundFile:
+    """The sound of a file on the file's own time: a late start and gaps are silence, what overlaps comes once.
+
+    A file with pictures lasts as long as they do. Thread: one at a time.
+
+    Args:
+        path: sound or video, any format, rate and number of channels; `~` is the user's folder.
+        rate_hz: of what is given.
+
+    Attributes:
+        missing_s: seconds inside the file that could not be read so far; silence stands there.
+        duration_s: how long the file says that it is, which may be wrong; 0 where it says nothing.
+
+    Raises:
+        AudioInputError: the file is missing or unreadable.
+    """
+
+    def __init__(self, path: str | Path, rate_hz: int = LIVE_RATE_HZ) -> None:
+        self._path = find_path(path)
+        self._rate_hz = rate_hz
+        self._file = open_file(self._path, AudioInputError)
+        self.missing_s = 0.0
+        try:
+            self._parts = parts(self._file)
+            with open_media(self._part(0)) as container:
+                part_s = Decoder(container).duration_s or 0.0
+        except MEDIA_ERRORS as error:
+            self._file.close()
+            raise self._unreadable(error) from error
+        self.duration_s = part_s * self._parts[-1][1] / max(1, self._parts[0][1])
+
+    @property
+    def name(self) -> str:
+        """The file's name for messages."""
+        return shown(self._path.name)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
+    def pieces(self) -> Iterator[Float32]:
+        """The whole sound from its beginning, in pieces (n,) float32, nominally in -1..1.
+
+        Raises:
+            AudioInputError: the file cannot be read, or holds no sound.
+        """
+        timeline = Timeline(self._rate_hz)
+        self.missing_s = 0.0
+        try:
+            for number in range(len(self._parts)):
+                with open_media(self._part(number)) as container:
+                    yield from self._placed(Decoder(container), timeline)
+        except MEDIA_ERRORS as error:
+            raise self._unreadable(error) from error
+        if not timeline.position_s:
+            raise AudioInputError(f"The file {shown(self._path)} holds no sound that can be read.", CHOOSE_ANOTHER)
+
+    def close(self) -> None:
+        """Close the file; twice is fine."""
+        self._file.close()
+
+    def __enter__(self) -> SoundFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _placed(self, decoder: Decoder, timeline: Timeline) -> Iterator[Float32]:
+        """The sound of one container, as long as its pictures."""
+        timeline.begin(decoder.duration_s, is_discontinuous=decoder.is_discontinuous)
+        missing_s = self.missing_s - timeline.gap_s
+        for piece in decoder.pieces():
+            yield from timeline.place(piece)
+            self.missing_s = missing_s + timeline.gap_s + decoder.lost_s
+        if decoder.is_broken_off:
+            self.missing_s += max(0.0, (decoder.duration_s or 0.0) - timeline.played_s)
+        if timeline.played_s:
+            yield from timeline.end(decoder.pictures_end_s)
+
+    def _part(self, number: int) -> Any:
+        """The file from its beginning, or a part of it where it is a chain."""
+        self._file.seek(0)
+        return self._file if len(self._parts) == 1 else Part(self._file, *self._parts[number])
+
+    def _unreadable(self, error: Exception) -> AudioInputError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return AudioInputError(
+            f"The sound of {shown(self._path)} cannot be read: {reason.rstrip('.')}.", CHOOSE_ANOTHER
+        )
+
+
+def resampled(pieces: Iterable[Float32], from_hz: int, to_hz: int) -> Iterator[Float32]:
+    """Pieces (n,) float32 at another rate, sample k still the instant k / rate."""
+    stream = soxr.ResampleStream(from_hz, to_hz, 1, quality="HQ")
+    for piece in pieces:
+        yield np.asarray(stream.resample_chunk(piece), np.float32)
+    yield np.asarray(stream.resample_chunk(np.zeros(0, np.float32), last=True), np.float32)
+
+
+def missing_text(missing_s: float) -> str:
+    """A length for messages, never zero."""
+    return f"{math.ceil(10 * missing_s) / 10:.1f} s"
 
 
 def read_audio(path: str | Path) -> Float32:
     """Read a whole file, mixed down and resampled.
 
     Args:
-        path: sound or video, any format, rate and number of channels.
+        path: as of `SoundFile`.
 
     Returns:
         (n,) float32 at 16 kHz, nominally in -1..1.
@@ -27,36 +143,8 @@ def read_audio(path: str | Path) -> Float32:
     Raises:
         AudioInputError: the file is missing, unreadable, or holds no sound.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise AudioInputError(f"There is no file {file}.", "Check its name.")
-    try:
-        pieces = list(_mono_pieces(file))
-    # FFmpeg's errors derive from OSError or ValueError, which one depends on the error.
-    except (OSError, ValueError, av.FFmpegError) as error:
-        raise AudioInputError(f"The sound of {file} cannot be read: {error}.", CHOOSE_ANOTHER) from error
-    rates = {rate_hz for rate_hz, _ in pieces}
-    sound = [_resampled(np.concatenate([p for r, p in pieces if r == rate_hz]), rate_hz) for rate_hz in rates]
-    samples = np.concatenate(sound) if sound else np.zeros(0, np.float32)
-    if not len(samples):
-        raise AudioInputError(f"The file {file} holds no sound.", CHOOSE_ANOTHER)
-    return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _mono_pieces(file: Path) -> Iterator[tuple[int, Float32]]:
-    """Rate and (n,) float32 of each decoded frame."""
-    with av.open(str(file)) as container:
-        if not container.streams.audio:
-            return
-        # Packed, not planar: PyAV 18 reads beyond the planes of frames with many channels.
-        to_float = av.AudioResampler(format="flt")
-        for frame in container.decode(container.streams.audio[0]):
-            for floats in to_float.resample(frame):
-                samples = floats.to_ndarray().reshape(-1, floats.layout.nb_channels)
-                yield floats.sample_rate, samples.mean(axis=1, dtype=np.float32)
-
-
-def _resampled(samples: Float32, rate_hz: int) -> Float32:
-    if rate_hz == LIVE_RATE_HZ:
-        return samples
-    return np.asarray(soxr.resample(samples, rate_hz, LIVE_RATE_HZ, quality="HQ"), dtype=np.float32)
+    with SoundFile(path) as sound:
+        samples = np.concatenate(list(sound.pieces()))
+        if sound.missing_s:
+            log.warning("%s of the sound of %s cannot be read", missing_text(sound.missing_s), sound.name)
+    return samples

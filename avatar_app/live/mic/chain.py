@@ -6,15 +6,12 @@ import numpy as np
 
 from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
-from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mic.clean import Cleaner, Cleaning
+from avatar_app.live.mic.downmix import Downmix
 from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import BLOCK_SAMPLES
 from avatar_app.live.mic.resample import Resampler
-
-# Capture times jitter with the driver: follow them slowly, but take a jump (lost sound) at once.
-TIME_SHARE = 1 / 64
-JUMP_NS = ms_to_ns(40)
+from avatar_app.live.mic.sample_clock import SampleClock
 
 
 class SoundChain:
@@ -35,14 +32,15 @@ class SoundChain:
     ) -> None:
         self._voice: Fan[VoiceBlock] = Fan() if voice is None else voice
         self._rate_hz = rate_hz
+        self._clock = SampleClock(rate_hz)
         self._level = level
+        self._downmix = Downmix(rate_hz)
         self._resampler = Resampler(rate_hz)
         self._cleaner = Cleaner(cleaning or Cleaning())
         self._next_cleaner: Latest[Cleaner] = Latest()
         self._rest: Float32 = np.zeros(0, np.float32)
         self._n_in = 0
         self._n_out = 0
-        self._t_origin_ns: float | None = None
         self.n_bad_samples = 0
 
     def feed(self, samples: Float32, t_capture_ns: int) -> list[AudioBlock]:
@@ -50,12 +48,12 @@ class SoundChain:
 
         Args:
             samples: (n, channels) float32.
-            t_capture_ns: capture instant of the first of them, on the program's clock.
+            t_capture_ns: capture instant of the first of them by the driver, on the program's clock; it may jitter.
 
         Returns:
             The blocks that are complete now; the first ever is marked as a restart.
         """
-        self._follow_time(t_capture_ns)
+        self._clock.note(self._n_in, len(samples), t_capture_ns)
         sound = self._level.apply(self._mono(samples))
         self._say(sound)
         self._n_in += len(samples)
@@ -84,7 +82,7 @@ class SoundChain:
     def _say(self, sound: Float32) -> None:
         """Hand the sound to those who listen."""
         sound.flags.writeable = False
-        t_ns = int(self._t_origin_ns or 0) + self._n_in * NS_PER_S // self._rate_hz
+        t_ns = self._clock.instant_ns(self._n_in)
         self._voice.put(VoiceBlock(t_ns, self._rate_hz, sound, did_restart=self._n_in == 0))
 
     def _cut(self) -> AudioBlock:
@@ -93,21 +91,12 @@ class SoundChain:
         index = self._n_out
         self._n_out += BLOCK_SAMPLES
         # Resampler and cleaner hold sound back but do not shift it: sample k out is the stream's instant k / 16 kHz.
-        t_ns = int(self._t_origin_ns or 0) + index * NS_PER_S // LIVE_RATE_HZ
+        t_ns = self._clock.instant_ns(index, LIVE_RATE_HZ)
         return AudioBlock(t_ns, index, piece, did_restart=index == 0)
-
-    def _follow_time(self, t_capture_ns: int) -> None:
-        """Keep the instant at which the stream's first sample was captured."""
-        seen_ns = t_capture_ns - self._n_in * NS_PER_S / self._rate_hz
-        if self._t_origin_ns is None or abs(seen_ns - self._t_origin_ns) > JUMP_NS:
-            self._t_origin_ns = seen_ns
-        else:
-            self._t_origin_ns += TIME_SHARE * (seen_ns - self._t_origin_ns)
 
     def _mono(self, samples: Float32) -> Float32:
         is_bad = ~np.isfinite(samples)
         if is_bad.any():
             self.n_bad_samples += int(is_bad.sum())
             samples = np.where(is_bad, np.float32(0), samples)
-        mono: Float32 = samples.mean(axis=1, dtype=np.float32)
-        return mono
+        return self._downmix.feed(samples)

@@ -9,6 +9,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.mic.clean import Cleaning
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.file import FileMic
+from avatar_app.live.mic.level import MicControls
 from avatar_app.live.mic.mic import Mic, MicDevice
 from avatar_app.live.mic.portaudio import PortAudio
 from avatar_app.live.portaudio import SOUND_SYSTEM
@@ -21,7 +22,11 @@ _portaudio = PortAudio(system=SOUND_SYSTEM)
 
 
 def open_mic(
-    name: str, clock: Clock, notices: NoticeBoard, gain_db: float = 0.0, cleaning: Cleaning | None = None
+    name: str,
+    clock: Clock,
+    notices: NoticeBoard,
+    controls: MicControls | None = None,
+    cleaning: Cleaning | None = None,
 ) -> Mic:
     """The microphone of a name; `start` opens it.
 
@@ -29,18 +34,18 @@ def open_mic(
         name: "" for the system's default, `NAME, HOST API` for a device, `file:PATH`, or `demo`.
         clock: the program's.
         notices: where a lost device is told.
-        gain_db: amplification.
+        controls: gain and mute; None for neither.
         cleaning: what the lips are spared; None for nothing.
 
     Raises:
         AudioInputError: this machine has no such microphone.
     """
     if name == DEMO:
-        return FileMic(demo_sample(), clock, notices, gain_db, cleaning, is_loop=True)
+        return FileMic(demo_sample(), clock, notices, controls, cleaning, is_loop=True)
     if name.startswith(FILE_PREFIX):
-        return FileMic(Path(name[len(FILE_PREFIX) :]).expanduser(), clock, notices, gain_db, cleaning, is_loop=False)
+        return FileMic(Path(name[len(FILE_PREFIX) :]), clock, notices, controls, cleaning, is_loop=False)
     _portaudio.check(name)
-    return DeviceMic(name, clock, notices, gain_db, _portaudio, cleaning)
+    return DeviceMic(name, clock, notices, controls, _portaudio, cleaning)
 
 
 def list_devices() -> tuple[MicDevice, ...]:

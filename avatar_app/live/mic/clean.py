@@ -36,6 +36,15 @@ class Cleaning:
             )
 
 
+def require(cleaning: Cleaning) -> None:
+    """Make sure that sound can be cleaned like this.
+
+    Raises:
+        MissingExtraError: noise suppression is wanted and its package is not installed.
+    """
+    Cleaner(cleaning)
+
+
 class Cleaner:
     """A stage: sound in, cleaned sound out, sample k being the same instant as sample k in. Thread: one.
 

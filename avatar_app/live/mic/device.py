@@ -12,9 +12,10 @@ from avatar_app.contracts.notices import Level as NoticeLevel
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
+from avatar_app.live.driver import Hold
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.clean import Cleaner, Cleaning
-from avatar_app.live.mic.level import Level
+from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
 from avatar_app.live.mic.portaudio import Delivery, PortAudio
 from avatar_app.live.mic.source import Change, SourceWatch, watch_of
@@ -31,20 +32,22 @@ RETRY_NS = s_to_ns(3)
 FIRST_SOUND_NS = ms_to_ns(600)
 # Two seconds of deliveries: a worker that is late loses nothing.
 N_DELIVERIES = 200
+# Closing never waits longer for a thread that is inside the driver; it ends by itself when the driver comes back.
+STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "mic"
 
 
 class DeviceMic:
     """A microphone that PortAudio knows.
 
-    Thread: `start` and `stop` by the owner, the rest any; sound is worked on by a thread of its own, because the
-    driver's must not wait.
+    Thread: `start` by the owner, the rest any; sound is worked on by a thread of its own, because the driver's must not
+    wait.
 
     Args:
         name: label of the device; "" means the system's default.
         clock: the program's.
         notices: where a lost device is told.
-        gain_db: amplification.
+        controls: gain and mute.
         portaudio: where devices come from.
         cleaning: what the lips are spared.
     """
@@ -54,20 +57,19 @@ class DeviceMic:
         name: str,
         clock: Clock,
         notices: NoticeBoard,
-        gain_db: float,
+        controls: MicControls | None,
         portaudio: PortAudio,
         cleaning: Cleaning | None = None,
     ) -> None:
-        self._name = name
+        self._name = self._title = name
         self._clock = clock
         self._notices = notices
         self._portaudio = portaudio
-        self._gain_db = gain_db
-        self._is_muted = False
+        self._controls = controls
         self._cleaning = cleaning or Cleaning()
-        self._level = Level(1, gain_db)
+        self._level = Level(1, controls)
         self._chain: SoundChain | None = None
-        self._open: OpenStream | None = None
+        self._hold: Hold[OpenStream] = Hold()
         self._ring: Ring[AudioBlock] | None = None
         self._voice: Fan[VoiceBlock] | None = None
         self._deliveries: Ring[Delivery] = Ring(N_DELIVERIES)
@@ -92,24 +94,24 @@ class DeviceMic:
         self._ring, self._voice = ring, voice
         Cleaner(self._cleaning)  # what cannot be had is told before the device is opened
         self._open_device()
-        self._worker.start()
+        if not self._hold.is_over:
+            self._worker.start()
 
     def stop(self) -> None:
-        """Close the device; twice is fine."""
-        self._worker.stop()
-        self._close_device()
+        """Close the device at once; twice is fine. One that is being opened is closed when the driver comes back."""
+        self._hold.end()
+        self._worker.stop(STOP_TIMEOUT_S)
         if self._watch is not None:
             self._watch.close()
-        self._state = MicState.STOPPED
 
     def status(self) -> MicStatus:
         """How it goes."""
-        opened, level = self._open, self._level
+        opened, level = self._hold.device, self._level
         is_running = self._state is MicState.RUNNING and opened is not None
         chain = self._chain
         return MicStatus(
-            state=self._state,
-            device=self._name,
+            state=MicState.STOPPED if self._hold.is_over else self._state,
+            device=self._shown_name,
             rate_hz=opened.device.rate_hz if opened is not None else 0,
             n_channels=opened.n_channels if opened is not None else 0,
             level_db=level.level_db if is_running else SILENT_DB,
@@ -118,16 +120,6 @@ class DeviceMic:
             n_bad_samples=self._n_bad_samples + (chain.n_bad_samples if chain is not None else 0),
             source=self._watch.source if self._watch is not None and is_running else "",
         )
-
-    def set_gain_db(self, gain_db: float) -> None:
-        """Amplify from now on."""
-        self._gain_db = gain_db
-        self._level.set_gain_db(gain_db)
-
-    def set_muted(self, is_muted: bool) -> None:
-        """Give silence from now on, or no longer."""
-        self._is_muted = is_muted
-        self._level.set_muted(is_muted)
 
     def set_cleaning(self, cleaning: Cleaning) -> None:
         """Clean the sound of the blocks otherwise from now on.
@@ -145,13 +137,13 @@ class DeviceMic:
         self._ended.clear()
         opened = self._find_and_open()
         # From now on this very device, even where "the default" was asked for: never another one without a word.
-        self._name = opened.device.label
+        self._name, self._title = opened.device.label, opened.device.title
         if self._watch is None:
             self._watch = watch_of(opened.device.name, opened.device.host_api)
-        self._level = Level(opened.device.rate_hz, self._gain_db)
-        self._level.set_muted(self._is_muted)
+        self._level = Level(opened.device.rate_hz, self._controls)
         self._chain = SoundChain(opened.device.rate_hz, self._level, self._voice, self._cleaning)
-        self._open = opened
+        if not self._hold.keep(opened):
+            return
         self._t_heard_ns = self._clock.now_ns()
         self._has_heard = False
         self._state = MicState.RUNNING
@@ -169,9 +161,7 @@ class DeviceMic:
             return self._portaudio.open(*wanted)
 
     def _close_device(self) -> None:
-        opened, self._open = self._open, None
-        if opened is not None:
-            opened.close()
+        self._hold.release()
         if self._chain is not None:
             self._n_bad_samples += self._chain.n_bad_samples
             self._chain = None
@@ -190,7 +180,8 @@ class DeviceMic:
 
     def _mind_silence(self) -> None:
         silent_ns = self._clock.now_ns() - self._t_heard_ns
-        if self._open is not None and self._open.was_interrupted:
+        opened = self._hold.device
+        if opened is not None and opened.was_interrupted:
             self._open_anew()
         elif self._ended.is_set() or silent_ns > (STALL_NS if self._has_heard else FIRST_STALL_NS):
             self._lose()
@@ -225,26 +216,28 @@ class DeviceMic:
         self._t_heard_ns = self._clock.now_ns()
         self._has_heard = True
         self._n_overflows += delivery.is_overflow
-        if self._chain is None or self._ring is None:
+        if self._chain is None or self._ring is None or self._hold.is_over:
             return
         for block in self._chain.feed(delivery.samples, delivery.t_capture_ns):
             self._ring.put(block)
 
     def _lose(self) -> None:
         self._close_device()
+        if self._hold.is_over:
+            return
         self._state = MicState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         text = f"The microphone {self._shown_name} is gone, so the face rests."
         what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
         if self._watch is not None and self._watch.source:
             what_to_do = "Plug it in again, and it speaks on. Or press F5 for the one that the system offers now."
-        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, what_to_do))
+        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, what_to_do, is_lasting=True))
         log.warning("%s", text)
 
     @property
     def _shown_name(self) -> str:
         """The microphone behind the door, where it is known."""
-        return (self._watch.description if self._watch is not None else "") or self._name
+        return (self._watch.description if self._watch is not None else "") or self._title
 
     def _look_again(self, stop: threading.Event) -> None:
         if not self._is_worth_a_try():
@@ -257,6 +250,8 @@ class DeviceMic:
             self._open_device()
         except AudioInputError as error:
             log.info("still no microphone: %s", error)
+            return
+        if self._hold.is_over:
             return
         self._notices.post(Notice(NOTICE_KEY, NoticeLevel.INFO, f"The microphone {self._shown_name} is back."))
 

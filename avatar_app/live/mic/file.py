@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from avatar_app.contracts.clock import Clock
+from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.handoff import Fan, Ring
-from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.notices import Level as NoticeLevel
+from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
-from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.live.media_file import shown
+from avatar_app.live.mic.audio_file import SoundFile, missing_text
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.clean import Cleaner, Cleaning
-from avatar_app.live.mic.level import Level
+from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import BLOCK_SAMPLES, SILENT_DB, MicState, MicStatus
 from avatar_app.live.worker import Worker
 
 # After a longer sleep of the machine, sound goes on from now instead of rushing through what was missed.
 MAX_LATE_NS = ms_to_ns(500)
+# Stopping never waits longer for a thread that is inside a slow disk; it ends by itself when that answers.
+STOP_TIMEOUT_S = 0.5
+NOTICE_KEY = "mic-file"
 
 
 class FileMic:
-    """Plays a file into the ring on an absolute grid of 10 ms.
+    """Plays a file into the ring on an absolute grid of 10 ms, and reads it meanwhile.
 
     Thread: `start` and `stop` by the owner, the rest any.
 
@@ -32,7 +40,7 @@ class FileMic:
         path: any file that holds sound.
         clock: the program's.
         notices: where a failure is told.
-        gain_db: amplification.
+        controls: gain and mute.
         cleaning: what the lips are spared.
         is_loop: begin again at the end; otherwise silence follows.
     """
@@ -42,50 +50,58 @@ class FileMic:
         path: Path,
         clock: Clock,
         notices: NoticeBoard,
-        gain_db: float = 0.0,
+        controls: MicControls | None = None,
         cleaning: Cleaning | None = None,
         *,
         is_loop: bool,
     ) -> None:
         self._path = path
         self._clock = clock
+        self._notices = notices
         self._is_loop = is_loop
-        self._level = Level(LIVE_RATE_HZ, gain_db)
+        self._level = Level(LIVE_RATE_HZ, controls)
         self._cleaning = cleaning or Cleaning()
         self._chain: SoundChain | None = None
-        self._samples: Float32 = np.zeros(0, np.float32)
+        self._sound: SoundFile | None = None
+        self._pieces: Iterator[Float32] = iter(())
+        self._rest: Float32 = np.zeros(0, np.float32)
         self._ring: Ring[AudioBlock] | None = None
         self._n_sent = 0
         self._t_start_ns = 0
         self._state = MicState.STOPPED
+        self._is_over = False
         self._worker = Worker("mic", self._step, clock, notices)
 
     def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
-        """Read the file and begin.
+        """Open the file and begin.
 
         Raises:
             AudioInputError: it cannot be read, or holds no sound.
             MissingExtraError: noise suppression is wanted and its package is not installed.
         """
-        self._samples = read_audio(self._path)
-        self._ring = ring
         self._chain = SoundChain(LIVE_RATE_HZ, self._level, voice, self._cleaning)
+        self._open()
+        self._ring = ring
         self._n_sent = 0
         self._t_start_ns = self._clock.now_ns()
+        if self._is_over:
+            return
         self._state = MicState.RUNNING
         self._worker.start()
 
     def stop(self) -> None:
-        """End; twice is fine."""
-        self._worker.stop()
+        """End at once; twice is fine. A file that is being read is given up when it has been."""
+        self._is_over = True
         self._state = MicState.STOPPED
+        if self._worker.stop(STOP_TIMEOUT_S):
+            self._close()
 
     def status(self) -> MicStatus:
         """How it goes."""
         is_running = self._state is MicState.RUNNING
         return MicStatus(
             state=self._state,
-            device=self._path.name,
+            device=shown(self._path.name),
             rate_hz=LIVE_RATE_HZ if is_running else 0,
             n_channels=1 if is_running else 0,
             level_db=self._level.level_db if is_running else SILENT_DB,
@@ -93,14 +109,6 @@ class FileMic:
             n_overflows=0,
             n_bad_samples=0,
         )
-
-    def set_gain_db(self, gain_db: float) -> None:
-        """Amplify from now on."""
-        self._level.set_gain_db(gain_db)
-
-    def set_muted(self, is_muted: bool) -> None:
-        """Give silence from now on, or no longer."""
-        self._level.set_muted(is_muted)
 
     def set_cleaning(self, cleaning: Cleaning) -> None:
         """Clean the sound of the blocks otherwise from now on.
@@ -132,13 +140,42 @@ class FileMic:
 
     def _next_piece(self) -> Float32:
         """The next 160 samples of the file; silence after its end, or its beginning again."""
-        numbers = np.arange(self._n_sent, self._n_sent + BLOCK_SAMPLES)
-        if self._is_loop:
-            return self._samples[numbers % len(self._samples)]
-        piece = np.zeros(BLOCK_SAMPLES, np.float32)
-        inside = numbers[numbers < len(self._samples)]
-        piece[: len(inside)] = self._samples[inside]
+        while len(self._rest) < BLOCK_SAMPLES:
+            self._rest = np.concatenate((self._rest, self._read()))
+        piece, self._rest = self._rest[:BLOCK_SAMPLES], self._rest[BLOCK_SAMPLES:]
         return piece
+
+    def _read(self) -> Float32:
+        """Some more of the file, at least one sample."""
+        piece = next(self._pieces, None)
+        if piece is not None:
+            return piece
+        self._tell_missing()
+        silence = itertools.repeat(np.zeros(BLOCK_SAMPLES, np.float32))
+        self._pieces = self._sound.pieces() if self._is_loop and self._sound is not None else silence
+        return next(self._pieces)
+
+    def _open(self) -> None:
+        """Open the file and read its beginning, so that a file without sound is told at once."""
+        self._close()
+        self._sound = SoundFile(self._path)
+        self._pieces = self._sound.pieces()
+        try:
+            self._rest = next(self._pieces)
+        except AudioInputError:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        sound, self._sound, self._pieces = self._sound, None, iter(())
+        if sound is not None:
+            sound.close()
+
+    def _tell_missing(self) -> None:
+        if self._sound is None or not self._sound.missing_s:
+            return
+        text = f"{missing_text(self._sound.missing_s)} of the sound of {self._sound.name} cannot be read."
+        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, "Silence stands there."))
 
     def _instant_ns(self, n_samples: int) -> int:
         return self._t_start_ns + n_samples * NS_PER_S // LIVE_RATE_HZ

@@ -14,27 +14,34 @@ LEVEL_FALL_DB_PER_S = 60.0
 PEAK_FALL_DB_PER_S = 12.0
 
 
-class Level:
-    """Amplifies, silences, and measures what comes out. Thread: the microphone's; the setters any."""
+class MicControls:
+    """Gain and mute, read for each piece of sound by whatever microphone is open.
 
-    def __init__(self, rate_hz: int, gain_db: float = 0.0) -> None:
+    They outlive every microphone: one that is opened, or opened again, obeys them from its first sample. Thread: any.
+
+    Attributes:
+        gain_db: amplification.
+        is_muted: give silence instead of sound.
+    """
+
+    def __init__(self, gain_db: float = 0.0, *, is_muted: bool = False) -> None:
+        self.gain_db = gain_db
+        self.is_muted = is_muted
+
+
+class Level:
+    """Amplifies, silences, and measures what comes out. Thread: the microphone's."""
+
+    def __init__(self, rate_hz: int, controls: MicControls | None = None) -> None:
         self._rate_hz = rate_hz
-        self._gain = 10 ** (gain_db / 20)
-        self._is_muted = False
+        self._controls = controls or MicControls()
         self.level_db = SILENT_DB
         self.peak_db = SILENT_DB
 
-    def set_gain_db(self, gain_db: float) -> None:
-        """Amplify from now on."""
-        self._gain = 10 ** (gain_db / 20)
-
-    def set_muted(self, is_muted: bool) -> None:
-        """Silence from now on, or no longer."""
-        self._is_muted = is_muted
-
     def apply(self, samples: Float32) -> Float32:
         """(n,) float32 in, the same amplified and kept in -1..1 out."""
-        sound = np.zeros_like(samples) if self._is_muted else np.clip(samples * np.float32(self._gain), -1, 1)
+        gain = np.float32(10 ** (self._controls.gain_db / 20))
+        sound = np.zeros_like(samples) if self._controls.is_muted else np.clip(samples * gain, -1, 1)
         self._measure(sound)
         return sound
 

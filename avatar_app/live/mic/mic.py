@@ -31,7 +31,7 @@ class MicStatus:
     """One look at a microphone.
 
     Attributes:
-        device: its label, or the file.
+        device: its name as other programs show it, or the file.
         rate_hz: native rate; 0 while stopped.
         level_db: RMS after gain, dBFS, at least -120.
         peak_db: peak after gain that falls slowly, dBFS.
@@ -52,7 +52,7 @@ class MicStatus:
 
 
 class Mic(Protocol):
-    """A source of sound. Thread: the owner's; the sound comes from a thread of the microphone's own."""
+    """A source of sound, started once. Thread: the owner's; the sound comes from a thread of the microphone's own."""
 
     def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
         """Begin to put blocks of 160 samples into a ring, and the same sound at the device's rate into `voice`.
@@ -63,19 +63,11 @@ class Mic(Protocol):
         ...
 
     def stop(self) -> None:
-        """End; twice is fine."""
+        """End at once; twice is fine, and so is another thread. A device that is being opened is closed after that."""
         ...
 
     def status(self) -> MicStatus:
         """How it goes."""
-        ...
-
-    def set_gain_db(self, gain_db: float) -> None:
-        """Amplify from now on."""
-        ...
-
-    def set_muted(self, is_muted: bool) -> None:
-        """Give silence instead of sound from now on, or no longer."""
         ...
 
     def set_cleaning(self, cleaning: Cleaning) -> None:

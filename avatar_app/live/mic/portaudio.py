@@ -10,7 +10,9 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.mic.mic import MicDevice
-from avatar_app.live.portaudio import INPUT, OpenStream, Route, SoundSystem
+from avatar_app.live.mic.pulse import find_source, is_source, list_sources, route_to
+from avatar_app.live.portaudio import INPUT, OpenStream, SoundSystem
+from avatar_app.live.pulse import DOOR
 
 PLAUSIBLE_AGE_S = 1.0
 
@@ -36,12 +38,12 @@ class PortAudio:
         self._system = SoundSystem(module) if system is None else system
 
     def devices(self) -> tuple[MicDevice, ...]:
-        """All microphones, as they were when they were last looked for.
+        """All microphones as they were when they were last looked for; those of the sound server as they are.
 
         Raises:
             AudioInputError: PortAudio is not installed or does not answer.
         """
-        return self._system.devices(INPUT)
+        return (*list_sources(self._system), *self._system.devices(INPUT))
 
     def refresh(self) -> bool:
         """Look for devices anew, see `SoundSystem.refresh`.
@@ -57,7 +59,7 @@ class PortAudio:
         Raises:
             AudioInputError: PortAudio is not installed or does not answer.
         """
-        return self._system.make_known(INPUT, name)
+        return not is_source(name) and self._system.make_known(INPUT, name)
 
     def check(self, name: str) -> None:
         """Make sure that there is such a device, looking for new ones if not.
@@ -65,7 +67,10 @@ class PortAudio:
         Raises:
             AudioInputError: there is none; the sentence names those that exist.
         """
-        self._system.check(INPUT, name)
+        if is_source(name):
+            find_source(self._system, name)
+        else:
+            self._system.check(INPUT, name)
 
     def open(
         self,
@@ -94,7 +99,10 @@ class PortAudio:
             del n_channels
             return _callback(clock, device.rate_hz, deliver)
 
-        route = Route(self._system.find(INPUT, name)[1], {"PULSE_SOURCE": source}) if source else None
+        if is_source(name):
+            device = find_source(self._system, name)
+            return self._system.open(INPUT, DOOR, latency, callback, ended, route_to(device, source or device.name))
+        route = route_to(self._system.find(INPUT, name)[1], source) if source else None
         return self._system.open(INPUT, name, latency, callback, ended, route)
 
 

@@ -10,7 +10,7 @@ import enum
 import os
 
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.pulse import ALSA, DOORS, Question, Sources, has_tool, sources_of
+from avatar_app.live.pulse import ALSA, DOORS, HOST_API, Question, Sources, has_tool, sources_of
 
 ASK_NS = s_to_ns(1)
 
@@ -29,14 +29,15 @@ class SourceWatch:
 
     Args:
         process_id: whose source.
+        source: which one, where that is known from the start.
     """
 
-    def __init__(self, process_id: int | None = None) -> None:
+    def __init__(self, process_id: int | None = None, source: str = "") -> None:
         self._process_id = os.getpid() if process_id is None else process_id
         self._question = Question("list")
         self._t_ask_ns = 0
         self._descriptions: dict[str, str] = {}
-        self.source = ""
+        self.source = source
 
     @property
     def description(self) -> str:
@@ -76,5 +77,7 @@ class SourceWatch:
 
 
 def watch_of(name: str, host_api: str) -> SourceWatch | None:
-    """A watch for a microphone that is a door to a sound server; None for another one."""
+    """A watch for a microphone that is a door to a sound server, or one behind it; None for another one."""
+    if host_api == HOST_API:
+        return SourceWatch(source=name)
     return SourceWatch() if host_api == ALSA and name in DOORS and has_tool() else None

@@ -4,6 +4,7 @@ from avatar_app.live.record.cost import RecordCost, measure_cost
 from avatar_app.live.record.encoders import pick_encoder
 from avatar_app.live.record.folder import pictures_folder, unfinished, videos_folder
 from avatar_app.live.record.formats import RecordFormat, RecordOptions
+from avatar_app.live.record.mend import Mender
 from avatar_app.live.record.recorder import VOICE_BLOCKS, Recorder
 from avatar_app.live.record.repair import repair
 from avatar_app.live.record.snapshot import snapshot
@@ -12,6 +13,7 @@ from avatar_app.live.record.video_file import VideoFile, VideoFormat
 
 __all__ = [
     "VOICE_BLOCKS",
+    "Mender",
     "RecordCost",
     "RecordFormat",
     "RecordOptions",

@@ -1,4 +1,4 @@
-"""From a picture of the live path to what the encoder is given: background, size, badge, planes."""
+"""From a picture of the live path to what the encoder is given: background, size, planes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 from avatar_app.contracts.colour import parse_bgr
 from avatar_app.contracts.errors import OutputError, SettingsError
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.record.badge import Badge
 from avatar_app.live.record.formats import FilmSize, RecordOptions
 from avatar_app.live.record.video_file import to_i420
 
@@ -54,7 +53,6 @@ class Canvas:
     def __init__(self, options: RecordOptions, size: FilmSize) -> None:
         self._size = size
         self._has_alpha = options.format.has_alpha
-        self._badge = Badge() if options.has_badge else None
         self._colour = parse_colour(options.background_colour)
         self._behind: UInt8 = np.zeros((0, 0, 4), np.uint8)
 
@@ -70,9 +68,6 @@ class Canvas:
         if not self._has_alpha:
             pixels = self._flatten(pixels)
         pixels = self._fit(pixels)
-        if self._badge is not None:
-            pixels = pixels.copy()
-            self._badge.stamp(pixels)
         return np.ascontiguousarray(pixels) if self._has_alpha else to_i420(pixels)
 
     def _flatten(self, pixels: UInt8) -> UInt8:

@@ -41,8 +41,6 @@ def measure_cost(
     fps: int,
     seconds: float = 10.0,
     kind: RecordFormat = RecordFormat.MP4,
-    *,
-    has_badge: bool = False,
 ) -> RecordCost:
     """Record pictures and noise as fast as it goes, and count the processor's time. Nothing else should run meanwhile.
 
@@ -51,13 +49,12 @@ def measure_cost(
         fps: of the film.
         seconds: of film.
         kind: format.
-        has_badge: with the visible mark.
 
     Raises:
         OutputError: no encoder works here, or the temporary folder cannot be written to.
     """
     with tempfile.TemporaryDirectory() as folder:
-        options = RecordOptions(Path(folder), fps, kind, has_badge=has_badge)
+        options = RecordOptions(Path(folder), fps, kind)
         size = film_size(options, pictures[0])
         encoder = pick_encoder(kind, options.encoder, size)
         file = DiskFile(Path(folder) / f"cost{kind.suffix}")

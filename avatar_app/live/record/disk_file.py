@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,6 +48,22 @@ class DiskFile:
         """Whether the file has grown to the largest that the disk can hold."""
         return self.error is not None and self.error.errno == errno.EFBIG
 
+    @property
+    def has_content(self) -> bool:
+        """Whether anything reached the disk."""
+        try:
+            return os.fstat(self._file.fileno()).st_size > 0
+        except OSError:
+            return False
+
+    @property
+    def is_at_its_place(self) -> bool:
+        """Whether the file is still found under its name; its folder may have been deleted, or its disk unplugged."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
     def write(self, data: bytes) -> int:
         """Write at the current place; the library calls this."""
         view = memoryview(data)
@@ -77,6 +94,20 @@ class DiskFile:
         if t_ns - self._t_sync_ns >= NS_PER_S and self.error is None:
             self._t_sync_ns = t_ns
             self._sync()
+
+    def bring_back(self, path: Path) -> None:
+        """Give what was written a new file, after the old one was deleted: it lasts until it is closed.
+
+        Raises:
+            OSError: it was not deleted but moved, cannot be read, or there is no room.
+        """
+        descriptor = self._file.fileno()
+        if os.fstat(descriptor).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
+        with os.fdopen(os.dup(descriptor), "rb") as source, path.open("xb") as copy:
+            source.seek(0)
+            shutil.copyfileobj(source, copy)
+        self.path = path
 
     def close(self) -> None:
         """Close the file; one whose writing failed is cut to its whole pieces. Twice is fine."""

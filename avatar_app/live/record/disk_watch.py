@@ -40,6 +40,10 @@ class DiskWatch:
                 f"Free some space. {OTHER_FOLDER}",
             )
 
+    def move_to(self, folder: Path) -> None:
+        """Look at another folder from now on."""
+        self._folder, self._t_next_ns = folder, 0
+
     def has_room(self, t_ns: int) -> bool:
         """Whether recording may go on."""
         if t_ns >= self._t_next_ns:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,13 +13,15 @@ import numpy as np
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.record.formats import KEY_PICTURES_PER_S, FilmSize, RecordFormat
-from avatar_app.live.record.video_file import BT601, LIMITED_RANGE
 
 log = logging.getLogger(__name__)
 
 CRF = 18
 BITS_PER_PIXEL = 0.5
 MIN_BIT_RATE = 1_500_000
+BT601, LIMITED_RANGE = 6, 1  # AVCOL_*_SMPTE170M, AVCOL_RANGE_MPEG: what OpenCV's conversion to I420 computes
+# The worst quality of each format, where a number sets it; 0 is the best.
+WORST_CRF = {RecordFormat.MP4: 51, RecordFormat.WEBM: 63}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +76,44 @@ def candidates(kind: RecordFormat, wanted: str) -> tuple[Encoder, ...]:
     return named or ((*HARDWARE, *SOFTWARE) if wanted == "auto" else SOFTWARE)
 
 
+def unhurried(kind: RecordFormat, crf: int, *, has_alpha: bool) -> tuple[Encoder, ...]:
+    """The encoders of a film that is not recorded live, best first.
+
+    Args:
+        kind: format.
+        crf: quality, 0 (best) to that of `WORST_CRF`.
+        has_alpha: whether transparency is kept, where the format can.
+    """
+    if kind is RecordFormat.PRORES:
+        return PRORES
+    if kind is RecordFormat.WEBM:
+        pixel_format, by_quality = "yuva420p" if has_alpha else "yuv420p", {"crf": str(crf), "b": "0"}
+        return tuple(
+            replace(e, pixel_format=pixel_format, options={**e.options, **by_quality}, has_bit_rate=False) for e in VP9
+        )
+    x264 = Encoder("libx264", options={"preset": "veryfast", "crf": str(crf)}, has_bit_rate=False)
+    return (x264, Encoder("h264_videotoolbox"), *SOFTWARE[1:])
+
+
 def pick_encoder(kind: RecordFormat, wanted: str, size: FilmSize) -> Encoder:
-    """The first encoder that really encodes a picture of this size. Takes up to a second.
+    """The first encoder of a recording that works here. Takes up to a second.
 
     Raises:
         OutputError: none does.
     """
-    for encoder in candidates(kind, wanted):
+    return first_that_works(candidates(kind, wanted), kind, size)
+
+
+def first_that_works(encoders: Sequence[Encoder], kind: RecordFormat, size: FilmSize) -> Encoder:
+    """The first encoder that really encodes a picture of this size.
+
+    Raises:
+        OutputError: none does.
+    """
+    for encoder in encoders:
         problem = try_encoder(encoder, size)
         if problem is None:
-            log.info("recording with %s", encoder.name)
+            log.info("encoding with %s", encoder.name)
             return encoder
         log.info("encoder %s cannot be used: %s", encoder.name, problem)
     raise OutputError(
@@ -106,17 +136,18 @@ def try_encoder(encoder: Encoder, size: FilmSize) -> str | None:
     return None if any(packet.size for packet in packets) else "it gave nothing"
 
 
-def configure(context: Any, encoder: Encoder, size: FilmSize) -> None:
-    """Set a codec context up for a film."""
+def configure(context: Any, encoder: Encoder, size: FilmSize, *, is_live: bool = True) -> None:
+    """Set a codec context up for a film; a live one can be played up to its end whenever the program is killed."""
     context.width, context.height, context.pix_fmt = size.width_px, size.height_px, encoder.pixel_format
     context.time_base, context.framerate = Fraction(1, size.fps), Fraction(size.fps)
-    context.gop_size = max(1, size.fps // KEY_PICTURES_PER_S)
-    # Without pictures that refer to later ones nothing waits in the encoder when the program is killed.
-    context.max_b_frames = 0
+    if is_live:
+        context.gop_size = max(1, size.fps // KEY_PICTURES_PER_S)
+        # Without pictures that refer to later ones nothing waits in the encoder.
+        context.max_b_frames = 0
+        # More threads encode no faster at this size, and the face needs the other cores.
+        context.thread_count = 1 if size.width_px * size.height_px <= 1_000_000 else 2
     context.color_range = LIMITED_RANGE
     context.colorspace = context.color_primaries = context.color_trc = BT601
-    # More threads encode no faster at this size, and the face needs the other cores.
-    context.thread_count = 1 if size.width_px * size.height_px <= 1_000_000 else 2
     context.options = dict(encoder.options)
     if encoder.has_bit_rate:
         context.bit_rate = max(MIN_BIT_RATE, int(size.width_px * size.height_px * size.fps * BITS_PER_PIXEL))

@@ -21,10 +21,11 @@ from avatar_app.live.record.video_file import AAC_RATE_HZ
 
 log = logging.getLogger(__name__)
 
-# Pieces that stand for themselves, each begun with a key picture: an index of all would grow by 19 MB an hour. When the
-# film is closed it is copied into an ordinary file, see `repair`.
+# Pieces that stand for themselves: an index of all would grow by 19 MB an hour. When the film is closed it is copied
+# into an ordinary file, see `repair`.
 MOVFLAGS = "frag_keyframe+delay_moov+default_base_moof"
-CLUSTER_MS = "500"
+# As long are the pieces of a WebM: the last one is what a crash can cost, besides what waits for the encoder.
+CLUSTER_MS = "250"
 
 
 class Film:

@@ -25,11 +25,12 @@ class Follower:
     Args:
         rate_hz: of the sound that comes in, nominally.
         place: of its first sample, in output samples.
+        interpolator: for this rate, where there is one already: its table takes 40 ms to make.
     """
 
-    def __init__(self, rate_hz: int, place: float) -> None:
+    def __init__(self, rate_hz: int, place: float, interpolator: Interpolator | None = None) -> None:
         self.rate_hz = rate_hz
-        self._interpolator = Interpolator(rate_hz, AAC_RATE_HZ)
+        self._interpolator = interpolator or Interpolator(rate_hz, AAC_RATE_HZ)
         self._half = self._interpolator.half_samples
         self._buffer: Float32 = np.zeros(self._half, np.float32)
         self._nominal = rate_hz / AAC_RATE_HZ

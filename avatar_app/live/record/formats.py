@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-# Half a second between key pictures: as much, and what waits for its other half, is what a crash can cost.
+from avatar_app.live.record.folder import videos_folder
+
 KEY_PICTURES_PER_S = 2
 AAC_BIT_RATE = 128_000
 # These are written in pieces; a WebM is what it is.
@@ -50,10 +51,10 @@ class RecordOptions:
         fps: pictures a second of the file, constant.
         background_colour: `#rrggbb` behind a transparent avatar, in formats without alpha.
         width_px, height_px: size of the film; 0 takes that of the first picture. Pictures are fitted into it.
-        has_badge: show that the avatar is AI-generated. That it is written into the file is not a choice.
         encoder: "auto" tries the graphics chip first, "software" never.
         title: shown by players.
         keep_free_mb: the recording ends by itself before the disk has less room than this.
+        other_folder: where the recording goes on when `folder` is gone; made when missing.
     """
 
     folder: Path
@@ -62,10 +63,10 @@ class RecordOptions:
     background_colour: str = "#202428"
     width_px: int = 0
     height_px: int = 0
-    has_badge: bool = False
     encoder: str = "auto"
     title: str = ""
     keep_free_mb: int = 200
+    other_folder: Path = field(default_factory=videos_folder)
 
 
 @dataclass(frozen=True, slots=True)

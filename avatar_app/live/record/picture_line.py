@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from avatar_app.contracts.packets import Picture
-from avatar_app.contracts.units import NS_PER_S, ms_to_ns
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 
 # The live grid follows the sound's clock and slowly passes the film's: without some give, a picture that lies half-way
 # between two places would jump between them with every jitter of its time.
 GIVE_NS = ms_to_ns(2)
+# A sound that took longer to become a picture was stamped before the program, or the microphone, stood still.
+MAX_DELAY_NS = s_to_ns(2)
 
 
 class PictureLine:
@@ -28,16 +30,17 @@ class PictureLine:
 
         A picture without a new mouth waits for the next one: the mouth of that very place may still come.
         """
-        if not picture.is_repeat:
-            self._delay_ns = picture.t_ready_ns - picture.t_capture_ns
+        delay_ns = picture.t_ready_ns - picture.t_capture_ns
+        has_mouth = not picture.is_repeat and delay_ns <= MAX_DELAY_NS
+        if has_mouth:
+            self._delay_ns = delay_ns
             self._drop_held_if(self._place(picture.t_capture_ns))
         yield from self.flush()
         # A mouth that rests keeps its old time; the picture moves on nevertheless, as late as those before.
-        t_ns = picture.t_ready_ns - self._delay_ns if picture.is_repeat else picture.t_capture_ns
-        place = self._place(t_ns)
+        place = self._place(picture.t_ready_ns - self._delay_ns)
         if place < self._next:
             self.n_late += 1
-        elif picture.is_repeat:
+        elif not has_mouth:
             self._held = (place, picture)
         else:
             self._next = place + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -46,7 +47,7 @@ class Recorder:
         self._notices = notices
         self._open_film = open_film
         self._session: Session | None = None
-        self._workers: tuple[Worker, ...] = ()
+        self._running: list[tuple[Session, tuple[Worker, ...]]] = []
 
     def start(
         self,
@@ -56,6 +57,8 @@ class Recorder:
         when: datetime | None = None,
     ) -> None:
         """Begin a recording that shows and sounds from this instant on. Comes back at once.
+
+        The one before may still be saved meanwhile.
 
         Args:
             options: what is recorded, and how.
@@ -69,20 +72,21 @@ class Recorder:
         """
         if self.status().is_active:
             raise InternalError("a recording is running")
-        self.stop()
+        self._forget_ended()
         parse_colour(options.background_colour)
         disk = DiskWatch(options.folder, options.keep_free_mb)
         disk.check_start()
         name = marked_path(options.folder, options.format.suffix, when or datetime.now())
         self._notices.clear(NOTICE_KEY)
         session = Session(options, DiskFile(name), disk, voice, self._clock, self._notices, self._open_film)
-        self._session = session
-        self._workers = (
+        workers = (
             Worker("record", session.step, self._clock, self._notices, session.give_up),
             Worker("record-take", _taker(session, pictures), self._clock, self._notices),
         )
+        self._session = session
+        self._running.append((session, workers))
         log.info("recording %s", name)
-        for worker in self._workers:
+        for worker in workers:
             worker.start()
 
     def finish(self) -> None:
@@ -91,24 +95,34 @@ class Recorder:
             self._session.finish()
 
     def stop(self) -> RecordStatus:
-        """End the recording and wait until it is saved, a second or less as a rule; twice is fine.
+        """End the recording and wait until all are saved, a second or less as a rule; twice is fine.
 
         Returns:
-            How it ended.
+            How the last one ended.
         """
-        session = self._session
-        if session is not None:
-            session.finish()
-            if not session.ended.wait(STOP_TIMEOUT_S):
-                log.error("the recording was not closed within %.0f s", STOP_TIMEOUT_S)
-        workers, self._workers = self._workers, ()
-        for worker in reversed(workers):
-            worker.stop()
+        self.finish()
+        t_limit_s = time.monotonic() + STOP_TIMEOUT_S
+        for session, _ in self._running:
+            if not session.ended.wait(max(0.0, t_limit_s - time.monotonic())):
+                log.error("a recording was not closed within %.0f s", STOP_TIMEOUT_S)
+        running, self._running = self._running, []
+        _end_workers(running)
         return self.status()
 
     def status(self) -> RecordStatus:
         """How it goes; cheap. The last recording's until the next one begins."""
         return self._session.status() if self._session is not None else RecordStatus()
+
+    def _forget_ended(self) -> None:
+        ended = [pair for pair in self._running if pair[0].ended.is_set()]
+        self._running = [pair for pair in self._running if pair not in ended]
+        _end_workers(ended)
+
+
+def _end_workers(running: list[tuple[Session, tuple[Worker, ...]]]) -> None:
+    for _, workers in running:
+        for worker in reversed(workers):
+            worker.stop()
 
 
 def _taker(session: Session, pictures: Latest[Picture]) -> Callable[[threading.Event], None]:
@@ -118,6 +132,7 @@ def _taker(session: Session, pictures: Latest[Picture]) -> Callable[[threading.E
     def step(stop: threading.Event) -> None:
         nonlocal n_replaced
         picture = pictures.take(TAKE_S)
+        session.watch()
         if session.ended.is_set():
             stop.wait(TAKE_S)
         elif picture is not None:

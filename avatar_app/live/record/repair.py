@@ -14,13 +14,37 @@ from typing import Any
 import av
 
 from avatar_app.contracts.errors import OutputError
+from avatar_app.live.record.boxes import whole_length
 from avatar_app.live.record.folder import MARK, final_path, is_in_use, write_error
+from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES
 
 log = logging.getLogger(__name__)
 
 BYTES_PER_MB = 1_000_000
 # Pictures.
 PROGRESS_EVERY = 500
+# A WebM without this element has no pictures (RFC 8794, 11.2.5: `Cluster`); what stands before it is shorter.
+CLUSTER_ID = b"\x1f\x43\xb6\x75"
+WEBM_HEADER_BYTES = 65_536
+
+
+class UnplayableError(OutputError):
+    """Nothing of a recording can be read."""
+
+
+def is_empty(path: Path) -> bool:
+    """Whether the program ended before the first picture of a recording was on the disk.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size == 0:
+        return True
+    with path.open("rb") as file:
+        head = file.read(WEBM_HEADER_BYTES)
+    if path.suffix in FRAGMENTED_SUFFIXES:
+        return head[4:8] == b"ftyp" and whole_length(path) == 0 and b"mdat" not in head
+    return head[:4] == b"\x1a\x45\xdf\xa3" and CLUSTER_ID not in head
 
 
 def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None) -> Path:
@@ -36,7 +60,8 @@ def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None
         The new file.
 
     Raises:
-        OutputError: it is being written, has nothing that can be played, or there is no room; it stays as it is.
+        UnplayableError: it has nothing that can be played; it stays as it is.
+        OutputError: it is being written, or there is no room; it stays as it is.
     """
     if is_in_use(path):
         raise OutputError(f"{path.name} is being recorded now.", "Stop the recording.")
@@ -47,20 +72,24 @@ def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None
         _check_room(path)
         n_pictures = _copy(path, temporary, on_progress)
         if n_pictures == 0 or n_pictures != _count(temporary):
-            raise OutputError(
-                f"Nothing of {path.name} can be played.", "Delete it, or keep it for a repair program of your choice."
-            )
+            raise _unplayable(path)
         os.replace(temporary, final)
         if MARK in path.name:
             path.unlink()
     except av.FFmpegError as error:
-        raise OutputError(f"{path.name} cannot be repaired: {error}.", "It was left as it is.") from error
+        log.info("%s cannot be read: %s", path.name, error)
+        raise _unplayable(path) from error
     except OSError as error:
         raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
     log.info("%s is whole: %d pictures", final, n_pictures)
     return final
+
+
+def _unplayable(path: Path) -> UnplayableError:
+    what_to_do = "Delete it, or keep it for a repair program of your choice."
+    return UnplayableError(f"Nothing of {path.name} can be played.", what_to_do)
 
 
 def _remove_old_copies(final: Path) -> None:

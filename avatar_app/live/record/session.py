@@ -14,15 +14,15 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
-from avatar_app.contracts.units import ms_to_ns
+from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live.record.canvas import Canvas, film_size
 from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.disk_watch import DiskWatch
 from avatar_app.live.record.encoders import Encoder, pick_encoder
 from avatar_app.live.record.film import Film
-from avatar_app.live.record.folder import MARK, final_path, next_part
-from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES, FilmSize, RecordOptions
-from avatar_app.live.record.repair import repair
+from avatar_app.live.record.folder import next_part
+from avatar_app.live.record.formats import FilmSize, RecordOptions
+from avatar_app.live.record.parts import Part, make_folder, pieces_note, save
 from avatar_app.live.record.status import RecordState, RecordStatus
 from avatar_app.live.record.take import FilmLike, Take
 
@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 NOTICE_KEY = "record"
 # Of its own: what went wrong in between stays up beside it.
 SAVED_KEY = "recorded"
-# Pictures that may wait for the encoder: at 30 a second, a hiccup of a second and a half. 48 MB at 512 x 512.
-N_WAITING = 48
+# What went missing is told beside what was kept.
+LOST_KEY = "record-lost"
+# Pictures of so long may wait for the encoder: a crash would cost them. 36 MB at 512 x 512 and 30 a second.
+WAITING_S = 1.2
 STEP_S = 0.05
 # A film begins with a new mouth, whose time is known best, unless none comes for so long.
 NO_MOUTH_NS = ms_to_ns(300)
@@ -40,6 +42,12 @@ NO_MOUTH_NS = ms_to_ns(300)
 MIN_PART_S = 2.0
 # Steps without anything new after which the end no longer waits for the last pictures.
 N_QUIET_STEPS = 20
+# Whether the file is still there is looked at as often.
+LOOK_NS = NS_PER_S
+# What is not written so long after the end was asked for is left out, ...
+CUT_NS = s_to_ns(5)
+# ... and a disk or an encoder that does not answer for so long is no longer waited for.
+LET_GO_NS = s_to_ns(8)
 
 
 class WholeFilm(FilmLike, Protocol):
@@ -89,14 +97,16 @@ class Session:
         self._clock = clock
         self._notices = notices
         self._open_film = open_film
-        self._waiting: Ring[Picture] = Ring(N_WAITING)
+        self._waiting: Ring[Picture] = Ring(round(WAITING_S * options.fps))
         self._n_missed = 0
-        self._t_begin_ns = clock.now_ns()
+        self._t_begin_ns = self._t_look_ns = clock.now_ns()
         self._t_end_ns: int | None = None
         self._is_ending = False
+        self._is_let_go = False
         self._n_quiet = 0
         self._film: WholeFilm | None = None
         self._take: Take | None = None
+        self._parts: list[Part] = []
         self._status = RecordStatus(RecordState.STARTING, file.path)
 
     def put(self, picture: Picture, n_missed: int = 0) -> None:
@@ -116,7 +126,17 @@ class Session:
 
     def status(self) -> RecordStatus:
         """How it goes."""
-        return self._status
+        status = self._status
+        return replace(status, state=RecordState.SAVING) if self._is_let_go and status.is_active else status
+
+    def watch(self) -> None:
+        """Let go of a recording that does not close, and say so; on another thread than `step`, which may hang."""
+        if self._is_let_go or not self._is_late(LET_GO_NS) or not self._status.is_active:
+            return
+        self._is_let_go = True
+        text = "The recording is not closed yet, because the disk or the video encoder does not answer."
+        what_to_do = f"What was written is kept in {self._file.path}, and a new recording can be started."
+        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
 
     def step(self, stop: threading.Event) -> None:
         """Write what has come; the worker's step."""
@@ -136,10 +156,12 @@ class Session:
             return
         if self._film is not None:
             self._film.abandon()
+            self._film = None
         self._fail(OutputError("The video encoder failed.", "Start a new recording."))
 
     def _work(self) -> None:
         now_ns = self._clock.now_ns()
+        self._look(now_ns)
         picture = self._waiting.take(STEP_S)
         self._n_quiet = 0 if picture is not None else self._n_quiet + 1
         if picture is not None and self._take is None:
@@ -154,13 +176,21 @@ class Session:
             take.end_at(self._t_end_ns)
         take.hear(n_blocks)
         if picture is not None:
-            take.see(picture, is_behind=len(self._waiting) > N_WAITING // 2)
+            take.see(picture, is_behind=len(self._waiting) > WAITING_S * self._options.fps / 2)
         elif not self._is_ending:
             take.catch_up(now_ns)
         self._file.sync(now_ns)
         self._tell(take)
         if not self._disk.has_room(now_ns):
             raise OutputError(f"The disk of {self._file.path.parent} is nearly full.", "Free some space.")
+
+    def _look(self, now_ns: int) -> None:
+        """Make sure, once a second, that what is written can be found again."""
+        if now_ns < self._t_look_ns:
+            return
+        self._t_look_ns = now_ns + LOOK_NS
+        if not self._file.is_at_its_place:
+            raise OutputError(f"The folder {self._file.path.parent} was deleted or moved.", "Choose another folder.")
 
     def _begin(self, picture: Picture) -> Take:
         """Open the film with its first picture, which says how large it is."""
@@ -175,7 +205,12 @@ class Session:
     def _is_over(self) -> bool:
         if self._t_end_ns is None:
             return False
-        return self._n_quiet >= N_QUIET_STEPS or (self._take is not None and self._take.is_complete)
+        has_all = self._n_quiet >= N_QUIET_STEPS or (self._take is not None and self._take.is_complete)
+        return has_all or self._is_late(CUT_NS)
+
+    def _is_late(self, limit_ns: int) -> bool:
+        """Whether the end was asked for so long ago."""
+        return self._t_end_ns is not None and self._clock.now_ns() - self._t_end_ns > limit_ns
 
     def _tell(self, take: Take) -> None:
         counts = take.counts
@@ -193,58 +228,52 @@ class Session:
 
     def _close(self) -> None:
         """The end that was asked for."""
-        if self._take is None or self._film is None:
+        take = self._take
+        if take is None or self._film is None:
             raise OutputError("Nothing was recorded, because no picture came.", "Check that the avatar is shown.")
-        self._take.finish()
+        is_cut = not take.is_complete and self._is_late(CUT_NS)
+        take.finish(is_cut=is_cut)
         self._film.finish()
-        self._tell(self._take)
-        self._end(RecordState.SAVED)
-        path = self._status.path
-        if path is not None:
-            text = f"The recording is kept as {path.name}."
-            self._notices.post(Notice(SAVED_KEY, Level.INFO, text, f"It is in {path.parent}.{_pieces_note(path)}"))
-        self.ended.set()
+        self._film = None
+        self._tell(take)
+        if is_cut:
+            text = "The last seconds of the recording are missing, because the encoder or the disk was too slow."
+            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, "Close other heavy programs."))
+        self._end()
 
     def _fail(self, error: OutputError) -> None:
-        """Go on in a new file where that can help: after a failure of the encoder, or of FAT32's four gigabytes."""
-        is_disk = not self._file.is_at_limit and getattr(self._file.error, "errno", None) is not None
-        is_long_enough = self._take is not None and self._take.seconds >= MIN_PART_S
-        if self._t_end_ns is not None or is_disk or not is_long_enough or not self._disk.has_room(self._clock.now_ns()):
-            self._close_early(error)
-            return
-        try:
-            self._go_on(error)
-        except OutputError as another:
-            self._close_early(another)
-
-    def _go_on(self, error: OutputError) -> None:
-        if self._film is not None:
-            self._film.abandon()
-        file = DiskFile(next_part(self._file.path))
-        self._end(RecordState.SAVED)
-        old = self._status.path
-        if not self._file.is_at_limit:
-            self._options = replace(self._options, encoder="software")
-        self._file, self._film, self._take = file, None, None
-        self._status = replace(self._status, state=RecordState.STARTING, path=file.path)
-        text = f"{error.what} The recording goes on in a new file; what was recorded until then is kept in {old}."
-        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text))
-
-    def _close_early(self, error: OutputError) -> None:
-        """Keep and name what was recorded, and say why there is no more."""
+        """Go on in a new file where that can help; where not, end with what was recorded."""
+        is_gone = not self._file.is_at_its_place
+        if self._t_end_ns is None and (is_gone or self._may_go_on()):
+            try:
+                self._go_on(error, is_gone=is_gone)
+                return
+            except OutputError as another:
+                error = another
         log.warning("recording ends early: %s", error.what)
         self._try_to_finish()
-        if self._film is not None and self._file.error is not None:
-            self._film.abandon()
-        has_pictures = self._take is not None and self._take.counts.n_pictures > 0
-        state = self._end(RecordState.SAVED if has_pictures else RecordState.FAILED)
-        if state is RecordState.SAVED:
-            text = f"{error.what} The recording was ended; what was recorded until then is kept in {self._status.path}."
-            what_to_do = f"{error.what_to_do}{_pieces_note(self._status.path)}"
-            self._notices.post(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do))
-        else:
-            self._notices.post(Notice.from_error(NOTICE_KEY, error))
-        self.ended.set()
+        self._end(error)
+
+    def _may_go_on(self) -> bool:
+        """After a failure of the encoder, or of FAT32's four gigabytes."""
+        is_disk = not self._file.is_at_limit and getattr(self._file.error, "errno", None) is not None
+        is_long_enough = self._take is not None and self._take.seconds >= MIN_PART_S
+        return not is_disk and is_long_enough and self._disk.has_room(self._clock.now_ns())
+
+    def _go_on(self, error: OutputError, *, is_gone: bool) -> None:
+        folder = self._options.other_folder if is_gone else self._file.path.parent
+        make_folder(folder)
+        file = DiskFile(next_part(folder / self._file.path.name))
+        if is_gone:
+            self._try_to_finish()
+            self._disk.move_to(folder)
+        elif not self._file.is_at_limit:
+            self._options = replace(self._options, encoder="software")
+        self._leave_file()
+        self._file, self._film, self._take = file, None, None
+        self._status = replace(self._status, state=RecordState.STARTING, path=file.path)
+        where = f"in {folder}." if is_gone else "in a new file; what was recorded until then is kept."
+        self._notices.post(Notice(NOTICE_KEY, Level.WARNING, f"{error.what} The recording goes on {where}"))
 
     def _try_to_finish(self) -> None:
         film, take = self._film, self._take
@@ -256,46 +285,54 @@ class Session:
         except OutputError as error:
             log.warning("the end of the recording was not written: %s", error.what)
             film.abandon()
+        self._film = None
 
-    def _end(self, state: RecordState) -> RecordState:
-        """Close the file and give it its name; one without a picture is removed. How it ended."""
-        self._file.close()
-        marked = self._file.path
-        final: Path | None = marked
+    def _leave_file(self) -> None:
+        """Write nothing more to this file; it is saved when the recording has ended, which can take a while."""
+        if self._film is not None:
+            self._film.abandon()
+            self._film = None
+        has_pictures = self._take is not None and self._take.counts.n_pictures > 0 and self._file.has_content
+        self._parts.append(Part(self._file, has_pictures))
+
+    def _end(self, problem: OutputError | None = None) -> None:
+        """Save all files, look what is there, and say it."""
+        self._leave_file()
+        self._status = replace(self._status, state=RecordState.SAVING)
+        if self._is_let_go:
+            self._notices.clear(NOTICE_KEY)
         try:
-            if state is RecordState.SAVED and marked.stat().st_size > 0:
-                final = self._named(marked)
-            else:
-                marked.unlink(missing_ok=True)
-                state, final = RecordState.FAILED, None
-        except OSError as error:
-            # The mark stays: the file is offered for repair at the next start.
-            log.warning("%s keeps its mark: %s", marked, error)
-        self._status = replace(self._status, state=state, path=final, n_bytes=_length(final))
-        return state
+            saved = [save(part, self._options.other_folder, self._tell_saved) for part in self._parts]
+            kept = [path for path in saved if path is not None]
+            state = RecordState.SAVED if kept else RecordState.FAILED
+            path = kept[-1] if kept else None
+            self._status = replace(self._status, state=state, path=path, n_bytes=_length(path))
+            self._tell_end(kept, problem)
+            self._tell_lost(saved)
+        finally:
+            self.ended.set()
 
-    def _named(self, marked: Path) -> Path:
-        """The film under its name; without room for an ordinary file it keeps its mark, and the next start tries again.
+    def _tell_end(self, kept: list[Path], problem: OutputError | None) -> None:
+        if kept and problem is None:
+            text = f"The recording is kept as {' and '.join(path.name for path in kept)}."
+            what_to_do = f"It is in {kept[-1].parent}.{pieces_note(kept)}"
+            self._notices.post(Notice(SAVED_KEY, Level.INFO, text, what_to_do))
+        elif kept and problem is not None:
+            files = " and ".join(map(str, kept))
+            text = f"{problem.what} The recording was ended; what was recorded until then is kept in {files}."
+            self._notices.post(Notice(NOTICE_KEY, Level.ERROR, text, f"{problem.what_to_do}{pieces_note(kept)}"))
+        elif problem is not None:
+            self._notices.post(Notice.from_error(NOTICE_KEY, problem))
 
-        Players read it as it is.
-        """
-        if marked.suffix not in FRAGMENTED_SUFFIXES and self._file.error is None:
-            return marked.rename(final_path(marked))
-        try:
-            return repair(marked, self._tell_saved)
-        except OutputError as error:
-            log.warning("%s stays in pieces: %s %s", marked.name, error.what, error.what_to_do)
-            return marked
+    def _tell_lost(self, saved: list[Path | None]) -> None:
+        lost = [part.file.path for part, path in zip(self._parts, saved, strict=True) if part.has_pictures and not path]
+        if lost:
+            text = f"{' and '.join(path.name for path in lost)} is not in {lost[0].parent} any more."
+            what_to_do = "If you moved the folder, look there; what was deleted is lost."
+            self._notices.post(Notice(LOST_KEY, Level.ERROR, text, what_to_do))
 
     def _tell_saved(self, share: float) -> None:
-        self._status = replace(self._status, state=RecordState.FINISHING, saved_share=share)
-
-
-def _pieces_note(path: Path | None) -> str:
-    """What is to be known of a recording that kept its mark."""
-    if path is None or MARK not in path.name:
-        return ""
-    return " It plays in most programs; when there is room, the next start makes an ordinary file of it."
+        self._status = replace(self._status, saved_share=share)
 
 
 def _length(path: Path | None) -> int:

@@ -10,28 +10,22 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.packets import Picture
-from avatar_app.live.record.badge import Badge
 from avatar_app.live.record.folder import free_path, write_error
 from avatar_app.live.record.marking import mark_png
 
 
-def snapshot(picture: Picture, folder: Path, *, has_badge: bool = False, when: datetime | None = None) -> Path:
+def snapshot(picture: Picture, folder: Path, *, when: datetime | None = None) -> Path:
     """Write a picture as PNG with its alpha, under a name that nothing has; marked as AI-generated. Takes about 20 ms.
 
     Args:
         picture: what is shown.
         folder: where it goes; it must exist.
-        has_badge: draw the visible mark.
         when: for the name; now by default.
 
     Raises:
         OutputError: the folder is missing, cannot be written to or has no room.
     """
-    pixels = picture.pixels
-    if has_badge:
-        pixels = pixels.copy()
-        Badge().stamp(pixels)
-    png = mark_png(np.asarray(cv2.imencode(".png", pixels)[1]).tobytes())
+    png = mark_png(np.asarray(cv2.imencode(".png", picture.pixels)[1]).tobytes())
     path = free_path(folder / f"Avatar {when or datetime.now():%Y-%m-%d %H.%M.%S}.png")
     temporary = path.with_name(f".{path.name}.part")
     try:

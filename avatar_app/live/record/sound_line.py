@@ -9,6 +9,7 @@ import numpy as np
 
 from avatar_app.contracts.packets import Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live.interpolate import Interpolator
 from avatar_app.live.record.follow import Follower
 from avatar_app.live.record.video_file import AAC_RATE_HZ
 
@@ -29,6 +30,7 @@ class SoundLine:
     def __init__(self, t_zero_ns: int) -> None:
         self._t_zero_ns = t_zero_ns
         self._follower: Follower | None = None
+        self._interpolators: dict[int, Interpolator] = {}
         self._limit_samples: int | None = None
         self.n_given = 0
         self.n_late = 0
@@ -71,7 +73,9 @@ class SoundLine:
     def _begin(self, rate_hz: int, place: float) -> Iterator[Float32]:
         """Start at a place with what is new; silence up to there."""
         yield from self._end()
-        self._follower = Follower(rate_hz, place)
+        if rate_hz not in self._interpolators:
+            self._interpolators[rate_hz] = Interpolator(rate_hz, AAC_RATE_HZ)
+        self._follower = Follower(rate_hz, place, self._interpolators[rate_hz])
         yield from self._silence(self._follower.start)
 
     def _end(self) -> Iterator[Float32]:

@@ -8,12 +8,17 @@ from pathlib import Path
 
 
 class RecordState(enum.Enum):
-    """What the recorder does; SAVED and FAILED last until the next recording."""
+    """What the recorder does; SAVED and FAILED last until the next recording.
+
+    While FINISHING the last pictures are written. While SAVING an ordinary file is made of what was written: nothing is
+    recorded, and the next recording may begin.
+    """
 
     IDLE = "idle"
     STARTING = "starting"
     RECORDING = "recording"
     FINISHING = "finishing"
+    SAVING = "saving"
     SAVED = "saved"
     FAILED = "failed"
 
@@ -32,7 +37,7 @@ class RecordStatus:
         n_repeated: those of them that stand in for one that did not come.
         n_dropped: pictures that came and are not in the film, because the encoder did not keep up or they were late.
         n_sound_lost: voice blocks that were lost before they could be written; 0, or the disk hung for a minute.
-        saved_share: of the file, while the recording is finishing, 0..1.
+        saved_share: of the file, while it is saved, 0..1.
         free_s: how long the disk lasts at this rate; None before that is known.
     """
 
@@ -53,3 +58,8 @@ class RecordStatus:
     def is_active(self) -> bool:
         """Whether something is being recorded."""
         return self.state in (RecordState.STARTING, RecordState.RECORDING, RecordState.FINISHING)
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether an ordinary file is being made of what was recorded."""
+        return self.state is RecordState.SAVING

@@ -19,6 +19,8 @@ from avatar_app.live.record.video_file import AAC_RATE_HZ
 MISSING_NS = ms_to_ns(700)
 # Holes are filled little by little, so that sound is never kept waiting for pictures.
 FILL_AT_ONCE = 8
+# As much sound is written between two pictures, so that pictures are never kept waiting for sound.
+HEAR_AT_ONCE_S = 0.5
 
 
 class FilmLike(Protocol):
@@ -96,12 +98,15 @@ class Take:
         return len(self._voice) if self._voice is not None else 0
 
     def hear(self, n_blocks: int) -> None:
-        """Write so many voice blocks."""
+        """Write so many voice blocks, or half a second of them if that is less."""
+        seconds = 0.0
         for _ in range(n_blocks):
-            block = self._voice.take() if self._voice is not None else None
-            if block is not None:
-                for piece in self._sound.feed(block):
-                    self._film.add_sound(piece)
+            block = self._voice.take() if self._voice is not None and seconds < HEAR_AT_ONCE_S else None
+            if block is None:
+                return
+            seconds += len(block.samples) / block.rate_hz
+            for piece in self._sound.feed(block):
+                self._film.add_sound(piece)
 
     def see(self, picture: Picture, *, is_behind: bool = False) -> None:
         """Write a picture, and the one before again in places that stayed empty.
@@ -116,7 +121,7 @@ class Take:
     def catch_up(self, now_ns: int) -> None:
         """Fill what is missing for too long: silence, the picture before."""
         t_ns = now_ns - MISSING_NS
-        if self._voice is not None:
+        if self._voice is not None and not self.n_heard:
             for piece in self._sound.fill(t_ns):
                 self._film.add_sound(piece)
         place = self._pictures.place_after(t_ns - self._pictures.delay_ns)
@@ -127,21 +132,34 @@ class Take:
 
     def end_at(self, t_ns: int) -> None:
         """The film ends with the picture that shows this instant."""
-        self._end = max(1, self._pictures.place_after(t_ns))
-        self._sound.end_at(self._end * AAC_RATE_HZ // self._fps)
+        self._end_before(max(1, self._pictures.place_after(t_ns)))
 
-    def finish(self) -> None:
-        """Write what waits, and fill up to the end."""
-        self.hear(self.n_heard)
-        for place, picture in self._pictures.flush():
-            self._write(place, picture, is_behind=False)
+    def finish(self, *, is_cut: bool = False) -> None:
+        """Write what waits, and fill up to the end.
+
+        Args:
+            is_cut: end with what is written already, because there is no time for more.
+        """
+        if is_cut:
+            self._end_before(self._next)
+        else:
+            self._write_waiting()
         if self._end is None:
-            self._end = self._next
-            self._sound.end_at(self._end * AAC_RATE_HZ // self._fps)
-        self._repeat(self._end)
+            self._end_before(self._next)
+        self._repeat(self._end or 0)
         if self._voice is not None:
             for piece in self._sound.finish():
                 self._film.add_sound(piece)
+
+    def _write_waiting(self) -> None:
+        while self.n_heard:
+            self.hear(self.n_heard)
+        for place, picture in self._pictures.flush():
+            self._write(place, picture, is_behind=False)
+
+    def _end_before(self, place: int) -> None:
+        self._end = place
+        self._sound.end_at(place * AAC_RATE_HZ // self._fps)
 
     def _write(self, place: int, picture: Picture, *, is_behind: bool) -> None:
         if self._end is not None and place >= self._end:

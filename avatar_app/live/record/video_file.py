@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,13 +20,14 @@ import numpy as np
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.media_file import shown
+from avatar_app.live.record.encoders import Encoder, configure, first_that_works, unhurried
+from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES, FilmSize, RecordFormat
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".mp4", ".mov", ".mkv")
-# Best first: the GPL wheel of PyAV has x264; other builds have the system's encoder, or at least MPEG-4 part 2.
-VIDEO_CODECS = ("libx264", "h264_videotoolbox", "h264_mf", "libopenh264", "mpeg4")
-BT601, LIMITED_RANGE = 6, 1  # AVCOL_*_SMPTE170M, AVCOL_RANGE_MPEG: what OpenCV's conversion to I420 computes
+SUFFIXES = (".mp4", ".mov", ".mkv", ".webm")
+ALPHA_SUFFIXES = (".mov", ".webm")
 AAC_RATE_HZ = 48_000
 AAC_SAMPLES = 1024
 PROVENANCE = "AI-generated avatar: the face in this video is synthetic and was animated from the sound by avatar-app."
@@ -38,8 +40,9 @@ class VideoFormat:
     Attributes:
         width_px, height_px: size of every picture, even numbers.
         n_channels: 1 or 2 channels of sound; 0 for none.
-        crf: quality of H.264, 0 (lossless) to 51.
+        crf: quality, 0 (best) to that of `encoders.WORST_CRF`; ProRes has none.
         title: shown by players.
+        has_alpha: keep transparency, in a file of `ALPHA_SUFFIXES`.
     """
 
     fps: int
@@ -48,6 +51,7 @@ class VideoFormat:
     n_channels: int
     crf: int = 18
     title: str = ""
+    has_alpha: bool = False
 
 
 class VideoFile:
@@ -60,15 +64,19 @@ class VideoFile:
         """Open a temporary file beside `path`.
 
         Raises:
-            OutputError: the folder or the name cannot be used.
+            OutputError: the folder or the name cannot be used, or no encoder works here.
         """
         self._path = path
         self._layout = layout
+        self._kind = format_of(path, has_alpha=layout.has_alpha)
+        self._size = FilmSize(layout.width_px, layout.height_px, layout.fps)
+        self._encoder = self._pick_encoder()
         self._n_pictures = 0
         self._n_samples = 0
         self._temporary = _temporary_name(path)
+        options = {"movflags": "faststart"} if path.suffix.lower() in FRAGMENTED_SUFFIXES else {}
         with self._told():
-            self._container: Any = av.open(str(self._temporary), "w", options={"movflags": "faststart"})
+            self._container: Any = av.open(str(self._temporary), "w", options=options)
         self._container.metadata.update({"title": layout.title, "comment": PROVENANCE, "description": PROVENANCE})
         self._video = self._add_video()
         self._audio = self._add_audio() if layout.n_channels else None
@@ -78,16 +86,19 @@ class VideoFile:
         """Name of the video encoder in use."""
         return str(self._video.codec_context.codec.name)
 
-    def add_picture(self, i420: UInt8) -> None:
+    def add_picture(self, pixels: UInt8) -> None:
         """Append a picture.
 
         Args:
-            i420: (height * 3 / 2, width) uint8, planes Y, U, V in BT.601 limited range, see `to_i420`.
+            pixels: (height * 3 / 2, width) uint8, planes Y, U, V in BT.601 limited range, see `to_i420`; where
+                transparency is kept, (height, width, 4) uint8 BGRA, straight alpha.
 
         Raises:
             OutputError: the file cannot be written, such as when the disk is full.
         """
-        frame = av.VideoFrame.from_ndarray(i420, format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(pixels, format="bgra" if self._layout.has_alpha else "yuv420p")
+        if frame.format.name != self._encoder.pixel_format:
+            frame = frame.reformat(format=self._encoder.pixel_format)
         frame.pts = self._n_pictures
         frame.time_base = Fraction(1, self._layout.fps)
         self._n_pictures += 1
@@ -138,22 +149,19 @@ class VideoFile:
     ) -> None:
         self.discard()
 
+    def _pick_encoder(self) -> Encoder:
+        encoders = unhurried(self._kind, self._layout.crf, has_alpha=self._layout.has_alpha)
+        return first_that_works(encoders, self._kind, self._size)
+
     def _add_video(self) -> Any:
-        name = pick_codec()
-        stream = self._container.add_stream(name, rate=self._layout.fps)
-        context = stream.codec_context
-        context.width, context.height, context.pix_fmt = self._layout.width_px, self._layout.height_px, "yuv420p"
-        context.time_base = Fraction(1, self._layout.fps)
-        context.color_range = LIMITED_RANGE
-        context.colorspace = context.color_primaries = context.color_trc = BT601
-        if name == "libx264":
-            context.options = {"preset": "veryfast", "crf": str(self._layout.crf)}
-        else:
-            context.bit_rate = self._layout.width_px * self._layout.height_px * self._layout.fps // 2
+        stream = self._container.add_stream(self._encoder.name, rate=self._layout.fps)
+        configure(stream.codec_context, self._encoder, self._size, is_live=False)
+        if self._kind is RecordFormat.WEBM and self._layout.has_alpha:
+            stream.metadata["alpha_mode"] = "1"
         return stream
 
     def _add_audio(self) -> Any:
-        stream = self._container.add_stream("aac", rate=AAC_RATE_HZ)
+        stream = self._container.add_stream(self._kind.sound_codec, rate=AAC_RATE_HZ)
         stream.codec_context.layout = "mono" if self._layout.n_channels == 1 else "stereo"
         stream.codec_context.bit_rate = 96_000 * self._layout.n_channels
         return stream
@@ -184,46 +192,50 @@ def to_i420(bgra: UInt8) -> UInt8:
     return np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2YUV_I420), dtype=np.uint8)
 
 
-def pick_codec() -> str:
-    """The best video encoder that this build of PyAV has.
+def format_of(path: Path, *, has_alpha: bool) -> RecordFormat:
+    """What is written under a name: WebM, ProRes where a .mov keeps transparency, else H.264.
 
     Raises:
-        OutputError: it has none.
+        OutputError: its ending is none of a video.
     """
-    for name in VIDEO_CODECS:
-        try:
-            av.codec.Codec(name, "w")
-        except (ValueError, av.FFmpegError):
-            continue
-        return name
-    raise OutputError("This build of PyAV has no video encoder.", "Install the `av` wheel from PyPI: pip install av")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        name = shown(path.name)
+        raise OutputError(f"A video cannot be written as {name!r}.", f"End the name with {', '.join(SUFFIXES)}.")
+    if suffix == ".webm":
+        return RecordFormat.WEBM
+    return RecordFormat.PRORES if suffix == ".mov" and has_alpha else RecordFormat.MP4
 
 
 def _temporary_name(path: Path) -> Path:
     """An empty file beside the wanted one, so that the rename stays on one disk.
 
+    Its name is short, as the wanted one may be as long as a name can be, and begins at the root: FFmpeg takes
+    `Episode:1/film.mp4` for an address.
+
     Raises:
         OutputError: the name or the folder cannot be used.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"A video cannot be written as {path.name!r}.", f"End the name with {', '.join(SUFFIXES)}.")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder.", "Name a file.")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    if os.path.isdir(path):
+        raise OutputError(f"{shown(path)} is a folder.", "Name a file.")
+    name = f".avatar-app.{os.getpid()}.{secrets.token_hex(3)}.part{path.suffix.lower()}"
+    temporary = Path(os.path.abspath(path.with_name(name)))
     try:
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long is told now, not after the last picture
         temporary.write_bytes(b"")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _output_error(path, error) from error
     return temporary
 
 
-def _output_error(path: Path, error: OSError | av.FFmpegError) -> OutputError:
-    code = getattr(error, "errno", None)
+def _output_error(path: Path, error: Exception) -> OutputError:
+    code, name, folder = getattr(error, "errno", None), shown(path), shown(path.parent)
     if code in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"The disk is full: {path} was not written.", "Free some space, or choose another --out.")
+        return OutputError(f"The disk is full: {name} was not written.", "Free some space, or choose another --out.")
     if code == errno.ENOENT:
-        return OutputError(f"The folder {path.parent} does not exist.", "Make it, or choose another --out.")
+        return OutputError(f"The folder {folder} does not exist.", "Make it, or choose another --out.")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(f"{path.parent} cannot be written to.", "Choose a folder that belongs to you.")
+        return OutputError(f"{folder} cannot be written to.", "Choose a folder that belongs to you.")
     reason = os.strerror(code) if isinstance(code, int) and code > 0 else str(error)
-    return OutputError(f"{path} could not be written: {reason}.", "Check the disk, or choose another --out.")
+    return OutputError(f"{name} could not be written: {reason}.", "Check the disk, or choose another --out.")

@@ -10,6 +10,7 @@ from typing import Protocol
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.contracts.student_spec import Precision
+from avatar_app.live.student.onnx_graph import is_whole
 
 # What goes in and comes out: floats, and in 8-bit graphs the features of the face.
 Values = Float32 | UInt8
@@ -96,13 +97,14 @@ def open_session(engine: str, graph: bytes, precision: Precision, n_threads: int
 
     Args:
         engine: one of `ENGINES`.
-        graph: ONNX.
+        graph: ONNX, whole in itself.
         precision: that the graph was published as.
         n_threads: that one call may use.
 
     Raises:
-        ModelError: the engine is not installed, or refuses the graph or the device.
+        ModelError: the engine is not installed, or refuses the graph or the device; or the graph needs other files.
     """
+    _require_whole(graph)
     try:
         if engine == "openvino":
             from avatar_app.live.student.openvino_engine import OpenVinoSession
@@ -115,3 +117,16 @@ def open_session(engine: str, graph: bytes, precision: Precision, n_threads: int
     except ImportError as error:
         raise ModelError(f"The engine {engine} is not installed ({error}).", "Choose the engine `auto`.") from error
     raise ModelError(f"There is no engine named {engine!r}.", f"There are: auto, {', '.join(ENGINES)}.")
+
+
+def _require_whole(graph: bytes) -> None:
+    """An engine would read weights beside the graph from whatever folder the program was started in."""
+    try:
+        if is_whole(graph):
+            return
+    except ValueError as error:
+        raise ModelError(f"The model's file is not in ONNX format ({error}).", "Install the model again.") from error
+    raise ModelError(
+        "The model keeps weights in files of their own, which its checksum does not cover.",
+        "Save it as one file, and publish it again.",
+    )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
-from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.errors import InputFileError, ModelError
+from avatar_app.contracts.input_file import read_bytes, read_object
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.student_spec import ModelFile, StudentSpec
 
 INSTALL_AGAIN = "Install the program or this model again."
+# Wav2Lip's graph has 145 MB.
+MAX_FILE_BYTES = 500_000_000
 
 
 def read_manifest(folder: Path) -> StudentSpec:
@@ -21,11 +23,9 @@ def read_manifest(folder: Path) -> StudentSpec:
     """
     path = folder / "manifest.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The model {folder.name} cannot be read: {error}.", INSTALL_AGAIN) from error
-    if not isinstance(data, dict):
-        raise ModelError(f"The model manifest {path} holds no fields.", INSTALL_AGAIN)
+        data = read_object(path)
+    except InputFileError as error:
+        raise ModelError(f"The model manifest {path} cannot be used: {error}.", INSTALL_AGAIN) from error
     spec = StudentSpec.from_json(data, str(path))
     if spec.mel_fingerprint != MEL.fingerprint():
         raise ModelError(
@@ -43,9 +43,9 @@ def verified_bytes(folder: Path, file: ModelFile) -> bytes:
     """
     path = folder / file.name
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"The model file {path} cannot be read: {error.strerror}.", INSTALL_AGAIN) from error
+        content = read_bytes(path, MAX_FILE_BYTES)
+    except InputFileError as error:
+        raise ModelError(f"The model file {path} cannot be used: {error}.", INSTALL_AGAIN) from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ModelError(f"The model file {path} is damaged or was changed: wrong checksum.", INSTALL_AGAIN)
     return content

@@ -12,11 +12,13 @@ import numpy as np
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import EngineInfo, Values
+from avatar_app.live.student.processor import features
 
 DEVICE = "CPU"
 # As the executed graph spells its layers' arithmetic.
 ARITHMETIC = {"f32": "FP32", "f16": "FP16", "bf16": "BF16", "u8": "INT8", "i8": "INT8"}
 FEWEST_BITS = ("INT8", "FP16", "BF16", "FP32")
+NATIVE_BF16 = frozenset(("avx512_bf16", "bf16"))
 WORKING_LAYERS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution")
 
 
@@ -50,21 +52,22 @@ class OpenVinoSession:
         try:
             self._compiled = core.compile_model(core.read_model(graph), DEVICE, _options(core, precision, n_threads))
             self._request = self._compiled.create_infer_request()
-        except RuntimeError as error:
+            self._inputs = {port.get_node().get_friendly_name(): self._bind(port) for port in self._compiled.inputs}
+        except (RuntimeError, ValueError, MemoryError) as error:  # the last ones for inputs of no size, or of any
             raise ModelError(
                 f"OpenVINO cannot run this model: {_first_line(error)}.", "Choose another engine or precision."
             ) from error
-        self._inputs: dict[str, Values] = {}
-        for port in self._compiled.inputs:
-            # Filled in place for every frame, so that no tensor is made anew.
-            array = np.zeros(tuple(port.shape), dtype=port.get_element_type().to_dtype())
-            self._inputs[port.get_node().get_friendly_name()] = array
-            self._request.set_tensor(port, ov.Tensor(array, shared_memory=True))
         # A tensor may have several names; the graph's own is among them.
         self._outputs = {
             name: self._request.get_tensor(port).data for port in self._compiled.outputs for name in port.names
         }
         self._info = EngineInfo("openvino", DEVICE, precision, _arithmetic(self._compiled))
+
+    def _bind(self, port: Any) -> Values:
+        """The array of an input, filled in place for every frame, so that no tensor is made anew."""
+        array: Values = np.zeros(tuple(port.shape), dtype=port.get_element_type().to_dtype())
+        self._request.set_tensor(port, import_openvino().Tensor(array, shared_memory=True))
+        return array
 
     @property
     def info(self) -> EngineInfo:
@@ -90,7 +93,10 @@ class OpenVinoSession:
 
 def _options(core: Any, precision: Precision, n_threads: int) -> dict[str, Any]:
     """One request at a time, as soon as possible; low float precision only where the graph asks for it."""
-    offered = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+    offered = set(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"))
+    if not NATIVE_BF16 & features():
+        # OpenVINO offers it under a limit too, and then cannot compile.
+        offered.discard("BF16")
     low = next((p for p in ("FP16", "BF16") if p in offered), "FP32")
     wanted = low if precision in (Precision.FP16, Precision.MIXED) else "FP32"
     return {

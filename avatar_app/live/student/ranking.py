@@ -19,11 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.errors import InputFileError, MissingFileError, ModelError
+from avatar_app.contracts.fields import MAX_CHARACTERS, check_fields, problem
+from avatar_app.contracts.input_file import read_object
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.engine import installed_engines
 from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.processor import cpu_name, instruction_set
+from avatar_app.settings import store
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,10 @@ class Pair:
     p95_ms: float = 0.0
     error: str = ""
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        Precision(self.precision)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -65,12 +73,13 @@ class Ranking:
 def within_budget(spec: StudentSpec) -> tuple[Precision, ...]:
     """Precisions whose published loss against FP32 stays within the budget."""
     losses = spec.quality.get("loss_db", {})
-    return tuple(p for p in DEFAULT_ORDER if p in spec.files and float(losses.get(p.value, 0.0)) <= BUDGET_DB)
+    return tuple(p for p in DEFAULT_ORDER if p in spec.files and losses.get(p.value, 0.0) <= BUDGET_DB)
 
 
 def machine_key(spec: StudentSpec) -> str:
     """Changes when the model, the processor or an engine does: then the ranking is measured again."""
-    facts = [platform.machine(), platform.system(), cpu_name(), os.cpu_count(), *map(_version, PACKAGES)]
+    processor = [platform.machine(), cpu_name(), instruction_set(), os.cpu_count()]
+    facts = [*processor, platform.system(), *map(_version, PACKAGES)]
     facts += [f"{p.value}:{file.sha256}" for p, file in sorted(spec.files.items(), key=lambda item: item[0].value)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -79,14 +88,14 @@ def read(spec: StudentSpec, cache_dir: Path) -> Ranking | None:
     """The remembered ranking; None when there is none for this machine and model, or it is damaged."""
     path = _path(spec, cache_dir)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_object(path)
         if data["schema"] != SCHEMA or data["key"] != machine_key(spec):
             return None
         return Ranking(tuple(Pair(**pair) for pair in data["pairs"]))
-    except FileNotFoundError:
+    except MissingFileError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("the ranking %s is measured again: %s", path, error)
+    except (InputFileError, ValueError, KeyError, TypeError) as error:
+        log.warning("the ranking %s is measured again: %s", path, problem(error))
         return None
 
 
@@ -96,12 +105,8 @@ def write(spec: StudentSpec, cache_dir: Path, found: Ranking) -> None:
     Raises:
         OSError: the folder cannot be written to.
     """
-    path = _path(spec, cache_dir)
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = {"schema": SCHEMA, "key": machine_key(spec), "pairs": [asdict(pair) for pair in found.pairs]}
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    store.write(_path(spec, cache_dir), json.dumps(data, indent=2) + "\n")
 
 
 def measure(folder: Path, seconds: float = MEASURE_S) -> Ranking:
@@ -159,7 +164,7 @@ def _measure_pair(folder: Path, spec: StudentSpec, engine: str, precision: Preci
     try:
         student = open_student(folder, spec, engine, precision)
     except ModelError as error:
-        return Pair(engine, precision.value, error=str(error))
+        return Pair(engine, precision.value, error=str(error)[:MAX_CHARACTERS])
     try:
         student.set_face(np.full((1, 6, spec.size_px, spec.size_px), 0.5, np.float32))
         times_ms = _step_times_ms(lambda mel: student.draw(mel, spec.lookahead_ms[-1]), spec.n_mel_columns, seconds)
@@ -191,12 +196,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def cpu_name() -> str:
-    """The processor's name, as well as the system knows it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import difflib
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.errors import InputFileError, ModelError
+from avatar_app.contracts.fields import check_fields, check_id, problem
+from avatar_app.contracts.input_file import read_object
 from avatar_app.live.student.folder import INSTALL_AGAIN
 from avatar_app.settings.paths import models_dir as shipped_models_dir
 
 REGISTRY_SCHEMA = 1
 UNFINISHED = ".unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """`registry.json`: the shipped models, and which of them is used when none is named."""
+
+    default: str
+    models: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in self.models:
+            check_id("a model", name)
+        if self.default not in self.models:
+            raise ValueError("the default is not among the models")
 
 
 def list_models(models_dir: Path | None = None, user_dir: Path | None = None) -> tuple[str, ...]:
@@ -26,8 +42,8 @@ def list_models(models_dir: Path | None = None, user_dir: Path | None = None) ->
         ModelError: the registry cannot be used.
     """
     registry = _read(models_dir or shipped_models_dir())
-    default = str(registry["default"])
-    return (default, *(str(name) for name in registry["models"] if name != default), *_own(registry, user_dir))
+    default = registry.default
+    return (default, *(name for name in registry.models if name != default), *_own(registry, user_dir))
 
 
 def default_model(models_dir: Path | None = None) -> str:
@@ -56,19 +72,19 @@ def find_model(model_id: str, models_dir: Path | None = None, user_dir: Path | N
     return user_dir / wanted if user_dir and wanted in own else root / wanted
 
 
-def _own(registry: dict[str, Any], user_dir: Path | None) -> tuple[str, ...]:
+def _own(registry: Registry, user_dir: Path | None) -> tuple[str, ...]:
     """Names of the user's model folders, but for those that are registered already."""
     found = sorted(file.parent.name for file in user_dir.glob("*/manifest.json")) if user_dir else []
     # A folder that is still being written ends in `.unfinished`.
-    return tuple(name for name in found if name not in registry["models"] and not name.endswith(UNFINISHED))
+    return tuple(name for name in found if name not in registry.models and not name.endswith(UNFINISHED))
 
 
-def _read(root: Path) -> dict[str, Any]:
+def _read(root: Path) -> Registry:
     path = root / "registry.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"] != REGISTRY_SCHEMA or data["default"] not in data["models"]:
-            raise ValueError("unknown schema, or a default that is not among the models")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"The list of models {path} cannot be used: {error}.", INSTALL_AGAIN) from error
-    return dict(data)
+        data = read_object(path)
+        if data["schema"] != REGISTRY_SCHEMA:
+            raise ValueError(f"schema {data['schema']!r}, this program reads {REGISTRY_SCHEMA}")
+        return Registry(data["default"], tuple(data["models"]))
+    except (InputFileError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The list of models {path} cannot be used: {problem(error)}.", INSTALL_AGAIN) from error

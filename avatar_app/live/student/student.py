@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.errors import InternalError, ModelError
+from avatar_app.contracts.fields import shown
+from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student import ranking
@@ -96,12 +98,34 @@ class Student:
         if face is not None and face is not self._face:
             self.set_face(face)
         if self._face is None:
-            raise ModelError(f"The model {self.spec.id} was shown no face.", "Call set_face, or give step a face.")
+            raise ModelError(
+                f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for."
+            )
         box = self.spec.box
         picture = self._face[:, 3:].copy()
         ms = max(self.spec.lookahead_ms) if lookahead_ms is None else lookahead_ms
         picture[0, :, box.y : box.y + box.h, box.x : box.x + box.w] = self._infer(mel[0, 0], ms)
         return picture
+
+    def try_out(self) -> None:
+        """Draw once in silence: a graph that does not fit its manifest fails here, not in the middle of a sentence.
+
+        Raises:
+            ModelError: it does not draw a picture of the box's size.
+        """
+        side, columns = self.spec.size_px, self.spec.n_mel_columns
+        try:
+            self.set_face(np.zeros((1, 6, side, side), np.float32))
+            patch = self._infer(np.full((80, columns), -MEL.max_abs_value, np.float32), self.spec.lookahead_ms[0])
+            if patch.shape != (3, self.spec.box.h, self.spec.box.w) or not np.isfinite(patch).all():
+                raise ValueError(f"it draws {patch.shape}")
+        except Exception as error:
+            raise ModelError(
+                f"The file of the model {self.spec.id} does not do what its description says: {shown(str(error))}.",
+                "Install the model again, or publish it anew with `avatar-app studio publish`.",
+            ) from error
+        finally:
+            self._face = None
 
     def close(self) -> None:
         """Give the engine's memory back."""
@@ -114,7 +138,9 @@ class Student:
         if lookahead_ms not in self.spec.lookahead_ms:
             raise InternalError(f"{self.spec.id} has no look-ahead of {lookahead_ms} ms")
         if self._face_session is not None and self._face is None:
-            raise ModelError(f"The model {self.spec.id} was shown no face.", "Call set_face first.")
+            raise ModelError(
+                f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for."
+            )
         self._inputs["mel"][0, 0] = mel
         self._inputs["lookahead"][0] = 0.0
         self._inputs["lookahead"][0, self.spec.lookahead_ms.index(lookahead_ms)] = 1.0
@@ -164,17 +190,20 @@ def open_student(folder: Path, spec: StudentSpec, engine: str, precision: Precis
     """Open a model on one engine in one precision.
 
     Raises:
-        ModelError: a file is missing or damaged, or the engine refuses it.
+        ModelError: a file is missing, damaged or does not fit the manifest, or the engine refuses it.
     """
     if precision not in spec.files:
-        raise ModelError(f"The model {spec.id} has no graph in {precision.value}.", _precisions_hint(spec))
+        raise ModelError(f"The model {spec.id} has no version in {precision.value}.", _precisions_hint(spec))
     graph = verified_bytes(folder, spec.files[precision])
     session = open_session(engine, graph, precision, n_threads)
-    if spec.face_file is None:
-        return Student(spec, session, None)
-    # It runs once, so its speed does not matter, and its features should be exact.
-    face_graph = verified_bytes(folder, spec.face_file)
-    return Student(spec, session, open_session(engine, face_graph, Precision.FP32, n_threads))
+    face_session = None
+    if spec.face_file is not None:
+        # It runs once, so its speed does not matter, and its features should be exact.
+        face_graph = verified_bytes(folder, spec.face_file)
+        face_session = open_session(engine, face_graph, Precision.FP32, n_threads)
+    student = Student(spec, session, face_session)
+    student.try_out()
+    return student
 
 
 def _precision(precision: Precision | str) -> Precision | None:

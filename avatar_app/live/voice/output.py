@@ -12,11 +12,13 @@ from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import s_to_ns
+from avatar_app.live.driver import Hold
 from avatar_app.live.portaudio import OUTPUT, SOUND_SYSTEM, OpenStream, SoundDevice, SoundSystem
+from avatar_app.live.pulse import LABEL_END
 from avatar_app.live.voice.line import DelayLine
 from avatar_app.live.voice.player import Player, Stamp
 from avatar_app.live.voice.portaudio import open_output
-from avatar_app.live.voice.pulse import LABEL_END, SinkWatch, list_sinks, monitor_of
+from avatar_app.live.voice.pulse import SinkWatch, list_sinks, monitor_of
 from avatar_app.live.voice.skew import MAX_BEHIND_MS, Skew
 from avatar_app.live.voice.voice import VoiceState, VoiceStatus
 from avatar_app.live.worker import Worker
@@ -35,6 +37,8 @@ CHECK_NS = s_to_ns(1)
 MAX_DRY_PER_S = 5
 # An output that is late in so many looks in a row, one a second, is slow.
 N_LATE = 10
+# Closing never waits longer for a thread that is inside the driver; it ends by itself when the driver comes back.
+STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "voice"
 SLOW_KEY = "voice-slow"
 
@@ -86,7 +90,7 @@ class VoiceOutput:
         self._ring: Ring[VoiceBlock] = Ring(N_BLOCKS)
         self._stamps: Ring[Stamp] = Ring(N_STAMPS)
         self._ended = threading.Event()
-        self._open: OpenStream | None = None
+        self._hold: Hold[OpenStream] = Hold()
         self._player: Player | None = None
         self._watch: SinkWatch | None = None
         self._state = VoiceState.STOPPED
@@ -114,20 +118,20 @@ class VoiceOutput:
         self._worker.start()
 
     def stop(self) -> None:
-        """Close the output; twice is fine."""
-        self._worker.stop()
+        """Close the output at once; twice is fine. One that is being opened is closed when the driver comes back."""
+        self._hold.end()
         self._voice.remove(self._ring)
-        self._close_device()
-        self._state = VoiceState.STOPPED
+        if self._worker.stop(STOP_TIMEOUT_S):
+            self._close_device()
         for key in (NOTICE_KEY, SLOW_KEY):
             self._notices.clear(key)
 
     def status(self) -> VoiceStatus:
         """How it goes."""
-        opened, player = self._open, self._player
+        opened, player = self._hold.device, self._player
         is_open = opened is not None and player is not None
         return VoiceStatus(
-            state=self._state,
+            state=VoiceState.STOPPED if self._hold.is_over else self._state,
             device=self._name,
             rate_hz=opened.device.rate_hz if opened is not None else 0,
             n_channels=opened.n_channels if opened is not None else 0,
@@ -145,8 +149,9 @@ class VoiceOutput:
         self._stamps.clear()
         self._ended.clear()
         opened = self._find_and_open()
+        if not self._hold.keep(opened):
+            return
         self._name = opened.device.label
-        self._open = opened
         self._watch = SinkWatch(self._name) if self._name.endswith(LABEL_END) else None
         self._t_played_ns = self._t_check_ns = self._clock.now_ns()
         self._state = VoiceState.RUNNING
@@ -177,9 +182,7 @@ class VoiceOutput:
         return self._player
 
     def _close_device(self) -> None:
-        opened, self._open = self._open, None
-        if opened is not None:
-            opened.close()
+        self._hold.release()
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.close()
@@ -192,7 +195,8 @@ class VoiceOutput:
             self._look_again(stop)
             return
         self._play()
-        if self._open is not None and self._open.was_interrupted:
+        opened = self._hold.device
+        if opened is not None and opened.was_interrupted:
             self._open_anew()
         elif self._is_gone():
             self._lose()
@@ -253,7 +257,7 @@ class VoiceOutput:
         if self._n_late >= N_LATE:
             text = f"The output {self._name} is slow: your voice comes {player.late_ms:.0f} ms after the picture."
             what_to_do = "Choose a wired output or a virtual cable, or a longer look-ahead."
-            self._notices.post(Notice(SLOW_KEY, Level.WARNING, text, what_to_do))
+            self._notices.post(Notice(SLOW_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
         elif player.late_ms < MAX_BEHIND_MS / 2:
             self._notices.clear(SLOW_KEY)
 
@@ -269,17 +273,19 @@ class VoiceOutput:
     def _lose(self) -> None:
         text = f"The sound output {self._name} is gone, so your voice is not heard there."
         what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
-        self._rest(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
+        self._rest(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
 
     def _fall_silent(self) -> None:
         text = f"The microphone listens to {self._name}. Your voice would howl there, so it is not played."
         what_to_do = "Choose another microphone, or another output for your voice."
         self._is_heard = True
-        self._rest(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do))
+        self._rest(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do, is_lasting=True))
 
     def _rest(self, notice: Notice) -> None:
         """Play nothing until `_look_again` finds that it can be."""
         self._close_device()
+        if self._hold.is_over:
+            return
         self._state = VoiceState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         self._notices.post(notice)
@@ -300,6 +306,8 @@ class VoiceOutput:
             self._open_device()
         except OutputError as error:
             log.info("still no output: %s", error)
+            return
+        if self._hold.is_over:
             return
         self._n_restarts += 1
         was_heard, self._is_heard = self._is_heard, False

@@ -9,8 +9,9 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.portaudio import OUTPUT, OpenStream, SoundDevice, SoundSystem
+from avatar_app.live.pulse import DOOR
 from avatar_app.live.voice.player import Player, Stamp
-from avatar_app.live.voice.pulse import DOOR, route_to
+from avatar_app.live.voice.pulse import route_to
 
 # Bluetooth headphones are late by a third of a second; what says more does not know.
 PLAUSIBLE_LATENCY_S = 2.0

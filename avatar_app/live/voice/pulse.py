@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.portaudio import OUTPUT, Route, SoundDevice, SoundSystem
-from avatar_app.live.pulse import Question, ask, has_tool
+from avatar_app.live.pulse import DOOR, HOST_API, LABEL_END, Question, ask, has_tool
 
-HOST_API = "PulseAudio"
-LABEL_END = f", {HOST_API}"
-DOOR = "pulse, ALSA"
 SINKS = ("list", "short", "sinks")
 MONITOR_END = ".monitor"
 

@@ -60,11 +60,17 @@ class CaptureLoop(DriverLoop):
         self._t_frame_ns = 0
         self._t_retry_ns = 0
         self._has_told = False
+        self._is_opening = False
         self.rate = RateMeter()
         self.state = WebcamState.STARTING
         self.problem = ""
         self.label = ""
         self.size = (0, 0)
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the camera is open, or its driver is opening or closing it."""
+        return self._source is not None or self._is_opening
 
     def _work(self, stop: threading.Event) -> None:
         if self._source is None:
@@ -82,12 +88,15 @@ class CaptureLoop(DriverLoop):
         if now_ns < self._t_retry_ns:
             self._clock.sleep_until(min(self._t_retry_ns, now_ns + LOOK_STEP_NS), stop)
             return
+        self._is_opening = True
         try:
             source = self._open_source()
+            self._source, self.label, self.size = source, source.label, source.size
         except CameraInputError as error:
             self._lose(error)
             return
-        self._source, self.label, self.size = source, source.label, source.size
+        finally:
+            self._is_opening = False
         self._t_frame_ns, self.problem = self._clock.now_ns(), ""
         if not self._is_over:
             self.state = WebcamState.RUNNING
@@ -124,9 +133,9 @@ class CaptureLoop(DriverLoop):
         if not self._has_told and not self._is_over:
             self._has_told = True
             what_to_do = f"{error.what_to_do.rstrip('.')}. It is tried again every 3 seconds."
-            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, error.what, what_to_do))
+            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, error.what, what_to_do, is_lasting=True))
 
     def _give_back(self) -> None:
-        source, self._source = self._source, None
-        if source is not None:
-            source.close()
+        if self._source is not None:
+            self._source.close()
+            self._source = None

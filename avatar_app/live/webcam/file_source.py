@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
+from avatar_app.live.media_file import MEDIA_ERRORS, find_path, open_file, open_media, shown
 from avatar_app.live.webcam.source import as_bgr
+from avatar_app.live.webcam.upright import upright
 
 CHOOSE_ANOTHER = "Choose another file; every video that ffmpeg reads will do."
 # The longest wait inside `read`, so that whoever reads can be stopped.
@@ -20,13 +23,16 @@ WAIT_NS = ms_to_ns(100)
 # After a longer sleep of the machine the film goes on from now instead of rushing through what was missed.
 MAX_LATE_NS = ms_to_ns(500)
 DEFAULT_FPS = 25.0
+# A longer pause is none where the film would have ended before: joined films begin anew.
+MAX_PAUSE_NS = s_to_ns(10)
+US_PER_S = 1_000_000
 
 
 class FileSource:
     """An open file. Thread: the camera's.
 
     Args:
-        path: any video, or a still picture.
+        path: any video, or a still picture; `~` is the user's folder.
         clock: what real time is.
 
     Raises:
@@ -34,20 +40,23 @@ class FileSource:
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self.label = path.name
-        self._path = path
+        self._path = find_path(path)
+        self._shown_path, self.label = shown(self._path), shown(self._path.name)
         self._clock = clock
+        self._file: Any = None
         self._container: Any = None
         self._frames: Iterator[Any] = iter(())
         self._waiting: Any = None
         stream = self._open()
-        self.size = (int(stream.codec_context.width), int(stream.codec_context.height))
         self.fps = float(stream.average_rate or DEFAULT_FPS)
         self._t_start_ns = clock.now_ns()
-        self._t_end_ns = 0
-        self._first_s: float | None = None
+        # Of the picture that waits: its time in the film, and what the film's own times are ahead of that.
+        self._offset_ns = 0
+        self._ahead_ns = 0
         self._n_in_pass = 0
         self._next()
+        height, width = self._upright(self._waiting).shape[:2]
+        self.size = (width, height)
 
     def read(self) -> tuple[int, UInt8] | None:
         """The picture that is due, with the instant at which it was; None while the next one is far.
@@ -55,7 +64,7 @@ class FileSource:
         Raises:
             CameraInputError: the file cannot be read any more.
         """
-        t_due_ns = self._due_ns(self._waiting)
+        t_due_ns = self._t_start_ns + self._offset_ns
         now_ns = self._clock.now_ns()
         if now_ns - t_due_ns > MAX_LATE_NS:
             self._t_start_ns += now_ns - t_due_ns
@@ -69,73 +78,79 @@ class FileSource:
 
     def close(self) -> None:
         """Close the file; twice is fine."""
-        container, self._container, self._frames = self._container, None, iter(())
-        if container is not None:
-            container.close()
+        self._frames = iter(())
+        opened, self._container, self._file = (self._container, self._file), None, None
+        for one in opened:
+            if one is not None:
+                one.close()
 
     def _picture(self, frame: Any) -> UInt8:
-        pixels = np.asarray(frame.to_ndarray(format="bgr24"))
-        # Telephones film sideways and say so.
-        n_quarters = round(getattr(frame, "rotation", 0) / 90) % 4
-        return as_bgr(np.ascontiguousarray(np.rot90(pixels, n_quarters)), f"The file {self.label}")
+        return as_bgr(self._upright(frame), f"The file {self.label}")
 
-    def _due_ns(self, frame: Any) -> int:
-        return self._t_start_ns + self._offset_ns(frame)
-
-    def _offset_ns(self, frame: Any) -> int:
-        """Time of a frame since the beginning of the file; by its number where the file has no times."""
-        if frame.time is None:
-            return s_to_ns((self._n_in_pass - 1) / self.fps)
-        return max(0, s_to_ns(float(frame.time) - (self._first_s or 0.0)))
+    @staticmethod
+    def _upright(frame: Any) -> UInt8:
+        return upright(np.asarray(frame.to_ndarray(format="bgr24")), frame)
 
     def _next(self) -> None:
         """Decode the next picture; at the end, the first one again."""
-        frame = self._decoded()
-        if frame is None:
-            if not self._n_in_pass:
-                raise self._broken("it holds no picture")
-            self._t_start_ns += self._t_end_ns
+        frame = next(self._frames, None)
+        if frame is None and self._n_in_pass:
+            self._t_start_ns += self._offset_ns + self._period_ns
             self._n_in_pass = 0
             self._open()
-            frame = self._decoded()
+            frame = next(self._frames, None)
         if frame is None:
-            raise self._broken("it cannot be read again")
-        if not self._n_in_pass:
-            self._first_s = frame.time
+            self.close()
+            raise self._broken("it holds no picture that can be read")
+        self._offset_ns = self._place(frame)
         self._n_in_pass += 1
         self._waiting = frame
-        self._t_end_ns = self._offset_ns(frame) + round(NS_PER_S / self.fps)
 
-    def _decoded(self) -> Any:
-        """The next frame; None at the end, which for a film that is cut off is where it breaks."""
-        import av
+    @property
+    def _period_ns(self) -> int:
+        return round(NS_PER_S / self.fps)
 
-        try:
-            return next(self._frames, None)
-        # FFmpeg's errors derive from OSError or ValueError, which one depends on the error.
-        except (OSError, ValueError, av.FFmpegError) as error:
-            if not self._n_in_pass:
-                raise self._broken(str(error)) from error
-            return None
+    def _place(self, frame: Any) -> int:
+        """Time of the next frame since the beginning of the film; by the rate where the film's own times jump."""
+        follows_ns = self._offset_ns + self._period_ns if self._n_in_pass else 0
+        if frame.time is None:
+            return follows_ns
+        t_ns = s_to_ns(float(frame.time))
+        pause_ns = t_ns - self._ahead_ns - self._offset_ns
+        is_joined = pause_ns < 0 or (pause_ns > MAX_PAUSE_NS and t_ns > self._t_last_ns)
+        if not self._n_in_pass or is_joined:
+            self._ahead_ns = t_ns - follows_ns
+        return t_ns - self._ahead_ns
+
+    def _decoded(self, stream: Any) -> Iterator[Any]:
+        """The frames of a stream, without those that are damaged, up to where the film breaks off."""
+        packets = self._container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except MEDIA_ERRORS:
+                return
+            if packet is None:
+                return
+            with suppress(*MEDIA_ERRORS):
+                yield from packet.decode()
 
     def _open(self) -> Any:
         """Open the file at its beginning; its stream of pictures."""
-        import av
-
         self.close()
-        if not self._path.is_file():
-            raise CameraInputError(f"There is no file {self._path}.", "Check its name.")
+        self._file = open_file(self._path, CameraInputError)
         try:
-            container = av.open(str(self._path))
-        except (OSError, ValueError, av.FFmpegError) as error:
-            raise self._broken(str(error)) from error
-        if not container.streams.video:
-            container.close()
-            raise CameraInputError(f"The file {self._path} holds no video.", CHOOSE_ANOTHER)
-        self._container = container
-        stream = container.streams.video[0]
-        self._frames = container.decode(stream)
+            self._container = open_media(self._file)
+        except MEDIA_ERRORS as error:
+            self.close()
+            raise self._broken(getattr(error, "strerror", None) or str(error)) from error
+        stream = self._container.streams.best("video")
+        if stream is None:
+            self.close()
+            raise CameraInputError(f"The file {self._shown_path} holds no video.", CHOOSE_ANOTHER)
+        self._t_last_ns = s_to_ns((self._container.duration or 0) / US_PER_S)
+        self._frames = self._decoded(stream)
         return stream
 
     def _broken(self, why: str) -> CameraInputError:
-        return CameraInputError(f"The video {self._path} cannot be played: {why.rstrip('.')}.", CHOOSE_ANOTHER)
+        return CameraInputError(f"The video {self._shown_path} cannot be played: {why.rstrip('.')}.", CHOOSE_ANOTHER)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
+from avatar_app.contracts.errors import InputFileError
+from avatar_app.contracts.fields import Within, check_fields, problem
+from avatar_app.contracts.input_file import read_object
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.webcam.face import Face
 
@@ -21,14 +26,29 @@ N_MAX_FACES = 512
 class Neutral:
     """Measures of a face at rest, in the units of `Face`; as they come, those of an average face."""
 
-    yaw_deg: float = 0.0
-    pitch_deg: float = 4.0
-    roll_deg: float = 0.0
-    gaze_yaw_deg: float = 0.0
-    gaze_pitch_deg: float = -7.0
-    lids_left_cm: float = 0.8
-    lids_right_cm: float = 0.8
-    brow_cm: float = 2.4
+    yaw_deg: Annotated[float, Within(-90, 90)] = 0.0
+    pitch_deg: Annotated[float, Within(-90, 90)] = 4.0
+    roll_deg: Annotated[float, Within(-180, 180)] = 0.0
+    gaze_yaw_deg: Annotated[float, Within(-90, 90)] = 0.0
+    gaze_pitch_deg: Annotated[float, Within(-90, 90)] = -7.0
+    lids_left_cm: Annotated[float, Within(0, 10)] = 0.8
+    lids_right_cm: Annotated[float, Within(0, 10)] = 0.8
+    brow_cm: Annotated[float, Within(-10, 20)] = 2.4
+
+    @classmethod
+    def read(cls, file: Path) -> Neutral:
+        """The neutral pose in a file.
+
+        Raises:
+            InputFileError: there is none, or what it holds is no face's.
+        """
+        data = read_object(file)
+        try:
+            neutral = cls(**data)
+            check_fields(neutral)
+        except (TypeError, ValueError) as error:
+            raise InputFileError(problem(error)) from error
+        return neutral
 
 
 FIELDS = tuple(Neutral.__dataclass_fields__)

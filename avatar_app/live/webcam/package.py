@@ -16,8 +16,8 @@ from pathlib import Path
 
 from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 
-# Exact, because they are installed without looking at what they ask for.
-PACKAGES = ("mediapipe==0.10.21", "absl-py==2.1.0", "attrs==24.2.0", "flatbuffers==24.3.25", "protobuf==4.25.9")
+# Exact versions with their hashes; they are installed without looking at what they ask for.
+LOCK = Path(__file__).with_name("tracker.txt")
 SET_UP = "Run `avatar-app webcam setup` once; it fetches 40 MB."
 NEWEST_PYTHON = (3, 12)
 INSTALL_TIMEOUT_S = 900.0
@@ -31,6 +31,12 @@ def package_dir() -> Path:
 def is_installed() -> bool:
     """Whether faces can be tracked here; looks at the disk, imports nothing."""
     return (package_dir() / "mediapipe").is_dir() or importlib.util.find_spec("mediapipe") is not None
+
+
+def is_outdated() -> bool:
+    """Whether the folder was made from another lock than ours."""
+    lock = package_dir() / LOCK.name
+    return package_dir().is_dir() and (not lock.is_file() or lock.read_bytes() != LOCK.read_bytes())
 
 
 def can_install() -> bool:
@@ -70,10 +76,12 @@ def install(tell: Callable[[str], None]) -> Path:
     folder = package_dir()
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
-    tell(f"Fetching {PACKAGES[0]} into {folder}")
-    _pip("install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", str(fresh), *PACKAGES)
-    shutil.rmtree(folder, ignore_errors=True)
+    tell(f"Fetching mediapipe into {folder}")
+    locked = ("--require-hashes", "--only-binary=:all:", "--requirement", str(LOCK))
+    _pip("install", "--quiet", "--no-deps", "--target", str(fresh), *locked)
     try:
+        shutil.copy(LOCK, fresh)
+        shutil.rmtree(folder, ignore_errors=True)
         fresh.replace(folder)
     except OSError as error:
         raise CameraInputError(f"{folder} cannot be written ({error}).", "Stop the program, then try again.") from error
@@ -88,6 +96,11 @@ def _pip(*arguments: str) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CameraInputError(f"mediapipe could not be installed ({error}).", "Try again.") from error
+    if "DO NOT MATCH THE HASHES" in done.stderr:
+        raise CameraInputError(
+            "mediapipe could not be installed: what was fetched is not the one that this program was tested with.",
+            "Try again without a mirror or cache in between; if it stays so, tell us.",
+        )
     if done.returncode:
         said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "pip gave no reason")
         raise CameraInputError(

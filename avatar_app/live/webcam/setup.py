@@ -8,7 +8,7 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.webcam.devices import list_cameras
-from avatar_app.live.webcam.package import install, is_installed
+from avatar_app.live.webcam.package import install, is_installed, is_outdated
 from avatar_app.live.webcam.process import TrackerProcess
 from avatar_app.live.webcam.wire import READY, Reply
 
@@ -34,7 +34,7 @@ def run(what: str) -> int:
 
 
 def set_up(tell: Callable[[str], None]) -> None:
-    """Install the face tracker, unless one runs already.
+    """Install the face tracker, unless the one that this version is made for runs already.
 
     Args:
         tell: gets a line for each step.
@@ -42,7 +42,7 @@ def set_up(tell: Callable[[str], None]) -> None:
     Raises:
         CameraInputError: it cannot be installed, or does not run here.
     """
-    if not is_installed() or _first_answer().kind != READY:
+    if not is_installed() or is_outdated() or _first_answer().kind != READY:
         install(tell)
     reply = _first_answer()
     if reply.kind != READY:

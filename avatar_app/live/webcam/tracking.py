@@ -13,6 +13,7 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
+from avatar_app.live.driver import Hold
 from avatar_app.live.webcam.process import Tracker
 from avatar_app.live.webcam.source import CameraFrame
 from avatar_app.live.webcam.wire import FAILED, READY, Found, Reply
@@ -81,7 +82,7 @@ class TrackingLoop:
         self._clock = clock
         self._notices = notices
         self._open_tracker = open_tracker
-        self._tracker: Tracker | None = None
+        self._hold: Hold[Tracker] = Hold()
         self._sent: CameraFrame | None = None
         self._n_sent = 0
         self._t_open_ns = 0
@@ -94,20 +95,21 @@ class TrackingLoop:
 
     def step(self, stop: threading.Event) -> None:
         """Start the tracker, or track one picture; the worker's step."""
-        if self._tracker is None:
+        tracker = self._hold.device
+        if tracker is None:
             self._open(stop)
         elif self.state is TrackerState.STARTING or self._sent is not None:
-            self._hear(self._tracker)
+            self._hear(tracker)
         else:
-            self._send(self._tracker)
+            self._send(tracker)
 
     def recover(self) -> None:
         """Begin again with another tracker; what a worker does after an error of ours."""
         self._lose("an error of this program")
 
     def close(self) -> None:
-        """End the tracker; twice is fine."""
-        self._give_up()
+        """End the tracker; twice is fine. One that is being started ends when it has."""
+        self._hold.end()
         self.state = TrackerState.STOPPED
         self._notices.clear(NOTICE_KEY)
 
@@ -117,9 +119,11 @@ class TrackingLoop:
             stop.wait(FRAME_WAIT_S / 2)
             return
         try:
-            self._tracker = self._open_tracker()
+            tracker = self._open_tracker()
         except CameraInputError as error:
             self._lose(error.what)
+            return
+        if not self._hold.keep(tracker):
             return
         self.state = TrackerState.STARTING
         self._t_open_ns, self._t_limit_ns = now_ns, now_ns + START_NS
@@ -171,10 +175,9 @@ class TrackingLoop:
         self._pause_ns = min(2 * self._pause_ns, MAX_PAUSE_NS)
         if self._n_lost_in_a_row == N_TOLD:
             text = f"The face tracker does not run ({why.rstrip('.')}), so the avatar moves by herself."
-            what_to_do = "It is started again and again. If it stays so, run `avatar-app webcam setup`."
-            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do))
+            what_to_do = "The app retries. If it stays so, run `avatar-app webcam setup`."
+            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
 
     def _give_up(self) -> None:
-        tracker, self._tracker, self._sent = self._tracker, None, None
-        if tracker is not None:
-            tracker.close()
+        self._sent = None
+        self._hold.release()

@@ -27,7 +27,7 @@ from avatar_app.live.worker import Worker
 from avatar_app.settings.schema import FILE_PREFIX
 
 OFF = "off"
-STOP_TIMEOUT_S = 1.0
+STOP_TIMEOUT_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +134,26 @@ class Webcam:
             worker.start()
 
     def stop(self) -> None:
-        """Cut the camera, end the tracker, and forget the last picture; twice is fine."""
+        """Cut the camera, end the tracker, and forget the last picture; twice is fine.
+
+        A camera whose driver does not answer is given back when it does, see `is_open`.
+        """
         workers, self._workers = self._workers, ()
+        for worker in workers:
+            worker.request_stop()
         if workers:
+            self._capture.end()
             for worker in reversed(workers):
-                worker.stop(STOP_TIMEOUT_S)
+                worker.join(STOP_TIMEOUT_S)
             self._capture.close()
             self._tracking.close()
         with self._lock:
             self._newest, self._preview, self._calibration = None, None, None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the camera is open, or a driver is opening or closing it."""
+        return self._capture.is_holding
 
     def newest(self) -> HeadPose | None:
         """The newest record, with confidence 0 without a face; None before the first one and after `stop`."""
@@ -172,8 +183,8 @@ class Webcam:
             tracker=TrackerState.STOPPED if is_stopped else self._tracking.state,
             device=self._capture.label,
             size=self._capture.size,
-            fps=0.0 if is_stopped else self._capture.rate.per_s(),
-            fps_tracked=0.0 if is_stopped else self._rate.per_s(),
+            fps=0.0 if is_stopped else self._capture.rate.per_s(self._clock.now_ns()),
+            fps_tracked=0.0 if is_stopped else self._rate.per_s(self._clock.now_ns()),
             has_face=newest is not None and newest.confidence > 0,
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
@@ -209,5 +220,5 @@ class Webcam:
 
 def _open(name: str, clock: Clock) -> Source:
     if name.startswith(FILE_PREFIX):
-        return FileSource(Path(name[len(FILE_PREFIX) :]).expanduser(), clock)
+        return FileSource(Path(name[len(FILE_PREFIX) :]), clock)
     return DeviceSource(name, clock)

@@ -19,8 +19,11 @@ from avatar_app.live.webcam.face import N_LANDMARKS, Face
 PICTURE = struct.Struct("<IHH")
 REPLY = struct.Struct("<cII")
 READY, NOTHING, FACE, FAILED = b"R", b"N", b"F", b"X"
+KINDS = (READY, NOTHING, FACE, FAILED)
 N_MEASURES = len(Face.__dataclass_fields__)
 FACE_FLOATS = 1 + N_MEASURES + 2 * N_LANDMARKS
+FACE_BYTES = 4 * FACE_FLOATS
+MAX_PICTURE_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,13 @@ def write_picture(pipe: BinaryIO, number: int, bgr: UInt8) -> None:
 
 
 def read_picture(pipe: BinaryIO) -> tuple[int, UInt8] | None:
-    """The next picture's number and (H, W, 3) pixels; None at the end of the stream."""
+    """The next picture's number and (H, W, 3) pixels; None at the end of the stream, or of its sense."""
     head = pipe.read(PICTURE.size)
     if len(head) < PICTURE.size:
         return None
     number, height, width = PICTURE.unpack(head)
+    if 3 * height * width > MAX_PICTURE_BYTES:
+        return None
     pixels = np.empty((height, width, 3), np.uint8)
     view = pixels.reshape(-1).data
     n_read = 0
@@ -82,22 +87,25 @@ def read_picture(pipe: BinaryIO) -> tuple[int, UInt8] | None:
 
 def write_reply(pipe: BinaryIO, reply: Reply) -> None:
     """Answer."""
-    body = _floats(reply.found).tobytes() if reply.found is not None else reply.problem.encode()
+    body = _floats(reply.found).tobytes() if reply.found is not None else reply.problem.encode()[:FACE_BYTES]
     pipe.write(REPLY.pack(reply.kind, reply.number, len(body)) + body)
     pipe.flush()
 
 
 def read_reply(read: Callable[[int], bytes]) -> Reply | None:
-    """The next answer; None at the end of the stream."""
+    """The next answer; None at the end of the stream, or of its sense: whatever writes there is no tracker of ours."""
     head = read(REPLY.size)
     if len(head) < REPLY.size:
         return None
     kind, number, n_bytes = REPLY.unpack(head)
+    if kind not in KINDS or (n_bytes != FACE_BYTES if kind == FACE else n_bytes > FACE_BYTES):
+        return None
     body = read(n_bytes)
     if len(body) < n_bytes:
         return None
     if kind == FACE:
-        return Reply(kind, number, _found(np.frombuffer(body, np.float32)))
+        floats = np.frombuffer(body, np.float32)
+        return Reply(kind, number, _found(floats)) if np.isfinite(floats).all() else None
     return Reply(kind, number, problem=body.decode(errors="replace"))
 
 

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.errors import InputFileError, StudioError
+from avatar_app.contracts.input_file import read_object
 
 
 @contextlib.contextmanager
@@ -80,8 +81,8 @@ def make_current(file: Path, wanted: dict[str, Any], make: Callable[[], None]) -
 def read_facts(file: Path) -> dict[str, Any]:
     """What `write_facts` wrote; nothing when there is no such file, or a damaged one."""
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_object(file)
+    except InputFileError:
         return {}
 
 

@@ -7,7 +7,6 @@ import itertools
 import json
 import logging
 import math
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.errors import InputFileError, StudioError
+from avatar_app.contracts.input_file import read_arrays
 from avatar_app.studio.data.cache_file import make_current, read_facts, write_facts, write_pictures, written
 from avatar_app.studio.data.mouth import MOUTH_NAMES, N_MOUTH, REST
 
@@ -29,6 +29,7 @@ Float32 = NDArray[np.float32]
 FPS = 25
 CROP_PX = 256
 STILL = "still_"
+MAX_PARAMS_BYTES = 100_000_000
 REST_DISTANCE = 1e-3
 # As many as the sync expert sees at once.
 MIN_PICTURES = 5
@@ -84,7 +85,7 @@ def still_clips(nova: Path) -> list[Clip]:
         clips = [
             Clip(nova / "clips" / e["clip"], e["split"] == "train") for e in entries if e["clip"].startswith(STILL)
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StudioError(f"The list of clips {path} cannot be read: {error}.", GET_THE_DATA) from error
     if not clips:
         raise StudioError(f"The list of clips {path} names no clip of a head at rest.", GET_THE_DATA)
@@ -99,9 +100,9 @@ def read_params(clip: Clip) -> Float32:
     """
     path = clip.folder / "params.npz"
     try:
-        with np.load(path) as data:
-            names, params = [str(name) for name in data["names"]], data["params"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        data = read_arrays(path, MAX_PARAMS_BYTES)
+        names, params = [str(name) for name in data["names"]], data["params"]
+    except (InputFileError, TypeError, KeyError) as error:
         raise StudioError(f"The parameters {path} cannot be read: {error}.", GET_THE_DATA) from error
     missing = set(MOUTH_NAMES) - set(names)
     if missing:
@@ -120,7 +121,8 @@ def read_frames(clip: Clip) -> Iterator[UInt8]:
     """
     path = clip.folder / "video.mp4"
     try:
-        with av.open(str(path)) as container:
+        # Absolute, because FFmpeg takes a name with a colon for an address.
+        with av.open(str(path.absolute())) as container:
             for frame, n_times in _on_grid(container):
                 if frame.width != frame.height:
                     raise StudioError(f"The video {path} is {frame.width} x {frame.height}, not square.", GET_THE_DATA)

@@ -69,7 +69,8 @@ def _top(report: Report, title: str) -> str:
     load = machine["load_at_start"]
     busy = f" {load:g} other processes wanted a core when it began." if load is not None and load > BUSY_LOAD else ""
     about = (
-        f"Measured on {machine['cpu']}, {machine['n_cores']} cores, {machine['memory_gb']:g} GB, {machine['system']}; "
+        f"Measured on {machine['cpu']}, {machine['instruction_set']}, {machine['n_cores']} cores, "
+        f"{machine['memory_gb']:g} GB, {machine['system']}; "
         f"{packages}. {made['utc']} UTC{commit}.{busy} The sync expert computes in {report['arithmetic']}."
     )
     return f"{markup.title(title)}{markup.paragraph(about, is_soft=True)}{markup.tiles(_headlines(report))}"

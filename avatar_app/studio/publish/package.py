@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import platform
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.student_spec import MANIFEST_SCHEMA, Precision, StudentSpec
 from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.processor import cpu_name, instruction_set
 from avatar_app.live.student.registry import REGISTRY_SCHEMA
 from avatar_app.live.student.student import open_student
 from avatar_app.studio.evaluate.report import TestData, clip_psnr_db, evaluate
@@ -206,7 +206,7 @@ def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData
         "loss_db": losses_db,
         "loss_db_by_engine": by_engine,
         "golden_psnr_db": near_db,
-        "step_ms": {"machine": f"{platform.machine()}, one thread", **times_ms},
+        "step_ms": {"machine": f"{cpu_name()}, {instruction_set()}, one thread", **times_ms},
         "speedup": speedup,
         "held_out": {"precision": "mixed", **scores},
     }

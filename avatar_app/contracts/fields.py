@@ -1,0 +1,114 @@
+"""Ranges of the fields of a dataclass, declared where the field is, and checked whoever makes the object."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import reprlib
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+
+from avatar_app.contracts.errors import InputFileError
+
+ONE_OF_MANY: dict[Any, type] = {tuple[int, ...]: int, tuple[float, ...]: float, tuple[str, ...]: str}
+CHECKED = (int, float, str, *ONE_OF_MANY)
+MAX_CHARACTERS = 2000
+MAX_ITEMS = 20_000
+SHORT = reprlib.Repr()
+SHORT.maxstring, SHORT.maxother, SHORT.maxlevel = 160, 60, 2
+ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Within:
+    """Beside a field's type (`Annotated[int, Within(1, 9)]`): the range of its number, or of each, both ends in it."""
+
+    low: float
+    high: float
+
+
+def check_fields(item: Any) -> None:
+    """Check all fields that are numbers, texts or tuples of them.
+
+    Raises:
+        ValueError: one is of another kind, out of its range, or too long; the sentence names it.
+    """
+    for name, (kind, limits) in _kinds(item.__class__).items():
+        value = getattr(item, name)
+        if kind in ONE_OF_MANY and (not isinstance(value, tuple) or len(value) > MAX_ITEMS):
+            raise ValueError(f"{name} is no list of at most {MAX_ITEMS}")
+        for one in value if kind in ONE_OF_MANY else (value,):
+            _check(name, one, ONE_OF_MANY.get(kind, kind), limits)
+
+
+def check_id(name: str, value: str) -> None:
+    """Check that a text can be the name of a folder.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not re.fullmatch(ID, value):
+        raise ValueError(f"{name} {shown(value)} is no name of letters, digits, dots and dashes")
+
+
+def check_inner_path(name: str, value: str) -> None:
+    """Check that a text names a file within the folder that names it.
+
+    Raises:
+        ValueError: it leads out of the folder.
+    """
+    if value.startswith("/") or "\\" in value or ":" in value or ".." in value.split("/"):
+        raise ValueError(f"{name} {shown(value)} is no file of this folder")
+
+
+def problem(error: Exception) -> str:
+    """What was wrong with the fields of a file, as the end of a sentence."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error) if isinstance(error, ValueError | InputFileError) else "a field is of a wrong kind"
+
+
+def shown(value: object) -> str:
+    """A value as it is told in a sentence, cut short however long it is."""
+    try:
+        return SHORT.repr(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of very many digits"
+
+
+@lru_cache
+def _kinds(kind: Hashable) -> dict[str, tuple[Any, Within | None]]:
+    """The type and range of each field that is checked."""
+    found = {}
+    for name, hint in get_type_hints(cast("type", kind), include_extras=True).items():
+        plain, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        if plain in CHECKED:
+            found[name] = (plain, next((note for note in notes if isinstance(note, Within)), None))
+    return found
+
+
+def _check(name: str, value: Any, kind: type, limits: Within | None) -> None:
+    if kind is str:
+        _check_text(name, value)
+    else:
+        _check_number(name, value, kind, limits)
+
+
+def _check_number(name: str, value: Any, kind: type, limits: Within | None) -> None:
+    is_number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{name} is {shown(value)}, not a {'whole ' if kind is int else ''}number")
+    if limits is not None and not limits.low <= value <= limits.high:
+        raise ValueError(f"{name} is {shown(value)}, not {limits.low:g} to {limits.high:g}")
+
+
+def _check_text(name: str, value: Any) -> None:
+    is_text = isinstance(value, str)
+    if not is_text:
+        raise ValueError(f"{name} is {shown(value)}, not a text")
+    if len(value) > MAX_CHARACTERS:
+        raise ValueError(f"{name} has {len(value)} characters, at most {MAX_CHARACTERS} are read")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{name} holds characters that are no text")

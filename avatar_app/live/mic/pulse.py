@@ -1,0 +1,57 @@
+"""Sources of PulseAudio, or of PipeWire in its place: each microphone by the name that the sound server shows.
+
+PortAudio knows the server as a single device, `pulse`; `PULSE_SOURCE` leads on from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from avatar_app.contracts.errors import AudioInputError
+from avatar_app.live.portaudio import INPUT, Route, SoundDevice, SoundSystem
+from avatar_app.live.pulse import DOOR, HOST_API, LABEL_END, Source, ask, described_sources, has_tool
+
+SOURCES = ("list", "sources")
+
+
+def list_sources(system: SoundSystem) -> tuple[SoundDevice, ...]:
+    """The sources that can be recorded from; none where there is no such server, or no way to it.
+
+    Raises:
+        AudioInputError: the sound system does not answer.
+    """
+    if not has_tool() or all(device.label != DOOR for device in system.devices(INPUT)):
+        return ()
+    found = described_sources(ask(*SOURCES))
+    n_alike = Counter(source.description for source in found)
+    return tuple(_device(source, is_alone=n_alike[source.description] == 1) for source in found)
+
+
+def find_source(system: SoundSystem, label: str) -> SoundDevice:
+    """The source of a label.
+
+    Raises:
+        AudioInputError: there is none now; the sentence names those that exist.
+    """
+    sources = list_sources(system)
+    for source in sources:
+        if source.label == label:
+            return source
+    known = "; ".join(source.label for source in sources) or "another microphone"
+    raise AudioInputError(f"There is no microphone named {label!r}.", f"Plug it in, or choose: {known}.")
+
+
+def is_source(label: str) -> bool:
+    """Whether a label is that of a source of the server."""
+    return label.endswith(LABEL_END)
+
+
+def route_to(device: SoundDevice, source: str) -> Route:
+    """The way to a source behind a device."""
+    return Route(device, {"PULSE_SOURCE": source})
+
+
+def _device(source: Source, *, is_alone: bool) -> SoundDevice:
+    """Two that are shown alike are told apart by their names."""
+    shown = source.description if is_alone or not source.description else f"{source.description} ({source.name})"
+    return SoundDevice(source.name, HOST_API, source.n_channels, source.rate_hz, is_default=False, description=shown)

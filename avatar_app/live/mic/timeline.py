@@ -1,0 +1,166 @@
+"""Puts decoded sound on the time of its file: one channel, one rate, no hole, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import soxr
+
+from avatar_app.contracts.packets import Float32
+from avatar_app.live.mic.decode import Piece
+from avatar_app.live.mic.downmix import Downmix
+
+# Times are rounded and jitter: the number of samples is the clock until they disagree by more.
+JITTER_S = 0.04
+# Sound that is dated further back is no overlap: another recording was appended, which may be shorter than that, but
+# then begins at the very beginning.
+MAX_OVERLAP_S = 1.0
+BEGINNING_S = 0.1
+# A longer gap is none where the times of a format may jump, or where the file would have ended before.
+MAX_GAP_S = 10.0
+SILENCE_S = 1.0
+# What is slower is no sound, and would become very much of it.
+MIN_RATE_HZ = 1000
+
+
+class Timeline:
+    """Takes pieces in order, gives what is known of the sound. Thread: one.
+
+    Args:
+        rate_hz: of what is given.
+
+    Attributes:
+        gap_s: silence that stands between pieces, not before the first.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._n_given = 0
+        self._line: _Line | None = None
+        self._downmix: Downmix | None = None
+        self.gap_s = 0.0
+        self.begin(None, is_discontinuous=False)
+
+    @property
+    def position_s(self) -> float:
+        """Where the sound so far ends."""
+        return self._line.position_s if self._line is not None else self._n_given / self._rate_hz
+
+    @property
+    def played_s(self) -> float:
+        """How much of the present part there is so far."""
+        return self.position_s - self._t_part_s
+
+    def begin(self, duration_s: float | None, *, is_discontinuous: bool) -> None:
+        """Another container follows, right after the sound so far.
+
+        Args:
+            duration_s: how long it says that it is; None where it says nothing.
+            is_discontinuous: whether its times may jump.
+        """
+        self._t_part_s = self._offset_s = self.position_s
+        self._downmix = None
+        self._duration_s = duration_s
+        self._is_discontinuous = is_discontinuous
+
+    def place(self, piece: Piece) -> Iterator[Float32]:
+        """The samples (n,) float32 that became known through a piece.
+
+        Raises:
+            ValueError: its rate is none of sound.
+        """
+        if piece.rate_hz < MIN_RATE_HZ:
+            raise ValueError(f"it has {piece.rate_hz} samples a second")
+        ahead_s = self._time_of(piece) - self.position_s
+        samples = piece.samples
+        if ahead_s > JITTER_S:
+            self.gap_s += ahead_s if self.played_s else 0.0
+            yield from self._silence_until(self.position_s + ahead_s)
+        elif ahead_s < -JITTER_S:
+            samples = samples[round(-ahead_s * piece.rate_hz) :]
+        yield from self._add(samples, piece.rate_hz)
+
+    def end(self, t_end_s: float) -> Iterator[Float32]:
+        """The rest of a container, and silence until `t_end_s` after its beginning."""
+        yield from self._flush()
+        is_plausible = self._duration_s is None or t_end_s <= self._duration_s + SILENCE_S
+        if is_plausible and self._offset_s == self._t_part_s:
+            yield from self._silence_until(self._t_part_s + t_end_s)
+
+    def _time_of(self, piece: Piece) -> float:
+        """When a piece is played; the clock of the file is set anew where it jumps."""
+        if piece.t_s is None:
+            return self.position_s
+        t_s = self._offset_s + piece.t_s
+        if self._is_jump(t_s - self.position_s, piece.t_s):
+            self._offset_s += self.position_s - t_s
+            return self.position_s
+        return t_s
+
+    def _is_jump(self, ahead_s: float, t_s: float) -> bool:
+        if ahead_s < 0:
+            is_beginning = ahead_s < -JITTER_S and t_s <= BEGINNING_S < self.played_s - BEGINNING_S
+            return is_beginning or ahead_s < -MAX_OVERLAP_S
+        may_be_long = self._duration_s is not None and not (self._is_discontinuous and self.played_s)
+        return ahead_s > MAX_GAP_S and not (may_be_long and t_s <= (self._duration_s or 0.0))
+
+    def _add(self, samples: Float32, rate_hz: int) -> Iterator[Float32]:
+        if self._line is None or self._line.rate_hz != rate_hz:
+            yield from self._flush()
+            self._line = _Line(rate_hz, self._rate_hz, self._n_given / self._rate_hz)
+        if self._downmix is None or self._downmix.rate_hz != rate_hz:
+            self._downmix = Downmix(rate_hz)
+        yield from self._give(self._line.feed(self._downmix.feed(samples)))
+
+    def _flush(self) -> Iterator[Float32]:
+        line, self._line = self._line, None
+        if line is not None:
+            yield from self._give(line.finish())
+
+    def _silence_until(self, t_s: float) -> Iterator[Float32]:
+        yield from self._flush()
+        n_wanted, n_piece = round(t_s * self._rate_hz), round(SILENCE_S * self._rate_hz)
+        while self._n_given < n_wanted:
+            yield from self._give(np.zeros(min(n_piece, n_wanted - self._n_given), np.float32))
+
+    def _give(self, samples: Float32) -> Iterator[Float32]:
+        self._n_given += len(samples)
+        if len(samples):
+            yield samples
+
+
+class _Line:
+    """Sound at one rate without a gap, resampled.
+
+    Args:
+        rate_hz: of what comes in.
+        to_rate_hz: of what goes out.
+        t_start_s: where it begins.
+    """
+
+    def __init__(self, rate_hz: int, to_rate_hz: int, t_start_s: float) -> None:
+        self.rate_hz = rate_hz
+        self._t_start_s = t_start_s
+        self._n_in = 0
+        is_same = rate_hz == to_rate_hz
+        self._resampler: Any = None if is_same else soxr.ResampleStream(rate_hz, to_rate_hz, 1, quality="HQ")
+
+    @property
+    def position_s(self) -> float:
+        """Where it ends so far."""
+        return self._t_start_s + self._n_in / self.rate_hz
+
+    def feed(self, samples: Float32) -> Float32:
+        """Take (n,), give what is known of the sound."""
+        self._n_in += len(samples)
+        return samples if self._resampler is None else self._resampled(samples)
+
+    def finish(self) -> Float32:
+        """What is left."""
+        empty: Float32 = np.zeros(0, np.float32)
+        return empty if self._resampler is None else self._resampled(empty, is_last=True)
+
+    def _resampled(self, samples: Float32, *, is_last: bool = False) -> Float32:
+        return np.asarray(self._resampler.resample_chunk(samples, last=is_last), np.float32)

@@ -1,0 +1,66 @@
+import pytest
+
+from avatar_app.live.student import processor
+
+EPYC = "flags : sse4_2 avx avx2 fma avx512f avx512bw avx512_vnni avx512_bf16"
+DESKTOP = "flags : sse4_2 avx fma avx2"
+ALDER_LAKE = "flags : sse4_2 avx avx2 avx_vnni"
+RASPBERRY = "Features : fp asimd evtstrm crc32 asimdhp asimddp"
+GRAVITON = "Features : fp asimd asimddp sve i8mm bf16"
+
+
+@pytest.fixture
+def on(tmp_path, monkeypatch):
+    """The machine with this list of features."""
+
+    def use(line: str) -> None:
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nmodel name : A processor\n{line}\n\n{line}\n")
+        monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (EPYC, "AVX-512 with VNNI and BF16"),
+        (DESKTOP, "AVX2"),
+        (ALDER_LAKE, "AVX2 with VNNI"),
+        (RASPBERRY, "NEON with dot product"),
+        (GRAVITON, "NEON with dot product, I8MM, BF16 and SVE"),
+    ],
+)
+def test_instruction_set_when_processor_is_known_then_in_words(on, line, words):
+    on(line)
+    assert processor.instruction_set({}) == words
+    assert processor.cpu_name() == "A processor"
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("AVX2", "AVX2 (by ONEDNN_MAX_CPU_ISA)"),
+        ("avx512_core", "AVX-512 (by ONEDNN_MAX_CPU_ISA)"),
+        ("AVX512_CORE_VNNI", "AVX-512 with VNNI (by ONEDNN_MAX_CPU_ISA)"),
+        ("AVX512_CORE_FP16", "AVX-512 with VNNI and BF16"),
+        ("ALL", "AVX-512 with VNNI and BF16"),
+    ],
+)
+def test_instruction_set_when_limited_then_what_is_left_and_by_what(on, limit, words):
+    on(EPYC)
+    assert processor.instruction_set({"ONEDNN_MAX_CPU_ISA": limit}) == words
+
+
+def test_instruction_set_when_limited_by_the_old_name_then_it_counts(on):
+    on(EPYC)
+    assert processor.instruction_set({"DNNL_MAX_CPU_ISA": "AVX2"}) == "AVX2 (by DNNL_MAX_CPU_ISA)"
+
+
+def test_instruction_set_when_limit_is_above_the_processor_then_it_is_not_named(on):
+    on(DESKTOP)
+    assert processor.instruction_set({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}) == "AVX2"
+
+
+def test_instruction_set_when_system_has_no_list_then_numpy_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "none")
+    assert any(word in processor.instruction_set({}) for word in ("SSE4.2", "AVX", "NEON"))

@@ -1,0 +1,156 @@
+"""One part and the thread that opens it: the newest request wins, and cutting waits for nothing."""
+
+import threading
+
+import pytest
+
+from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.live.slot import Slot
+from avatar_app.settings.schema import Settings
+
+WAIT_S = 30
+
+
+class SlowSlot(Slot[str]):
+    """Opens microphones by name; the test decides when the opening of each ends."""
+
+    def __init__(self, notices, **options) -> None:
+        super().__init__("mic", ("mic",), Settings(), notices, **options)
+        self.begun = threading.Semaphore(0)
+        self.go_on = threading.Semaphore(0)
+        self.events: list[str] = []
+        self.broken: set[str] = set()
+        self.refuses_to_install = False
+
+    def _open(self, settings: Settings) -> str:
+        self.events.append(f"open {settings.mic}")
+        self.begun.release()
+        assert self.go_on.acquire(timeout=WAIT_S)
+        if settings.mic in self.broken:
+            raise UserError(f"{settings.mic} is broken.", "Choose another one.")
+        return settings.mic
+
+    def _install(self, part: str, settings: Settings) -> None:
+        if self.refuses_to_install:
+            raise UserError("It does not fit.", "Choose another one.")
+        self.events.append(f"use {part}")
+
+    def _close(self, part: str) -> None:
+        self.events.append(f"close {part}")
+
+    def ask(self, name: str) -> None:
+        self.want(Settings(mic=name))
+
+    def let_open(self, name: str) -> None:
+        """Ask, and wait until it is in use or refused."""
+        self.ask(name)
+        assert self.begun.acquire(timeout=WAIT_S)
+        self.go_on.release()
+        self.settle()
+
+
+@pytest.fixture
+def notices():
+    return NoticeBoard()
+
+
+@pytest.fixture
+def slot(notices):
+    made = SlowSlot(notices)
+    made.start()
+    yield made
+    made.stop()
+    made.go_on.release(10)
+    assert made.join(WAIT_S)
+
+
+def begin(slot, name):
+    slot.ask(name)
+    assert slot.begun.acquire(timeout=WAIT_S)
+
+
+def finish(slot):
+    slot.go_on.release()
+    slot.settle()
+
+
+def test_slot_when_asked_then_opened_on_its_own_thread_and_in_use(slot):
+    begin(slot, "Desk")
+    assert slot.part is None and slot.is_open
+    finish(slot)
+    assert (slot.part, slot.values()) == ("Desk", {"mic": "Desk"})
+
+
+def test_slot_when_cut_while_it_opens_then_returns_at_once_and_what_opens_is_closed(slot):
+    begin(slot, "Desk")
+    slot.cut()
+    assert slot.is_open, "the device is being opened: a lamp must tell"
+    finish(slot)
+    assert slot.events == ["open Desk", "close Desk"]
+    assert slot.part is None and not slot.is_open
+
+
+def test_slot_when_stopped_while_it_opens_then_closed_and_a_new_start_opens_after_it(slot):
+    begin(slot, "Desk")
+    slot.stop()
+    slot.start()
+    slot.ask("Head")
+    slot.go_on.release()
+    assert slot.begun.acquire(timeout=WAIT_S)
+    finish(slot)
+    assert slot.events == ["open Desk", "close Desk", "open Head", "use Head"]
+
+
+def test_slot_when_asked_again_while_it_opens_then_only_the_newest_is_used(slot):
+    begin(slot, "One")
+    slot.ask("Two")
+    slot.ask("Three")
+    slot.go_on.release()
+    assert slot.begun.acquire(timeout=WAIT_S)
+    finish(slot)
+    assert slot.events == ["open One", "close One", "open Three", "use Three"]
+
+
+def test_slot_when_a_part_fails_then_told_and_refused_and_the_old_one_stays(slot, notices):
+    slot.let_open("Desk")
+    slot.broken = {"Head"}
+    slot.let_open("Head")
+    assert slot.part == "Desk" and slot.values() == {"mic": "Desk"}
+    assert [notice.text for notice in notices.current()] == ["Head is broken."]
+    refused = slot.take_refused()
+    assert (refused.settings.mic, refused.fields) == ("Head", ("mic",))
+    assert slot.take_refused() is None
+
+
+def test_slot_when_a_correction_comes_while_a_broken_part_opens_then_nothing_is_told_or_refused(slot, notices):
+    slot.broken = {"Broken"}
+    begin(slot, "Broken")
+    slot.ask("Desk")
+    slot.go_on.release()
+    assert slot.begun.acquire(timeout=WAIT_S)
+    finish(slot)
+    assert slot.part == "Desk"
+    assert slot.take_refused() is None and notices.current() == ()
+
+
+def test_slot_when_a_part_does_not_fit_then_closed_and_the_old_one_stays(slot):
+    slot.let_open("Desk")
+    slot.refuses_to_install = True
+    slot.let_open("Head")
+    assert slot.part == "Desk"
+    assert slot.events[-1] == "close Head"
+    assert slot.take_refused() is not None
+
+
+def test_slot_when_exclusive_then_the_old_part_is_closed_before_another_opens(notices):
+    slot = SlowSlot(notices, is_exclusive=True)
+    slot.start()
+    slot.let_open("Desk")
+    slot.let_open("Head")
+    assert slot.events == ["open Desk", "use Desk", "close Desk", "open Head", "use Head"]
+    slot.cut()
+    slot.cut()
+    assert slot.events[-1] == "close Head" and slot.events.count("close Head") == 1
+    slot.stop()
+    assert slot.join(WAIT_S)
