@@ -86,8 +86,10 @@ def test_discriminator_when_published_width_then_published_size():
 
 def test_expert_when_trained_then_tells_shifted_from_aligned(stage):
     task = ExpertTask(stage, ExpertRecipe(n_takes=3, n_pictures=14, peak_rate=5e-3), seed=0)
-    told = [task.step(k, 30, step_generator(0, k))["told"] for k in range(30)]
-    assert np.mean(told[-5:]) < 0.75 * np.mean(told[:5])
+    # The same pieces again and again: each is told from its own shifts, which is most of what it is compared with.
+    told = [task.step(k, 8, step_generator(0, 0))["told"] for k in range(8)]
+    assert told[0] == pytest.approx(np.log(30), rel=0.1)
+    assert told[-1] < 0.5 * told[0]
 
 
 def test_found_ratio_when_distances_are_lowest_at_zero_then_all_and_when_shifted_then_none():
