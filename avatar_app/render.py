@@ -36,6 +36,7 @@ from avatar_app.live.record.encoders import WORST_CRF
 from avatar_app.live.record.video_file import AAC_RATE_HZ, ALPHA_SUFFIXES, format_of, to_i420
 from avatar_app.live.speech import SpeechPart
 from avatar_app.live.student import Student, load
+from avatar_app.live.student.processor import n_cores
 from avatar_app.logs import tell
 from avatar_app.progress import ProgressBar
 from avatar_app.settings.paths import ProfilePaths
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 BLOCK_SAMPLES = 160
 # Pictures under way at once: enough that no thread waits for another, few enough to stay small.
 N_UNDER_WAY = 12
+# More gain little: a mouth is a few milliseconds of work.
+MOST_STUDENT_THREADS = 4
 NEVER = threading.Event()
 TRANSPARENT = "transparent"
 
@@ -160,9 +163,15 @@ def open_student(settings: Settings, profile: ProfilePaths) -> Student:
         settings.engine,
         user_dir=profile.models_dir,
         cache_dir=profile.cache_dir,
+        n_threads=student_threads(n_cores()),
     )
     student.set_face(Avatar.load(student.spec.avatar_id).face_input(student.spec.size_px))
     return student
+
+
+def student_threads(cores: int) -> int:
+    """Threads that draw one mouth: what composing and encoding leave, which take a core each."""
+    return min(MOST_STUDENT_THREADS, max(1, cores - 2))
 
 
 def choose_lookahead_ms(job: RenderJob, student: Student) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import psutil
 
 from avatar_app import __version__
-from avatar_app.live.student.processor import cpu_name, instruction_set
+from avatar_app.live.student.processor import cpu_name, instruction_set, n_cores
 
 PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python-headless", "PySide6-Essentials")
 
@@ -21,7 +20,7 @@ def facts() -> dict[str, Any]:
         "program": __version__,
         "cpu": cpu_name(),
         "instruction_set": instruction_set(),
-        "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "n_cores": n_cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

@@ -1,6 +1,10 @@
 import pytest
 
+from avatar_app import render
 from avatar_app.live.student import processor
+from avatar_app.render import student_threads
+from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.schema import Settings
 
 EPYC = "flags : sse4_2 avx avx2 fma avx512f avx512bw avx512_vnni avx512_bf16"
 DESKTOP = "flags : sse4_2 avx fma avx2"
@@ -64,3 +68,18 @@ def test_instruction_set_when_limit_is_above_the_processor_then_it_is_not_named(
 def test_instruction_set_when_system_has_no_list_then_numpy_is_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "none")
     assert any(word in processor.instruction_set({}) for word in ("SSE4.2", "AVX", "NEON"))
+
+
+@pytest.mark.parametrize(("cores", "n_threads"), [(1, 1), (2, 1), (3, 1), (4, 2), (6, 4), (16, 4)])
+def test_student_threads_when_rendering_then_two_cores_are_left_for_composing_and_encoding(cores, n_threads):
+    assert student_threads(cores) == n_threads
+
+
+def test_render_when_there_are_five_cores_then_the_student_is_opened_with_three_threads(tmp_path, monkeypatch):
+    opened, load = [], render.load
+    monkeypatch.setattr(render, "n_cores", lambda: 5)
+    monkeypatch.setattr(
+        render, "load", lambda *words, **named: opened.append(named["n_threads"]) or load(*words, **named)
+    )
+    render.open_student(Settings(model="nova-96"), ProfilePaths(tmp_path)).close()
+    assert opened == [3]

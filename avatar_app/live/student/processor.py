@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import platform
 from collections.abc import Mapping
@@ -47,6 +48,11 @@ def cpu_name() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def instruction_set(environment: Mapping[str, str] = os.environ) -> str:
     """What the processor computes in, as in "AVX-512 with VNNI and BF16", "AVX2" or "NEON with dot product".
 
@@ -85,9 +91,8 @@ def _own_features() -> frozenset[str]:
     text = _cpu_info("flags") or _cpu_info("Features")
     if text:
         return frozenset(text.split())
-    from numpy._core._multiarray_umath import __cpu_features__
-
-    names = (name.lower() for name, has_it in __cpu_features__.items() if has_it)
+    known: dict[str, bool] = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+    names = (name.lower() for name, has_it in known.items() if has_it)
     return frozenset(NUMPY_NAMES.get(name, name) for name in names)
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import open_session
-from avatar_app.live.student.processor import cpu_name, instruction_set
+from avatar_app.live.student.processor import cpu_name, instruction_set, n_cores
 from avatar_app.studio.evaluate.contestants import Contestant
 from avatar_app.studio.publish.one_lookahead import example_windows
 
@@ -182,7 +182,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": cpu_name(),
         "instruction_set": instruction_set(),
-        "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "n_cores": n_cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
