@@ -201,6 +201,31 @@ def put_without_waiting(live):
     live._put = put
 
 
+def test_recording_when_the_program_stood_still_then_its_pictures_stand_no_longer_than_that(make_live):
+    live = make_live(fps=25)
+    live.start()
+    live.run(1)
+    live.clock.advance(12 * NS_PER_S)
+    wait_until(lambda: live.recorder.status().seconds > 12)
+    # The driver gives what it had kept: for half a second mouths and sound have instants from before the stop.
+    for k in range(12):
+        live.clock.advance(40_000_000)
+        for _ in range(4):
+            live._speak()
+        t_old_ns = live.t_start_ns + live.index * NS_PER_S // live.fps
+        live._put(picture_at(t_old_ns, live.index, 100 + 10 * k, t_ready_ns=live.clock.now_ns(), is_repeat=k % 2 == 1))
+        live.index += 1
+    live.index += 12 * live.fps
+    live.t_voice_ns += 12 * NS_PER_S
+    live.run(2)
+    path = live.stop().path
+    times = [t for (t, value), (_, before) in itertools.pairwise(reversed(brightness(path))) if abs(value - before) > 0.5]
+    stands = [later - earlier for later, earlier in itertools.pairwise(times)]
+    assert 11 < max(stands) < 12.1
+    assert sorted(stands)[-2] < 0.2
+    assert sound(path)[1].size / 48_000 == pytest.approx(15.5, abs=0.2)
+
+
 def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path, make_live):
     pace = threading.Semaphore(20)
     live = make_live(fps=50, open_film=lambda *args: HangingFilm(open_film(*args), lambda: pace.acquire(timeout=60)))

@@ -71,6 +71,10 @@ class SoundChain:
         """
         self._next_cleaner.put(Cleaner(cleaning))
 
+    def skip_time(self) -> None:
+        """Time was left out before the next sound, for certain: its stamp is no jitter."""
+        self._clock.restart()
+
     def _cleaned(self, sound: Float32) -> tuple[Float32, ...]:
         """What the cleaners give now; one that leaves gives all that it held back."""
         held: Float32 = np.zeros(0, np.float32)

@@ -127,6 +127,8 @@ class FileMic:
         late_ns = self._clock.now_ns() - t_end_ns
         if late_ns > MAX_LATE_NS:
             self._t_start_ns += late_ns
+            if self._chain is not None:
+                self._chain.skip_time()
         elif not self._clock.sleep_until(t_end_ns, stop):
             return
         self._send()
