@@ -98,7 +98,8 @@ def run(job: RenderJob) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = render(job, ProgressBar())
     if result.missing_s:
-        tell(f"{missing_text(result.missing_s)} of the sound of {shown(job.audio.name)} cannot be read: silence there.")
+        name = shown(job.audio.name)
+        tell(f"{missing_text(result.missing_s)} of the sound of {name} cannot be read. Silence stands there.")
     print(  # noqa: T201
         f"{shown(job.out)}: {result.video_s:.1f} s of video in {result.took_s:.1f} s"
         f" ({result.real_time_ratio:.1f} x real time, {result.codec})"
