@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypedDict
+
+from avatar_app.live.portaudio import SoundDevice
 
 log = logging.getLogger(__name__)
 
@@ -43,23 +47,6 @@ class Sources:
 
     own: str
     descriptions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A source of the server.
-
-    Attributes:
-        name: what the server calls it, the same after every plug.
-        description: what other programs show.
-        is_monitor: it hears what is played to a sink, and is no microphone.
-    """
-
-    name: str
-    description: str
-    n_channels: int
-    rate_hz: int
-    is_monitor: bool
 
 
 class Question:
@@ -140,19 +127,41 @@ def sources_of(listing: str, process_id: int) -> Sources:
     return Sources(heard[0] if len(heard) == 1 else "", descriptions)
 
 
-def described_sources(listing: str) -> tuple[Source, ...]:
-    """Read what `pactl list sources` says, microphones before monitors; a source that is not understood is left out."""
-    found = []
-    for part in listing.split("Source #")[1:]:
-        lines = [line.strip() for line in part.splitlines() if line.startswith("\t") and not line.startswith("\t\t")]
-        fields = dict(line.split(": ", 1) for line in lines if ": " in line)
-        form = fields.get("Sample Specification", "").split()
-        name = fields.get("Name", "")
-        if not name or len(form) != 3 or not (form[1][:-2].isdecimal() and form[2][:-2].isdecimal()):
-            continue
-        description, is_monitor = fields.get("Description", ""), fields.get("Monitor of Sink", "n/a") != "n/a"
-        found.append(Source(name, description, int(form[1][:-2]), int(form[2][:-2]), is_monitor))
-    return tuple(sorted(found, key=lambda source: source.is_monitor))
+def list_sources() -> tuple[SoundDevice, ...]:
+    """What can be recorded from, microphones before the monitors of sinks; none where there is no server."""
+    return described(ask("list", "sources"), "Source")
+
+
+def list_sinks() -> tuple[SoundDevice, ...]:
+    """What can be played to; none where there is no server."""
+    return described(ask("list", "sinks"), "Sink")
+
+
+def described(listing: str, kind: str) -> tuple[SoundDevice, ...]:
+    """Read what `pactl list` says of its sources or sinks; what is not understood is left out.
+
+    Two that are described alike are told apart by their names.
+    """
+    parts = (part for part in listing.split(f"{kind} #")[1:])
+    found = [fields for fields in map(_fields, parts) if fields is not None]
+    n_alike = Counter(fields["Description"] for fields in found)
+    devices = []
+    for fields in sorted(found, key=lambda fields: fields.get("Monitor of Sink", "n/a") != "n/a"):
+        name, shown = fields["Name"], fields["Description"]
+        shown = f"{shown} ({name})" if n_alike[shown] > 1 and shown else shown
+        _, channels, rate = fields["Sample Specification"].split()
+        devices.append(
+            SoundDevice(name, HOST_API, int(channels[:-2]), int(rate[:-2]), is_default=False, description=shown)
+        )
+    return tuple(devices)
+
+
+def _fields(part: str) -> dict[str, str] | None:
+    """The fields of one object, without those of what belongs to it; None where it cannot be used."""
+    lines = [line.strip() for line in part.splitlines() if line.startswith("\t") and not line.startswith("\t\t")]
+    fields = {"Description": "", **dict(line.split(": ", 1) for line in lines if ": " in line)}
+    is_known = re.fullmatch(r"\S+ \d+ch \d+Hz", fields.get("Sample Specification", "")) is not None
+    return fields if is_known and fields.get("Name") else None
 
 
 def _plain() -> dict[str, str]:

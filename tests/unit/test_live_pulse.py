@@ -14,11 +14,10 @@ from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live import pulse
 from avatar_app.live.mic import MicState, source
-from avatar_app.live.mic import pulse as mic_pulse
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.portaudio import PortAudio
 from avatar_app.live.mic.source import watch_of
-from avatar_app.live.pulse import Source, described_sources, sources_of
+from avatar_app.live.pulse import described, sources_of
 from tests.fakes.sounddevice import FakeSoundDevice
 
 USB, CABLE = "alsa_input.usb", "cable.monitor"
@@ -128,20 +127,27 @@ Source #4
 def listed(monkeypatch):
     """A server with two microphones that are shown alike, and the monitor of a sink."""
     says = [SOURCES]
-    monkeypatch.setattr(mic_pulse, "ask", lambda *words: says[0])
-    monkeypatch.setattr(mic_pulse, "has_tool", lambda: True)
+    monkeypatch.setattr(pulse, "ask", lambda *words: says[0])
+    monkeypatch.setattr(pulse, "has_tool", lambda: True)
     return says
 
 
-def test_described_sources_when_listed_then_microphones_first_with_all_that_is_said_of_them():
-    found = described_sources(SOURCES)
+def test_described_when_listed_then_microphones_first_with_all_that_is_said_of_them():
     yeti = "Blue Yeti: desk, Analogue Stereo"
-    assert found == (
-        Source("alsa_input.usb", yeti, 2, 48_000, is_monitor=False),
-        Source("alsa_input.headset", yeti, 1, 16_000, is_monitor=False),
-        Source("out.monitor", "Monitor of Loudspeakers", 2, 44_100, is_monitor=True),
-    )
-    assert described_sources("") == described_sources("rubbish") == ()
+    found = described(SOURCES, "Source")
+    assert [(each.name, each.description, each.n_channels, each.rate_hz) for each in found] == [
+        ("alsa_input.usb", f"{yeti} (alsa_input.usb)", 2, 48_000),
+        ("alsa_input.headset", f"{yeti} (alsa_input.headset)", 1, 16_000),
+        ("out.monitor", "Monitor of Loudspeakers", 2, 44_100),
+    ]
+    assert described("", "Source") == described("rubbish", "Source") == described(SOURCES, "Sink") == ()
+
+
+def test_described_when_sinks_then_in_the_order_of_the_server():
+    listing = SOURCES.replace("Source #", "Sink #").replace("Monitor of Sink", "Monitor Source")
+    assert [each.label for each in described(listing, "Sink")] == [
+        "out.monitor, PulseAudio", "alsa_input.usb, PulseAudio", "alsa_input.headset, PulseAudio",
+    ]  # fmt: skip
 
 
 def test_microphones_when_the_server_has_some_then_shown_by_its_descriptions_and_told_apart(listed):

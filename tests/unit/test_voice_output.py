@@ -265,15 +265,6 @@ def test_outputs_when_there_is_no_sound_server_then_portaudios_alone(desk):
     assert [device.label for device in list_outputs(desk.system)] == [LABEL, "Speakers, ALSA"]
 
 
-def test_sinks_when_the_server_names_them_then_those_that_can_be_read():
-    lines = (
-        "1\tcable\tmodule-null-sink.c\ts16le 2ch 48000Hz\tIDLE\nrubbish\n"
-        "2\tusb\tm\tfloat32le 6ch 44100Hz\tRUNNING\n3\tx\tm\ty\n"
-    )
-    found = [(sink.label, sink.n_channels, sink.rate_hz) for sink in pulse._parsed(lines)]
-    assert found == [("cable, PulseAudio", 2, 48_000), ("usb, PulseAudio", 6, 44_100)]
-
-
 def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_again_when_it_no_longer_does(monkeypatch):
     desk = Desk()
     source = ["cable.monitor"]

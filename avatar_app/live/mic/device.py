@@ -228,7 +228,7 @@ class DeviceMic:
         self._state = MicState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         text = f"The microphone {self._shown_name} is gone, so the face rests."
-        what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
+        what_to_do = "Plug it in again: the app looks for it every 3 seconds. Or choose another one."
         if self._watch is not None and self._watch.source:
             what_to_do = "Plug it in again, and it speaks on. Or press F5 for the one that the system offers now."
         self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, what_to_do, is_lasting=True))

@@ -5,13 +5,10 @@ PortAudio knows the server as a single device, `pulse`; `PULSE_SOURCE` leads on 
 
 from __future__ import annotations
 
-from collections import Counter
-
 from avatar_app.contracts.errors import AudioInputError
+from avatar_app.live import pulse
 from avatar_app.live.portaudio import INPUT, Route, SoundDevice, SoundSystem
-from avatar_app.live.pulse import DOOR, HOST_API, LABEL_END, Source, ask, described_sources, has_tool
-
-SOURCES = ("list", "sources")
+from avatar_app.live.pulse import DOOR, LABEL_END
 
 
 def list_sources(system: SoundSystem) -> tuple[SoundDevice, ...]:
@@ -20,11 +17,9 @@ def list_sources(system: SoundSystem) -> tuple[SoundDevice, ...]:
     Raises:
         AudioInputError: the sound system does not answer.
     """
-    if not has_tool() or all(device.label != DOOR for device in system.devices(INPUT)):
+    if not pulse.has_tool() or all(device.label != DOOR for device in system.devices(INPUT)):
         return ()
-    found = described_sources(ask(*SOURCES))
-    n_alike = Counter(source.description for source in found)
-    return tuple(_device(source, is_alone=n_alike[source.description] == 1) for source in found)
+    return pulse.list_sources()
 
 
 def find_source(system: SoundSystem, label: str) -> SoundDevice:
@@ -49,9 +44,3 @@ def is_source(label: str) -> bool:
 def route_to(device: SoundDevice, source: str) -> Route:
     """The way to a source behind a device."""
     return Route(device, {"PULSE_SOURCE": source})
-
-
-def _device(source: Source, *, is_alone: bool) -> SoundDevice:
-    """Two that are shown alike are told apart by their names."""
-    shown = source.description if is_alone or not source.description else f"{source.description} ({source.name})"
-    return SoundDevice(source.name, HOST_API, source.n_channels, source.rate_hz, is_default=False, description=shown)

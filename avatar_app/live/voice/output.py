@@ -272,7 +272,7 @@ class VoiceOutput:
 
     def _lose(self) -> None:
         text = f"The sound output {self._name} is gone, so your voice is not heard there."
-        what_to_do = "Plug it in again: it is looked for every 3 seconds. Or choose another one."
+        what_to_do = "Plug it in again: the app looks for it every 3 seconds. Or choose another one."
         self._rest(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
 
     def _fall_silent(self) -> None:

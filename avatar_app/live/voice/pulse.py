@@ -7,10 +7,10 @@ PortAudio knows the server as a single device, `pulse`; `PULSE_SINK` leads on fr
 from __future__ import annotations
 
 from avatar_app.contracts.errors import OutputError
+from avatar_app.live import pulse
 from avatar_app.live.portaudio import OUTPUT, Route, SoundDevice, SoundSystem
-from avatar_app.live.pulse import DOOR, HOST_API, LABEL_END, Question, ask, has_tool
+from avatar_app.live.pulse import DOOR, LABEL_END
 
-SINKS = ("list", "short", "sinks")
 MONITOR_END = ".monitor"
 
 
@@ -20,9 +20,9 @@ def list_sinks(system: SoundSystem) -> tuple[SoundDevice, ...]:
     Raises:
         OutputError: the sound system does not answer.
     """
-    if not has_tool() or all(device.label != DOOR for device in system.devices(OUTPUT)):
+    if not pulse.has_tool() or all(device.label != DOOR for device in system.devices(OUTPUT)):
         return ()
-    return tuple(_parsed(ask(*SINKS)))
+    return pulse.list_sinks()
 
 
 def route_to(system: SoundSystem, label: str) -> Route | None:
@@ -46,7 +46,7 @@ class SinkWatch:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._question = Question(*SINKS)
+        self._question = pulse.Question("list", "sinks")
 
     def ask(self) -> None:
         """Ask the server; nothing while it has not answered the last question."""
@@ -55,7 +55,7 @@ class SinkWatch:
     def is_gone(self) -> bool:
         """Whether an answer has come that says so; never waits."""
         answer = self._question.answer()
-        return answer is not None and all(sink.label != self._label for sink in _parsed(answer))
+        return answer is not None and all(sink.label != self._label for sink in pulse.described(answer, "Sink"))
 
     def close(self) -> None:
         """Ask no more; twice is fine."""
@@ -65,16 +65,3 @@ class SinkWatch:
 def monitor_of(label: str) -> str:
     """The source from which a sink can be heard; empty for another kind of output."""
     return label.removesuffix(LABEL_END) + MONITOR_END if label.endswith(LABEL_END) else ""
-
-
-def _parsed(lines: str) -> list[SoundDevice]:
-    """Lines such as `1 TAB cable TAB module-null-sink.c TAB s16le 2ch 48000Hz TAB RUNNING`."""
-    sinks = []
-    for line in lines.splitlines():
-        words = line.split("\t")
-        if len(words) < 4 or len(form := words[3].split()) != 3:
-            continue
-        n_channels, rate = form[1].removesuffix("ch"), form[2].removesuffix("Hz")
-        if n_channels.isdecimal() and rate.isdecimal():
-            sinks.append(SoundDevice(words[1], HOST_API, int(n_channels), int(rate), is_default=False))
-    return sinks

@@ -132,7 +132,7 @@ class CaptureLoop(DriverLoop):
         log.info("no webcam: %s", error.what)
         if not self._has_told and not self._is_over:
             self._has_told = True
-            what_to_do = f"{error.what_to_do.rstrip('.')}. It is tried again every 3 seconds."
+            what_to_do = f"{error.what_to_do.rstrip('.')}. The app retries every 3 seconds."
             self._notices.post(Notice(NOTICE_KEY, Level.WARNING, error.what, what_to_do, is_lasting=True))
 
     def _give_back(self) -> None:
