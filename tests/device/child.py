@@ -13,9 +13,9 @@ class Child:
     """Runs code beside a sound server of the test's own; in a process of its own, because PortAudio reads where the
     server is only once."""
 
-    def __init__(self, code: str, pulse) -> None:
+    def __init__(self, code: str, pulse, **variables: str) -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=REPO, env=at(pulse), stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code], cwd=REPO, env=at(pulse, **variables), stdout=subprocess.PIPE, text=True
         )
         self.lines: list[dict] = []
         self._reader = threading.Thread(target=self._read)
