@@ -10,9 +10,9 @@ class Child:
     """Runs code beside a sound server of the test's own; in a process of its own, because PortAudio reads where the
     server is only once."""
 
-    def __init__(self, code: str, pulse) -> None:
+    def __init__(self, code: str, pulse, **variables: str) -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=REPO, env=at(pulse),
+            [sys.executable, "-c", code], cwd=REPO, env=at(pulse, **variables),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
         self.lines = Lines(self.child.stdout)

@@ -219,7 +219,9 @@ def test_recording_when_the_program_stood_still_then_its_pictures_stand_no_longe
     live.t_voice_ns += 12 * NS_PER_S
     live.run(2)
     path = live.stop().path
-    times = [t for (t, value), (_, before) in itertools.pairwise(reversed(brightness(path))) if abs(value - before) > 0.5]
+    times = [
+        t for (t, value), (_, before) in itertools.pairwise(reversed(brightness(path))) if abs(value - before) > 0.5
+    ]
     stands = [later - earlier for later, earlier in itertools.pairwise(times)]
     assert 11 < max(stands) < 12.1
     assert sorted(stands)[-2] < 0.2

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 # Stamps are averaged over so much sound. With 200 ppm between the clocks, 0.8 ms remain.
 FOLLOW_NS = s_to_ns(4)
-# A stamp further off counts no more than one at this distance: the average is nearly a median, and the clock runs at most
-# 0.4 % faster or slower, which the sound of a recording follows (0.5 %).
+# A stamp further off counts no more than one at this distance: the average is nearly a median, and the clock runs at
+# most 0.4 % faster or slower, which the sound of a recording follows (0.5 %).
 COUNTED_NS = ms_to_ns(16)
 FAR_NS = ms_to_ns(40)
 # Sound was lost where all stamps of so long are far off on the same side; buffers of half a second do not do that.
