@@ -84,3 +84,10 @@ def _places(data):
         found += [(nest, key) for key, _ in items]
         level += [value for _, value in items if isinstance(value, dict | list)]
     return found
+
+
+def check_sentence(error):
+    """One sentence or two of ordinary length, without the words of our own code."""
+    text = str(error)
+    assert 0 < len(text) < 2500
+    assert not any(word in text for word in ("Error", "object has no", "NoneType", "__", "argument"))

@@ -7,8 +7,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import os
-import sys
 
 import cv2
 import numpy as np
@@ -17,28 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatar_app.contracts.clock import ManualClock
-from avatar_app.contracts.errors import AvatarError, InputFileError, ModelError, SettingsError, UserError
+from avatar_app.contracts.errors import AvatarError, InputFileError, ModelError, SettingsError
 from avatar_app.contracts.fields import check_fields
-from avatar_app.contracts.input_file import MAX_DEPTH, read_arrays, read_bytes, read_object
+from avatar_app.contracts.input_file import read_arrays
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.contracts.student_spec import ModelFile
 from avatar_app.gui.catalogue import avatar_options, model_options
 from avatar_app.live.browser.control import Action, Argument, Desk
 from avatar_app.live.frame import Avatar, Background, PoseAssets
 from avatar_app.live.frame.picture_file import picture_size
 from avatar_app.live.student import list_models, ranking
-from avatar_app.live.student.folder import read_manifest, verified_bytes
+from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.onnx_graph import is_whole
 from avatar_app.live.webcam.face import N_LANDMARKS
 from avatar_app.live.webcam.neutral import Neutral
 from avatar_app.live.webcam.wire import FACE, FACE_BYTES, PICTURE, Reply, read_picture, read_reply
 from avatar_app.settings import store
-from avatar_app.settings.autostart import FileEntry
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 from avatar_app.settings.secret import secret
 from tests.fakes.avatar_folder import write_avatar
-from tests.fakes.hostile import FUZZ, bitten, hostile, values
+from tests.fakes.hostile import FUZZ, bitten, check_sentence, hostile, values
 from tests.fakes.model_folder import student_graph, write_models
 from tests.fakes.pose_folder import POSE, write_poses
 
@@ -308,104 +304,3 @@ def test_secret_when_its_file_is_hostile_then_one_all_the_same(tmp_path_factory,
     file = tmp_path_factory.mktemp("secret") / "token"
     file.write_bytes(content)
     assert len(secret(file)) >= 16
-
-
-# What may lie where a file should.
-PLACES = {
-    "nothing": lambda file: None,
-    "folder": lambda file: file.mkdir(),
-    "pipe": os.mkfifo,
-    "huge": lambda file: (file.touch(), os.truncate(file, 10**12)),
-    "circle": lambda file: file.symlink_to(file),
-    "device": lambda file: file.symlink_to("/dev/zero"),
-    "empty": lambda file: file.touch(),
-}
-READERS = {
-    "object": read_object,
-    "arrays": lambda file: read_arrays(file, 1000),
-    "graph": lambda file: verified_bytes(file.parent, ModelFile(file.name, "00")),
-    "manifest": lambda file: read_manifest(file.parent),
-    "settings": lambda file: store.read(file, NoticeBoard()),
-    "background": Background.picture,
-    "neutral": Neutral.read,
-}
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are elsewhere")
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("reader", READERS)
-def test_reader_when_something_else_lies_there_then_one_sentence_at_once(tmp_path, reader, place):
-    file = tmp_path / "manifest.json"
-    PLACES[place](file)
-    with pytest.raises((InputFileError, UserError)) as caught:
-        READERS[reader](file)
-    check_sentence(caught.value)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are elsewhere")
-@pytest.mark.parametrize(
-    ("place", "reason"),
-    [("nothing", "missing"), ("folder", "regular"), ("pipe", "regular"), ("device", "regular"), ("huge", "larger"),
-     ("circle", "opened")],
-)  # fmt: skip
-def test_bytes_when_something_else_lies_there_then_the_reason_is_told(tmp_path, place, reason):
-    PLACES[place](tmp_path / "a")
-    with pytest.raises(InputFileError, match=reason):
-        read_bytes(tmp_path / "a", 1000)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are elsewhere")
-@pytest.mark.parametrize("place", PLACES)
-def test_start_when_something_else_lies_there_then_it_goes_on(tmp_path, place):
-    paths = ProfilePaths(tmp_path / "profile")
-    paths.state_dir.mkdir(parents=True)
-    for name, read in (
-        ("state/token", lambda file: len(secret(file)) >= 16),
-        ("settings.json", lambda file: store.load(paths, NoticeBoard()) == Settings()),
-        ("entry", lambda file: not FileEntry(file, b"entry").is_on()),
-    ):
-        PLACES[place](paths.dir / name)
-        assert read(paths.dir / name)
-    assert store.save(paths, Settings(fps=30), NoticeBoard()) and store.load(paths, NoticeBoard()).fps == 30
-
-
-@pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 5000])
-def test_reader_when_the_path_is_none_then_one_sentence(path):
-    with pytest.raises(InputFileError):
-        read_object(path)
-    with pytest.raises(SettingsError):
-        Background.picture(path)
-
-
-@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 1500, 100_000])
-@pytest.mark.parametrize(("first", "last"), [("[", "]"), ('{"a":', "}")])
-def test_object_when_nested_too_deeply_then_refused_on_every_python(tmp_path, depth, first, last):
-    (tmp_path / "a.json").write_text('{"a":' + first * depth + "1" + last * depth + "}")
-    with pytest.raises(InputFileError, match="nested"):
-        read_object(tmp_path / "a.json")
-
-
-def test_object_when_it_is_of_a_usual_depth_then_read(tmp_path):
-    (tmp_path / "a.json").write_text('\ufeff{"a":' + "[" * 20 + "1.5" + "]" * 20 + "}", encoding="utf-8")
-    assert read_object(tmp_path / "a.json")["a"][0]
-
-
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1" + "0" * 400, "1" + "0" * 5000])
-def test_object_when_a_number_is_not_finite_or_endless_then_refused(tmp_path, number):
-    (tmp_path / "a.json").write_text(f'{{"a": [{number}]}}')
-    with pytest.raises(InputFileError, match="number"):
-        read_object(tmp_path / "a.json")
-
-
-def test_arrays_when_they_unpack_to_much_more_then_refused_before_they_do(tmp_path):
-    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(10_000_000, np.uint8))
-    assert (tmp_path / "a.npz").stat().st_size < 100_000
-    with pytest.raises(InputFileError, match="unpacks"):
-        read_arrays(tmp_path / "a.npz", 1_000_000)
-
-
-def check_sentence(error):
-    """One sentence or two of ordinary length, without the words of our own code."""
-    text = str(error)
-    assert 0 < len(text) < 2500
-    assert not any(word in text for word in ("Error", "object has no", "NoneType", "__", "argument"))
