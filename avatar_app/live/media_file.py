@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -43,6 +45,20 @@ def open_file(path: Path, error: type[UserError]) -> BinaryIO:
     except OSError as problem:
         raise error(f"The file {shown(path)} cannot be read: {problem.strerror}.", "Choose another file.") from problem
     raise error(f"There is no file {shown(path)}.", "Check its name.")
+
+
+def packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of some streams of a container, in the file's order.
+
+    Raises:
+        MEDIA_ERRORS: the file breaks off here.
+    """
+    while True:
+        # WORKAROUND(PyAV 18): it does not know streams that begin in the middle of a file. Their packet is lost, the
+        # next one follows. Remove when: `demux` leaves such packets out.
+        with suppress(IndexError):
+            yield from container.demux(*streams)
+            return
 
 
 def open_media(file: Any) -> Any:

@@ -35,7 +35,7 @@ def write_sound(path, samples, rate_hz=48_000, codec="flac", starts_s=(0.0,), pi
         sound = container.add_stream(codec, rate=rate_hz)
         sound.codec_context.layout = "mono" if samples.shape[1] == 1 else "stereo"
         if pictures_s:
-            _add_pictures(container, pictures_s)
+            _add_pictures(container, pictures_s, "flv" if path.suffix == ".flv" else "mpeg4")
         to_codec = av.AudioResampler(sound.codec_context.format or "s16", sound.codec_context.layout, rate_hz)
         for start_s, part in zip(starts_s, np.array_split(samples, len(starts_s)), strict=True):
             for packet in _packets(sound, to_codec, part, rate_hz, start_s):
@@ -54,8 +54,8 @@ def _packets(stream, to_codec, samples, rate_hz, start_s):
             yield from stream.encode(converted)
 
 
-def _add_pictures(container, seconds):
-    stream = container.add_stream("mpeg4", rate=25)
+def _add_pictures(container, seconds, codec):
+    stream = container.add_stream(codec, rate=25)
     stream.width = stream.height = 64
     for _ in range(round(25 * seconds)):
         container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))

@@ -263,3 +263,12 @@ def test_read_when_an_album_has_a_cover_then_it_is_no_film(tmp_path):
     with av.open(str(tmp_path / "c.mp3")) as container:
         assert len(container.streams.video) == 1
     assert np.array_equal(read_audio(tmp_path / "c.mp3"), read_audio(tmp_path / "t.mp3"))
+
+
+def test_read_when_another_stream_begins_in_the_middle_then_the_sound_goes_on(tmp_path):
+    sound = write_sound(tmp_path / "s.flv", tone(48_000, 30.0), codec="aac").read_bytes()
+    film = write_sound(tmp_path / "f.flv", tone(48_000), codec="aac", pictures_s=1.0).read_bytes()
+    # The packets of the film follow those of the sound, without a header of their own.
+    (tmp_path / "t.flv").write_bytes(sound + film[13:])
+    samples, _ = heard(tmp_path / "t.flv")
+    assert len(samples) == pytest.approx(31 * 16_000, abs=1_600)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from avatar_app.contracts.packets import Float32
-from avatar_app.live.media_file import MEDIA_ERRORS
+from avatar_app.live.media_file import MEDIA_ERRORS, packets
 
 # FFmpeg's AVFMT_GENERIC_INDEX and AVFMT_TS_DISCONT. A format with the first alone holds no times: FFmpeg adds up
 # lengths, which are wrong after a change of rate.
@@ -78,7 +78,7 @@ class Decoder:
     def _packets(self) -> Iterator[Any]:
         """The packets of sound and pictures, up to where the container ends or breaks off."""
         try:
-            yield from self._container.demux(self._stream, *self._pictures)
+            yield from packets(self._container, self._stream, *self._pictures)
         except MEDIA_ERRORS:
             self.is_broken_off = True
 

@@ -13,7 +13,7 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
-from avatar_app.live.media_file import MEDIA_ERRORS, find_path, open_file, open_media, shown
+from avatar_app.live.media_file import MEDIA_ERRORS, find_path, open_file, open_media, packets, shown
 from avatar_app.live.webcam.source import as_bgr
 from avatar_app.live.webcam.upright import upright
 
@@ -124,16 +124,10 @@ class FileSource:
 
     def _decoded(self, stream: Any) -> Iterator[Any]:
         """The frames of a stream, without those that are damaged, up to where the film breaks off."""
-        packets = self._container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except MEDIA_ERRORS:
-                return
-            if packet is None:
-                return
-            with suppress(*MEDIA_ERRORS):
-                yield from packet.decode()
+        with suppress(*MEDIA_ERRORS):
+            for packet in packets(self._container, stream):
+                with suppress(*MEDIA_ERRORS):
+                    yield from packet.decode()
 
     def _open(self) -> Any:
         """Open the file at its beginning; its stream of pictures."""
