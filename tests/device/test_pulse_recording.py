@@ -59,7 +59,7 @@ def test_recording_when_the_sound_server_buffers_then_sound_is_whole(pulse, tmp_
     player = pulse.speak(noise)
     child = Child(RECORD.replace("FOLDER", repr(str(tmp_path)), 1), pulse, PULSE_LATENCY_MSEC=str(latency_ms))
     try:
-        told = child.wait_for(lambda line: line["path"], 60)
+        told = child.wait_for(lambda line: line["path"])
     finally:
         child.stop()
         player.kill()

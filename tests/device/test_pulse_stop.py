@@ -49,12 +49,11 @@ with tempfile.TemporaryDirectory() as folder:
 def test_stop_when_it_comes_soon_after_the_start_then_no_microphone_is_open_and_none_opens_later(pulse):
     child = Child(CYCLES % N_CYCLES, pulse)
     try:
-        child.wait_for(lambda line: line["cycle"] == "end", 30 + 5 * N_CYCLES)
+        told = [child.lines.next() for _ in range(N_CYCLES + 1)]
     finally:
         child.stop()
-    assert len(child.lines) == N_CYCLES + 1
-    assert [line["cycle"] for line in child.lines if line["n_listeners"]] == []
-    assert all(line["was_honest"] for line in child.lines)
+    assert [line["cycle"] for line in told if line["n_listeners"]] == []
+    assert all(line["was_honest"] for line in told)
 
 
 @pytest.mark.timeout(240)

@@ -91,9 +91,17 @@ def _own_features() -> frozenset[str]:
     text = _cpu_info("flags") or _cpu_info("Features")
     if text:
         return frozenset(text.split())
-    known: dict[str, bool] = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
-    names = (name.lower() for name, has_it in known.items() if has_it)
+    names = (name.lower() for name, has_it in _known_to_numpy().items() if has_it)
     return frozenset(NUMPY_NAMES.get(name, name) for name in names)
+
+
+def _known_to_numpy() -> Mapping[str, bool]:
+    """What numpy found at its start; it has no public name for it. The first module is that of numpy 2."""
+    for module in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
+        with contextlib.suppress(ImportError):
+            known: Mapping[str, bool] = importlib.import_module(module).__cpu_features__
+            return known
+    return {}
 
 
 def _cpu_info(key: str) -> str:
