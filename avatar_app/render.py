@@ -29,7 +29,7 @@ from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import samples_to_ns
 from avatar_app.live.frame import Avatar, Background, Compositor
 from avatar_app.live.latency import StageMeters
-from avatar_app.live.media_file import find_path, shown
+from avatar_app.live.media_file import shown
 from avatar_app.live.mic.audio_file import SoundFile, missing_text, resampled
 from avatar_app.live.record import RecordFormat, VideoFile, VideoFormat
 from avatar_app.live.record.encoders import WORST_CRF
@@ -39,7 +39,7 @@ from avatar_app.live.student import Student, load
 from avatar_app.live.student.processor import n_cores
 from avatar_app.logs import tell
 from avatar_app.progress import ProgressBar
-from avatar_app.settings.paths import ProfilePaths
+from avatar_app.settings.paths import ProfilePaths, user_path
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def render(job: RenderJob, progress: ProgressBar) -> Rendered:
         UserError: see `run`.
     """
     cv2.setNumThreads(1)
-    out, has_alpha = find_path(job.out), keeps_alpha(job)
+    out, has_alpha = user_path(job.out), keeps_alpha(job)
     check_quality(job.crf, format_of(out, has_alpha=has_alpha))
     with SoundFile(job.audio, AAC_RATE_HZ) as sound:
         if os.path.exists(out) and out.samefile(sound.path):

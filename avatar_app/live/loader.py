@@ -137,6 +137,8 @@ class MicSlot(Slot[OpenMic]):
 
     def _close(self, part: OpenMic) -> None:
         part.mic.stop()
+        # One that was lost is looked for no longer.
+        self._notices.clear(self.name)
 
 
 class CleaningSlot(Slot[Cleaning]):

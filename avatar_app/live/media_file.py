@@ -17,15 +17,6 @@ from avatar_app.contracts.errors import UserError
 MEDIA_ERRORS = (OSError, ValueError, av.FFmpegError)
 
 
-def find_path(path: str | Path) -> Path:
-    """The path as it was typed where that exists, else with `~` expanded."""
-    typed = Path(path)
-    if os.path.lexists(typed):
-        return typed
-    # Path.expanduser raises where there is no such user.
-    return Path(os.path.expanduser(typed))
-
-
 def shown(path: str | Path) -> str:
     """A path or name for messages: bytes that are no text are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")

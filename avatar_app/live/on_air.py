@@ -246,4 +246,4 @@ def recording_folder(settings: Settings) -> Path:
 
 
 def _folder(settings: Settings) -> Path:
-    return user_path(settings.record_folder) if settings.record_folder else record.videos_folder()
+    return user_path(settings.record_folder).absolute() if settings.record_folder else record.videos_folder()

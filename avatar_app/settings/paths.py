@@ -19,9 +19,10 @@ def repo_root() -> Path:
 
 
 def user_path(text: str | Path) -> Path:
-    """A path as the user wrote it, `~` included; where there is no such user, it stays as it is written."""
-    # `Path.expanduser` fails there.
-    return Path(os.path.expanduser(text))
+    """The path as it was written where that exists, else with `~` expanded; any text is fine."""
+    typed = Path(text)
+    # `Path.expanduser` fails where there is no such user.
+    return typed if os.path.lexists(typed) else Path(os.path.expanduser(typed))
 
 
 def assets_dir() -> Path:

@@ -14,10 +14,11 @@ import soxr
 
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.packets import LIVE_RATE_HZ, Float32
-from avatar_app.live.media_file import MEDIA_ERRORS, find_path, open_file, open_media, shown
+from avatar_app.live.media_file import MEDIA_ERRORS, open_file, open_media, shown
 from avatar_app.live.mic.decode import Decoder
 from avatar_app.live.mic.ogg import Part, parts
 from avatar_app.live.mic.timeline import Timeline
+from avatar_app.settings.paths import user_path
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class SoundFile:
     """
 
     def __init__(self, path: str | Path, rate_hz: int = LIVE_RATE_HZ) -> None:
-        self._path = find_path(path)
+        self._path = user_path(path)
         self._rate_hz = rate_hz
         self._file = open_file(self._path, AudioInputError)
         self.missing_s = 0.0

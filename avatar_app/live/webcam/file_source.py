@@ -13,9 +13,10 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
-from avatar_app.live.media_file import MEDIA_ERRORS, find_path, open_file, open_media, packets, shown
+from avatar_app.live.media_file import MEDIA_ERRORS, open_file, open_media, packets, shown
 from avatar_app.live.webcam.source import as_bgr
 from avatar_app.live.webcam.upright import upright
+from avatar_app.settings.paths import user_path
 
 CHOOSE_ANOTHER = "Choose another file; every video that ffmpeg reads will do."
 # The longest wait inside `read`, so that whoever reads can be stopped.
@@ -40,7 +41,7 @@ class FileSource:
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = find_path(path)
+        self._path = user_path(path)
         self._shown_path, self.label = shown(self._path), shown(self._path.name)
         self._clock = clock
         self._file: Any = None
