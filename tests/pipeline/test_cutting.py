@@ -7,11 +7,10 @@ import pytest
 
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import ModelError
-from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.live import following, loader
-from avatar_app.live.mic import MicState
+from avatar_app.live.mic import MicState, level
 from avatar_app.live.mic.chain import SoundChain
-from avatar_app.live.mic.level import Level
 from avatar_app.live.mic.mic import MicStatus
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.settings.paths import ProfilePaths
@@ -29,7 +28,7 @@ class SlowMic:
     def __init__(self, name, controls, gate):
         self.name, self.gate = name, gate
         self.is_open = self.was_stopped = False
-        self._chain = SoundChain(16_000, Level(16_000, controls))
+        self._chain = SoundChain(16_000, level.Level(16_000, controls))
         self._ring = None
 
     def start(self, ring, voice=None):
@@ -135,6 +134,14 @@ def test_stop_when_the_microphone_is_open_then_closed_before_it_returns(desk):
     assert desk.mics[0].is_open and desk.pipeline.open_devices().has_mic
     desk.pipeline.stop()
     assert not desk.mics[0].is_open and not desk.pipeline.open_devices().has_mic
+
+
+def test_stop_when_the_microphone_was_lost_then_its_notice_goes_with_it(desk):
+    desk.pipeline.start()
+    desk.settle()
+    desk.notices.post(Notice("mic", Level.WARNING, "The microphone Desk is gone.", "Plug it in again."))
+    desk.pipeline.stop()
+    assert desk.notices.current() == ()
 
 
 def test_stop_when_the_webcam_is_on_then_cut_before_it_returns_and_on_again_at_the_next_start(desk):
