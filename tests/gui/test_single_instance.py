@@ -40,6 +40,7 @@ def is_acquired(paths) -> bool:
         # Alive, but it holds nothing: the number of a program that is gone was given to another one.
         f"{os.getpid()}\n{os.path.basename(sys.executable)}\nanother-host\n\n\n".encode(),
     ],
+    ids=["empty", "line", "garbage", "no-text", "negative", "long", "reused-number"],
 )  # fmt: skip
 def test_acquire_when_the_file_is_left_over_or_damaged_then_taken_over(paths, lock_file, content):
     lock_file.write_bytes(content)
