@@ -229,14 +229,14 @@ def test_recording_when_the_program_stood_still_then_its_pictures_stand_no_longe
 
 
 def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path, make_live):
-    pace = threading.Semaphore(20)
+    pace = threading.Semaphore(5)
     live = make_live(fps=50, open_film=lambda *args: HangingFilm(open_film(*args), lambda: pace.acquire(timeout=60)))
     live.events = (0.4, 3.6)
     live.start()
     put_without_waiting(live)
-    # Every second picture is encoded in time.
-    for _ in range(75):
-        live.run(0.04)
+    # Every third picture is encoded in time.
+    for _ in range(50):
+        live.run(0.06)
         pace.release()
     pace.release(1000)
     live.run(1)
