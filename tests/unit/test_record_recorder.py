@@ -229,14 +229,14 @@ def test_recording_when_the_program_stood_still_then_its_pictures_stand_no_longe
 
 
 def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path, make_live):
-    pace = threading.Semaphore(20)
+    pace = threading.Semaphore(5)
     live = make_live(fps=50, open_film=lambda *args: HangingFilm(open_film(*args), lambda: pace.acquire(timeout=60)))
     live.events = (0.4, 3.6)
     live.start()
     put_without_waiting(live)
-    # Every second picture is encoded in time.
-    for _ in range(75):
-        live.run(0.04)
+    # Every third picture is encoded in time.
+    for _ in range(50):
+        live.run(0.06)
         pace.release()
     pace.release(1000)
     live.run(1)
@@ -342,7 +342,7 @@ def test_recording_when_much_sound_waits_then_pictures_are_written_in_between():
 
     voice = Ring(VOICE_BLOCKS)
     take = Take(NotedFilm(), Canvas(RecordOptions(Path(), 25), FilmSize(64, 64, 25)), 25, 0, voice)
-    for k in range(1000):
+    for k in range(2000):
         voice.put(voice_at(k * 10_000_000, np.zeros(480)))
     for k in range(10):
         take.hear(take.n_heard)
@@ -351,8 +351,8 @@ def test_recording_when_much_sound_waits_then_pictures_are_written_in_between():
         take.catch_up(60 * NS_PER_S)
     heard = [sum(group) for is_sound, group in itertools.groupby(order, lambda one: one != "picture") if is_sound]
     assert order.count("picture") >= 10
-    assert max(heard) < 0.6 * 48_000
-    assert sum(heard) == pytest.approx(5 * 48_000, abs=1000)
+    assert max(heard) < 1.1 * 48_000
+    assert sum(heard) == pytest.approx(10 * 48_000, abs=1000)
 
 
 @pytest.mark.parametrize("kind", [RecordFormat.PRORES, RecordFormat.WEBM])

@@ -20,7 +20,7 @@ MISSING_NS = ms_to_ns(700)
 # Holes are filled little by little, so that sound is never kept waiting for pictures.
 FILL_AT_ONCE = 8
 # As much sound is written between two pictures, so that pictures are never kept waiting for sound.
-HEAR_AT_ONCE_S = 0.5
+HEAR_AT_ONCE_S = 1.0
 
 
 class FilmLike(Protocol):
@@ -98,7 +98,7 @@ class Take:
         return len(self._voice) if self._voice is not None else 0
 
     def hear(self, n_blocks: int) -> None:
-        """Write so many voice blocks, or half a second of them if that is less."""
+        """Write so many voice blocks, or a second of them if that is less."""
         seconds = 0.0
         for _ in range(n_blocks):
             block = self._voice.take() if self._voice is not None and seconds < HEAR_AT_ONCE_S else None
