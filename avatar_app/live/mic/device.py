@@ -28,6 +28,8 @@ STALL_NS = ms_to_ns(1500)
 # PulseAudio through ALSA can be silent for two seconds after opening, and then hands over what it gathered.
 FIRST_STALL_NS = s_to_ns(3)
 RETRY_NS = s_to_ns(3)
+# Steps follow each other within a tenth of a second.
+SLEPT_NS = s_to_ns(1)
 # What stays silent for so long with a small buffer is given a larger one.
 FIRST_SOUND_NS = ms_to_ns(600)
 # Two seconds of deliveries: a worker that is late loses nothing.
@@ -79,6 +81,7 @@ class DeviceMic:
         self._n_bad_samples = 0
         self._t_heard_ns = 0
         self._t_retry_ns = 0
+        self._t_step_ns = clock.now_ns()
         self._latency = "low"
         self._has_heard = False
         self._watch: SourceWatch | None = None
@@ -171,12 +174,20 @@ class DeviceMic:
             self._look_again(stop)
             return
         delivery = self._deliveries.take(timeout_s=0.1)
+        self._mind_own_sleep()
         if delivery is not None:
             self._hear(delivery)
         else:
             self._mind_silence()
         if self._state is MicState.RUNNING:
             self._mind_source()
+
+    def _mind_own_sleep(self) -> None:
+        """A program that stood still itself, as with the machine asleep, has not listened to silence meanwhile."""
+        now_ns = self._clock.now_ns()
+        if now_ns - self._t_step_ns > SLEPT_NS:
+            self._t_heard_ns = now_ns
+        self._t_step_ns = now_ns
 
     def _mind_silence(self) -> None:
         silent_ns = self._clock.now_ns() - self._t_heard_ns
