@@ -29,7 +29,7 @@ def test_webcam_when_a_film_of_30_pictures_a_second_plays_then_within_the_budget
     try:
         while not webcam.status().has_face:
             time.sleep(0.05)
-        tracker = psutil.Process(webcam._tracking._tracker.pid)
+        tracker = psutil.Process(webcam._tracking._hold.device.pid)
         time.sleep(1)
         before_s, t_start_s = np.array([busy_s(own), busy_s(tracker)]), time.monotonic()
         time.sleep(RUN_S)

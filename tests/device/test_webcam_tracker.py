@@ -118,7 +118,7 @@ def test_webcam_when_tracker_is_killed_then_tracks_again(film):
     webcam.start()
     try:
         wait_for(lambda: webcam.status().has_face)
-        os.kill(webcam._tracking._tracker.pid, signal.SIGKILL)
+        os.kill(webcam._tracking._hold.device.pid, signal.SIGKILL)
         wait_for(lambda: webcam.status().n_restarts == 1)
         t_killed_ns = MonotonicClock().now_ns()
         wait_for(lambda: webcam.newest().t_capture_ns > t_killed_ns and webcam.newest().confidence > 0)

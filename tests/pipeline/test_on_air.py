@@ -170,7 +170,7 @@ def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_i
     assert begun == ["snapshots"], "never on the thread of whoever asks"
     go_on.set()
     wait_for(lambda: len(begun) == 2)
-    assert on_air._snapshots._orders.take() is None
+    assert on_air._snapshots._folders.take() is None
     on_air.stop()
     assert len(begun) == 2 and source.sinks == []
 

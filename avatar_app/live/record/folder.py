@@ -63,7 +63,8 @@ def unfinished(folder: Path) -> tuple[Path, ...]:
     try:
         marked = [p for p in folder.iterdir() if p.suffix in RECORDING_SUFFIXES and p.stem.endswith(MARK)]
         return tuple(sorted((p for p in marked if not is_in_use(p)), key=lambda p: p.stat().st_mtime_ns))
-    except OSError:
+    except (OSError, ValueError):
+        # A text that cannot be a path is a ValueError.
         return ()
 
 
