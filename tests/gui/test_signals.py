@@ -1,34 +1,38 @@
-"""What ends the program from outside ends it as its window does."""
+"""What ends the program from outside ends it as its window does.
+
+In processes of their own: a signal that misses its handler would end the tests.
+"""
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from avatar_app.app import _quit_on_signals
-
 ENDING = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+RAISE = """
+import signal, sys
+from avatar_app.app import _quit_on_signals
+number = getattr(signal, sys.argv[1])
+if sys.argv[2] == "ignored":
+    signal.signal(number, signal.SIG_IGN)
+closed = []
+_quit_on_signals(lambda: closed.append(sys.argv[1]))
+signal.raise_signal(number)
+print(closed, signal.getsignal(number) is signal.SIG_IGN)
+"""
 
 
-@pytest.fixture(autouse=True)
-def handlers_put_back():
-    # Without a handler of the program's own a signal would end the tests.
-    kept = {name: signal.signal(getattr(signal, name), lambda *_: None) for name in ENDING}
-    yield
-    for name, handler in kept.items():
-        signal.signal(getattr(signal, name), handler)
+def told(name, before):
+    done = subprocess.run([sys.executable, "-c", RAISE, name, before], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize("name", ENDING)
 def test_signal_when_it_comes_then_the_window_is_closed(name):
-    closed = []
-    _quit_on_signals(lambda: closed.append(name))
-    signal.raise_signal(getattr(signal, name))
-    assert closed == [name]
+    assert told(name, "as it is") == f"['{name}'] False"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal to be closed")
 def test_hangup_when_it_was_ignored_from_the_start_then_the_program_goes_on():
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _quit_on_signals(lambda: pytest.fail("closed"))
-    signal.raise_signal(signal.SIGHUP)
-    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert told("SIGHUP", "ignored") == "[] True"

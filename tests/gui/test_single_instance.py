@@ -9,6 +9,9 @@ from PySide6.QtCore import QLockFile
 
 from avatar_app.gui.single_instance import SingleInstance
 
+# A local server needs the event loop of an application.
+pytestmark = pytest.mark.usefixtures("qapp")
+
 HOLD = """
 import sys
 from PySide6.QtCore import QLockFile
