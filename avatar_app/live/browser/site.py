@@ -56,8 +56,7 @@ class Site:
         self._listeners: list[asyncio.Server] = []
         self._server: web.Server | None = None
         self._n_controllers = 0
-        # In the order in which they came.
-        self._strangers: dict[web.RequestHandler, None] = {}
+        self._connections = _Connections()
 
     @property
     def n_controllers(self) -> int:
@@ -71,7 +70,7 @@ class Site:
         self._server = server
         for listening in sockets:
             self._listeners.append(
-                await loop.create_server(lambda: _Connection(server, loop, self._strangers), sock=listening)
+                await loop.create_server(lambda: _Connection(server, loop, self._connections), sock=listening)
             )
 
     async def close(self) -> None:
@@ -89,7 +88,7 @@ class Site:
         """Any request: whoever is not let in sees the same as where nothing is."""
         if not self._guard.lets_in(request.headers, request.query.getall("token", [])):
             return _nothing()
-        self._strangers.pop(request.protocol, None)
+        self._connections.let_in(request.protocol)
         try:
             return await self._serve(request)
         except web.HTTPException as refusal:
@@ -167,15 +166,44 @@ class Site:
             self._sockets.discard(made)
 
 
+class _Connections:
+    """Who is connected now. One that was told to leave counts no more, though its socket takes a moment to close."""
+
+    def __init__(self) -> None:
+        # In the order in which they came.
+        self._strangers: dict[web.RequestHandler, None] = {}
+        self._let_in: set[web.RequestHandler] = set()
+
+    def add(self, connection: web.RequestHandler) -> web.RequestHandler | None:
+        """Take a new one; whoever must leave for it: the oldest stranger, itself where all places are taken."""
+        if len(self._strangers) + len(self._let_in) >= MAX_CONNECTIONS:
+            return connection
+        self._strangers[connection] = None
+        if len(self._strangers) <= MAX_STRANGERS:
+            return None
+        oldest = next(iter(self._strangers))
+        del self._strangers[oldest]
+        return oldest
+
+    def let_in(self, connection: web.RequestHandler) -> None:
+        """It showed the token."""
+        if connection in self._strangers:
+            del self._strangers[connection]
+            self._let_in.add(connection)
+
+    def remove(self, connection: web.RequestHandler) -> None:
+        """It is gone; an unknown one is fine."""
+        self._strangers.pop(connection, None)
+        self._let_in.discard(connection)
+
+
 class _Connection(web.RequestHandler):
     """One connection, which serves one request: the limits, and no word about what was wrong with it."""
 
-    __slots__ = ("_server", "_strangers")
+    __slots__ = ("_connections",)
 
-    def __init__(
-        self, server: web.Server, loop: asyncio.AbstractEventLoop, strangers: dict[web.RequestHandler, None]
-    ) -> None:
-        self._server, self._strangers = server, strangers
+    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, connections: _Connections) -> None:
+        self._connections = connections
         super().__init__(
             server,
             loop=loop,
@@ -190,17 +218,12 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if len(self._server.connections) > MAX_CONNECTIONS:
-            self.force_close()
-            return
-        self._strangers[self] = None
-        if len(self._strangers) > MAX_STRANGERS:
-            oldest = next(iter(self._strangers))
-            del self._strangers[oldest]
-            oldest.force_close()
+        leaving = self._connections.add(self)
+        if leaving is not None:
+            leaving.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._strangers.pop(self, None)
+        self._connections.remove(self)
         super().connection_lost(exc)
 
     def handle_error(
