@@ -31,7 +31,12 @@ def _measured(sections: Sections) -> Iterator[tuple[str, float | None, float, bo
                 True,
             )
     if "latency" in sections:
-        yield "compose p50, ms", sections["latency"]["lookahead_40"]["stage_ms"]["compose"]["p50"], 4.0, True
+        yield (
+            "compose p50, ms",
+            sections["latency"]["lookahead_40"]["stage_ms"].get("compose", {}).get("p50"),
+            4.0,
+            True,
+        )
     for name, paced in sections.get("pacing", {}).items():
         yield f"{name} rate error, %", paced["error_percent"], 0.5, True
         yield f"{name} missed ticks", paced["n_missed"], 0, True

@@ -118,6 +118,7 @@ def read_arrays(path: str | Path, max_bytes: int) -> dict[str, NDArray[Any]]:
             n_bytes = sum(entry.file_size for entry in packed.infolist())
         if n_bytes > max_bytes:
             raise InputFileError(f"it unpacks to more than {max_bytes / 1e6:g} MB")
+        content.seek(0)
         with np.load(content, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except BAD_ARRAYS as error:

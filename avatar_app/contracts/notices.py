@@ -36,9 +36,9 @@ class Notice:
     is_lasting: bool = False
 
     @classmethod
-    def from_error(cls, key: str, error: UserError) -> Notice:
+    def from_error(cls, key: str, error: UserError, *, is_lasting: bool = False) -> Notice:
         """The notice that shows a user's error."""
-        return cls(key, Level.ERROR, error.what, error.what_to_do)
+        return cls(key, Level.ERROR, error.what, error.what_to_do, is_lasting=is_lasting)
 
 
 class NoticeBoard:

@@ -74,7 +74,7 @@ class GlobalKeys:
         try:
             self._grab = self._open_grab(tuple(COMMANDS), self._press)
         except UserError as error:
-            self._notices.post(Notice.from_error(NOTICE_KEY, error))
+            self._notices.post(Notice.from_error(NOTICE_KEY, error, is_lasting=True))
 
     def close(self) -> None:
         """Give the keys back; twice is fine."""

@@ -96,10 +96,11 @@ class SettingsKeeper(QObject):
 
     def reconcile(self) -> None:
         """Put choices that failed back to what is really in use; one that was corrected meanwhile stays."""
+        failed = self._pipeline.take_refused()
         in_use = self._pipeline.settings
         back = {
             name: getattr(in_use, name)
-            for refused in self._pipeline.take_refused()
+            for refused in failed
             for name in refused.fields
             if getattr(refused.settings, name) == getattr(self._settings, name) != getattr(in_use, name)
         }

@@ -109,6 +109,7 @@ class NoticeArea(QWidget):
         self._hidden: dict[str, Notice] = {}
         self._cards: list[NoticeCard] = []
         self._is_quiet = False
+        self._t_ns = 0
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(SPACING_PX)
@@ -150,6 +151,10 @@ class NoticeArea(QWidget):
 
     def show_notices(self, current: tuple[Notice, ...], t_ns: int) -> None:
         """Bring the cards in line with the notices that are up at an instant."""
+        if self._is_out_of_sight():
+            # They wait with all of their time.
+            self._since_ns = {key: since_ns + t_ns - self._t_ns for key, since_ns in self._since_ns.items()}
+        self._t_ns = t_ns
         up = {notice.key: notice for notice in current}
         self._hidden = {key: notice for key, notice in self._hidden.items() if up.get(key) == notice}
         wanted = dict(self._notices)
@@ -166,6 +171,11 @@ class NoticeArea(QWidget):
         if list(wanted.values()) != list(self._notices.values()):
             self._notices = wanted
             self._rebuild()
+
+    def _is_out_of_sight(self) -> bool:
+        """Whether nobody can see the notices: in a booth, or while the window is away."""
+        window = self.window()
+        return self._is_quiet or (window is not self and (window.isMinimized() or not window.isVisible()))
 
     @staticmethod
     def _is_over(notice: Notice, is_up: bool, shown_ns: int) -> bool:

@@ -23,6 +23,9 @@ from avatar_app.gui.ports import Option
 
 SECTION_SPACING_PX = 8
 
+# What a wheel turns by at once, as Qt counts it.
+NOTCH = 120
+
 
 class Chooser(QComboBox):
     """A drop-down list of options.
@@ -40,6 +43,7 @@ class Chooser(QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
+        self._turned = 0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.activated.connect(lambda number: self.chosen.emit(self.itemData(number)))
 
@@ -64,8 +68,12 @@ class Chooser(QComboBox):
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Go to the next entry, but never to one that opens a dialog, as its ellipsis says."""
-        row = self.currentIndex() + (-1 if event.angleDelta().y() > 0 else 1)
-        if 0 <= row < self.count() and not self.itemText(row).endswith("…"):
+        # A touchpad turns by less than a notch at once, or not at all.
+        self._turned += event.angleDelta().y()
+        n_notches = int(self._turned / NOTCH)
+        self._turned -= n_notches * NOTCH
+        row = self.currentIndex() - n_notches
+        if n_notches and 0 <= row < self.count() and not self.itemText(row).endswith("…"):
             self.setCurrentIndex(row)
             self.activated.emit(row)
         event.accept()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -43,7 +44,8 @@ class Following:
         self._file = folder / NEUTRAL_FILE
         self._make_webcam = make_webcam
         self._webcam: Webcam | None = None
-        # Cut while their drivers were busy.
+        self._lock = threading.Lock()
+        # Cut, perhaps while their drivers were busy.
         self._left_behind: tuple[Webcam, ...] = ()
         self._follower = Follower()
         self._idle_share = 0.0
@@ -69,13 +71,15 @@ class Following:
         """
         webcam = self._make_webcam(settings.webcam, self._clock, self._notices, self._neutral)
         webcam.start()
-        self._webcam = webcam
+        with self._lock:
+            self._webcam = webcam
 
     @property
     def is_camera_open(self) -> bool:
-        """Whether a camera is open, wanted or not, or a driver is opening one."""
-        self._left_behind = tuple(webcam for webcam in self._left_behind if webcam.is_open)
-        return self._webcam is not None or bool(self._left_behind)
+        """Whether a camera is open, wanted or not, or its driver is opening or closing it."""
+        with self._lock:
+            self._left_behind = tuple(webcam for webcam in self._left_behind if webcam.is_open)
+            return bool(self._left_behind) or (self._webcam is not None and self._webcam.is_open)
 
     def keep(self) -> None:
         """Write a neutral pose that was just learned; cheap when there is none."""
@@ -91,10 +95,12 @@ class Following:
     def stop(self) -> None:
         """Cut the camera; twice is fine."""
         self.keep()
-        webcam, self._webcam = self._webcam, None
+        with self._lock:
+            webcam, self._webcam = self._webcam, None
+            if webcam is not None:
+                self._left_behind = (*self._left_behind, webcam)
         if webcam is not None:
             webcam.stop()
-            self._left_behind = (*self._left_behind, webcam)
 
     def pose(self, now_ns: int) -> AvatarPose | None:
         """What the head is to do now; None once it has glided back and nothing is followed."""

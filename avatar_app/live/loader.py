@@ -13,9 +13,10 @@ from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.student_spec import StudentSpec
+from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.following import Following
 from avatar_app.live.frame import Avatar, Background, PoseAssets
-from avatar_app.live.mic import Cleaning, Mic, MicControls, MicState, MicStatus, open_mic, require
+from avatar_app.live.mic import DEMO, Cleaning, Mic, MicControls, MicState, MicStatus, open_mic, require
 from avatar_app.live.picture import FramePart
 from avatar_app.live.slot import Slot
 from avatar_app.live.speech import SpeechPart
@@ -25,8 +26,8 @@ from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
 
-DEMO = "demo"
 RING_BLOCKS = 200
+RETRY_NS = s_to_ns(3)
 NO_MIC = MicStatus(MicState.STOPPED, "", 0, 0, -120.0, -120.0, 0, 0)
 
 
@@ -94,6 +95,9 @@ class MicSlot(Slot[OpenMic]):
         self._voice = voice
         self._cleaning = Cleaning()
         self._silence: Ring[AudioBlock] = Ring(1)
+        # The request that failed last, and its number.
+        self._failed: tuple[int, Settings] | None = None
+        self._t_retry_ns = 0
 
     @property
     def ring(self) -> Ring[AudioBlock]:
@@ -122,9 +126,22 @@ class MicSlot(Slot[OpenMic]):
             return self._started(DEMO, error)
 
     def _started(self, name: str, problem: AudioInputError | None = None) -> OpenMic:
+        self._failed = None
         opened = OpenMic(name, open_mic(name, self._clock, self._notices, self._controls), Ring(RING_BLOCKS), problem)
-        opened.mic.start(opened.ring, self._voice)
+        # Looking for it may have taken seconds: a microphone that was cut meanwhile is not even opened.
+        if self._is_wanted():
+            opened.mic.start(opened.ring, self._voice)
         return opened
+
+    def _refuse(self, settings: Settings, error: UserError) -> None:
+        super()._refuse(settings, error)
+        self._failed, self._t_retry_ns = (self._number, settings), self._clock.now_ns() + RETRY_NS
+
+    def _idle(self) -> None:
+        """A microphone that could not be opened is tried again, as one that was lost is."""
+        number, settings = self._failed or (-1, None)
+        if settings is not None and number == self._number and self._clock.now_ns() >= self._t_retry_ns:
+            self._want_again(settings)
 
     def _install(self, part: OpenMic, settings: Settings) -> None:
         part.mic.set_cleaning(self._cleaning)
@@ -192,7 +209,8 @@ class StudentSlot(Slot[Student]):
     def stop(self) -> None:
         """See `Slot.stop`; measuring ends too."""
         super().stop()
-        measuring, self._measuring = self._measuring, None
+        with self._changed:
+            measuring, self._measuring = self._measuring, None
         if measuring is not None:
             measuring.kill()
             measuring.communicate()
@@ -232,19 +250,24 @@ class StudentSlot(Slot[Student]):
         if self._measuring is not None or ranking.read(spec, self._profile.cache_dir) is not None:
             return
         log.info("measuring engines and precisions for %s", spec.id)
-        self._measuring = ranking.start_measuring(spec.id, self._profile.cache_dir, user_dir=self._profile.models_dir)
+        try:
+            folders = {"cache_dir": self._profile.cache_dir, "user_dir": self._profile.models_dir}
+            self._measuring = ranking.start_measuring(spec.id, **folders)
+        except OSError as error:
+            log.warning("the engines are not measured: %s", error)
 
     def _idle(self) -> None:
         """When the measurement has ended, open the model again, now as what is fastest."""
-        measuring = self._measuring
-        if measuring is None or measuring.poll() is None:
-            return
-        self._measuring = None
+        with self._changed:
+            measuring = self._measuring
+            if measuring is None or measuring.poll() is None:
+                return
+            self._measuring = None
         _, errors = measuring.communicate()
         if measuring.returncode:
             log.warning("the engines could not be measured: %s", (errors.strip().splitlines() or ["no reason"])[-1])
         else:
-            self._want_again()
+            self._want_again(self.in_use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +306,9 @@ class WebcamSlot(Slot[HeadMotion]):
         self._following.stop()
 
     def _refuse(self, settings: Settings, error: UserError) -> None:
-        super()._refuse(settings, error)
+        # Before it is told: whoever hears of it asks what is in use then.
         self.in_use = settings.replace(is_following=False)
+        super()._refuse(settings, error)
 
     def _idle(self) -> None:
         self._following.keep()

@@ -31,7 +31,7 @@ from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
 
-# `close` waits so long for a device that is being opened.
+# `close` waits so long for each device that is being opened.
 CLOSE_TIMEOUT_S = 10.0
 
 
@@ -48,8 +48,7 @@ class OnAirStatus:
 class OnAir:
     """Starts and stops what leaves the program.
 
-    Thread: all calls by one owner (the main thread); devices are opened on a thread of its own, for that takes
-    seconds.
+    Thread: all calls by one owner (the main thread); each device is opened by a slot, on a thread of its own.
 
     Args:
         source: the live path.
@@ -89,7 +88,9 @@ class OnAir:
             return
         self._is_running = True
         if self._mender is None:
-            self._mender = Mender(_folder(self._wanted), self._clock, self._notices)
+            # A recording goes on in the second where the first one went away.
+            folders = _folder(self._wanted), record.videos_folder()
+            self._mender = Mender(folders, self._clock, self._notices)
             self._mender.start()
         self._snapshots.start()
         self._browser.show(is_on=True)
@@ -106,12 +107,13 @@ class OnAir:
         if not self._is_running:
             return
         self._is_running = False
+        # First: what it takes to end the rest is not in the film.
+        self.stop_recording()
         for slot in (self._voice, self._camera):
             slot.stop()
             slot.cut()
         self._browser.show(is_on=False)
         self._snapshots.stop()
-        self.stop_recording()
 
     def close(self) -> None:
         """Stop, end the browser source too, and wait for what is being opened or saved, so that the process can end."""

@@ -133,13 +133,16 @@ class LivePipeline:
 
     def cut_devices(self) -> None:
         """Close microphone and webcam at once, and open none until the next start; pictures still come until `stop`."""
-        for slot in self._slots:
-            slot.stop()
-        # Taken out of use only now: nothing is opened any more that could replace them.
-        for device in (self._webcam, self._mic):
-            device.cut()
-        for device in (self._webcam, self._mic):
-            device.join(DEVICE_TIMEOUT_S)
+        devices = (self._mic, self._webcam)
+        # What fails or takes long must not keep the next one open: the stack goes on, the microphone first.
+        with ExitStack() as stack:
+            for device in reversed(devices):
+                stack.callback(device.join, DEVICE_TIMEOUT_S)
+            for slot in self._slots:
+                stack.callback(slot.stop)
+            for device in reversed(devices):
+                stack.callback(device.cut)
+                stack.callback(device.stop)
 
     def stop(self) -> None:
         """Stop from the source to the sinks; twice is fine. Devices are closed first, and at once."""
@@ -155,7 +158,7 @@ class LivePipeline:
             slot.join(max(0.0, t_end_s - time.monotonic()))
 
     def apply(self, settings: Settings) -> None:
-        """Use other settings from now on. What fails is told in a notice, and the old part stays."""
+        """Use other settings from now on. What fails is told in a notice; an old model, avatar or background stays."""
         old, self._wanted = self._wanted, settings
         self._apply_light(settings)
         if _differs(old, settings, ("fps", "lookahead_ms")):

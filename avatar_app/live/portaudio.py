@@ -27,6 +27,7 @@ from avatar_app.live.alsa import quieten_alsa
 log = logging.getLogger(__name__)
 
 LIST_TIMEOUT_S = 10.0
+CLOSE_WAIT_S = 0.2
 # Sound servers offer dozens of channels where there is one microphone.
 MAX_CHANNELS = 8
 # A device that is there and still does not open must not disturb the others again and again: each pause between two
@@ -134,6 +135,7 @@ class SoundSystem:
         self._listed_by_child: dict[str, tuple[SoundDevice, ...]] = {}
         self._t_interrupt_ns: int | None = None
         self._pause_ns = INTERRUPT_NS
+        self._n_starts = 0
 
     def devices(self, side: Side) -> tuple[SoundDevice, ...]:
         """All devices of a side, as they were when they were last looked for.
@@ -160,10 +162,13 @@ class SoundSystem:
             if not self._streams:
                 self._start_anew(side)
                 return True
+            n_starts = self._n_starts
         # Not under the lock: the other process takes up to ten seconds, and a stream must be closed at once.
         listed = self._ask_child()
         with self._lock:
-            self._listed_by_child = listed
+            # What PortAudio was started anew for meanwhile is newer.
+            if self._n_starts == n_starts:
+                self._listed_by_child = listed
         return False
 
     def make_known(self, side: Side, name: str) -> bool:
@@ -205,6 +210,7 @@ class SoundSystem:
 
     def _start_anew(self, side: Side) -> None:
         self._listed_by_child = {}
+        self._n_starts += 1
         sd = self._sounddevice(side)
         # The only way to see new devices; the names are private but have been stable since 2015.
         _ask(side, sd._terminate)
@@ -283,9 +289,22 @@ class SoundSystem:
             return opened
 
     def _close(self, opened: OpenStream) -> None:
+        """Close a stream; where another device is being opened just now, as soon as that is over, without waiting."""
+        if self._lock.acquire(timeout=CLOSE_WAIT_S):
+            try:
+                self._end(opened)
+            finally:
+                self._lock.release()
+        else:
+            threading.Thread(target=self._close_later, args=(opened,), name="close-sound", daemon=True).start()
+
+    def _close_later(self, opened: OpenStream) -> None:
         with self._lock:
-            self._streams = [other for other in self._streams if other is not opened]
-            opened.end()
+            self._end(opened)
+
+    def _end(self, opened: OpenStream) -> None:
+        self._streams = [other for other in self._streams if other is not opened]
+        opened.end()
 
     def find(self, side: Side, name: str) -> tuple[int, SoundDevice]:
         """Number and description of a device, for names see `open`.

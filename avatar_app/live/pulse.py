@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import IO, Literal, TypedDict
 
 from avatar_app.live.portaudio import SoundDevice
 
@@ -58,17 +60,21 @@ class Question:
 
     def __init__(self, *words: str) -> None:
         self._words = words
-        self._asked: subprocess.Popen[str] | None = None
+        self._asked: subprocess.Popen[bytes] | None = None
+        self._said: IO[str] = io.StringIO()
 
     def ask(self) -> None:
         """Ask the server; nothing while it has not answered the last time."""
         if self._asked is not None:
             return
         try:
+            # A file: nobody reads while the server answers, and a pipe holds 64 kB.
+            self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed later
             self._asked = subprocess.Popen(  # noqa: S603 - our own words
-                (TOOL, *self._words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_plain(), **TEXT
+                (TOOL, *self._words), stdout=self._said, stderr=subprocess.DEVNULL, env=_plain()
             )
         except OSError as error:
+            self._said.close()
             log.info("the sound server cannot be asked: %s", error)
 
     def answer(self) -> str | None:
@@ -77,15 +83,17 @@ class Question:
         if asked is None or asked.poll() is None:
             return None
         self._asked = None
-        out, _ = asked.communicate()
-        return out if asked.returncode == 0 else ""
+        with self._said as said:
+            said.seek(0)
+            return said.read() if asked.returncode == 0 else ""
 
     def close(self) -> None:
         """Ask no more; twice is fine."""
         asked, self._asked = self._asked, None
         if asked is not None:
             asked.kill()
-            asked.communicate()
+            asked.wait()
+            self._said.close()
 
 
 def has_tool() -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Generic, Protocol, TypeVar
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
@@ -75,18 +75,19 @@ class PictureSlot(SinkSlot[S]):
 
     def _open(self, settings: Settings) -> S:
         pictures = self._source.add_sink(self.name)
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._source.remove_sink, pictures)
             part = self._make(settings, pictures)
             part.start()
-        except UserError:
-            self._source.remove_sink(pictures)
-            raise
-        self._mailboxes[part] = pictures
+            self._mailboxes[part] = pictures
+            stack.pop_all()
         return part
 
     def _close(self, part: S) -> None:
-        super()._close(part)
-        self._source.remove_sink(self._mailboxes.pop(part))
+        try:
+            super()._close(part)
+        finally:
+            self._source.remove_sink(self._mailboxes.pop(part))
 
     @abstractmethod
     def _make(self, settings: Settings, pictures: Latest[Picture]) -> S:
@@ -158,6 +159,8 @@ class BrowserSlot(PictureSlot[BrowserSource]):
         running = self.part
         if running is None or not self.is_on(settings) or running.status().port != settings.browser_port:
             super().turn(settings)
+        else:
+            self.cancel()
 
     def _make(self, settings: Settings, pictures: Latest[Picture]) -> BrowserSource:
         return BrowserSource(

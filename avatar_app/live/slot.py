@@ -67,10 +67,10 @@ class Slot(ABC, Generic[P]):
         self._notices = notices
         self._is_exclusive = is_exclusive
         self._changed = threading.Condition(threading.RLock())
-        self._number = 0
+        self._number = self._serving = 0
         self._wanted: Settings | None = None
         self._part: P | None = None
-        self._is_opening = False
+        self._is_opening = self._is_again = False
         self._is_stopped = True
         self._refused: Latest[Refused] = Latest()
         # Opening may take long, so this thread is not watched for stalls, and its time is real.
@@ -120,7 +120,7 @@ class Slot(ABC, Generic[P]):
         """Ask for the part that these settings name, in place of whatever was asked for before."""
         with self._changed:
             self._number += 1
-            self._wanted = settings
+            self._wanted, self._is_again = settings, False
             self._changed.notify_all()
 
     def cancel(self) -> None:
@@ -172,28 +172,30 @@ class Slot(ABC, Generic[P]):
         """Called twice a second while nothing is asked for."""
 
     def _refuse(self, settings: Settings, error: UserError) -> None:
-        self._notices.post(Notice.from_error(self.name, error))
+        # Where nothing is in use instead, it stays so until something else is chosen.
+        self._notices.post(Notice.from_error(self.name, error, is_lasting=self._part is None))
         self._refused.put(Refused(settings, self.fields))
 
-    def _want_again(self) -> None:
-        """Ask for what is in use once more, unless something newer is wanted; from `_idle`."""
+    def _want_again(self, settings: Settings) -> None:
+        """From `_idle`: ask once more, unless something newer is wanted or was cut."""
         with self._changed:
-            if self._wanted is None and not self._is_stopped:
-                self._wanted = self.in_use
+            if self._wanted is None and self._is_wanted() and not self._is_stopped:
+                self._wanted, self._is_again = settings, True
 
     def _step(self, stop: threading.Event) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._wanted is not None or stop.is_set(), IDLE_S)
+            if stop.is_set():
+                # What is wanted by now is for the next start.
+                return
             settings, self._wanted = self._wanted, None
-            number = self._number
+            self._serving = self._number
             self._is_opening = settings is not None
-        if stop.is_set() or settings is None:
-            self._end_opening()
-            if not stop.is_set():
-                self._idle()
+        if settings is None:
+            self._idle()
             return
         try:
-            self._serve(number, settings)
+            self._serve(settings)
         finally:
             self._end_opening()
 
@@ -202,21 +204,32 @@ class Slot(ABC, Generic[P]):
             self._is_opening = False
             self._changed.notify_all()
 
-    def _serve(self, number: int, settings: Settings) -> None:
+    def _is_wanted(self) -> bool:
+        """From `_open`: whether the request that is served is still the newest."""
+        return self._number == self._serving
+
+    def _serve(self, settings: Settings) -> None:
         if self._is_exclusive:
             self._close_older()
-        if self._number != number:
+        if not self._is_wanted():
             return
-        self._notices.clear(self.name)
+        if not self._is_again:
+            self._notices.clear(self.name)
         try:
             part = self._open(settings)
         except UserError as error:
             with self._changed:
-                if self._number == number:
+                if self._is_wanted():
                     self._refuse(settings, error)
             return
+        except Exception:
+            # The worker tells of it; the window must not go on to show what is not in use.
+            with self._changed:
+                if self._is_wanted():
+                    self._refused.put(Refused(settings, self.fields))
+            raise
         with self._changed:
-            is_used = self._number == number and self._put_to_use(part, settings)
+            is_used = self._is_wanted() and self._put_to_use(part, settings)
         if not is_used:
             log.info("what was opened for %s is closed again: it is not wanted any more", self.name)
             self._close(part)
@@ -228,6 +241,9 @@ class Slot(ABC, Generic[P]):
             self._close(older)
 
     def _put_to_use(self, part: P, settings: Settings) -> bool:
+        if self._is_again:
+            # Why it was asked again is told until now.
+            self._notices.clear(self.name)
         older, self._part = self._part, part
         try:
             self._install(part, settings)

@@ -146,11 +146,11 @@ class Worker:
         log.error("%s failed", self.name, exc_info=error)
         self._t_failed_ns = self._clock.now_ns()
         if isinstance(error, UserError):
-            self._notices.post(Notice.from_error(self._notice_key, error))
+            self._notices.post(Notice.from_error(self._notice_key, error, is_lasting=True))
         else:
             text = f"{_shown(self.name)} failed because of a fault in this program. The app starts it again."
             what_to_do = "If it happens again, send us what `avatar-app doctor` says."
-            self._notices.post(Notice(self._notice_key, Level.ERROR, text, what_to_do))
+            self._notices.post(Notice(self._notice_key, Level.ERROR, text, what_to_do, is_lasting=True))
 
     @property
     def _notice_key(self) -> str:

@@ -180,7 +180,9 @@ def _usable(text: str, n_spare: int = 0) -> str:
 
 def _trimmed(name: str) -> str:
     """Without what Windows takes away from the end of a name, and what hides a file."""
-    return name.strip().strip(".").strip()
+    while (trimmed := name.strip().strip(".")) != name:
+        name = trimmed
+    return name
 
 
 def _is_usable(character: str) -> bool:

@@ -50,9 +50,10 @@ def read(file: Path, notices: NoticeBoard) -> Settings:
     """
     try:
         return _settle(_read(file), file, notices)
-    except (MissingFileError, SettingsError) as error:
-        what = error.what if isinstance(error, SettingsError) else f"{file} cannot be read: {error}."
-        raise SettingsError(what, "Choose another file.") from error
+    except SettingsError as error:
+        raise SettingsError(error.what, error.what_to_do or "Choose another file.") from error
+    except MissingFileError as error:
+        raise SettingsError(f"{file} cannot be read: {error}.", "Choose another file.") from error
 
 
 def save(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> bool:

@@ -315,6 +315,23 @@ def test_notice_when_it_tells_what_has_happened_then_leaves_by_itself_and_one_th
     assert desk.window.notices.cards == ()
 
 
+def test_notice_when_nobody_can_see_it_then_waits_with_all_of_its_time(desk):
+    desk.window.notices.set_quiet(is_quiet=True)
+    desk.notices.post(Notice("event", Level.WARNING, "The port was taken."))
+    desk.window.refresh_figures()
+    for _ in range(3):
+        desk.clock.advance(EVENT_SHOWN_NS)
+        desk.window.refresh_figures()
+    desk.window.notices.set_quiet(is_quiet=False)
+    desk.window.refresh_figures()
+    desk.clock.advance(EVENT_SHOWN_NS // 2)
+    desk.window.refresh_figures()
+    assert [card.notice.key for card in desk.window.notices.cards] == ["event"]
+    desk.clock.advance(EVENT_SHOWN_NS)
+    desk.window.refresh_figures()
+    assert desk.window.notices.cards == ()
+
+
 def test_notices_when_many_then_the_newest_three_are_shown_inside_the_stage(desk):
     for number in range(6):
         desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait."))

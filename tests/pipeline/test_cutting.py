@@ -1,12 +1,13 @@
 """What cuts takes effect before the call returns, however slow the devices and models are."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from avatar_app.contracts.clock import MonotonicClock
-from avatar_app.contracts.errors import ModelError
+from avatar_app.contracts.errors import AudioInputError, ModelError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.live import following, loader
 from avatar_app.live.mic import MicState, level
@@ -74,6 +75,7 @@ class Desk:
     def __init__(self, folder, monkeypatch) -> None:
         self.mic_gate, self.model_gate = Gate(is_open=True), Gate(is_open=True)
         self.mics: list[SlowMic] = []
+        self.is_mic_missing, self.n_mics_missed = False, 0
         self.broken_models: set[str] = set()
         self._real_load = loader.load
         monkeypatch.setattr(loader, "open_mic", self._open_mic)
@@ -93,12 +95,21 @@ class Desk:
         for slot in self.pipeline._slots:
             slot.settle()
 
+    def wait_for(self, is_so) -> None:
+        t_limit_s = time.monotonic() + WAIT_S
+        while not is_so() and time.monotonic() < t_limit_s:
+            time.sleep(0.01)
+        assert is_so()
+
     def end(self) -> None:
         self.mic_gate.open()
         self.model_gate.open()
         self.pipeline.close()
 
     def _open_mic(self, name, clock, notices, controls):
+        if self.is_mic_missing:
+            self.n_mics_missed += 1
+            raise AudioInputError("It is not there.", "Plug it in.")
         self.mics.append(SlowMic(name, controls, self.mic_gate))
         return self.mics[-1]
 
@@ -155,6 +166,46 @@ def test_stop_when_the_webcam_is_on_then_cut_before_it_returns_and_on_again_at_t
     desk.pipeline.start()
     desk.settle()
     assert FakeWebcam.made[-1].is_on
+
+
+def test_stop_when_the_webcam_fails_to_close_then_the_microphone_is_closed_all_the_same(desk, monkeypatch):
+    desk.change(is_following=True, webcam="Desk")
+    desk.pipeline.start()
+    desk.settle()
+
+    def fail(self):
+        raise RuntimeError("the driver is broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeWebcam, "stop", fail)
+        with pytest.raises(RuntimeError):
+            desk.pipeline.stop()
+    assert not desk.mics[0].is_open and not desk.pipeline.open_devices().has_mic
+
+
+def test_microphone_when_it_cannot_be_opened_then_tried_again_and_told_until_it_can(desk, monkeypatch):
+    monkeypatch.setattr(loader, "RETRY_NS", 0)
+    desk.is_mic_missing = True
+    desk.pipeline.start()
+    desk.wait_for(lambda: desk.n_mics_missed > 2)
+    assert [(notice.text, notice.is_lasting) for notice in desk.notices.current()] == [("It is not there.", True)]
+    desk.is_mic_missing = False
+    desk.wait_for(lambda: desk.mics and desk.mics[-1].is_open)
+    desk.settle()
+    assert desk.notices.current() == ()
+
+
+def test_microphone_when_stopped_while_it_is_missing_then_not_tried_again(desk, monkeypatch):
+    monkeypatch.setattr(loader, "RETRY_NS", 0)
+    desk.is_mic_missing = True
+    desk.pipeline.start()
+    desk.wait_for(lambda: desk.n_mics_missed > 0)
+    desk.pipeline.stop()
+    assert desk.pipeline._mic.join(WAIT_S)
+    n_missed = desk.n_mics_missed
+    desk.is_mic_missing = False
+    desk.pipeline.close()
+    assert desk.mics == [] and desk.n_mics_missed == n_missed
 
 
 def test_camera_when_turned_off_while_stopped_then_none_is_open_and_none_opens_at_the_next_start(desk):

@@ -1,4 +1,5 @@
 import json
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +36,23 @@ def test_refresh_when_a_stream_of_the_other_side_is_open_then_undisturbed_and_an
     assert desk.system.refresh(INPUT) is False
     assert desk.library.n_starts == 1
     assert [device.name for device in desk.system.devices(INPUT)] == ["Alpha", "Gamma"]
+
+
+def test_close_when_another_device_is_being_opened_then_does_not_wait_and_is_closed_after_it(desk):
+    begun, go_on = threading.Event(), threading.Event()
+    microphone = desk.open(INPUT, "Alpha")
+    desk.library.opening = lambda: (begun.set(), go_on.wait(30))
+    opener = threading.Thread(target=desk.open, args=(OUTPUT, "Cable"))
+    opener.start()
+    assert begun.wait(30)
+    microphone.close()
+    assert desk.library.streams[0].is_open, "it waits for the other one in a thread of its own"
+    go_on.set()
+    opener.join(30)
+    for thread in threading.enumerate():
+        if thread.name == "close-sound":
+            thread.join(30)
+    assert [stream.is_open for stream in desk.library.streams] == [False, True]
 
 
 @pytest.mark.parametrize("said", ["rubbish", "[1]", '{"input": [{"no": 1}]}'])

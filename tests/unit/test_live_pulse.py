@@ -1,6 +1,7 @@
 """What the sound server says, and what the microphone makes of it."""
 
 import os
+import sys
 import threading
 import time
 
@@ -262,6 +263,14 @@ def test_mic_when_server_does_not_answer_then_nothing_changes(desk, server):
 def test_watch_when_microphone_is_no_door_to_a_server_then_none(server, name, host_api):
     assert watch_of(name, host_api) is None
     assert watch_of("pulse", "ALSA") is not None
+
+
+def test_question_when_the_answer_is_longer_than_a_pipe_holds_then_it_comes(monkeypatch):
+    monkeypatch.setattr(pulse, "TOOL", sys.executable)
+    question = pulse.Question("-c", "print('x' * 300_000)")
+    question.ask()
+    question._asked.wait(60)
+    assert question.answer() == "x" * 300_000 + "\n"
 
 
 def test_question_when_tool_fails_or_is_missing_then_no_answer_and_no_error(monkeypatch):

@@ -96,7 +96,9 @@ def test_lock_when_run_and_tests_share_an_environment_then_they_agree(kind):
         assert run.items() <= test.items()
 
 
-@pytest.mark.parametrize("file", [*(PACKAGING / "locks").glob("*.txt"), package.LOCK], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", [*sorted((PACKAGING / "locks").glob("*.txt")), package.LOCK], ids=lambda file: file.name
+)
 def test_lock_when_read_then_exact_versions_with_hashes_and_no_address(file):
     found = locked(file)
     assert len(found) >= 5

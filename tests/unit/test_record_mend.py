@@ -21,7 +21,7 @@ def mend(tmp_path):
 
     def mend(**more):
         notices = NoticeBoard()
-        made.append(Mender(tmp_path, MonotonicClock(), notices, **more))
+        made.append(Mender((tmp_path,), MonotonicClock(), notices, **more))
         made[-1].start()
         return made[-1], notices
 
@@ -52,6 +52,21 @@ def test_mender_when_a_recording_was_cut_off_then_it_is_made_whole_and_told(tmp_
     (mended,) = tmp_path.iterdir()
     assert mended.name == path.name.replace(".recording", "")
     assert len(packet_times(mended, "v")) > 25
+
+
+def test_mender_when_a_recording_went_on_in_a_second_folder_then_that_is_looked_into_too(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    cut_off(second)
+    notices = NoticeBoard()
+    mender = Mender((first, second, first), MonotonicClock(), notices)
+    mender.start()
+    try:
+        wait_until(lambda: notices.current())
+    finally:
+        mender.stop()
+    assert [path.name for path in second.iterdir()] == [LEFT.replace(".recording", "") + ".mp4"]
 
 
 def headers(folder, kind):

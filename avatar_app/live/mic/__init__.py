@@ -1,11 +1,12 @@
 """Sound from a microphone or a file, as blocks of 10 ms at 16 kHz that know when they were captured."""
 
-from avatar_app.live.mic.choose import list_devices, open_mic, refresh_devices
+from avatar_app.live.mic.choose import DEMO, list_devices, open_mic, refresh_devices
 from avatar_app.live.mic.clean import Cleaning, require
 from avatar_app.live.mic.level import MicControls
 from avatar_app.live.mic.mic import Mic, MicDevice, MicState, MicStatus
 
 __all__ = [
+    "DEMO",
     "Cleaning",
     "Mic",
     "MicControls",

@@ -136,6 +136,8 @@ class DeviceMic:
             self._chain.set_cleaning(cleaning)
 
     def _open_device(self) -> None:
+        if self._hold.is_over:
+            return
         self._deliveries.clear()
         self._ended.clear()
         opened = self._find_and_open()
@@ -144,7 +146,10 @@ class DeviceMic:
         if self._watch is None:
             self._watch = watch_of(opened.device.name, opened.device.host_api)
         self._level = Level(opened.device.rate_hz, self._controls)
-        self._chain = SoundChain(opened.device.rate_hz, self._level, self._voice, self._cleaning)
+        cleaning = self._cleaning
+        self._chain = SoundChain(opened.device.rate_hz, self._level, self._voice, cleaning)
+        if cleaning is not self._cleaning:
+            self._chain.set_cleaning(self._cleaning)
         if not self._hold.keep(opened):
             return
         self._t_heard_ns = self._clock.now_ns()
@@ -159,7 +164,7 @@ class DeviceMic:
         try:
             return self._portaudio.open(*wanted)
         except AudioInputError:
-            if not self._portaudio.make_known(self._name):
+            if not self._portaudio.make_known(self._name) or self._hold.is_over:
                 raise
             return self._portaudio.open(*wanted)
 

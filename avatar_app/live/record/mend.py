@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.live.record.folder import MARK, free_path, unfinished
+from avatar_app.live.record.folder import MARK, free_path, is_in_use, unfinished
 from avatar_app.live.record.repair import UnplayableError, is_empty, repair
 from avatar_app.live.worker import Worker
 
@@ -26,10 +26,10 @@ class _StoppedError(Exception):
 
 
 class Mender:
-    """Repairs the unfinished recordings of a folder once. Thread: `start` and `stop` by the owner; work on its own.
+    """Repairs the unfinished recordings of some folders once. Thread: `start` and `stop` by the owner; work on its own.
 
     Args:
-        folder: of the recordings.
+        folders: of the recordings; one that is named twice counts once.
         clock: the program's.
         notices: where it is told what was repaired, and what cannot be.
         repair: makes an ordinary file of one; another in tests.
@@ -37,12 +37,12 @@ class Mender:
 
     def __init__(
         self,
-        folder: Path,
+        folders: Iterable[Path],
         clock: Clock,
         notices: NoticeBoard,
         repair: Callable[[Path, Callable[[float], None]], Path] = repair,
     ) -> None:
-        self._folder = folder
+        self._folders = tuple(dict.fromkeys(folders))
         self._notices = notices
         self._repair = repair
         self._waiting: list[Path] | None = None
@@ -59,7 +59,7 @@ class Mender:
     def _step(self, stop: threading.Event) -> None:
         if self._waiting is None:
             # Looked for once: what is recorded later is being saved by its own thread.
-            self._waiting = list(unfinished(self._folder))
+            self._waiting = [path for folder in self._folders for path in unfinished(folder)]
         if not self._waiting:
             stop.wait()
             return
@@ -76,6 +76,8 @@ class Mender:
                 raise _StoppedError
 
         try:
+            if is_in_use(path):
+                return
             if is_empty(path):
                 log.info("%s has no picture and is removed", path.name)
                 path.unlink(missing_ok=True)
