@@ -59,6 +59,7 @@ def has_screen() -> bool:
 
 def _run(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
     words = ["--mic", "demo", "--fps", "25", "--duration", str(seconds + WARM_UP_S)]
+    words += ["--engine", settings.engine, "--precision", settings.precision]
     words += ["--model", settings.model] if settings.model else []
     with tempfile.TemporaryFile("w+") as log:
         t_start_s = time.time()
