@@ -105,7 +105,7 @@ class Worker:
             return True
         thread.join(timeout_s)
         if thread.is_alive():
-            log.error("%s did not stop within %.1f s", self.name, timeout_s)
+            log.warning("%s did not stop within %.1f s", self.name, timeout_s)
             return False
         self._left_behind = None
         return True
