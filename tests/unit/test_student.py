@@ -289,6 +289,8 @@ def test_ranking_when_file_is_damaged_or_of_another_machine_then_none(models, tm
 def test_ranking_when_instruction_set_is_limited_then_measured_again(models, tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text("flags : avx2 avx512bw avx512_vnni")
     monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")
+    for name in processor.LIMITS:
+        monkeypatch.delenv(name, raising=False)
     remember(models, tmp_path, ranking.Pair("openvino", "int8", "INT8", 1.0))
     assert ranking.read(read_manifest(models / "a"), tmp_path) is not None
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
