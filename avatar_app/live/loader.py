@@ -154,7 +154,7 @@ class MicSlot(Slot[OpenMic]):
 
     def _close(self, part: OpenMic) -> None:
         part.mic.stop()
-        # One that was lost is looked for no longer.
+        # Nothing looks for a lost one any more.
         self._notices.clear(self.name)
 
 

@@ -75,7 +75,7 @@ class OnAir:
         self._camera = CameraSlot(settings, notices, source, clock)
         self._browser = BrowserSlot(settings, notices, source, clock, token, control, state)
         self._voice = VoiceSlot(settings, notices, source, clock, self._delay_ns)
-        self._sinks: dict[str, Latest[Picture]] = {}
+        self._recorded: Latest[Picture] | None = None
         self._recorder = Recorder(clock, notices)
         self._mender: Mender | None = None
         self._voice_ring: Ring[VoiceBlock] | None = None
@@ -187,9 +187,9 @@ class OnAir:
             title="Avatar",
         )
         self._free_recorder()
-        pictures, self._voice_ring = self._add_sink("record"), self._source.voice.add(VOICE_BLOCKS)
+        self._recorded, self._voice_ring = self._source.add_sink("record"), self._source.voice.add(VOICE_BLOCKS)
         try:
-            self._recorder.start(options, pictures, self._voice_ring)
+            self._recorder.start(options, self._recorded, self._voice_ring)
         except UserError:
             self._free_recorder()
             raise
@@ -216,20 +216,12 @@ class OnAir:
 
     def _free_recorder(self) -> None:
         """Give back what the last recording listened and looked at."""
-        self._remove_sink("record")
+        pictures, self._recorded = self._recorded, None
+        if pictures is not None:
+            self._source.remove_sink(pictures)
         ring, self._voice_ring = self._voice_ring, None
         if ring is not None:
             self._source.voice.remove(ring)
-
-    def _add_sink(self, name: str) -> Latest[Picture]:
-        self._remove_sink(name)
-        self._sinks[name] = self._source.add_sink(name)
-        return self._sinks[name]
-
-    def _remove_sink(self, name: str) -> None:
-        sink = self._sinks.pop(name, None)
-        if sink is not None:
-            self._source.remove_sink(sink)
 
 
 def recording_folder(settings: Settings) -> Path:

@@ -285,7 +285,7 @@ def test_part_when_it_cannot_begin_then_its_mailbox_is_given_back(
     on_air = make(**changes)
     on_air.start()
     wait_for(lambda: any(notice.key == key for notice in notices.current()))
-    wait_for(lambda: source.sinks == [] and on_air._sinks == {})
+    wait_for(lambda: source.sinks == [] and on_air._recorded is None)
     status = on_air.status()
     assert status.camera is None and status.browser is None
 

@@ -14,7 +14,7 @@ from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.driver import Hold
 from avatar_app.live.mic.chain import SoundChain
-from avatar_app.live.mic.clean import Cleaner, Cleaning
+from avatar_app.live.mic.clean import Cleaning, require
 from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
 from avatar_app.live.mic.portaudio import Delivery, PortAudio
@@ -95,7 +95,7 @@ class DeviceMic:
             MissingExtraError: noise suppression is wanted and its package is not installed.
         """
         self._ring, self._voice = ring, voice
-        Cleaner(self._cleaning)  # what cannot be had is told before the device is opened
+        require(self._cleaning)  # what cannot be had is told before the device is opened
         self._open_device()
         if not self._hold.is_over:
             self._worker.start()
@@ -130,7 +130,7 @@ class DeviceMic:
         Raises:
             MissingExtraError: noise suppression is wanted and its package is not installed.
         """
-        Cleaner(cleaning)  # what cannot be had is told here, not by a device that comes back
+        require(cleaning)  # what cannot be had is told here, not by a device that comes back
         self._cleaning = cleaning
         if self._chain is not None:
             self._chain.set_cleaning(cleaning)

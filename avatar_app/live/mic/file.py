@@ -19,7 +19,7 @@ from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.media_file import shown
 from avatar_app.live.mic.audio_file import SoundFile, missing_text
 from avatar_app.live.mic.chain import SoundChain
-from avatar_app.live.mic.clean import Cleaner, Cleaning
+from avatar_app.live.mic.clean import Cleaning, require
 from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import BLOCK_SAMPLES, SILENT_DB, MicState, MicStatus
 from avatar_app.live.worker import Worker
@@ -116,7 +116,7 @@ class FileMic:
         Raises:
             MissingExtraError: noise suppression is wanted and its package is not installed.
         """
-        Cleaner(cleaning)  # what cannot be had is told here, not by a device that comes back
+        require(cleaning)  # what cannot be had is told here, not by a device that comes back
         self._cleaning = cleaning
         if self._chain is not None:
             self._chain.set_cleaning(cleaning)
