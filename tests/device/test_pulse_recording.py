@@ -24,9 +24,12 @@ clock, board, voice, pictures = MonotonicClock(), NoticeBoard(), Fan(), Latest()
 mic = open_mic(next(d.label for d in list_devices() if d.label.startswith("default")), clock, board)
 mic.start(Ring(1000), voice)
 heard = voice.add(1000)
-t_listen_ns = clock.now_ns()
-while clock.now_ns() - t_listen_ns < 2_000_000_000:
-    heard.take(0.1)
+n_heard = 0
+t_limit_ns = clock.now_ns() + 30_000_000_000
+while n_heard < 48_000 and clock.now_ns() < t_limit_ns:  # PulseAudio may be silent for two seconds after opening
+    block = heard.take(0.1)
+    n_heard += len(block.samples) if block is not None else 0
+assert n_heard >= 48_000
 voice.remove(heard)
 recorder = Recorder(clock, board)
 options = RecordOptions(Path(FOLDER), 25, encoder="software", keep_free_mb=0)
