@@ -25,21 +25,21 @@ from PySide6.QtWidgets import QApplication
 
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.gui.catalogue import Camera, Device, catalogue
-from avatar_app.gui.devices import MicWatcher
-from avatar_app.gui.dialogs import dialogs
-from avatar_app.gui.global_keys import GlobalKeys
-from avatar_app.gui.icons import Icons
-from avatar_app.gui.keeper import SettingsKeeper
-from avatar_app.gui.machine_section import MachineGroup
-from avatar_app.gui.panel import Panel
+from avatar_app.gui.control.device_watcher import MicWatcher
+from avatar_app.gui.control.global_keys import GlobalKeys
+from avatar_app.gui.control.remote import Remote
+from avatar_app.gui.control.settings_keeper import SettingsKeeper
+from avatar_app.gui.control.single_instance import SingleInstance
+from avatar_app.gui.control.tray import Tray
+from avatar_app.gui.panel.catalogue import Camera, Device, catalogue
+from avatar_app.gui.panel.panel import Panel
+from avatar_app.gui.panel.profile_section import ProfileSection
+from avatar_app.gui.panel.system_section import MachineGroup
+from avatar_app.gui.panel.webcam_section import WebcamGroup
 from avatar_app.gui.ports import OnAir, Pipeline
-from avatar_app.gui.profile_section import ProfileSection
-from avatar_app.gui.remote import Remote
-from avatar_app.gui.single_instance import SingleInstance
-from avatar_app.gui.theme import apply_theme, tokens_for
-from avatar_app.gui.tray import Tray
-from avatar_app.gui.webcam_section import WebcamGroup
+from avatar_app.gui.widgets.dialogs import dialogs
+from avatar_app.gui.widgets.icons import Icons
+from avatar_app.gui.widgets.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
 from avatar_app.logs import tell
 from avatar_app.settings import store
@@ -166,8 +166,8 @@ def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicCloc
 
 
 def _on_air(source: Pipeline, settings: Settings, paths: ProfilePaths, board: NoticeBoard, remote: Remote) -> OnAir:
-    from avatar_app.live.on_air import OnAir as Broadcast
     from avatar_app.live.sink_slots import Source
+    from avatar_app.live.sinks import OnAir as Broadcast
 
     token = secret(paths.state_dir / "browser-token")
     return Broadcast(cast("Source", source), settings, token, MonotonicClock(), board, remote.actions(), remote.state)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.bench import machine
+from avatar_app import machine
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import InputFileError, ModelError, UserError
 from avatar_app.contracts.fields import problem

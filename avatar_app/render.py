@@ -28,13 +28,13 @@ from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, Mout
 from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import samples_to_ns
 from avatar_app.live.frame import Avatar, Background, Compositor
-from avatar_app.live.latency import StageMeters
 from avatar_app.live.media_file import shown
 from avatar_app.live.mic.audio_file import SoundFile, missing_text, resampled
 from avatar_app.live.record import RecordFormat, VideoFile, VideoFormat
 from avatar_app.live.record.encoders import WORST_CRF
 from avatar_app.live.record.video_file import AAC_RATE_HZ, ALPHA_SUFFIXES, format_of, to_i420
-from avatar_app.live.speech import SpeechPart
+from avatar_app.live.runtime.meters import StageMeters
+from avatar_app.live.speech_thread import SpeechPart
 from avatar_app.live.student import Student, load
 from avatar_app.live.student.processor import n_cores
 from avatar_app.logs import tell

@@ -13,7 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from avatar_app.bench import follow, live, machine, on_air, pose, program, report, soak, students, video
+from avatar_app import machine
+from avatar_app.bench import head_tracking as follow
+from avatar_app.bench import live, pose, program, report, soak, students, video
+from avatar_app.bench import sinks as on_air
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings

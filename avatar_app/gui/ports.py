@@ -11,8 +11,8 @@ from avatar_app.contracts.packets import Picture
 from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from avatar_app.live.on_air import OnAirStatus
-    from avatar_app.live.slot import Refused
+    from avatar_app.live.runtime.slot import Refused
+    from avatar_app.live.sinks import OnAirStatus
     from avatar_app.live.status import OpenDevices
     from avatar_app.live.webcam import Preview, WebcamStatus
 

@@ -13,21 +13,21 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture
-from avatar_app.gui import bar as bar_keys
-from avatar_app.gui.bar import Bar
-from avatar_app.gui.hud import Hud, Room
-from avatar_app.gui.icons import Icons
-from avatar_app.gui.keeper import SettingsKeeper
-from avatar_app.gui.kiosk import LEAVE_KEY, Booth
-from avatar_app.gui.mnemonics import show_letters
-from avatar_app.gui.notices import MAX_WIDTH_PX, NoticeArea
-from avatar_app.gui.obs_delays import ObsDelays
-from avatar_app.gui.obs_dialog import ObsDialog
-from avatar_app.gui.panel import Panel
-from avatar_app.gui.panic import Panic
+from avatar_app.gui.control.settings_keeper import SettingsKeeper
+from avatar_app.gui.obs.delays import ObsDelays
+from avatar_app.gui.obs.dialog import ObsDialog
+from avatar_app.gui.panel.panel import Panel
 from avatar_app.gui.ports import OnAir, Pipeline, Told
-from avatar_app.gui.stage import MARGIN_PX, Stage
-from avatar_app.gui.theme import Tokens
+from avatar_app.gui.stage import bar as bar_keys
+from avatar_app.gui.stage.avatar_view import MARGIN_PX, Stage
+from avatar_app.gui.stage.bar import Bar
+from avatar_app.gui.stage.hud import Hud, Room
+from avatar_app.gui.stage.kiosk import LEAVE_KEY, Booth
+from avatar_app.gui.stage.notice_cards import MAX_WIDTH_PX, NoticeArea
+from avatar_app.gui.stage.panic import Panic
+from avatar_app.gui.widgets.icons import Icons
+from avatar_app.gui.widgets.mnemonics import show_letters
+from avatar_app.gui.widgets.theme import Tokens
 from avatar_app.settings.schema import Settings
 
 FRAME_POLL_MS = 16

@@ -1,4 +1,4 @@
-"""The parts of the live path that are opened in the background, a slot each: see `live/slot.py`."""
+"""The parts of the live path that are opened in the background, a slot each: see `live/runtime/slot.py`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.following import Following
 from avatar_app.live.frame import Avatar, Background, PoseAssets
+from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.head_tracking import Following
 from avatar_app.live.mic import DEMO, Cleaning, Mic, MicControls, MicState, MicStatus, open_mic, require
-from avatar_app.live.picture import FramePart
-from avatar_app.live.slot import Slot
-from avatar_app.live.speech import SpeechPart
+from avatar_app.live.runtime.slot import Slot
+from avatar_app.live.speech_thread import SpeechPart
 from avatar_app.live.student import Student, load, ranking
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings

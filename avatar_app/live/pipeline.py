@@ -17,16 +17,16 @@ from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import MouthPatch, Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
-from avatar_app.live.following import Following
-from avatar_app.live.latency import StageMeters
+from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.head_tracking import Following
 from avatar_app.live.loader import AvatarSlot, BackgroundSlot, CleaningSlot, MicSlot, StudentSlot, WebcamSlot
 from avatar_app.live.mic import MicControls
-from avatar_app.live.picture import FramePart
-from avatar_app.live.slot import Refused, Slot
-from avatar_app.live.speech import SpeechPart
+from avatar_app.live.runtime.meters import StageMeters
+from avatar_app.live.runtime.slot import Refused, Slot
+from avatar_app.live.runtime.worker import Watchdog, Worker
+from avatar_app.live.speech_thread import SpeechPart
 from avatar_app.live.status import LiveStatus, OpenDevices
 from avatar_app.live.webcam import Preview, WebcamStatus
-from avatar_app.live.worker import Watchdog, Worker
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 

@@ -13,7 +13,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.live.browser import Action, BrowserSource, State
 from avatar_app.live.camera import VirtualCamera, layout_of
-from avatar_app.live.slot import Slot
+from avatar_app.live.runtime.slot import Slot
 from avatar_app.live.voice import VoiceOutput
 from avatar_app.settings.schema import Settings
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avatar_app.contracts.errors import MissingExtraError, UserError
-from avatar_app.studio.pipeline import end_with_parent
+from avatar_app.studio.run_all import end_with_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,16 @@ class Command:
 
 
 COMMANDS = (
-    Command(("all",), "avatar_app.studio.pipeline", "every step from data to published models"),
+    Command(("all",), "avatar_app.studio.run_all", "every step from data to published models"),
     Command(("avatar",), "avatar_app.studio.enrol.rendered", "build an avatar folder from rendered pictures", ()),
     Command(("pose",), "avatar_app.studio.enrol.pose", "what an avatar needs to turn her head with yours", ()),
-    Command(("train", "speech"), "avatar_app.studio.train.speech", "what a sound means for the lips"),
-    Command(("train", "picture"), "avatar_app.studio.train.picture", "what the lips look like"),
+    Command(("train", "speech"), "avatar_app.studio.train.speech_encoder", "what a sound means for the lips"),
+    Command(("train", "picture"), "avatar_app.studio.train.mouth_renderer", "what the lips look like"),
     Command(("train", "expert"), "avatar_app.studio.train.expert", "a judge of whether sound and lips belong together"),
     Command(("train", "teacher"), "avatar_app.studio.train.teacher", "Wav2Lip: hears and draws, large and slow"),
     Command(("train", "student"), "avatar_app.studio.train.student", "the halves of a network 28 times smaller"),
     Command(("distil", "ablation"), "avatar_app.studio.distil.ablation", "which pressure makes the best student"),
-    Command(("distil", "ears"), "avatar_app.studio.distil.ears", "the ears of nova-hd learn from pictures"),
+    Command(("distil", "ears"), "avatar_app.studio.distil.speech_encoder", "the ears of nova-hd learn from pictures"),
     Command(("distil", "student"), "avatar_app.studio.distil.student", "the student learns from the teacher"),
     Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
             ("torch", "onnx")),

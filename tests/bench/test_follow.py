@@ -4,7 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from avatar_app.bench import follow, report
+from avatar_app.bench import head_tracking as follow
+from avatar_app.bench import report
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.live.frame import Avatar
 from avatar_app.settings.paths import ProfilePaths

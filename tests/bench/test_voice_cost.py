@@ -2,7 +2,7 @@
 
 import pytest
 
-from avatar_app.live.voice.cost import core_percent
+from avatar_app.bench.voice_cost import core_percent
 
 
 @pytest.mark.parametrize(("in_hz", "out_hz"), [(48_000, 48_000), (16_000, 48_000), (44_100, 48_000)])

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from avatar_app.gui import sound_server
+from avatar_app.gui.control import sound_server
 
 pytestmark = pytest.mark.device
 WAIT_MS = 30_000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avatar_app.live.mic.pulse import is_source
+from avatar_app.live.mic.pulse_sources import is_source
 from tests.device.child import Child
 
 pytestmark = pytest.mark.device
@@ -15,7 +15,7 @@ import json, sys
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.gui.catalogue import catalogue
+from avatar_app.gui.panel.catalogue import catalogue
 from avatar_app.live.mic import list_devices, open_mic
 from pathlib import Path
 clock, board = MonotonicClock(), NoticeBoard()

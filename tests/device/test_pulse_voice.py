@@ -18,11 +18,11 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.mic.device import DeviceMic
-from avatar_app.live.mic.portaudio import PortAudio
-from avatar_app.live.portaudio import SoundSystem
+from avatar_app.live.mic.stream import PortAudio
+from avatar_app.live.audio.sound_system import SoundSystem
 from avatar_app.live.voice import VoiceOutput, list_outputs
-from avatar_app.live.voice.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
-from avatar_app.live.voice.clapping import run_clapper
+from tests.fakes.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
+from tests.device.clapping import run_clapper
 
 system, clock, board, voice, heard = SoundSystem(), MonotonicClock(), NoticeBoard(), Fan(), Fan()
 ear = DeviceMic("default, ALSA", clock, board, None, PortAudio(system=system))

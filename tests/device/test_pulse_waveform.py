@@ -23,7 +23,7 @@ ALSA_CONFIG = "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!de
 def mic(pulse, tmp_path, monkeypatch):
     pytest.importorskip("sounddevice", reason="PortAudio is missing", exc_type=OSError)
     from avatar_app.live.mic.device import DeviceMic
-    from avatar_app.live.mic.portaudio import PortAudio
+    from avatar_app.live.mic.stream import PortAudio
 
     (tmp_path / "alsa.conf").write_text(ALSA_CONFIG)
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))

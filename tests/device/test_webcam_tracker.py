@@ -13,7 +13,7 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.webcam import TrackerState, Webcam
 from avatar_app.live.webcam.package import is_installed
-from avatar_app.live.webcam.process import TrackerProcess
+from avatar_app.live.webcam.tracker_process import TrackerProcess
 from avatar_app.live.webcam.wire import FACE, NOTHING, READY
 from tests.fakes.webcam import nova_before_grey, portrait, room, write_film
 

@@ -17,8 +17,8 @@ from Xlib.display import Display
 from Xlib.ext import xtest
 
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.gui.global_keys import open_system_grab
-from avatar_app.gui.x11_keys import X11Grab
+from avatar_app.gui.control.global_keys import open_system_grab
+from avatar_app.gui.control.x11_keys import X11Grab
 
 pytestmark = pytest.mark.device
 

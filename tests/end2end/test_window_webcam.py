@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_app.gui.theme import DARK
+from avatar_app.gui.widgets.theme import DARK
 from avatar_app.live.webcam.package import is_installed
 from tests.end2end.program import run
 from tests.fakes.webcam import nova_before_grey, write_film

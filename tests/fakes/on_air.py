@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.live.on_air import OnAirStatus
 from avatar_app.live.record import RecordState, RecordStatus
+from avatar_app.live.sinks import OnAirStatus
 from avatar_app.live.voice import NO_VOICE
 
 OFF = OnAirStatus(camera=None, browser=None, voice=NO_VOICE, record=RecordStatus())

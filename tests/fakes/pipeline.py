@@ -11,7 +11,7 @@ from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.contracts.packets import Picture
-from avatar_app.live.slot import Refused
+from avatar_app.live.runtime.slot import Refused
 from avatar_app.live.status import OpenDevices
 
 NAN = float("nan")

@@ -11,14 +11,14 @@ from PySide6.QtWidgets import QApplication
 
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.gui.icons import Icons
-from avatar_app.gui.keeper import SettingsKeeper
-from avatar_app.gui.machine_section import MachineGroup
-from avatar_app.gui.panel import Panel
+from avatar_app.gui.control.settings_keeper import SettingsKeeper
+from avatar_app.gui.panel.panel import Panel
+from avatar_app.gui.panel.profile_section import ProfileSection
+from avatar_app.gui.panel.system_section import MachineGroup
+from avatar_app.gui.panel.webcam_section import WebcamGroup
 from avatar_app.gui.ports import Catalogue, Dialogs, Option
-from avatar_app.gui.profile_section import ProfileSection
-from avatar_app.gui.theme import apply_theme, tokens_for
-from avatar_app.gui.webcam_section import WebcamGroup
+from avatar_app.gui.widgets.icons import Icons
+from avatar_app.gui.widgets.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
 from avatar_app.settings.autostart import FileEntry
 from avatar_app.settings.paths import ProfilePaths

@@ -6,8 +6,8 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
-from avatar_app.gui.obs_dialog import ObsDialog
-from avatar_app.gui.segments import Segments
+from avatar_app.gui.obs.dialog import ObsDialog
+from avatar_app.gui.widgets.segments import Segments
 from avatar_app.settings.schema import Settings
 from tests.gui.test_webcam_section import RUNNING
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from avatar_app.gui.catalogue import catalogue
+from avatar_app.gui.panel.catalogue import catalogue
 
 
 @dataclass(frozen=True)

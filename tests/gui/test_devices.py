@@ -4,8 +4,8 @@ import threading
 import pytest
 
 from avatar_app.contracts.errors import AudioInputError
-from avatar_app.gui.devices import RETRY, MicWatcher
-from avatar_app.live.pulse import TOOL
+from avatar_app.gui.control.device_watcher import RETRY, MicWatcher
+from avatar_app.live.audio.pulse import TOOL
 
 # Matters only when a test fails.
 WAIT_MS = 30_000

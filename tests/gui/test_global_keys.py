@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from avatar_app.contracts.errors import MissingExtraError, SettingsError
-from avatar_app.gui.global_keys import COMMANDS, GlobalKeys, open_system_grab
-from avatar_app.gui.remote import Remote
+from avatar_app.gui.control.global_keys import COMMANDS, GlobalKeys, open_system_grab
+from avatar_app.gui.control.remote import Remote
 
 
 class FakeGrab:
@@ -72,7 +72,7 @@ def test_system_grab_when_the_package_is_missing_then_names_the_extra(monkeypatc
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setitem(sys.modules, "avatar_app.gui.x11_keys", None)
+    monkeypatch.setitem(sys.modules, "avatar_app.gui.control.x11_keys", None)
     with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[keys\]'"):
         open_system_grab((9,), print)
 

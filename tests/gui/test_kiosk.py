@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from avatar_app import app
 from avatar_app.contracts.notices import Level, Notice
-from avatar_app.gui.kiosk import (
+from avatar_app.gui.control.remote import Remote
+from avatar_app.gui.stage.kiosk import (
     HINT_SHOWN_NS,
     INVITATION,
     INVITE_AFTER_NS,
@@ -22,8 +23,7 @@ from avatar_app.gui.kiosk import (
     WATCHING,
     Attract,
 )
-from avatar_app.gui.remote import Remote
-from avatar_app.gui.theme import DARK, figure_font
+from avatar_app.gui.widgets.theme import DARK, figure_font
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
 from tests.gui.test_webcam_section import LOST, RUNNING

@@ -6,9 +6,9 @@ import pytest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QSpinBox, QStyleOptionComboBox
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.gui.obs_dialog import NOT_MEASURED, WIDTH_PX, ObsDialog
-from avatar_app.gui.rows import Chooser
-from avatar_app.gui.theme import apply_theme, tokens_for
+from avatar_app.gui.obs.dialog import NOT_MEASURED, WIDTH_PX, ObsDialog
+from avatar_app.gui.widgets.rows import Chooser
+from avatar_app.gui.widgets.theme import apply_theme, tokens_for
 from avatar_app.live.voice.obs import ObsInput
 from tests.gui.conftest import ASSETS, settle
 

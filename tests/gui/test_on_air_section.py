@@ -8,10 +8,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 
-from avatar_app.gui import on_air_section, panic
-from avatar_app.gui.obs_dialog import ObsDialog
-from avatar_app.gui.rows import Chooser
-from avatar_app.gui.segments import Segments
+from avatar_app.gui.obs.dialog import ObsDialog
+from avatar_app.gui.panel import output_section as on_air_section
+from avatar_app.gui.stage import panic
+from avatar_app.gui.widgets.rows import Chooser
+from avatar_app.gui.widgets.segments import Segments
 from avatar_app.live.browser import BrowserState, BrowserStatus
 from avatar_app.live.camera import CameraState, CameraStatus
 from avatar_app.live.record import RecordState, RecordStatus

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from avatar_app.contracts.errors import SettingsError, UserError
-from avatar_app.gui.remote import MAX_WAITING, Remote
+from avatar_app.gui.control.remote import MAX_WAITING, Remote
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 import pytest
 from PySide6.QtCore import QLockFile
 
-from avatar_app.gui.single_instance import SingleInstance
+from avatar_app.gui.control.single_instance import SingleInstance
 
 # A local server needs the event loop of an application.
 pytestmark = pytest.mark.usefixtures("qapp")

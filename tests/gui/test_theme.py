@@ -4,7 +4,7 @@ from PySide6.QtGui import QFontInfo
 from PySide6.QtWidgets import QWidget
 
 from avatar_app.contracts.notices import Level, Notice
-from avatar_app.gui.theme import body_font
+from avatar_app.gui.widgets.theme import body_font
 
 
 def test_text_when_made_before_or_after_the_style_then_all_is_of_one_family(desk):

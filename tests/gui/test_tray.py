@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import QSystemTrayIcon
 
-from avatar_app.gui.tray import Tray
+from avatar_app.gui.control.tray import Tray
 
 # The screen that tests run on has no place for such icons.
 pytestmark = pytest.mark.qt_log_ignore("systemTrayWindowChanged", "does not support raise", extend=True)

@@ -10,12 +10,13 @@ from PySide6.QtTest import QTest
 
 from avatar_app import cli
 from avatar_app.contracts.errors import CameraInputError, MissingExtraError
-from avatar_app.gui import webcam_section, webcam_words
-from avatar_app.gui.global_keys import COMMANDS
-from avatar_app.gui.remote import Remote
+from avatar_app.gui.control.global_keys import COMMANDS
+from avatar_app.gui.control.remote import Remote
+from avatar_app.gui.panel import webcam_section
+from avatar_app.gui.panel import webcam_texts as webcam_words
 from avatar_app.live.status import OpenDevices
 from avatar_app.live.webcam import Preview, TrackerState, WebcamState, WebcamStatus
-from avatar_app.live.webcam.source import CameraFrame
+from avatar_app.live.webcam.picture_source import CameraFrame
 from avatar_app.settings.schema import Settings
 from tests.gui.conftest import settle
 

@@ -5,8 +5,8 @@ from PySide6.QtCore import QPoint, QPointF
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QScrollArea, QScrollBar
 
-from avatar_app.gui.obs_dialog import ObsDialog
-from avatar_app.gui.sound_section import ASK_FILE
+from avatar_app.gui.obs.dialog import ObsDialog
+from avatar_app.gui.panel.sound_section import ASK_FILE
 from avatar_app.settings.schema import Settings
 
 KINDS = (QAbstractSlider, QAbstractSpinBox, QComboBox)

@@ -9,10 +9,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from avatar_app.contracts.notices import Level, Notice
-from avatar_app.gui.hud import NOTHING
-from avatar_app.gui.mnemonics import show_letters
-from avatar_app.gui.notices import EVENT_SHOWN_NS, INFO_SHOWN_NS, MIN_SHOWN_NS
-from avatar_app.gui.theme import DARK, LIGHT
+from avatar_app.gui.stage.hud import NOTHING
+from avatar_app.gui.stage.notice_cards import EVENT_SHOWN_NS, INFO_SHOWN_NS, MIN_SHOWN_NS
+from avatar_app.gui.widgets.mnemonics import show_letters
+from avatar_app.gui.widgets.theme import DARK, LIGHT
 from avatar_app.gui.window import FRAME_PX, first_size
 from avatar_app.live.frame import Background
 from avatar_app.live.frame.background import CHECKER_GREYS, CHECKER_PX

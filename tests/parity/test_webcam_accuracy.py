@@ -9,8 +9,8 @@ import pytest
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.webcam.neutral import Calibration
 from avatar_app.live.webcam.package import is_installed
-from avatar_app.live.webcam.process import TrackerProcess
 from avatar_app.live.webcam.smooth import Smoother
+from avatar_app.live.webcam.tracker_process import TrackerProcess
 from avatar_app.live.webcam.wire import FACE, READY
 
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "nova" / "clips"

@@ -9,7 +9,8 @@ import pytest
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import AudioInputError, ModelError
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.live import following, loader
+from avatar_app.live import head_tracking as following
+from avatar_app.live import loader
 from avatar_app.live.mic import MicState, level
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.mic import MicStatus

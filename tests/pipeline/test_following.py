@@ -12,10 +12,10 @@ from avatar_app.contracts.errors import MissingExtraError
 from avatar_app.contracts.head_pose import AvatarPose, HeadPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
-from avatar_app.live import following as room
-from avatar_app.live.following import NEUTRAL_FILE, Following
+from avatar_app.live import head_tracking as room
 from avatar_app.live.frame import Avatar
 from avatar_app.live.frame.posed import mixed
+from avatar_app.live.head_tracking import NEUTRAL_FILE, Following
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.webcam import Neutral
 from avatar_app.settings.paths import ProfilePaths

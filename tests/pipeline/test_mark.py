@@ -15,12 +15,13 @@ from avatar_app.live.browser.message import HEADER, encode
 from avatar_app.live.camera import layout_of
 from avatar_app.live.camera.canvas import Canvas as CameraCanvas
 from avatar_app.live.frame import Avatar, Background
-from avatar_app.live.latency import StageMeters
-from avatar_app.live.picture import FramePart
+from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.pipeline import LivePipeline
-from avatar_app.live.record import RecordFormat, RecordOptions, snapshot
+from avatar_app.live.record import RecordFormat, RecordOptions
+from avatar_app.live.record import snapshot_file as snapshot
 from avatar_app.live.record.canvas import Canvas as FilmCanvas
 from avatar_app.live.record.canvas import film_size
+from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 from tests.fakes.mark import is_marked

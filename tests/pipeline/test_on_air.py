@@ -12,12 +12,12 @@ from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan, Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
-from avatar_app.live import on_air as on_air_module
 from avatar_app.live import sink_slots
+from avatar_app.live import sinks as on_air_module
 from avatar_app.live.browser import BrowserState
-from avatar_app.live.on_air import OnAir, recording_folder
 from avatar_app.live.record import Mender, RecordState
-from avatar_app.live.record.session import open_film
+from avatar_app.live.record.recording import open_film
+from avatar_app.live.sinks import OnAir, recording_folder
 from avatar_app.settings.schema import Settings
 from tests.fakes.browser_source import Client, decode
 
@@ -159,7 +159,7 @@ def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_i
         go_on.wait(60)
         return folder / "a.png"
 
-    monkeypatch.setattr("avatar_app.live.snapshots.snapshot", write)
+    monkeypatch.setattr("avatar_app.live.record.snapshots.snapshot", write)
     on_air = make()
     on_air.start()
     for _ in range(1000):

@@ -10,9 +10,9 @@ from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.packets import MouthPatch, Picture
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.frame import Avatar, Background
-from avatar_app.live.latency import StageMeters
-from avatar_app.live.leaning import Margin
-from avatar_app.live.picture import FramePart
+from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.runtime.meters import StageMeters
+from avatar_app.live.runtime.phase_lock import Margin
 from tests.fakes.student import BOX, fake_spec
 
 SPEC = fake_spec()

@@ -9,10 +9,10 @@ from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.packets import AudioBlock, MouthPatch
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
-from avatar_app.live.latency import StageMeters
 from avatar_app.live.mel import melspectrogram
 from avatar_app.live.mic.audio_file import read_audio
-from avatar_app.live.speech import MelHistory, SpeechPart
+from avatar_app.live.runtime.meters import StageMeters
+from avatar_app.live.speech_thread import MelHistory, SpeechPart
 from avatar_app.settings.paths import demo_sample
 from tests.fakes.student import FakeStudent, fake_spec
 

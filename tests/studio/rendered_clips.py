@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from avatar_app.studio.data.mouth import MOUTH_NAMES, REST
+from avatar_app.studio.mouth import MOUTH_NAMES, REST
 
 N = 6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from avatar_app.studio.nets import wav2lip
 from avatar_app.studio.nets.generator import GeneratorShape
-from avatar_app.studio.nets.picture import PictureShape
+from avatar_app.studio.nets.mouth_renderer import PictureShape
 
 WAV2LIP = GeneratorShape(face_width=2, audio_width=4, decoder_width=4, has_residuals=True)
 PICTURE = PictureShape(n_hidden=8, n_code=4, widths=(8, 8, 8, 8))

@@ -12,10 +12,11 @@ import torch
 from avatar_app.studio import arithmetic
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.tensor_file import save_tensors
-from avatar_app.studio.train import parallel, speaking
+from avatar_app.studio.train import joint as speaking
+from avatar_app.studio.train import parallel
+from avatar_app.studio.train.joint import SpeakConfig, SpeakTask
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
-from avatar_app.studio.train.speaking import SpeakConfig, SpeakTask
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage
 
 

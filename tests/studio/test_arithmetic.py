@@ -16,15 +16,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
-from avatar_app.studio import arithmetic, pipeline  # noqa: E402
+from avatar_app.studio import arithmetic  # noqa: E402
+from avatar_app.studio import run_all as pipeline  # noqa: E402
 from avatar_app.studio.arithmetic import AUTO, BF16, FP32  # noqa: E402
 from avatar_app.studio.cli import COMMANDS  # noqa: E402
 from avatar_app.studio.cli import main as studio  # noqa: E402
 from avatar_app.studio.evaluate.report import expert_distances  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
-from avatar_app.studio.pipeline import Ledger, Pipeline, with_arithmetic  # noqa: E402
 from avatar_app.studio.recipe import Step  # noqa: E402
-from avatar_app.studio.train import speech  # noqa: E402
+from avatar_app.studio.run_all import Ledger, Pipeline, with_arithmetic  # noqa: E402
+from avatar_app.studio.train import speech_encoder as speech  # noqa: E402
 from avatar_app.studio.train.run_folder import RunFolder, arithmetic_of  # noqa: E402
 from tests.studio.tiny_stage import tiny_stage  # noqa: E402
 

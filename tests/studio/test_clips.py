@@ -8,6 +8,7 @@ import soundfile
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data import clips
+from avatar_app.studio.data.av_clips import clip_scenes
 from avatar_app.studio.data.clips import (
     is_at_rest,
     load_pictures,
@@ -16,8 +17,7 @@ from avatar_app.studio.data.clips import (
     rest_picture,
     still_clips,
 )
-from avatar_app.studio.data.mouth import REST
-from avatar_app.studio.data.scenes import clip_scenes
+from avatar_app.studio.mouth import REST
 from tests.studio.rendered_clips import N, write_clips
 
 

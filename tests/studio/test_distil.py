@@ -11,24 +11,26 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
-from avatar_app.studio.data.mouth import REST  # noqa: E402
 from avatar_app.studio.data.speech_batches import draw_batch  # noqa: E402
-from avatar_app.studio.distil import ablation, ears, strength, student  # noqa: E402
-from avatar_app.studio.evaluate.generators import Jury, drawn_scene  # noqa: E402
-from avatar_app.studio.evaluate.sync import distances, found_ratio, scores  # noqa: E402
+from avatar_app.studio.distil import ablation, student  # noqa: E402
+from avatar_app.studio.distil import speech_encoder as ears  # noqa: E402
+from avatar_app.studio.distil import variance_compensation as strength  # noqa: E402
+from avatar_app.studio.metrics.generators import Jury, drawn_scene  # noqa: E402
+from avatar_app.studio.metrics.sync import distances, found_ratio, scores  # noqa: E402
+from avatar_app.studio.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.discriminator import QualityDiscriminator  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, load_expert, save_expert  # noqa: E402
+from avatar_app.studio.nets.feature_distillation import JoinMaps, n_moving_channels  # noqa: E402
 from avatar_app.studio.nets.generator import GeneratorShape  # noqa: E402
-from avatar_app.studio.nets.joins import JoinMaps, n_moving_channels  # noqa: E402
+from avatar_app.studio.nets.mouth_renderer import PictureNet, save_picture_net  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
-from avatar_app.studio.nets.picture import PictureNet, save_picture_net  # noqa: E402
-from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, load_speech_net, save_speech_net  # noqa: E402
+from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, load_speech_net, save_speech_net  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
 from avatar_app.studio.train import expert as expert_module  # noqa: E402
-from avatar_app.studio.train import speaking  # noqa: E402
+from avatar_app.studio.train import joint as speaking  # noqa: E402
 from avatar_app.studio.train.expert import ExpertRecipe, ExpertTask  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
-from avatar_app.studio.train.speech import SpeechRecipe, load_data  # noqa: E402
+from avatar_app.studio.train.speech_encoder import SpeechRecipe, load_data  # noqa: E402
 from avatar_app.studio.train.student import load_student, save_student  # noqa: E402
 from tests.studio.small_nets import PICTURE, make_wav2lip_small  # noqa: E402
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
@@ -224,7 +226,7 @@ def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_op
     mouth[:, 0] = gap / stage.opening_mm[0]
     spoken = replace(stage.held_out[0], mouth=mouth, pictures=np.zeros((len(gap), 48, 96, 3), np.uint8))
     jury = Jury.of_clips(replace(stage, held_out=[spoken]), SyncExpert())
-    monkeypatch.setattr("avatar_app.studio.evaluate.generators.drawn_scene", lambda *_: spoken)
+    monkeypatch.setattr("avatar_app.studio.metrics.generators.drawn_scene", lambda *_: spoken)
     for read, share in ((gap, 1.0), (gap + 3, 0.0), (np.where(np.arange(len(gap)) < 11, gap, 8.0), 1 / 3)):
         monkeypatch.setattr(type(jury.reader), "read", lambda *_, read=read: read)
         assert jury.lips_closed(Nova96(), 160) == pytest.approx(share)

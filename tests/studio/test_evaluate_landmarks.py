@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.evaluate.landmarks import PX_PER_UNIT, LipReader, Lips, distance_px
-from avatar_app.studio.evaluate.scores import jitter
+from avatar_app.studio.metrics.landmarks import PX_PER_UNIT, LipReader, Lips, distance_px
+from avatar_app.studio.metrics.scores import jitter
 from tests.fakes.data_folder import write_rig
 
 

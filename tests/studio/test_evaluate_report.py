@@ -22,16 +22,17 @@ from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.processor import instruction_set  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
-from avatar_app.studio.evaluate import cli, cost, held_out, page, speed  # noqa: E402
+from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
 from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
 from avatar_app.studio.evaluate.figures import figures  # noqa: E402
-from avatar_app.studio.evaluate.held_out import load_test_data  # noqa: E402
-from avatar_app.studio.evaluate.sensitivity import sensitivity  # noqa: E402
+from avatar_app.studio.evaluate.sensitivity_table import sensitivity  # noqa: E402
 from avatar_app.studio.evaluate.steps import Steps  # noqa: E402
+from avatar_app.studio.export.graphs import export_graph  # noqa: E402
+from avatar_app.studio.metrics import held_out  # noqa: E402
+from avatar_app.studio.metrics.held_out import load_test_data  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, save_expert  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, save_teacher  # noqa: E402
-from avatar_app.studio.publish.graphs import export_graph  # noqa: E402
 from tests.fakes.data_folder import write_data  # noqa: E402
 from tests.studio.small_nets import make_wav2lip_small  # noqa: E402
 

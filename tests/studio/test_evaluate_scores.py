@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from avatar_app.studio.evaluate.scores import OpeningReader, closings, correlation, motion, psnr_db, ssim
+from avatar_app.studio.metrics.scores import OpeningReader, closings, correlation, motion, psnr_db, ssim
 
 
 def mouths(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from avatar_app.contracts.clock import MonotonicClock  # noqa: E402
 from avatar_app.contracts.errors import StudioError  # noqa: E402
 from avatar_app.contracts.notices import NoticeBoard  # noqa: E402
 from avatar_app.contracts.student_spec import Precision  # noqa: E402
-from avatar_app.gui.catalogue import model_options  # noqa: E402
+from avatar_app.gui.panel.catalogue import model_options  # noqa: E402
 from avatar_app.live.frame import Avatar  # noqa: E402
 from avatar_app.live.pipeline import LivePipeline  # noqa: E402
 from avatar_app.live.student import list_models, load  # noqa: E402

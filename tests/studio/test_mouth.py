@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_app.studio.data.mouth import (
+from avatar_app.studio.mouth import (
     JAW,
     MOUTH_NAMES,
     N_MOUTH,

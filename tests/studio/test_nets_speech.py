@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, load_speech_net, save_speech_net
+from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, load_speech_net, save_speech_net
 
 pytestmark = pytest.mark.studio
 TINY = SpeechShape(width=16, dilations=(1, 2, 1), front_widths=(4, 4, 4))

@@ -14,10 +14,10 @@ import pytest
 
 from avatar_app import cli
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio import pipeline
+from avatar_app.studio import run_all as pipeline
 from avatar_app.studio.cli import COMMANDS, find
-from avatar_app.studio.pipeline import Ledger, Pipeline, data_folder, launch
 from avatar_app.studio.recipe import Step, whole_recipe
+from avatar_app.studio.run_all import Ledger, Pipeline, data_folder, launch
 from tests.fakes.recording import wait_until
 
 REPO = Path(__file__).parents[2]
@@ -152,8 +152,8 @@ def test_launch_when_a_command_fails_then_its_last_line_is_the_reason(caplog):
 def test_step_when_the_pipeline_is_killed_then_it_ends_too():
     code = (
         "import subprocess, sys, os\n"
-        "from avatar_app.studio.pipeline import PARENT_VARIABLE\n"
-        "child = 'import threading; from avatar_app.studio import pipeline; pipeline.end_with_parent();'\n"
+        "from avatar_app.studio.run_all import PARENT_VARIABLE\n"
+        "child = 'import threading; from avatar_app.studio import run_all; run_all.end_with_parent();'\n"
         "child += 'print(flush=True); threading.Event().wait()'\n"
         "env = {**os.environ, PARENT_VARIABLE: str(os.getpid())}\n"
         "step = subprocess.Popen([sys.executable, '-c', child], env=env, stdout=subprocess.PIPE)\n"

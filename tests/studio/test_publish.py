@@ -15,13 +15,14 @@ from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.student import open_student
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
-from avatar_app.studio.nets.picture import PictureNet, PictureShape, save_picture_net
-from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
-from avatar_app.studio.publish import gate, package, qdq, quantize, sensitivity
-from avatar_app.studio.publish.calibration import WINDOWS_PER_VOICE, calibration_feeds, feed
+from avatar_app.studio.export import qdq, quantize, sensitivity
+from avatar_app.studio.export.calibration import WINDOWS_PER_VOICE, calibration_feeds, feed
+from avatar_app.studio.export.graphs import export_student, nova_hd
+from avatar_app.studio.export.running import psnr_db, run_all
+from avatar_app.studio.nets.mouth_renderer import PictureNet, PictureShape, save_picture_net
+from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.publish import gate, package
 from avatar_app.studio.publish.card import card
-from avatar_app.studio.publish.graphs import export_student, nova_hd
-from avatar_app.studio.publish.running import psnr_db, run_all
 from avatar_app.studio.train.run_folder import commit_id
 
 pytestmark = pytest.mark.studio

@@ -20,11 +20,11 @@ from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.openvino_engine import _options, import_openvino  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.settings.paths import demo_sample, models_dir  # noqa: E402
+from avatar_app.studio.export import graphs, qdq, quantize  # noqa: E402
+from avatar_app.studio.export.calibration import feed  # noqa: E402
+from avatar_app.studio.export.running import psnr_db, run_all  # noqa: E402
 from avatar_app.studio.nets import Nova96  # noqa: E402
 from avatar_app.studio.nets.folded import MAP_NAMES, TILE_NAMES  # noqa: E402
-from avatar_app.studio.publish import graphs, qdq, quantize  # noqa: E402
-from avatar_app.studio.publish.calibration import feed  # noqa: E402
-from avatar_app.studio.publish.running import psnr_db, run_all  # noqa: E402
 
 pytestmark = pytest.mark.studio
 

@@ -15,14 +15,14 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS  # noqa: E402
-from avatar_app.studio.data.mouth import REST  # noqa: E402
+from avatar_app.studio.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.nets.nova96 import Nova96  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, load_teacher, save_teacher  # noqa: E402
 from avatar_app.studio.nets.tensor_file import load_tensors  # noqa: E402
-from avatar_app.studio.train import speaking  # noqa: E402
+from avatar_app.studio.train import joint as speaking  # noqa: E402
+from avatar_app.studio.train.joint import Pressures, SpeakConfig, SpeakTask  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
-from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask  # noqa: E402
 from tests.studio.small_nets import make_wav2lip_small  # noqa: E402
 from tests.studio.tiny_stage import give_weak_norms, tiny_stage  # noqa: E402
 

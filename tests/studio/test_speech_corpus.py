@@ -11,8 +11,8 @@ import soundfile
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data import speech_corpus
-from avatar_app.studio.data.mouth import Phone
 from avatar_app.studio.data.speech_corpus import Recording, cached, librispeech_recordings, load_utterance
+from avatar_app.studio.mouth import Phone
 
 pytestmark = pytest.mark.studio
 REAL_FOLDER = Path(__file__).parents[3] / "shared" / "data" / "speech" / "librispeech"

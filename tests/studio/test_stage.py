@@ -10,11 +10,11 @@ import soundfile
 
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
-from avatar_app.studio.data.mouth import REST  # noqa: E402
-from avatar_app.studio.data.scenes import draw_takes, drawn_scenes  # noqa: E402
+from avatar_app.studio.data.av_clips import draw_takes, drawn_scenes  # noqa: E402
+from avatar_app.studio.data.dataset import load_stage  # noqa: E402
 from avatar_app.studio.data.speech_corpus import Utterance  # noqa: E402
-from avatar_app.studio.data.stage import load_stage  # noqa: E402
-from avatar_app.studio.nets.picture import PictureNet, PictureShape, save_picture_net  # noqa: E402
+from avatar_app.studio.mouth import REST  # noqa: E402
+from avatar_app.studio.nets.mouth_renderer import PictureNet, PictureShape, save_picture_net  # noqa: E402
 from tests.studio.rendered_clips import write_clips  # noqa: E402
 
 pytestmark = pytest.mark.studio

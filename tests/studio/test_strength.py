@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from avatar_app.studio.train.speech_score import Heard
-from avatar_app.studio.train.strength import MAX_GAIN, missing_strength, stretch
+from avatar_app.studio.train.gain_calibration import MAX_GAIN, missing_strength, stretch
+from avatar_app.studio.train.speech_encoder_score import Heard
 
 pytestmark = pytest.mark.studio
 

@@ -6,11 +6,11 @@ import torch
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data.clips import Pictures
-from avatar_app.studio.data.mouth import N_MOUTH
-from avatar_app.studio.nets.picture import PictureNet, load_picture_net, save_picture_net
-from avatar_app.studio.train import picture
+from avatar_app.studio.mouth import N_MOUTH
+from avatar_app.studio.nets.mouth_renderer import PictureNet, load_picture_net, save_picture_net
+from avatar_app.studio.train import mouth_renderer as picture
 from avatar_app.studio.train.loop import LoopPlan, train
-from avatar_app.studio.train.picture import PictureRecipe, PictureTask, one_cycle, pixel_weight
+from avatar_app.studio.train.mouth_renderer import PictureRecipe, PictureTask, one_cycle, pixel_weight
 from avatar_app.studio.train.run_folder import RunFolder
 from tests.studio.small_nets import PICTURE
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.data.mouth import Phone, curves_of
-from avatar_app.studio.nets.speech import load_speech_net
-from avatar_app.studio.train import speech
-from avatar_app.studio.train.speech_score import Heard, correlation, score_voices
+from avatar_app.studio.mouth import Phone, curves_of
+from avatar_app.studio.nets.speech_encoder import load_speech_net
+from avatar_app.studio.train import speech_encoder as speech
+from avatar_app.studio.train.speech_encoder_score import Heard, correlation, score_voices
 
 pytestmark = pytest.mark.studio
 SIZES = ["--width", "8", "--dilations", "1", "1", "--n-examples", "2", "--n-outputs", "16"]

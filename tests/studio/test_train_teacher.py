@@ -10,13 +10,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.studio.data.clips import Pictures  # noqa: E402
-from avatar_app.studio.data.mouth import REST  # noqa: E402
+from avatar_app.studio.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert, save_expert  # noqa: E402
 from avatar_app.studio.nets.teacher import Teacher, load_teacher  # noqa: E402
 from avatar_app.studio.nets.wav2lip import Wav2Lip  # noqa: E402
-from avatar_app.studio.train import speaking, teacher  # noqa: E402
-from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data  # noqa: E402
-from avatar_app.studio.train.hearing import HearConfig  # noqa: E402
+from avatar_app.studio.train import joint as speaking  # noqa: E402
+from avatar_app.studio.train import teacher  # noqa: E402
+from avatar_app.studio.train.generator_decoder import DrawConfig, DrawTask, draw_data  # noqa: E402
+from avatar_app.studio.train.generator_encoder import HearConfig  # noqa: E402
 from avatar_app.studio.train.loop import step_generator  # noqa: E402
 from tests.studio.small_nets import make_wav2lip_small  # noqa: E402
 from tests.studio.tiny_stage import tiny_stage  # noqa: E402

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_app.studio.data.mel import linear_magnitudes
-from avatar_app.studio.data.mouth import REST
-from avatar_app.studio.data.speech_batches import BatchPlan, columns_at, draw_batch, mouth_at, targets_at
-from avatar_app.studio.data.speech_corpus import Corpus, Utterance
-from avatar_app.studio.data.voice_change import (
+from avatar_app.studio.data.augmentation import (
     ChangeRanges,
     add_noise,
     change_voices,
@@ -18,6 +14,10 @@ from avatar_app.studio.data.voice_change import (
     reverberate,
     warp_voice,
 )
+from avatar_app.studio.data.mel import linear_magnitudes
+from avatar_app.studio.data.speech_batches import BatchPlan, columns_at, draw_batch, mouth_at, targets_at
+from avatar_app.studio.data.speech_corpus import Corpus, Utterance
+from avatar_app.studio.mouth import REST
 
 pytestmark = pytest.mark.studio
 STILL = ChangeRanges(

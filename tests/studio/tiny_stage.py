@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from avatar_app.studio.data.mouth import N_MOUTH, REST
-from avatar_app.studio.data.scenes import Scene
+from avatar_app.studio.data.av_clips import Scene
+from avatar_app.studio.data.dataset import Stage
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
-from avatar_app.studio.data.stage import Stage
+from avatar_app.studio.mouth import N_MOUTH, REST
 
 N_PICTURES = 30
 OPENING_MM = np.eye(N_MOUTH, dtype=np.float32)[0] * 20

@@ -1,6 +1,7 @@
 import pytest
 
-from avatar_app.bench import machine, report
+from avatar_app import machine
+from avatar_app.bench import report
 from avatar_app.live.student.processor import instruction_set
 
 

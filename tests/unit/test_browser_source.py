@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.live.browser import Action, Argument, BrowserState, site, source
-from avatar_app.live.browser.source import MAX_VIEWERS
+from avatar_app.live.browser import Action, Argument, BrowserState, site
+from avatar_app.live.browser import browser_source as source
+from avatar_app.live.browser.browser_source import MAX_VIEWERS
 from tests.fakes.browser_source import (
     DEADLINE_S,
     TOKEN,

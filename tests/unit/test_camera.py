@@ -16,7 +16,7 @@ from avatar_app.live.camera import CameraState, Layout, VirtualCamera
 from avatar_app.live.camera.device import open_camera, require_package
 from avatar_app.live.camera.finding import wrong
 from avatar_app.live.camera.loop import CameraLoop
-from avatar_app.live.worker import Worker
+from avatar_app.live.runtime.worker import Worker
 from tests.fakes.camera import FakeDriver
 
 pyvirtualcam = pytest.importorskip("pyvirtualcam", reason="the camera extra is not installed")
@@ -359,7 +359,7 @@ def test_start_when_stopped_before_then_runs_again_and_counts_anew(driver):
 
 
 def test_worker_when_driver_fails_in_an_unknown_way_then_camera_is_opened_again(driver, monkeypatch):
-    monkeypatch.setattr("avatar_app.live.worker.RETRY_S", 0.01)
+    monkeypatch.setattr("avatar_app.live.runtime.worker.RETRY_S", 0.01)
     told = []
     camera, _ = make_camera(told=told)
     camera.start()

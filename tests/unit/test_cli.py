@@ -110,7 +110,7 @@ def test_studio_when_asked_for_help_then_lists_its_commands(words, capsys):
 
 
 def test_studio_find_when_two_words_then_the_right_module():
-    assert studio_cli.find(["train", "picture", "--resume"]).module.endswith("train.picture")
+    assert studio_cli.find(["train", "picture", "--resume"]).module.endswith("train.mouth_renderer")
     with pytest.raises(UserError):
         studio_cli.find(["train"])
 

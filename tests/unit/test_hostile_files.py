@@ -19,7 +19,7 @@ from avatar_app.contracts.errors import AvatarError, InputFileError, ModelError,
 from avatar_app.contracts.fields import check_fields
 from avatar_app.contracts.input_file import read_arrays
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.gui.catalogue import avatar_options, model_options
+from avatar_app.gui.panel.catalogue import avatar_options, model_options
 from avatar_app.live.browser.control import Action, Argument, Desk
 from avatar_app.live.frame import Avatar, Background, PoseAssets
 from avatar_app.live.frame.picture_file import picture_size

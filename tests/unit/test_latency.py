@@ -1,6 +1,6 @@
 import math
 
-from avatar_app.live.latency import STALE_NS, RateMeter, StageMeters
+from avatar_app.live.runtime.meters import STALE_NS, RateMeter, StageMeters
 
 
 def test_stage_meters_when_empty_then_nan_and_when_fed_then_percentiles():

@@ -7,8 +7,8 @@ import pytest
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.errors import AudioInputError, OutputError
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live import portaudio
-from avatar_app.live.portaudio import INPUT, OUTPUT, SoundSystem
+from avatar_app.live.audio import sound_system as portaudio
+from avatar_app.live.audio.sound_system import INPUT, OUTPUT, SoundSystem
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 

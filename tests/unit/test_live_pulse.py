@@ -13,12 +13,13 @@ from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live import pulse
-from avatar_app.live.mic import MicState, source
+from avatar_app.live.audio import pulse
+from avatar_app.live.audio.pulse import described, sources_of
+from avatar_app.live.mic import MicState
+from avatar_app.live.mic import source_watch as source
 from avatar_app.live.mic.device import DeviceMic
-from avatar_app.live.mic.portaudio import PortAudio
-from avatar_app.live.mic.source import watch_of
-from avatar_app.live.pulse import described, sources_of
+from avatar_app.live.mic.source_watch import watch_of
+from avatar_app.live.mic.stream import PortAudio
 from tests.fakes.sounddevice import FakeSoundDevice
 
 USB, CABLE = "alsa_input.usb", "cable.monitor"

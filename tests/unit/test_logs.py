@@ -48,7 +48,7 @@ def test_logging_when_started_then_terminal_and_memory_are_both_spared(capsys):
 def test_alsa_when_it_complains_then_in_the_log_and_not_on_stderr():
     code = """
 import ctypes, logging, sys
-from avatar_app.live.alsa import LIBRARY, quieten_alsa
+from avatar_app.live.audio.alsa import LIBRARY, quieten_alsa
 try:
     library = ctypes.CDLL(LIBRARY)
 except OSError:

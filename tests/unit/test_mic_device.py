@@ -12,7 +12,7 @@ from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.mic import Cleaning, MicControls, MicState
 from avatar_app.live.mic.device import DeviceMic
-from avatar_app.live.mic.portaudio import PortAudio
+from avatar_app.live.mic.stream import PortAudio
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 LABEL = "Alpha, ALSA"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avatar_app.live.mic.downmix import Downmix
+from avatar_app.live.audio.downmix import Downmix
 
 RATE_HZ = 16_000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import avatar_app
-from avatar_app.live.worker import SHOWN_AS
+from avatar_app.live.runtime.worker import SHOWN_AS
 
 ROOT = Path(avatar_app.__file__).parent
 FILES = sorted([*(ROOT / "live").rglob("*.py"), *(ROOT / "gui").rglob("*.py"), ROOT / "app.py"])

@@ -3,7 +3,7 @@
 import ctypes
 from types import SimpleNamespace
 
-from avatar_app.live import plugged
+from avatar_app.live.audio import plugged
 
 
 def test_devices_when_asked_twice_then_equal():

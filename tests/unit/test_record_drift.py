@@ -11,11 +11,11 @@ from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.record import repair
 from avatar_app.live.record.canvas import Canvas
 from avatar_app.live.record.disk_file import DiskFile
+from avatar_app.live.record.drift_resampler import Follower
 from avatar_app.live.record.encoders import X264
-from avatar_app.live.record.film import Film
-from avatar_app.live.record.follow import Follower
 from avatar_app.live.record.formats import FilmSize, RecordFormat, RecordOptions
-from avatar_app.live.record.take import Take
+from avatar_app.live.record.growing_file import Film
+from avatar_app.live.record.muxer import Take
 from tests.fakes.recording import clicks, flashes, packet_times, picture_at, probe
 
 FPS = 30

@@ -9,26 +9,26 @@ import cv2
 import numpy as np
 import pytest
 
+from avatar_app.bench.record_cost import measure_cost
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.units import NS_PER_S
-from avatar_app.live.interpolate import Interpolator
+from avatar_app.live.audio.interpolator import Interpolator
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.level import Level
 from avatar_app.live.record import (
     RecordFormat,
     RecordOptions,
     encoders,
-    measure_cost,
     pick_encoder,
     snapshot,
-    sound_line,
+    sound_track,
 )
 from avatar_app.live.record.canvas import Canvas, film_size
 from avatar_app.live.record.folder import final_path, marked_path
 from avatar_app.live.record.formats import FilmSize
-from avatar_app.live.record.picture_line import PictureLine
-from avatar_app.live.record.sound_line import SoundLine
+from avatar_app.live.record.picture_track import PictureLine
+from avatar_app.live.record.sound_track import SoundLine
 from tests.fakes.recording import picture_at, voice_at
 
 PERIOD_NS = NS_PER_S // 25
@@ -112,7 +112,7 @@ def test_sound_line_when_an_end_is_set_then_exactly_as_long():
 @pytest.mark.parametrize("late_ms", [[60, 0, 0, 0, 0], [240 - 10 * k for k in range(50)]], ids=["busy", "burst"])
 def test_sound_line_when_the_driver_s_stamps_jump_then_all_sound_is_there_and_one_table_was_made(monkeypatch, late_ms):
     made = []
-    monkeypatch.setattr(sound_line, "Interpolator", lambda *rates: made.append(rates) or Interpolator(*rates))
+    monkeypatch.setattr(sound_track, "Interpolator", lambda *rates: made.append(rates) or Interpolator(*rates))
     voice = Fan()
     ring = voice.add(1000)
     chain, line, given = SoundChain(48_000, Level(48_000), voice), SoundLine(0), []
@@ -129,7 +129,7 @@ def test_sound_line_when_the_driver_s_stamps_jump_then_all_sound_is_there_and_on
 
 def test_sound_line_when_the_microphone_starts_anew_again_and_again_then_one_table_for_each_rate(monkeypatch):
     made = []
-    monkeypatch.setattr(sound_line, "Interpolator", lambda *rates: made.append(rates[0]) or Interpolator(*rates))
+    monkeypatch.setattr(sound_track, "Interpolator", lambda *rates: made.append(rates[0]) or Interpolator(*rates))
     line = SoundLine(0)
     for k in range(60):
         rate_hz = 44_100 if k % 2 else 16_000

@@ -17,8 +17,8 @@ from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.record import VOICE_BLOCKS, RecordFormat, RecordOptions, RecordState, unfinished
 from avatar_app.live.record.canvas import Canvas
 from avatar_app.live.record.formats import FilmSize
-from avatar_app.live.record.session import open_film
-from avatar_app.live.record.take import Take
+from avatar_app.live.record.muxer import Take
+from avatar_app.live.record.recording import open_film
 from tests.fakes.recording import (
     FakeLive,
     brightness,

@@ -6,7 +6,7 @@ import pytest
 
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.live.slot import Slot
+from avatar_app.live.runtime.slot import Slot
 from avatar_app.settings.schema import Settings
 
 WAIT_S = 30

@@ -8,8 +8,8 @@ from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.voice.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
 from avatar_app.live.voice.skew import Skew
+from tests.fakes.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
 
 FPS = 25
 

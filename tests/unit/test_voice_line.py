@@ -3,10 +3,10 @@ import pytest
 
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
-from avatar_app.live.interpolate import Interpolator
+from avatar_app.live.audio.interpolator import Interpolator
+from avatar_app.live.voice.delay_line import DelayLine
 from avatar_app.live.voice.drift import DriftControl
 from avatar_app.live.voice.history import SoundHistory
-from avatar_app.live.voice.line import DelayLine
 from avatar_app.live.voice.times import PlayedTimes
 
 OUT_HZ = 48_000

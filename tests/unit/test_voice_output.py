@@ -9,8 +9,9 @@ from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.portaudio import INPUT, OUTPUT, SoundSystem
-from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceState, list_outputs, output, pulse
+from avatar_app.live.audio.sound_system import INPUT, OUTPUT, SoundSystem
+from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceState, list_outputs, output
+from avatar_app.live.voice import pulse_sinks as pulse
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 LABEL = "Cable, ALSA"

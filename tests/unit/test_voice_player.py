@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from avatar_app.bench.voice_simulation import Day, simulate
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import ms_to_ns
 from avatar_app.live.voice.buffer import PlayBuffer
 from avatar_app.live.voice.delay import FIRST_DELAY_NS, DelayFollower, shown_delay_ns
-from avatar_app.live.voice.line import DelayLine
+from avatar_app.live.voice.delay_line import DelayLine
 from avatar_app.live.voice.player import Player, Stamp
-from avatar_app.live.voice.simulate import Day, simulate
 from avatar_app.live.voice.skew import Skew
 
 RATE_HZ = 48_000

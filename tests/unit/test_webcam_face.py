@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from avatar_app.live.webcam.choose import Box, main_face
 from avatar_app.live.webcam.face import LEFT, LOWER_LIP, N_LANDMARKS, RIGHT, UPPER_LIP, measure_face
+from avatar_app.live.webcam.face_choice import Box, main_face
 from avatar_app.live.webcam.rigid import RIGID_CM, RIGID_IDS, RigidFace
 
 MODEL = RigidFace()

@@ -5,7 +5,7 @@ import pytest
 
 from avatar_app.contracts.head_pose import HeadPose
 from avatar_app.contracts.units import NS_PER_S, s_to_ns
-from avatar_app.live.webcam.follower import LIMITS_DEG, Follower, FollowSettings, bent, wished_values
+from avatar_app.live.webcam.retarget import LIMITS_DEG, Follower, FollowSettings, bent, wished_values
 
 STEP_NS = NS_PER_S // 30
 T0_NS = s_to_ns(100)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avatar_app.live.webcam import landmarks
-from avatar_app.live.webcam.choose import Box
+from avatar_app.live.webcam.face_choice import Box
 from avatar_app.live.webcam.landmarks import CHECK_EVERY, MASK_GREY, N_MISSED_CHECKS, Landmarks
 
 LARGE, SMALL = Box(0.1, 0.1, 0.6, 0.9), Box(0.7, 0.3, 0.9, 0.6)

@@ -13,7 +13,7 @@ from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.webcam import TrackerState, Webcam, WebcamState, package, webcam
 from avatar_app.live.webcam.capture import CaptureLoop
-from avatar_app.live.webcam.source import CameraFrame
+from avatar_app.live.webcam.picture_source import CameraFrame
 from avatar_app.live.webcam.tracking import TrackingLoop
 from tests.fakes.webcam import FACE_AHEAD, FakeSource, FakeTracker
 
@@ -117,7 +117,7 @@ def test_capture_when_closed_while_driver_blocks_then_given_back_when_it_wakes(m
     source.read = lambda: wake.wait(5) and None
     thread = threading.Thread(target=camera.loop.step, args=(camera.stop,))
     thread.start()
-    monkeypatch.setattr("avatar_app.live.driver.CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("avatar_app.live.runtime.device_loop.CLOSE_TIMEOUT_S", 0.05)
     camera.loop.close()
     assert source.is_open
     wake.set()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import CameraInputError
-from avatar_app.live.webcam.process import TrackerProcess
+from avatar_app.live.webcam.tracker_process import TrackerProcess
 from avatar_app.live.webcam.wire import (
     FACE,
     FAILED,
@@ -137,7 +137,7 @@ def test_process_when_there_is_no_program_then_one_sentence():
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for a process that is not its own")
 def test_process_when_the_program_is_killed_then_the_tracker_ends_too():
     code = (
-        "import sys\nfrom avatar_app.live.webcam.process import TrackerProcess\n"
+        "import sys\nfrom avatar_app.live.webcam.tracker_process import TrackerProcess\n"
         f"tracker = TrackerProcess((sys.executable, '-c', {ECHO!r}))\n"
         f"tracker.answer({WAIT_S})\nprint(tracker.pid, flush=True)\nsys.stdin.read()"
     )

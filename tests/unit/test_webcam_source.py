@@ -17,7 +17,7 @@ from avatar_app.live.webcam import device_source, devices
 from avatar_app.live.webcam.device_source import DeviceSource
 from avatar_app.live.webcam.devices import CameraDevice, find_camera, list_cameras
 from avatar_app.live.webcam.file_source import FileSource
-from avatar_app.live.webcam.source import as_bgr
+from avatar_app.live.webcam.picture_source import as_bgr
 from avatar_app.live.webcam.upright import upright
 from tests.fakes.media import CASES
 from tests.fakes.webcam import write_film

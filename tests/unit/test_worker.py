@@ -5,8 +5,8 @@ from avatar_app.contracts.clock import ManualClock, MonotonicClock
 from avatar_app.contracts.errors import AvatarError
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
-from avatar_app.live import worker as worker_module
-from avatar_app.live.worker import Watchdog, Worker
+from avatar_app.live.runtime import worker as worker_module
+from avatar_app.live.runtime.worker import Watchdog, Worker
 
 
 def _wait_for(condition, timeout_s=5.0):

@@ -15,7 +15,7 @@ from avatar_app.live.camera.finding import CameraFinding
 from avatar_app.live.camera.findings import first_trouble
 from avatar_app.live.camera.layout import Layout
 from avatar_app.live.camera.loop import CameraLoop, CameraStatus
-from avatar_app.live.worker import Worker
+from avatar_app.live.runtime.worker import Worker
 
 log = logging.getLogger(__name__)
 

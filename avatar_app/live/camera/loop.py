@@ -19,9 +19,9 @@ from avatar_app.live.camera.card import draw_card
 from avatar_app.live.camera.device import OpenCamera
 from avatar_app.live.camera.finding import CameraFinding
 from avatar_app.live.camera.layout import Layout
-from avatar_app.live.driver import DriverLoop
-from avatar_app.live.latency import Meter, RateMeter
-from avatar_app.live.leaning import lean_ns, phase_error_ns
+from avatar_app.live.runtime.device_loop import DriverLoop
+from avatar_app.live.runtime.meters import Meter, RateMeter
+from avatar_app.live.runtime.phase_lock import lean_ns, phase_error_ns
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from avatar_app.contracts.errors import UserError
 from avatar_app.live.camera.device import open_camera
 from avatar_app.live.camera.layout import Layout
-from avatar_app.live.driver import users_of
+from avatar_app.live.runtime.device_loop import users_of
 
 COMMAND_TIMEOUT_S = 5.0
 

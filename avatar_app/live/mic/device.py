@@ -12,15 +12,15 @@ from avatar_app.contracts.notices import Level as NoticeLevel
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.driver import Hold
+from avatar_app.live.audio.sound_system import OpenStream
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.clean import Cleaning, require
 from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
-from avatar_app.live.mic.portaudio import Delivery, PortAudio
-from avatar_app.live.mic.source import Change, SourceWatch, watch_of
-from avatar_app.live.portaudio import OpenStream
-from avatar_app.live.worker import Worker
+from avatar_app.live.mic.source_watch import Change, SourceWatch, watch_of
+from avatar_app.live.mic.stream import Delivery, PortAudio
+from avatar_app.live.runtime.device_loop import Hold
+from avatar_app.live.runtime.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.clean import Cleaning, require
 from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import BLOCK_SAMPLES, SILENT_DB, MicState, MicStatus
-from avatar_app.live.worker import Worker
+from avatar_app.live.runtime.worker import Worker
 
 # After a longer sleep of the machine, sound goes on from now instead of rushing through what was missed.
 MAX_LATE_NS = ms_to_ns(500)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
-from avatar_app.live.portaudio import SoundDevice
+from avatar_app.live.audio.sound_system import SoundDevice
 
 if TYPE_CHECKING:
     from avatar_app.live.mic.clean import Cleaning

@@ -9,8 +9,8 @@ import numpy as np
 import soxr
 
 from avatar_app.contracts.packets import Float32
+from avatar_app.live.audio.downmix import Downmix
 from avatar_app.live.mic.decode import Piece
-from avatar_app.live.mic.downmix import Downmix
 
 # Times are rounded and jitter: the number of samples is the clock until they disagree by more.
 JITTER_S = 0.04

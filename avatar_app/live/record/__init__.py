@@ -1,20 +1,18 @@
 """Pictures and sound into a video file."""
 
-from avatar_app.live.record.cost import RecordCost, measure_cost
 from avatar_app.live.record.encoders import pick_encoder
 from avatar_app.live.record.folder import pictures_folder, unfinished, videos_folder
 from avatar_app.live.record.formats import RecordFormat, RecordOptions
-from avatar_app.live.record.mend import Mender
 from avatar_app.live.record.recorder import VOICE_BLOCKS, Recorder
+from avatar_app.live.record.recovery import Mender
 from avatar_app.live.record.repair import repair
-from avatar_app.live.record.snapshot import snapshot
+from avatar_app.live.record.snapshot_file import snapshot
 from avatar_app.live.record.status import RecordState, RecordStatus
 from avatar_app.live.record.video_file import VideoFile, VideoFormat
 
 __all__ = [
     "VOICE_BLOCKS",
     "Mender",
-    "RecordCost",
     "RecordFormat",
     "RecordOptions",
     "RecordState",
@@ -22,7 +20,6 @@ __all__ = [
     "Recorder",
     "VideoFile",
     "VideoFormat",
-    "measure_cost",
     "pick_encoder",
     "pictures_folder",
     "repair",

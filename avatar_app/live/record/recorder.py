@@ -18,9 +18,9 @@ from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.disk_watch import DiskWatch
 from avatar_app.live.record.folder import marked_path
 from avatar_app.live.record.formats import RecordOptions
-from avatar_app.live.record.session import NOTICE_KEY, OpenFilm, Session, open_film
+from avatar_app.live.record.recording import NOTICE_KEY, OpenFilm, Session, open_film
 from avatar_app.live.record.status import RecordStatus
-from avatar_app.live.worker import Worker
+from avatar_app.live.runtime.worker import Worker
 
 log = logging.getLogger(__name__)
 

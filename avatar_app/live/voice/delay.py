@@ -7,7 +7,7 @@ from collections.abc import Callable
 from statistics import median
 
 from avatar_app.contracts.units import NS_PER_MS, NS_PER_S, ms_to_ns
-from avatar_app.live.voice.track import MAX_SLEW_NS
+from avatar_app.live.voice.read_position import MAX_SLEW_NS
 
 # Before anything was measured. Too late is better than too early.
 FIRST_DELAY_NS = ms_to_ns(200)

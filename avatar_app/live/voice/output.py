@@ -12,16 +12,16 @@ from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.driver import Hold
-from avatar_app.live.portaudio import OUTPUT, SOUND_SYSTEM, OpenStream, SoundDevice, SoundSystem
-from avatar_app.live.pulse import LABEL_END
-from avatar_app.live.voice.line import DelayLine
+from avatar_app.live.audio.pulse import LABEL_END
+from avatar_app.live.audio.sound_system import OUTPUT, SOUND_SYSTEM, OpenStream, SoundDevice, SoundSystem
+from avatar_app.live.runtime.device_loop import Hold
+from avatar_app.live.runtime.worker import Worker
+from avatar_app.live.voice.delay_line import DelayLine
 from avatar_app.live.voice.player import Player, Stamp
-from avatar_app.live.voice.portaudio import open_output
-from avatar_app.live.voice.pulse import SinkWatch, list_sinks, monitor_of
+from avatar_app.live.voice.pulse_sinks import SinkWatch, list_sinks, monitor_of
 from avatar_app.live.voice.skew import MAX_BEHIND_MS, Skew
+from avatar_app.live.voice.stream import open_output
 from avatar_app.live.voice.voice import VoiceState, VoiceStatus
-from avatar_app.live.worker import Worker
 
 log = logging.getLogger(__name__)
 

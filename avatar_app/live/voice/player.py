@@ -13,7 +13,7 @@ from avatar_app.contracts.packets import Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms, ns_to_s
 from avatar_app.live.voice.buffer import PlayBuffer
 from avatar_app.live.voice.delay import DelayFollower
-from avatar_app.live.voice.line import joined
+from avatar_app.live.voice.delay_line import joined
 from avatar_app.live.voice.skew import SkewMeter
 from avatar_app.live.voice.times import PlayedTimes
 

@@ -2,8 +2,8 @@
 
 from avatar_app.live.webcam.capture import WebcamState
 from avatar_app.live.webcam.devices import CameraDevice, list_cameras
-from avatar_app.live.webcam.follower import Follower, FollowSettings
 from avatar_app.live.webcam.neutral import Neutral
+from avatar_app.live.webcam.retarget import Follower, FollowSettings
 from avatar_app.live.webcam.tracking import TrackerState
 from avatar_app.live.webcam.webcam import Preview, Webcam, WebcamStatus
 

@@ -12,9 +12,9 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.driver import DriverLoop
-from avatar_app.live.latency import RateMeter
-from avatar_app.live.webcam.source import CameraFrame, Source
+from avatar_app.live.runtime.device_loop import DriverLoop
+from avatar_app.live.runtime.meters import RateMeter
+from avatar_app.live.webcam.picture_source import CameraFrame, Source
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import cv2
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.driver import users_of
+from avatar_app.live.runtime.device_loop import users_of
 from avatar_app.live.webcam.devices import CameraDevice, find_camera
-from avatar_app.live.webcam.source import as_bgr
+from avatar_app.live.webcam.picture_source import as_bgr
 
 SIZE = (640, 480)
 FPS = 30

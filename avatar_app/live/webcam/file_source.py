@@ -14,7 +14,7 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live.media_file import MEDIA_ERRORS, open_file, open_media, packets, shown
-from avatar_app.live.webcam.source import as_bgr
+from avatar_app.live.webcam.picture_source import as_bgr
 from avatar_app.live.webcam.upright import upright
 from avatar_app.settings.paths import user_path
 

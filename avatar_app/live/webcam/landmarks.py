@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
-from avatar_app.live.webcam.choose import Box, box_of, is_same, main_face
+from avatar_app.live.webcam.face_choice import Box, box_of, is_same, main_face
 from avatar_app.live.webcam.package import package_dir
 
 # What mediapipe imports at its start and tracking never calls.

@@ -9,7 +9,7 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.webcam.devices import list_cameras
 from avatar_app.live.webcam.package import install, is_installed, is_outdated
-from avatar_app.live.webcam.process import TrackerProcess
+from avatar_app.live.webcam.tracker_process import TrackerProcess
 from avatar_app.live.webcam.wire import READY, Reply
 
 CHECK_NS = s_to_ns(60)

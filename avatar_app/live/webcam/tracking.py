@@ -13,9 +13,9 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.driver import Hold
-from avatar_app.live.webcam.process import Tracker
-from avatar_app.live.webcam.source import CameraFrame
+from avatar_app.live.runtime.device_loop import Hold
+from avatar_app.live.webcam.picture_source import CameraFrame
+from avatar_app.live.webcam.tracker_process import Tracker
 from avatar_app.live.webcam.wire import FAILED, READY, Found, Reply
 
 log = logging.getLogger(__name__)

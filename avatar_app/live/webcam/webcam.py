@@ -13,17 +13,17 @@ from avatar_app.contracts.head_pose import HeadPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import ns_to_ms
-from avatar_app.live.latency import Meter, RateMeter
+from avatar_app.live.runtime.meters import Meter, RateMeter
+from avatar_app.live.runtime.worker import Worker
 from avatar_app.live.webcam.capture import CaptureLoop, WebcamState
 from avatar_app.live.webcam.device_source import DeviceSource
 from avatar_app.live.webcam.file_source import FileSource
 from avatar_app.live.webcam.neutral import Calibration, Neutral
 from avatar_app.live.webcam.package import require_package
-from avatar_app.live.webcam.process import Tracker, TrackerProcess
+from avatar_app.live.webcam.picture_source import CameraFrame, Source
 from avatar_app.live.webcam.smooth import Smoother
-from avatar_app.live.webcam.source import CameraFrame, Source
+from avatar_app.live.webcam.tracker_process import Tracker, TrackerProcess
 from avatar_app.live.webcam.tracking import Tracked, TrackerState, TrackingLoop
-from avatar_app.live.worker import Worker
 from avatar_app.settings.schema import FILE_PREFIX
 
 OFF = "off"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from avatar_app.contracts.errors import InputFileError, StudioError
 from avatar_app.contracts.input_file import read_arrays
 from avatar_app.studio.data.cache_file import make_current, read_facts, write_facts, write_pictures, written
-from avatar_app.studio.data.mouth import MOUTH_NAMES, N_MOUTH, REST
+from avatar_app.studio.mouth import MOUTH_NAMES, N_MOUTH, REST
 
 log = logging.getLogger(__name__)
 

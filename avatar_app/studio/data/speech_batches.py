@@ -12,10 +12,10 @@ from torch import Tensor
 
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.augmentation import ChangeRanges, change_voices
 from avatar_app.studio.data.mel import N_BINS
-from avatar_app.studio.data.mouth import CURVE_HZ, N_MOUTH, REST
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
-from avatar_app.studio.data.voice_change import ChangeRanges, change_voices
+from avatar_app.studio.mouth import CURVE_HZ, N_MOUTH, REST
 
 LOOKAHEADS_S = np.array(LOOKAHEADS_MS) / 1000.0
 

@@ -21,7 +21,7 @@ from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.data import noises
 from avatar_app.studio.data.cache_file import written
 from avatar_app.studio.data.mel import linear_magnitudes
-from avatar_app.studio.data.mouth import CURVE_HZ, Phone, curves_of, phones_over_time
+from avatar_app.studio.mouth import CURVE_HZ, Phone, curves_of, phones_over_time
 
 log = logging.getLogger(__name__)
 

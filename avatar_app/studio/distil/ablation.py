@@ -14,17 +14,17 @@ import torch
 from torch import nn
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.data.scenes import UInt8
-from avatar_app.studio.data.stage import Stage, load_stage
-from avatar_app.studio.evaluate.generators import Jury
+from avatar_app.studio.data.av_clips import UInt8
+from avatar_app.studio.data.dataset import Stage, load_stage
+from avatar_app.studio.metrics.generators import Jury
 from avatar_app.studio.nets.expert import SyncExpert, load_expert
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
+from avatar_app.studio.train.joint import Lessons, Pressures, SpeakConfig, SpeakTask
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
-from avatar_app.studio.train.speaking import Lessons, Pressures, SpeakConfig, SpeakTask
 
 log = logging.getLogger(__name__)
 

@@ -18,18 +18,18 @@ import torch
 from torch import nn
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.stage import Stage, load_stage
+from avatar_app.studio.data.dataset import Stage, load_stage
 from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
-from avatar_app.studio.distil.strength import strengthen
-from avatar_app.studio.evaluate.generators import Jury
+from avatar_app.studio.distil.variance_compensation import strengthen
+from avatar_app.studio.metrics.generators import Jury
 from avatar_app.studio.nets.expert import load_expert
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
+from avatar_app.studio.train.joint import Pressures, SpeakConfig, SpeakTask
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder, origin
-from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask
 from avatar_app.studio.train.student import load_student, save_student
 
 log = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ from avatar_app.live.student import load
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio import arithmetic
-from avatar_app.studio.evaluate import contestants
+from avatar_app.studio.evaluate import candidates as contestants
+from avatar_app.studio.evaluate.candidates import Contestant
 from avatar_app.studio.evaluate.compare import Plan, compare, read_ablation
-from avatar_app.studio.evaluate.contestants import Contestant
 from avatar_app.studio.evaluate.figures import figures
 from avatar_app.studio.evaluate.page import render
 from avatar_app.studio.evaluate.report import evaluate, load_test_data

@@ -17,13 +17,13 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.studio import arithmetic
 from avatar_app.studio.evaluate import cost, speed, strips
-from avatar_app.studio.evaluate.contestants import Contestant
-from avatar_app.studio.evaluate.held_out import TestClip, TestData
+from avatar_app.studio.evaluate.candidates import Contestant
 from avatar_app.studio.evaluate.mouths import drawn_halves
 from avatar_app.studio.evaluate.report import clip_psnr_db, evaluate, expert_distances, sync_scores
-from avatar_app.studio.evaluate.sensitivity import sensitivity
+from avatar_app.studio.evaluate.sensitivity_table import sensitivity
 from avatar_app.studio.evaluate.steps import Steps, expected_steps
 from avatar_app.studio.evaluate.words import ABLATION_COLUMNS
+from avatar_app.studio.metrics.held_out import TestClip, TestData
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.train.run_folder import commit_id
 

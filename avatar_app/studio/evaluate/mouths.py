@@ -13,8 +13,8 @@ from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, MouthPatch
 from avatar_app.contracts.units import ms_to_ns
-from avatar_app.live.latency import StageMeters
-from avatar_app.live.speech import SpeechPart
+from avatar_app.live.runtime.meters import StageMeters
+from avatar_app.live.speech_thread import SpeechPart
 from avatar_app.live.student import Student
 from avatar_app.studio.data.clips import CROP_PX, FPS
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.live.student import Student
+from avatar_app.studio.data.av_clips import Scene
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
-from avatar_app.studio.data.scenes import Scene
-from avatar_app.studio.evaluate.held_out import TestClip, TestData, load_test_data
-from avatar_app.studio.evaluate.landmarks import distance_px
 from avatar_app.studio.evaluate.mouths import drawn_halves, drawn_mouths, mouths_of
-from avatar_app.studio.evaluate.scores import closings, correlation, jitter, motion, psnr_db, ssim
-from avatar_app.studio.evaluate.sync import distances, moving, scores
+from avatar_app.studio.metrics.held_out import TestClip, TestData, load_test_data
+from avatar_app.studio.metrics.landmarks import distance_px
+from avatar_app.studio.metrics.scores import closings, correlation, jitter, motion, psnr_db, ssim
+from avatar_app.studio.metrics.sync import distances, moving, scores
 from avatar_app.studio.nets.expert import SyncExpert
 
 __all__ = ["TestData", "clip_psnr_db", "evaluate", "load_test_data", "sync_scores"]

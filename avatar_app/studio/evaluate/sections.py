@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from avatar_app.studio.evaluate import markup, words
+from avatar_app.studio.evaluate.candidates import TEACHER_ID
 from avatar_app.studio.evaluate.charts import Bar, bars, lines
-from avatar_app.studio.evaluate.contestants import TEACHER_ID
 from avatar_app.studio.evaluate.speed import ENGINES, WHOLE
 from avatar_app.studio.evaluate.words import Report
 

@@ -25,7 +25,7 @@ from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import open_session
 from avatar_app.live.student.processor import cpu_name, instruction_set, n_cores
-from avatar_app.studio.evaluate.contestants import Contestant
+from avatar_app.studio.evaluate.candidates import Contestant
 from avatar_app.studio.publish.one_lookahead import example_windows
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from typing import TextIO
 from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.evaluate import speed
-from avatar_app.studio.evaluate.contestants import Contestant
+from avatar_app.studio.evaluate.candidates import Contestant
 from avatar_app.studio.evaluate.cost import model_cost
-from avatar_app.studio.evaluate.held_out import TestData
+from avatar_app.studio.metrics.held_out import TestData
 
 # Rough, for shares of the whole alone: what the live path costs per picture, and multiply-adds in a millisecond.
 PATH_MS = 1.2

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.live.record.video_file import AAC_RATE_HZ, VideoFile, VideoFormat, to_i420
 from avatar_app.studio.data.clips import CROP_PX, FPS, read_frames
-from avatar_app.studio.evaluate.held_out import TestClip
 from avatar_app.studio.evaluate.mouths import HALF_TOP_PX, mouths_of
+from avatar_app.studio.metrics.held_out import TestClip
 
 UInt8 = NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avatar_app.studio.evaluate import markup
-from avatar_app.studio.evaluate.sensitivity import UNTOLD
+from avatar_app.studio.evaluate.sensitivity_table import UNTOLD
 from avatar_app.studio.evaluate.speed import STEP
 
 Report = Mapping[str, Any]

@@ -14,7 +14,7 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.live.frame import Avatar
 from avatar_app.settings.paths import models_dir
 from avatar_app.studio.evaluate.report import load_test_data
-from avatar_app.studio.publish.graphs import Source, nova_96, nova_hd
+from avatar_app.studio.export.graphs import Source, nova_96, nova_hd
 from avatar_app.studio.publish.package import publish, register
 
 FACTS = ("speech.json", "picture.json", "nova96.json")

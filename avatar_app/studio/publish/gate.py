@@ -16,8 +16,8 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.ranking import BUDGET_DB
 from avatar_app.live.student.student import Student, open_student
-from avatar_app.studio.publish.calibration import feed
-from avatar_app.studio.publish.graphs import Source
+from avatar_app.studio.export.calibration import feed
+from avatar_app.studio.export.graphs import Source
 
 Float32 = NDArray[np.float32]
 

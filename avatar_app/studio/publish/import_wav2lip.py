@@ -25,11 +25,11 @@ from avatar_app.live.frame import Avatar
 from avatar_app.live.student import list_models
 from avatar_app.live.student.registry import UNFINISHED
 from avatar_app.settings.paths import ProfilePaths
+from avatar_app.studio.export.graphs import Source
 from avatar_app.studio.nets import Student28x, Wav2Lip
 from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.nets.published import fill, read_weights
 from avatar_app.studio.publish import gate, package
-from avatar_app.studio.publish.graphs import Source
 from avatar_app.studio.publish.one_lookahead import source_of, write_folder
 
 log = logging.getLogger(__name__)

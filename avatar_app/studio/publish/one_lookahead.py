@@ -10,12 +10,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from avatar_app.contracts.student_spec import PatchBox, StudentSpec
+from avatar_app.studio.export import quantize
+from avatar_app.studio.export.graphs import Source, export_face, export_student
 from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS
-from avatar_app.studio.publish import gate, package, quantize
+from avatar_app.studio.publish import gate, package
 from avatar_app.studio.publish.gate import Float32, Golden
-from avatar_app.studio.publish.graphs import Source, export_face, export_student
 
 N_GOLDEN = 6
 N_MEL_COLUMNS = 16

@@ -22,11 +22,12 @@ from avatar_app.live.student.processor import cpu_name, instruction_set
 from avatar_app.live.student.registry import REGISTRY_SCHEMA
 from avatar_app.live.student.student import open_student
 from avatar_app.studio.evaluate.report import TestData, clip_psnr_db, evaluate
-from avatar_app.studio.publish import gate, qdq, quantize, sensitivity
-from avatar_app.studio.publish.calibration import calibration_feeds
+from avatar_app.studio.export import qdq, quantize, sensitivity
+from avatar_app.studio.export.calibration import calibration_feeds
+from avatar_app.studio.export.graphs import Source, export_face, export_packed, export_student
+from avatar_app.studio.export.running import Feed
+from avatar_app.studio.publish import gate
 from avatar_app.studio.publish.card import card
-from avatar_app.studio.publish.graphs import Source, export_face, export_packed, export_student
-from avatar_app.studio.publish.running import Feed
 from avatar_app.studio.train.run_folder import commit_id
 
 log = logging.getLogger(__name__)

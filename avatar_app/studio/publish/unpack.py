@@ -24,9 +24,9 @@ from avatar_app.contracts.student_spec import ModelFile, Precision
 from avatar_app.live.student.folder import read_manifest, verified_bytes
 from avatar_app.settings.paths import models_dir
 from avatar_app.studio.nets.generator import ConvBlock, UpBlock
+from avatar_app.studio.nets.mouth_renderer import PictureNet, save_picture_net
 from avatar_app.studio.nets.nova96 import Nova96
-from avatar_app.studio.nets.picture import PictureNet, save_picture_net
-from avatar_app.studio.nets.speech import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.train.student import save_student
 
 # What a run says of itself that is still true of what is unpacked.

@@ -16,10 +16,10 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio import arithmetic
-from avatar_app.studio.data.scenes import N_EXPERT_PICTURES, Takes, draw_takes
-from avatar_app.studio.data.stage import Stage, load_stage
-from avatar_app.studio.data.voice_change import ChangeRanges
-from avatar_app.studio.evaluate.sync import distances, found_ratio, moving, scores_of_each
+from avatar_app.studio.data.augmentation import ChangeRanges
+from avatar_app.studio.data.av_clips import N_EXPERT_PICTURES, Takes, draw_takes
+from avatar_app.studio.data.dataset import Stage, load_stage
+from avatar_app.studio.metrics.sync import distances, found_ratio, moving, scores_of_each
 from avatar_app.studio.nets.expert import SyncExpert, save_expert
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out

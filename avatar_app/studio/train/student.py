@@ -14,17 +14,17 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.data.clips import load_pictures
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
-from avatar_app.studio.nets.speech import load_speech_net
+from avatar_app.studio.nets.speech_encoder import load_speech_net
 from avatar_app.studio.nets.tensor_file import load_tensors, save_net
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
-from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
-from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_heads
+from avatar_app.studio.train.gain_calibration import missing_strength, stretch
+from avatar_app.studio.train.generator_decoder import DrawConfig, DrawTask, draw_data
+from avatar_app.studio.train.generator_encoder import Ears, HearConfig, HearTask, fold_heads
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
-from avatar_app.studio.train.speech import SpeechData, load_data
-from avatar_app.studio.train.speech_score import hear, score_voices
-from avatar_app.studio.train.strength import missing_strength, stretch
+from avatar_app.studio.train.speech_encoder import SpeechData, load_data
+from avatar_app.studio.train.speech_encoder_score import hear, score_voices
 
 CHECKPOINT_STEPS = 500
 

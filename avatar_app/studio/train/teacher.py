@@ -16,20 +16,20 @@ import torch
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.clips import load_pictures
-from avatar_app.studio.data.stage import load_stage
+from avatar_app.studio.data.dataset import load_stage
 from avatar_app.studio.nets.expert import load_expert
-from avatar_app.studio.nets.speech import load_speech_net
+from avatar_app.studio.nets.speech_encoder import load_speech_net
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, save_teacher
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
-from avatar_app.studio.train.drawing import DrawConfig, DrawTask, draw_data
-from avatar_app.studio.train.hearing import Ears, HearConfig, HearTask, fold_head
+from avatar_app.studio.train.gain_calibration import missing_strength, stretch
+from avatar_app.studio.train.generator_decoder import DrawConfig, DrawTask, draw_data
+from avatar_app.studio.train.generator_encoder import Ears, HearConfig, HearTask, fold_head
+from avatar_app.studio.train.joint import Pressures, SpeakConfig, SpeakTask
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.run_folder import RunFolder
-from avatar_app.studio.train.speaking import Pressures, SpeakConfig, SpeakTask
-from avatar_app.studio.train.speech import SpeechData, load_data
-from avatar_app.studio.train.speech_score import hear
-from avatar_app.studio.train.strength import missing_strength, stretch
+from avatar_app.studio.train.speech_encoder import SpeechData, load_data
+from avatar_app.studio.train.speech_encoder_score import hear
 
 CHECKPOINT_STEPS = 250
 # The authors' weights: of sync alone, of sync beside a judge of quality, and of that judge.

@@ -1,0 +1,1 @@
+"""The delay that OBS applies to a raw microphone."""

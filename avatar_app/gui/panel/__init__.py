@@ -1,0 +1,1 @@
+"""The side panel: settings, page by page."""

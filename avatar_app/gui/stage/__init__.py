@@ -1,0 +1,1 @@
+"""The avatar's picture, and what lies over and below it."""

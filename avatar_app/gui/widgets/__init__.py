@@ -1,0 +1,1 @@
+"""Controls without knowledge of the program, and the look."""

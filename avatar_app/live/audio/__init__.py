@@ -1,0 +1,1 @@
+"""The machine's sound devices, and the arithmetic of sound that several packages share."""

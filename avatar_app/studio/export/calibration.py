@@ -1,0 +1,54 @@
+"""Sounds that the ranges of 8-bit numbers are measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_app.contracts.mel_spec import MEL
+from avatar_app.live.mel import melspectrogram
+from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio.data.speech_corpus import librispeech_recordings
+from avatar_app.studio.export.graphs import Source, features_of
+from avatar_app.studio.export.running import Feed
+
+N_VOICES = 32
+WINDOWS_PER_VOICE = 6
+
+Float32 = NDArray[np.float32]
+
+
+def calibration_feeds(source: Source, data: Path, face: Float32 | None, rng: np.random.Generator) -> list[Feed]:
+    """Windows of voices that training saw, every look-ahead alike, and one of silence.
+
+    A voice that is no longer than a window is passed over.
+
+    Args:
+        source: the student.
+        data: folder that holds speech/.
+        face: (1, 6, S, S) float32, for a student that looks at it.
+        rng: all chance.
+
+    Raises:
+        StudioError: the voices are not there.
+    """
+    features = features_of(source, face)
+    voices = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split == "train"]
+    windows = [np.full((80, source.n_mel_columns), -MEL.max_abs_value, np.float32)]
+    for number in rng.choice(len(voices), min(N_VOICES, len(voices)), replace=False):
+        mel = melspectrogram(read_audio(voices[number].file))
+        if mel.shape[1] <= source.n_mel_columns:
+            continue
+        starts = rng.integers(0, mel.shape[1] - source.n_mel_columns, WINDOWS_PER_VOICE)
+        windows += [mel[:, start : start + source.n_mel_columns] for start in starts]
+    n_heads = len(source.lookahead_ms)
+    return [feed(window, k % n_heads, features, n_heads) for k, window in enumerate(windows)]
+
+
+def feed(window: Float32, head: int, features: Feed, n_heads: int = len(LOOKAHEADS_MS)) -> Feed:
+    """All inputs for one (80, W) window and one of its look-aheads; a graph takes those that it has."""
+    one_hot = np.eye(n_heads, dtype=np.float32)[head : head + 1]
+    return {"mel": np.ascontiguousarray(window, dtype=np.float32)[None, None], "lookahead": one_hot, **features}

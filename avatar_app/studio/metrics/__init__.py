@@ -1,0 +1,1 @@
+"""Numbers for pictures and sounds: scores, sync, landmarks, held-out data."""

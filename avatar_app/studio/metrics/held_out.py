@@ -1,0 +1,172 @@
+"""What nobody trained on: rendered clips, real voices, noises; and the readers that look at pictures of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_app.contracts.errors import AudioInputError, StudioError
+from avatar_app.contracts.packets import LIVE_RATE_HZ
+from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.studio.data import noises
+from avatar_app.studio.data.av_clips import Scene, read_sound
+from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, rest_picture, still_clips
+from avatar_app.studio.data.faces import lower_half
+from avatar_app.studio.data.mel import linear_magnitudes
+from avatar_app.studio.data.speech_corpus import Recording, librispeech_recordings
+from avatar_app.studio.evaluate.mouths import MOUTH
+from avatar_app.studio.metrics.landmarks import LipReader, Lips, distance_px
+from avatar_app.studio.metrics.scores import OpeningReader
+from avatar_app.studio.mouth import curves_of, lip_opening_mm
+
+log = logging.getLogger(__name__)
+
+UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+N_READER_CLIPS = 4
+N_LIP_READER_CLIPS = 8
+CURVE_HZ = 100
+NOISE_SEED = 11
+SILENCE_S, NOISE_S = 5, 10
+
+
+@dataclass(frozen=True)
+class TestClip:
+    """A rendered clip with what is true of it.
+
+    Attributes:
+        clip: its files.
+        samples: (m,) float32 at 16 kHz.
+        mouths: (n, 80, 96, 3) uint8 BGR, `MOUTH` of every picture.
+        opening_mm: (n,) float32, the gap between the lips.
+        lips_px: (n, 22, 2) float64, landmarks as the reader finds them in the true pictures.
+        scene: the same for a sync expert.
+    """
+
+    clip: Clip
+    samples: Float32
+    mouths: UInt8
+    opening_mm: Float32
+    lips_px: Float64
+    scene: Scene
+
+    @property
+    def name(self) -> str:
+        """As in `clips.json`."""
+        return self.clip.name
+
+
+@dataclass(frozen=True)
+class TestData:
+    """What nobody trained on.
+
+    Attributes:
+        clips: rendered, with true pictures.
+        voices: name, samples, lip gap in mm at 25 Hz, for each real speaker of the test split.
+        noises: name and samples of silence and of each noise.
+        rest: (256, 256, 3) uint8 BGR.
+        reader: reads the lip gap from pictures.
+        lip_reader: finds the lips in pictures.
+        lip_reader_error_px: how far it is from the rendered lips in true pictures of these clips.
+    """
+
+    clips: Sequence[TestClip]
+    voices: Sequence[tuple[str, Float32, Float32]]
+    noises: Sequence[tuple[str, Float32]]
+    rest: UInt8
+    reader: OpeningReader
+    lip_reader: LipReader
+    lip_reader_error_px: float
+
+
+def load_test_data(
+    data: Path, n_clips: int | None = None, n_voices: int | None = None, n_noises: int | None = None
+) -> TestData:
+    """Read the held-out clips and voices.
+
+    Args:
+        data: folder that holds nova/ and speech/.
+        n_clips: only the first so many; all when None.
+        n_voices: the same.
+        n_noises: the same; silence is among them.
+
+    Raises:
+        StudioError: something in the folder is missing.
+        AudioInputError: a sound cannot be read.
+    """
+    nova = data / "nova"
+    opening, lips = lip_opening_mm(nova / "rig.npz"), Lips.of_rig(nova / "rig.npz")
+    clips = still_clips(nova)
+    seen = [clip for clip in clips if clip.is_train]
+    reader, lip_reader = _readers(seen, opening, lips)
+    tests = _test_clips([clip for clip in clips if not clip.is_train][:n_clips], opening, lip_reader)
+    errors_px = [distance_px(test.lips_px, lips.at(test.scene.mouth)) for test in tests]
+    recordings = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split != "train"]
+    voices = [(r.name, read_audio(r.file), _voice_opening(r, opening)) for r in recordings[:n_voices]]
+    return TestData(
+        tests, voices, _quiet_sounds()[:n_noises], rest_picture(seen), reader, lip_reader, float(np.mean(errors_px))
+    )
+
+
+def _readers(seen: Sequence[Clip], opening: Float32, lips: Lips) -> tuple[OpeningReader, LipReader]:
+    few, more = _spread(seen, N_READER_CLIPS), _spread(seen, N_LIP_READER_CLIPS)
+    true = {clip.name: (_mouths(frames), params) for clip, frames, params in read_clips(_union(few, more))}
+    if not true:
+        raise StudioError("None of the clips to learn from can be read.", GET_THE_DATA)
+    first, second = ([true[clip.name] for clip in clips if clip.name in true] for clips in (few, more))
+    return (
+        OpeningReader.fit(np.concatenate([m for m, _ in first]), np.concatenate([p @ opening for _, p in first])),
+        LipReader.fit(np.concatenate([m for m, _ in second]), np.concatenate([lips.at(p) for _, p in second])),
+    )
+
+
+def _spread(clips: Sequence[Clip], n: int) -> Sequence[Clip]:
+    return clips[:: max(1, len(clips) // n)]
+
+
+def _union(a: Sequence[Clip], b: Sequence[Clip]) -> list[Clip]:
+    return sorted({*a, *b}, key=lambda clip: clip.name)
+
+
+def _mouths(frames: UInt8) -> UInt8:
+    return np.ascontiguousarray(frames[:, MOUTH[0], MOUTH[1]])
+
+
+def _test_clips(clips: Sequence[Clip], opening: Float32, lip_reader: LipReader) -> list[TestClip]:
+    """Those that can be read; the others are named in a line each."""
+    tests = []
+    for clip, frames, params in read_clips(clips):
+        try:
+            samples = read_sound(clip)
+        except (AudioInputError, StudioError) as error:
+            log.warning("%s is left out: %s", clip.name, error)
+            continue
+        mouths = _mouths(frames)
+        halves = np.stack([lower_half(frame) for frame in frames])
+        scene = Scene(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_true=True)
+        opening_mm = (params @ opening).astype(np.float32)
+        tests.append(TestClip(clip, samples, mouths, opening_mm, lip_reader.read(mouths), scene))
+    if not tests:
+        raise StudioError("None of the clips to test on can be read.", GET_THE_DATA)
+    return tests
+
+
+def _voice_opening(recording: Recording, opening: Float32) -> Float32:
+    """Lip gap in mm at the middle of every twenty-fifth of a second."""
+    n_values = int(recording.phones[-1].end_s * CURVE_HZ)
+    curve = curves_of(recording.phones, n_values) @ opening
+    step = CURVE_HZ // FPS
+    return curve[step // 2 :: step].astype(np.float32)
+
+
+def _quiet_sounds() -> list[tuple[str, Float32]]:
+    rng = np.random.default_rng(NOISE_SEED)
+    silence = np.zeros(SILENCE_S * LIVE_RATE_HZ, np.float32)
+    return [("silence", silence), *((n, s[: NOISE_S * LIVE_RATE_HZ]) for n, s in noises.all_noises(rng))]

@@ -1,0 +1,255 @@
+"""Trains the network that hears: real voices, changed ones, synthetic ones, and sounds that are no speech."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, huber_loss
+
+from avatar_app.settings.schema import LOOKAHEADS_MS
+from avatar_app.studio import arithmetic
+from avatar_app.studio.data import speech_corpus
+from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
+from avatar_app.studio.data.speech_corpus import Corpus, Utterance
+from avatar_app.studio.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_opening_mm, visible_weight
+from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.train import parallel
+from avatar_app.studio.train.command import add_machine_flags, carry_out
+from avatar_app.studio.train.gain_calibration import missing_strength, stretch
+from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
+from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.speech_encoder_score import SEALED_INDICES, hear, motion_mm, score_voices
+
+CHECKPOINT_STEPS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRecipe:
+    """Everything that decides the result, besides data and seed.
+
+    Attributes:
+        n_steps: batches.
+        peak_rate: highest learning rate.
+        weight_decay: of AdamW.
+        average_decay: of the averaged weights, which are the result.
+        width: channels of the trunk.
+        dilations: of the trunk.
+        dropout: in the trunk.
+        n_examples: pieces in a batch.
+        n_outputs: mouth shapes per piece and look-ahead.
+        synthetic_ratio: share of synthetic voices.
+        huber_delta: below this error the loss is square.
+        opening_share: weight of the lip gap.
+        velocity_share: weight of speed.
+        phone_share: weight of naming the phone.
+        sealed_boost: extra weight while lips seal or touch the teeth.
+    """
+
+    n_steps: int = 5000
+    peak_rate: float = 2e-3
+    weight_decay: float = 0.05
+    average_decay: float = 0.998
+    width: int = 224
+    dilations: tuple[int, ...] = (1, 1, 2, 2, 4, 4, 1)
+    dropout: float = 0.15
+    n_examples: int = 16
+    n_outputs: int = 128
+    synthetic_ratio: float = 0.15
+    huber_delta: float = 0.1
+    opening_share: float = 0.5
+    velocity_share: float = 0.5
+    phone_share: float = 0.1
+    sealed_boost: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechData:
+    """What training reads.
+
+    Attributes:
+        corpus: to learn from.
+        held_out: whole speakers, to choose by.
+        test: whole speakers, to report only.
+        opening_mm: (14,) lip gap per unit of each parameter.
+        visible: (14,) weight of each parameter.
+    """
+
+    corpus: Corpus
+    held_out: Sequence[Utterance]
+    test: Sequence[Utterance]
+    opening_mm: Tensor
+    visible: Tensor
+
+
+def load_data(folder: Path, cache: Path) -> SpeechData:
+    """Read the data folder; magnitudes are kept in `cache` for the next run.
+
+    Raises:
+        StudioError: something in the folder is missing.
+    """
+    voices = speech_corpus.load_voices(folder / "speech" / "librispeech", cache)
+    rig = folder / "nova" / "rig.npz"
+    return SpeechData(
+        corpus=voices.corpus,
+        held_out=voices.held_out,
+        test=voices.test,
+        opening_mm=torch.from_numpy(lip_opening_mm(rig)),
+        visible=torch.from_numpy(visible_weight(rig)),
+    )
+
+
+class SpeechTask:
+    """What the training loop trains.
+
+    Args:
+        data: voices.
+        recipe: how.
+        seed: of the first weights.
+    """
+
+    def __init__(self, data: SpeechData, recipe: SpeechRecipe, seed: int) -> None:
+        torch.manual_seed(seed)
+        self._device = parallel.device()
+        self.net = SpeechNet(SpeechShape(recipe.width, recipe.dilations, recipe.dropout)).to(self._device)
+        self.average = copy.deepcopy(self.net).eval()
+        self._data, self._recipe = data, recipe
+        self._plan = BatchPlan(
+            n_examples=recipe.n_examples,
+            n_outputs=recipe.n_outputs,
+            window_columns=self.net.shape.window_columns,
+            synthetic_ratio=recipe.synthetic_ratio,
+        )
+        self._optimizer = torch.optim.AdamW(self.net.parameters(), weight_decay=recipe.weight_decay)
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The network and its average."""
+        return {"net": self.net, "average": self.average}
+
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """One AdamW."""
+        return {"adamw": self._optimizer}
+
+    def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
+        """Train on one batch."""
+        set_rate(self._optimizer, cosine_rate(index, n_steps, self._recipe.peak_rate))
+        batch = draw_batch(self._data.corpus, self._plan, rng).part(parallel.share(self._plan.n_examples))
+        self.net.train()
+        with arithmetic.autocast(self._device):
+            mouth, phones = self.net.forward_with_phones(batch.mel.to(self._device))
+        # The loss is a few numbers: it is reckoned where the batch lies.
+        parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
+        self._optimizer.zero_grad(set_to_none=True)
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self._optimizer)
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self._optimizer.step()
+        parallel.average_norms(self.net)
+        # A short memory at first, or the average would remember the random start.
+        update_average(self.average, self.net, min(self._recipe.average_decay, (index + 1) / (index + 10)))
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def losses(self, mouth: Tensor, phones: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The loss and its parts, each near its share of it.
+
+        Args:
+            mouth: (B, 4, 14, N) float32.
+            phones: (B, 4, 40, N) float32 logits.
+            batch: what they should be.
+        """
+        recipe = self._recipe
+        is_tight = torch.isin(batch.phones, torch.tensor([*SEALED_INDICES, *map(PHONES.index, LIP_TO_TEETH)]))
+        weight = batch.trust[:, None, None] * (1 + recipe.sealed_boost * is_tight)
+        error = mouth - batch.mouth
+        gap = torch.einsum("bhpn,p->bhn", error, self._data.opening_mm / 10)
+        per_value = self._huber(error) * self._data.visible[:, None]
+        named = cross_entropy(phones.transpose(1, 2), batch.phones, reduction="none", label_smoothing=0.1)
+        parts = {
+            "shape": (per_value.mean(2) * weight).mean(),
+            "opening": recipe.opening_share * (self._huber(gap) * weight).mean(),
+            "velocity": recipe.velocity_share * self._velocity(error, gap, batch.trust),
+            "phone": recipe.phone_share * (named * batch.trust[:, None, None]).mean(),
+        }
+        return {"loss": torch.stack(list(parts.values())).sum(), **parts}
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Scores of the averaged network on the held-out speakers."""
+        heard = [hear(self.average, u) for u in self._data.held_out]
+        scores = score_voices(heard, self._data.opening_mm.numpy())
+        noise = [hear(self.average, u) for u in self._data.corpus.quiet]
+        for head, ms in enumerate(LOOKAHEADS_MS):
+            moved, spoken = (motion_mm(h, head, self._data.opening_mm.numpy()) for h in (noise, heard))
+            scores[f"noise_motion_{ms}"] = moved / max(spoken, 1e-9)
+        return scores
+
+    def _huber(self, error: Tensor) -> Tensor:
+        delta = self._recipe.huber_delta
+        return huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta) / delta
+
+    def _velocity(self, error: Tensor, gap: Tensor, trust: Tensor) -> Tensor:
+        shape = (self._huber(error.diff(dim=-1)) * self._data.visible[:, None]).mean(2)
+        return ((shape + self._huber(gap.diff(dim=-1))) * trust[:, None, None]).mean()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of `avatar-app studio train speech`."""
+    return carry_out(run, _parser().parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train to the end and write `best/`."""
+    recipe = _recipe(arguments)
+    folder = RunFolder(arguments.run)
+    folder.open_request({"data": str(arguments.data), **asdict(recipe)}, arguments.seed)
+    data = load_data(arguments.data, arguments.cache or arguments.run / "cache")
+    task = SpeechTask(data, recipe, arguments.seed)
+    plan = LoopPlan(
+        recipe.n_steps, log_steps=50, checkpoint_steps=CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed
+    )
+    train(task, folder, plan)
+    save_strengthened(
+        arguments.run / "best", task, data, {"recipe": asdict(recipe), "as_trained": dict(task.evaluate())}
+    )
+
+
+def save_strengthened(folder: Path, task: SpeechTask, data: SpeechData, facts: dict[str, object]) -> None:
+    """Give the averaged network the strength of true mouths, measure it and write it down."""
+    strength = missing_strength([hear(task.average, u) for u in data.held_out])
+    for head in range(len(LOOKAHEADS_MS)):
+        stretch(task.average.mouth, head * N_MOUTH, strength.mean[head], strength.gain[head])
+    measured = {
+        "gain": strength.gain.round(3).tolist(),
+        "held_out": dict(task.evaluate()),
+        "test": score_voices([hear(task.average, u) for u in data.test], data.opening_mm.numpy()),
+    }
+    if parallel.is_chief():
+        save_speech_net(folder, task.average, {**facts, **measured})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="avatar-app studio train speech", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/ and nova/")
+    parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
+    parser.add_argument("--cache", type=Path, help="where prepared sounds are kept (default: in the run folder)")
+    parser.add_argument("--seed", type=int, default=0)
+    add_machine_flags(parser)
+    defaults = SpeechRecipe()
+    for name, value in asdict(defaults).items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, tuple):
+            parser.add_argument(flag, type=int, nargs="+", default=value)
+        else:
+            parser.add_argument(flag, type=type(value), default=value)
+    return parser
+
+
+def _recipe(arguments: argparse.Namespace) -> SpeechRecipe:
+    values = {name: getattr(arguments, name) for name in asdict(SpeechRecipe())}
+    values["dilations"] = tuple(values["dilations"])
+    return SpeechRecipe(**values)
