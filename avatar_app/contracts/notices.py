@@ -1,4 +1,4 @@
-"""The one door to the user: a notice waits here until a window, or the terminal, shows it."""
+"""Messages to the user: a notice waits here until a window, or the terminal, shows it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Notice:
     """One sentence for the user. A notice replaces an older one with the same key.
 
     Attributes:
-        is_lasting: it says what is so, stays in sight as long as it is up, and is cleared when it is so no more. Others
-            tell what has happened, and leave by themselves.
-        command: what `what_to_do` asks to run in a terminal; too long to be typed, so it can be copied.
+        is_lasting: it describes a state: it stays visible until it is cleared. Others report an event and disappear by
+            themselves.
+        command: the terminal command that `what_to_do` refers to, for a button that copies it.
     """
 
     key: str
@@ -57,8 +57,20 @@ class NoticeBoard:
         if is_new and self._on_change is not None:
             self._on_change(notice)
 
+    def info(self, key: str, text: str, what_to_do: str = "", *, is_lasting: bool = False) -> None:
+        """Post a notice of level INFO."""
+        self.post(Notice(key, Level.INFO, text, what_to_do, is_lasting=is_lasting))
+
+    def warning(self, key: str, text: str, what_to_do: str = "", *, is_lasting: bool = False) -> None:
+        """Post a notice of level WARNING."""
+        self.post(Notice(key, Level.WARNING, text, what_to_do, is_lasting=is_lasting))
+
+    def error(self, key: str, error: UserError, *, is_lasting: bool = False) -> None:
+        """Post a user's error."""
+        self.post(Notice.from_error(key, error, is_lasting=is_lasting))
+
     def clear(self, key: str) -> None:
-        """Take a notice down; unknown keys are fine."""
+        """Remove a notice; unknown keys are ignored."""
         with self._lock:
             self._notices.pop(key, None)
 

@@ -1,0 +1,68 @@
+"""Files that are complete or not there: written under a temporary name in the same folder, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+UNFINISHED = ".tmp"
+PRIVATE_MODE = 0o600
+SHARED_MODE = 0o666
+
+
+@contextlib.contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yield a temporary path, and rename it to `file` when the block ends; an error removes it.
+
+    The folder is made when it is missing. Each writer has a temporary path of its own, so several processes may write
+    the same file: the last one wins, and a file that another process has mapped stays as it is.
+
+    Args:
+        file: the file to write or to replace.
+
+    Yields:
+        A path in the same folder that does not exist yet.
+
+    Raises:
+        OSError: the folder or the file cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    try:
+        yield temporary
+        os.replace(temporary, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(file: Path, content: bytes, *, is_private: bool = False) -> None:
+    """Write a file in one step: a crash or a power cut leaves the old content or the new one.
+
+    Args:
+        file: the file to write or to replace.
+        content: all of it.
+        is_private: whether only its owner may read it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    mode = PRIVATE_MODE if is_private else SHARED_MODE
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with replacing(file) as temporary, os.fdopen(os.open(temporary, flags, mode), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_text(file: Path, text: str, *, is_private: bool = False) -> None:
+    """Write a text file in UTF-8, see `write_bytes`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_bytes(file, text.encode(), is_private=is_private)
