@@ -10,13 +10,13 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import cast
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.sink import MakeSink, SinkSource
 from avatar_app.gui.control.device_watcher import MicWatcher
 from avatar_app.gui.control.global_keys import GlobalKeys
 from avatar_app.gui.control.remote import Remote
@@ -48,13 +49,22 @@ from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
 from avatar_app.settings.schema import Settings
 from avatar_app.settings.secret import secret
 
+if TYPE_CHECKING:
+    from avatar_app.live.browser import Action, State
+
 log = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_NO_ANSWER = 3
 RECORD_AFTER_MS = 1500
-MakeOnAir = Callable[[Pipeline, Settings, ProfilePaths, NoticeBoard, Remote], OnAir]
-MakePipeline = Callable[[Settings, ProfilePaths, MonotonicClock, NoticeBoard], Pipeline]
+
+
+class Live(Pipeline, SinkSource, Protocol):
+    """The live path, as the window and the sinks use it."""
+
+
+MakeOnAir = Callable[[Live, Settings, ProfilePaths, NoticeBoard, Remote], OnAir]
+MakePipeline = Callable[[Settings, ProfilePaths, MonotonicClock, NoticeBoard], Live]
 ListMics = Callable[[], tuple[Device, ...]]
 
 
@@ -112,7 +122,7 @@ def run(
         store.remove_leftovers(profile_paths)
         pipeline = (make_pipeline or _live_pipeline)(settings, profile_paths, MonotonicClock(), board)
         remote = Remote()
-        on_air = (make_on_air or _on_air)(pipeline, settings, profile_paths, board, remote)
+        on_air = (make_on_air or _sinks)(pipeline, settings, profile_paths, board, remote)
         keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board, on_air)
         stack.callback(keeper.save_now)
         stack.callback(pipeline.close)
@@ -159,18 +169,38 @@ def _second_start(instance: SingleInstance) -> int:
     return EXIT_NO_ANSWER
 
 
-def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicClock, board: NoticeBoard) -> Pipeline:
+def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicClock, board: NoticeBoard) -> Live:
     from avatar_app.live.pipeline import LivePipeline
 
     return LivePipeline(settings, paths, clock, board)
 
 
-def _on_air(source: Pipeline, settings: Settings, paths: ProfilePaths, board: NoticeBoard, remote: Remote) -> OnAir:
-    from avatar_app.live.sink_slots import Source
-    from avatar_app.live.sinks import OnAir as Broadcast
+def sink_list(token: str, control: Mapping[str, Action], state: Callable[[], State]) -> tuple[MakeSink[Settings], ...]:
+    """The sinks of the program in the order in which they are started; a new sink is one more line.
 
-    token = secret(paths.state_dir / "browser-token")
-    return Broadcast(cast("Source", source), settings, token, MonotonicClock(), board, remote.actions(), remote.state)
+    Args:
+        token: what every request to the browser source must carry.
+        control: actions of the control API by name.
+        state: returns what control clients see.
+    """
+    from avatar_app.live.browser.sink import BrowserSink
+    from avatar_app.live.camera.sink import CameraSink
+    from avatar_app.live.record.sink import RecordSink
+    from avatar_app.live.voice.sink import VoiceSink
+
+    return (
+        partial(BrowserSink, token=token, control=control, state=state),
+        CameraSink,
+        VoiceSink,
+        RecordSink,
+    )
+
+
+def _sinks(source: Live, settings: Settings, paths: ProfilePaths, board: NoticeBoard, remote: Remote) -> OnAir:
+    from avatar_app.live.sinks import Sinks
+
+    makers = sink_list(secret(paths.state_dir / "browser-token"), remote.actions(), remote.state)
+    return Sinks(makers, source, settings, MonotonicClock(), board)
 
 
 def _device_outputs() -> tuple[Device, ...]:
