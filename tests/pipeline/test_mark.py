@@ -18,9 +18,9 @@ from avatar_app.live.frame import Avatar, Background
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.record import RecordFormat, RecordOptions
-from avatar_app.live.record import snapshot_file as snapshot
 from avatar_app.live.record.canvas import Canvas as FilmCanvas
 from avatar_app.live.record.canvas import film_size
+from avatar_app.live.record.snapshot_file import snapshot
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
