@@ -1,7 +1,7 @@
 """The contract of a sink: something that sends pictures or sound out of the program.
 
 The virtual camera, the browser source, the voice in sync and the recorder are sinks. A new sink is a class in a folder
-of `live/` and one line in `app.sink_list`; `live/sinks.py` starts and stops it like the others.
+of `live/` and one line in `parts.sink_list`; `live/sinks.py` starts and stops it like the others.
 """
 
 from __future__ import annotations

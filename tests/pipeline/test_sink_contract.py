@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from avatar_app.app import sink_list
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan, Mailboxes
@@ -16,6 +15,7 @@ from avatar_app.contracts.packets import Picture
 from avatar_app.contracts.sink import Sink
 from avatar_app.live.runtime.worker import Worker
 from avatar_app.live.sinks import Sinks
+from avatar_app.parts import sink_list
 from avatar_app.settings.schema import Settings
 
 

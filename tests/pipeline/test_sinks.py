@@ -7,7 +7,6 @@ import av
 import numpy as np
 import pytest
 
-from avatar_app.app import sink_list
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Fan, Mailboxes
@@ -20,6 +19,7 @@ from avatar_app.live.record.recording import open_film
 from avatar_app.live.record.sink import RecordSink, recording_folder
 from avatar_app.live.sinks import Sinks
 from avatar_app.live.voice import NO_VOICE
+from avatar_app.parts import sink_list
 from avatar_app.settings.schema import Settings
 from tests.fakes.browser_source import Client, decode
 
