@@ -68,7 +68,7 @@ class SinkSlot(Slot[Sink[Settings]]):
     """Starts one sink in the background. Thread: see `Slot`."""
 
     def __init__(self, sink: Sink[Settings], settings: Settings, notices: NoticeBoard, source: SinkSource) -> None:
-        super().__init__(sink.name, sink.fields, settings, notices, is_exclusive=True)
+        super().__init__(sink.name, sink.fields, settings, notices, is_exclusive=True, title=sink.title)
         self.sink = sink
         self._source = source
         self._is_live = True

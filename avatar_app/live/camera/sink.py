@@ -17,6 +17,7 @@ class CameraSink(Sink[Settings]):
     """Sends the pictures to a virtual camera. Thread: see `Sink`."""
 
     name = "camera"
+    title = "The virtual camera"
     fields = ("is_camera_on", "camera_size", "camera_device", "background", "background_colour")
 
     def __init__(self, context: SinkContext[Settings]) -> None:

@@ -86,6 +86,7 @@ class Slot(ABC, Generic[P]):
         settings: in use at first.
         notices: where failures are posted.
         is_exclusive: the old part must be closed before another can be opened, as with a device.
+        title: the subject of notices about a fault, see `Worker`.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Slot(ABC, Generic[P]):
         notices: NoticeBoard,
         *,
         is_exclusive: bool = False,
+        title: str = "",
     ) -> None:
         self.name, self.fields = name, fields
         self.in_use = settings
@@ -110,7 +112,7 @@ class Slot(ABC, Generic[P]):
         self._is_stopped = True
         self._results: Latest[Result] = Latest()
         # Opening may take long, so this thread is not watched for stalls, and its time is real.
-        self._worker = Worker(f"open-{name}", self._step, MonotonicClock(), notices)
+        self._worker = Worker(f"open-{name}", self._step, MonotonicClock(), notices, title=title)
 
     @property
     def part(self) -> P | None:
