@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import AudioInputError, UserError
 from avatar_app.contracts.handoff import Fan, Ring
+from avatar_app.contracts.mouth import MouthDriver
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import AudioBlock, Float32, VoiceBlock
+from avatar_app.contracts.renderer import Renderable, Renderer
 from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.frame import Avatar, Background, PoseAssets
+from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.head_tracking import Following
 from avatar_app.live.mic import DEMO, Cleaning, Mic, MicControls, MicState, MicStatus, open_mic, require
+from avatar_app.live.mouth_drivers import DriverOptions, open_driver
 from avatar_app.live.runtime.slot import Slot
 from avatar_app.live.speech_thread import SpeechPart
-from avatar_app.live.student import Student, load, ranking
+from avatar_app.live.student import Student, measuring, ranking
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
@@ -31,18 +34,18 @@ RETRY_NS = s_to_ns(3)
 NO_MIC = MicStatus(MicState.STOPPED, "", 0, 0, -120.0, -120.0, 0, 0)
 
 
-class AvatarSlot(Slot[Avatar]):
+class AvatarSlot(Slot[Renderable]):
     """The avatar. Thread: see `Slot`."""
 
     def __init__(self, settings: Settings, notices: NoticeBoard, frame: FramePart) -> None:
         super().__init__("avatar", ("avatar",), settings, notices)
         self._frame = frame
 
-    def _open(self, settings: Settings) -> Avatar:
-        return Avatar.load(settings.avatar)
+    def _open(self, settings: Settings) -> Renderable:
+        return load_avatar(settings.avatar)
 
-    def _install(self, part: Avatar, settings: Settings) -> None:
-        self._frame.set_avatar(part)
+    def _install(self, part: Renderable, settings: Settings) -> None:
+        self._frame.set_renderer(part.renderer())
 
 
 class BackgroundSlot(Slot[Background]):
@@ -174,7 +177,7 @@ class CleaningSlot(Slot[Cleaning]):
         self._mic.set_cleaning(part)
 
 
-class StudentSlot(Slot[Student]):
+class StudentSlot(Slot[MouthDriver]):
     """The model that draws the mouth; the one in use goes on drawing until another one is ready.
 
     On the first run it is measured in the background which engine and precision are fastest; the face talks meanwhile.
@@ -215,35 +218,24 @@ class StudentSlot(Slot[Student]):
             measuring.kill()
             measuring.communicate()
 
-    def _open(self, settings: Settings) -> Student:
-        student = load(
-            settings.model,
-            settings.precision,
-            settings.engine,
-            user_dir=self._profile.models_dir,
-            cache_dir=self._profile.cache_dir,
-        )
-        try:
-            student.set_face(self._face_for(student.spec))
-        except UserError:
-            student.close()
-            raise
-        return student
+    def _open(self, settings: Settings) -> MouthDriver:
+        options = DriverOptions(self._face_of, settings.precision, settings.engine, cache_dir=self._profile.cache_dir)
+        return open_driver(settings.model, options, user_dir=self._profile.models_dir)
 
-    def _face_for(self, spec: StudentSpec) -> Float32:
-        """The face that a model draws, as it reads it."""
+    def _face_of(self, avatar_id: str, size_px: int) -> Float32:
+        """The face at rest of an avatar, of the one in use where it is that one."""
         shown = self._avatar.settle()
-        avatar = shown if shown is not None and shown.spec.id == spec.avatar_id else Avatar.load(spec.avatar_id)
-        return avatar.face_input(spec.size_px)
+        avatar = shown if shown is not None and shown.id == avatar_id else load_avatar(avatar_id)
+        return avatar.face_input(size_px)
 
-    def _install(self, part: Student, settings: Settings) -> None:
+    def _install(self, part: MouthDriver, settings: Settings) -> None:
         # The speech thread closes the older one when it has taken this one over.
-        self._speech.set_student(part)
+        self._speech.set_driver(part)
         self._on_change()
-        if "auto" in (settings.precision, settings.engine):
+        if isinstance(part, Student) and "auto" in (settings.precision, settings.engine):
             self._measure(part.spec)
 
-    def _close(self, part: Student) -> None:
+    def _close(self, part: MouthDriver) -> None:
         part.close()
 
     def _measure(self, spec: StudentSpec) -> None:
@@ -252,7 +244,7 @@ class StudentSlot(Slot[Student]):
         log.info("measuring engines and precisions for %s", spec.id)
         try:
             folders = {"cache_dir": self._profile.cache_dir, "user_dir": self._profile.models_dir}
-            self._measuring = ranking.start_measuring(spec.id, **folders)
+            self._measuring = measuring.start_measuring(spec.id, **folders)
         except OSError as error:
             log.warning("the engines are not measured: %s", error)
 
@@ -272,9 +264,9 @@ class StudentSlot(Slot[Student]):
 
 @dataclass(frozen=True, slots=True)
 class HeadMotion:
-    """What a head that follows the webcam is drawn from; nothing without an avatar."""
+    """Renders the head that follows the webcam; None without an avatar."""
 
-    poses: PoseAssets | None
+    renderer: Renderer | None
 
 
 class WebcamSlot(Slot[HeadMotion]):
@@ -295,11 +287,11 @@ class WebcamSlot(Slot[HeadMotion]):
 
     def _open(self, settings: Settings) -> HeadMotion:
         avatar = self._avatar.settle()
-        return HeadMotion(avatar.poses() if avatar is not None else None)
+        return HeadMotion(avatar.renderer(turns_head=True) if avatar is not None else None)
 
     def _install(self, part: HeadMotion, settings: Settings) -> None:
-        if part.poses is not None:
-            self._frame.set_poses(part.poses)
+        if part.renderer is not None:
+            self._frame.set_renderer(part.renderer)
         self._following.start(settings)
 
     def _close(self, part: HeadMotion) -> None:
