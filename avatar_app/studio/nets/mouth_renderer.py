@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.mouth import PatchBox
 from avatar_app.studio.mouth import N_MOUTH
 from avatar_app.studio.nets.tensor_file import load_tensors, save_net
 
