@@ -128,10 +128,6 @@ class Pipeline(Protocol):
         """Open the microphone anew."""
         ...
 
-    def shown_ms(self) -> tuple[float, float]:
-        """Medians in ms: from a sound's capture to its picture, and from there to the screen; NaN at first."""
-        ...
-
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show only what stands behind the avatar, or the avatar again."""
         ...
