@@ -194,7 +194,7 @@ class VoiceSlot(SinkSlot[VoiceOutput]):
             self._delay_ns,
             self._clock,
             self._notices,
-            heard_from=source.heard_from,
+            mic_source=source.heard_from,
         )
         voice.start()
         return voice

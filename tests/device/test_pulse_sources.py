@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avatar_app.live.mic.pulse_sources import is_source
+from avatar_app.live.audio.pulse_devices import is_server_label
 from tests.device.child import Child
 
 pytestmark = pytest.mark.device
@@ -50,7 +50,7 @@ def test_sources_when_listed_then_shown_by_the_descriptions_of_the_server(three)
         options = child.wait_for(lambda line: "options" in line)["options"]
     finally:
         child.stop()
-    texts = {text for value, text in options if is_source(value)}
+    texts = {text for value, text in options if is_server_label(value)}
     assert texts == {f"Monitor of {description}" for description in DESCRIPTIONS.values()}
     assert len({text for _, text in options}) == len(options)
 

@@ -18,14 +18,14 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.mic.device import DeviceMic
-from avatar_app.live.mic.stream import PortAudio
+from avatar_app.live.mic.stream import Microphones
 from avatar_app.live.audio.sound_system import SoundSystem
 from avatar_app.live.voice import VoiceOutput, list_outputs
 from tests.fakes.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
 from tests.device.clapping import run_clapper
 
 system, clock, board, voice, heard = SoundSystem(), MonotonicClock(), NoticeBoard(), Fan(), Fan()
-ear = DeviceMic("default, ALSA", clock, board, None, PortAudio(system=system))
+ear = DeviceMic("default, ALSA", clock, board, None, Microphones(system=system))
 ring = heard.add(1000)
 ear.start(Ring(10), heard)
 """
@@ -66,7 +66,7 @@ HOWL = (
     BEGIN
     + """
 output = VoiceOutput(
-    "cable, PulseAudio", heard, lambda: 100e6, clock, board, system, heard_from=lambda: ear.status().source
+    "cable, PulseAudio", heard, lambda: 100e6, clock, board, system, mic_source=lambda: ear.status().source
 )
 output.start()
 while True:
@@ -150,14 +150,14 @@ def test_voice_when_its_sink_is_unloaded_and_back_then_silent_elsewhere_and_in_s
     cable.unplug("cable")
     # Left alone, the server would play to the speakers for ever.
     lost = clapping.wait_for(lambda line: line["state"] == "lost")
-    assert any("cable, PulseAudio is gone" in text for text in lost["notices"])
+    assert any("cable, PulseAudio is disconnected" in text for text in lost["notices"])
     # Longer than the pause between two looks for it.
     assert {line["state"] for line in clapping.next(16)} == {"lost"}
     assert not cable.control("list", "short", "sink-inputs").strip(), "the voice plays somewhere else"
     cable.add_sink("cable")
     cable.control("set-default-source", "cable.monitor")
     back = clapping.wait_for(lambda line: line["state"] == "running")
-    assert any("is back" in text for text in back["notices"])
+    assert any("is connected again" in text for text in back["notices"])
     clapping.wait_for(lambda line: line["n_heard_lately"] >= 2)
     clapping.wait_for(is_in_sync)
     assert is_on_cable(cable)

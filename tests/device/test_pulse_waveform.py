@@ -23,14 +23,14 @@ ALSA_CONFIG = "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!de
 def mic(pulse, tmp_path, monkeypatch):
     pytest.importorskip("sounddevice", reason="PortAudio is missing", exc_type=OSError)
     from avatar_app.live.mic.device import DeviceMic
-    from avatar_app.live.mic.stream import PortAudio
+    from avatar_app.live.mic.stream import Microphones
 
     (tmp_path / "alsa.conf").write_text(ALSA_CONFIG)
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
     monkeypatch.setenv("PULSE_SERVER", f"unix:{pulse.variables['XDG_RUNTIME_DIR']}/pulse/native")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(pulse.home / ".config"))
     monkeypatch.setenv("HOME", str(pulse.home))
-    made = DeviceMic("default, ALSA", MonotonicClock(), NoticeBoard(), None, PortAudio())
+    made = DeviceMic("default, ALSA", MonotonicClock(), NoticeBoard(), None, Microphones())
     yield made
     made.stop()
 

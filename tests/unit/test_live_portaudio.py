@@ -7,8 +7,9 @@ import pytest
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.errors import AudioInputError, OutputError
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.audio import sound_system as portaudio
-from avatar_app.live.audio.sound_system import INPUT, OUTPUT, SoundSystem
+from avatar_app.live.audio import sound_system
+from avatar_app.live.audio.sound_device import INPUT, OUTPUT
+from avatar_app.live.audio.sound_system import SoundSystem
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 
@@ -125,7 +126,7 @@ def test_open_when_a_device_does_not_open_then_nothing_counts_as_open(desk):
 
 def test_print_devices_when_run_then_json_that_the_parent_reads(capsys):
     try:
-        portaudio.print_devices()
+        sound_system.print_devices()
     except AudioInputError:
         pytest.skip("PortAudio is not installed")
     assert set(json.loads(capsys.readouterr().out)) == {"input", "output"}

@@ -14,12 +14,12 @@ from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.audio import pulse
-from avatar_app.live.audio.pulse import described, sources_of
+from avatar_app.live.audio.pulse import devices_of, sources_of
 from avatar_app.live.mic import MicState
 from avatar_app.live.mic import source_watch as source
 from avatar_app.live.mic.device import DeviceMic
 from avatar_app.live.mic.source_watch import watch_of
-from avatar_app.live.mic.stream import PortAudio
+from avatar_app.live.mic.stream import Microphones
 from tests.fakes.sounddevice import FakeSoundDevice
 
 USB, CABLE = "alsa_input.usb", "cable.monitor"
@@ -45,13 +45,13 @@ class Server:
         self.says = ""
         self.n_asked = self.n_answered = 0
         self._looked = threading.Condition()
-        monkeypatch.setattr(source, "Question", lambda *words: self)
+        monkeypatch.setattr(source, "Query", lambda *arguments: self)
         monkeypatch.setattr(source, "has_tool", lambda: True)
 
-    def ask(self) -> None:
+    def start(self) -> None:
         self.n_asked += 1
 
-    def answer(self) -> str | None:
+    def result(self) -> str | None:
         """Every look of the microphone ends here, whether or not it has asked."""
         with self._looked:
             self.n_answered += 1
@@ -75,7 +75,7 @@ class Desk:
         self.server = server
         self.library = FakeSoundDevice("pulse")
         self.clock, self.notices = ManualClock(s_to_ns(1)), NoticeBoard()
-        self.mic = DeviceMic("", self.clock, self.notices, None, PortAudio(self.library))
+        self.mic = DeviceMic("", self.clock, self.notices, None, Microphones(self.library))
         self.opened_with: list[str | None] = []
         make = self.library.InputStream
         self.library.InputStream = lambda **options: self._note(make(**options))
@@ -129,31 +129,31 @@ Source #4
 def listed(monkeypatch):
     """A server with two microphones that are shown alike, and the monitor of a sink."""
     says = [SOURCES]
-    monkeypatch.setattr(pulse, "ask", lambda *words: says[0])
+    monkeypatch.setattr(pulse, "query", lambda *arguments: says[0])
     monkeypatch.setattr(pulse, "has_tool", lambda: True)
     return says
 
 
 def test_described_when_listed_then_microphones_first_with_all_that_is_said_of_them():
     yeti = "Blue Yeti: desk, Analogue Stereo"
-    found = described(SOURCES, "Source")
+    found = devices_of(SOURCES, "Source")
     assert [(each.name, each.description, each.n_channels, each.rate_hz) for each in found] == [
         ("alsa_input.usb", f"{yeti} (alsa_input.usb)", 2, 48_000),
         ("alsa_input.headset", f"{yeti} (alsa_input.headset)", 1, 16_000),
         ("out.monitor", "Monitor of Loudspeakers", 2, 44_100),
     ]
-    assert described("", "Source") == described("rubbish", "Source") == described(SOURCES, "Sink") == ()
+    assert devices_of("", "Source") == devices_of("rubbish", "Source") == devices_of(SOURCES, "Sink") == ()
 
 
 def test_described_when_sinks_then_in_the_order_of_the_server():
     listing = SOURCES.replace("Source #", "Sink #").replace("Monitor of Sink", "Monitor Source")
-    assert [each.label for each in described(listing, "Sink")] == [
+    assert [each.label for each in devices_of(listing, "Sink")] == [
         "out.monitor, PulseAudio", "alsa_input.usb, PulseAudio", "alsa_input.headset, PulseAudio",
     ]  # fmt: skip
 
 
 def test_microphones_when_the_server_has_some_then_shown_by_its_descriptions_and_told_apart(listed):
-    titles = {device.label: device.title for device in PortAudio(FakeSoundDevice("pulse", "Alpha")).devices()}
+    titles = {device.label: device.title for device in Microphones(FakeSoundDevice("pulse", "Alpha")).devices()}
     assert titles == {
         "alsa_input.usb, PulseAudio": "Blue Yeti: desk, Analogue Stereo (alsa_input.usb)",
         "alsa_input.headset, PulseAudio": "Blue Yeti: desk, Analogue Stereo (alsa_input.headset)",
@@ -164,7 +164,7 @@ def test_microphones_when_the_server_has_some_then_shown_by_its_descriptions_and
 
 
 def test_microphones_when_portaudio_has_no_way_to_the_server_then_none_of_its(listed):
-    assert [device.label for device in PortAudio(FakeSoundDevice("Alpha")).devices()] == ["Alpha, ALSA"]
+    assert [device.label for device in Microphones(FakeSoundDevice("Alpha")).devices()] == ["Alpha, ALSA"]
 
 
 def test_microphone_when_it_is_a_source_then_that_source_is_opened_as_it_is(listed, server):
@@ -176,7 +176,7 @@ def test_microphone_when_it_is_a_source_then_that_source_is_opened_as_it_is(list
         return make(**options)
 
     library.InputStream = note
-    mic = DeviceMic("alsa_input.headset, PulseAudio", ManualClock(s_to_ns(1)), NoticeBoard(), 0.0, PortAudio(library))
+    mic = DeviceMic("alsa_input.headset, PulseAudio", ManualClock(s_to_ns(1)), NoticeBoard(), 0.0, Microphones(library))
     mic.start(Ring(10))
     try:
         assert opened_with == [("alsa_input.headset", 16_000, 1)]
@@ -189,9 +189,9 @@ def test_microphone_when_it_is_a_source_then_that_source_is_opened_as_it_is(list
 
 def test_microphone_when_its_source_is_not_there_then_the_sentence_names_those_that_are(listed):
     with pytest.raises(AudioInputError, match="no microphone named") as told:
-        PortAudio(FakeSoundDevice("pulse")).check("gone, PulseAudio")
+        Microphones(FakeSoundDevice("pulse")).check("gone, PulseAudio")
     assert "alsa_input.usb, PulseAudio" in told.value.what_to_do
-    PortAudio(FakeSoundDevice("pulse")).check("alsa_input.usb, PulseAudio")
+    Microphones(FakeSoundDevice("pulse")).check("alsa_input.usb, PulseAudio")
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_sources_when_listed_then_names_and_what_this_process_hears():
 def test_watch_when_two_sources_are_shown_alike_then_told_apart_by_name(server):
     watch = watch_of("pulse", "ALSA")
     server.says = listing(USB, CABLE, heard=USB).replace(f"The {CABLE}", f"The {USB}")
-    watch.look(s_to_ns(1), is_open=True)
+    watch.poll(s_to_ns(1), is_open=True)
     assert watch.description == f"The {USB} ({USB})"
 
 
@@ -231,7 +231,7 @@ def test_mic_when_server_goes_on_with_another_source_then_lost_and_named_and_the
     server.says = listing(CABLE, heard=CABLE)
     desk.speak_until(lambda: desk.mic.status().state is MicState.LOST)
     notice = desk.notices.current()[0]
-    assert f"The {USB} is gone" in notice.text and "F5" in notice.what_to_do
+    assert f"The {USB} is disconnected" in notice.text and "F5" in notice.what_to_do
     server.says = listing(CABLE)
     desk.clock.advance(s_to_ns(5))
     server.wait_for_look()
@@ -241,7 +241,7 @@ def test_mic_when_server_goes_on_with_another_source_then_lost_and_named_and_the
     desk.speak_until(lambda: desk.mic.status().state is MicState.RUNNING)
     assert desk.opened_with[-1] == USB
     assert "PULSE_SOURCE" not in os.environ
-    assert desk.notices.current()[0].text == f"The microphone The {USB} is back."
+    assert desk.notices.current()[0].text == f"The microphone The {USB} is connected again."
 
 
 def test_mic_when_user_chooses_another_source_elsewhere_then_told_and_taken(desk, server):
@@ -268,17 +268,17 @@ def test_watch_when_microphone_is_no_door_to_a_server_then_none(server, name, ho
 
 def test_question_when_the_answer_is_longer_than_a_pipe_holds_then_it_comes(monkeypatch):
     monkeypatch.setattr(pulse, "TOOL", sys.executable)
-    question = pulse.Question("-c", "print('x' * 300_000)")
-    question.ask()
-    question._asked.wait(60)
-    assert question.answer() == "x" * 300_000 + "\n"
+    query = pulse.Query("-c", "print('x' * 300_000)")
+    query.start()
+    query._process.wait(60)
+    assert query.result() == "x" * 300_000 + "\n"
 
 
 def test_question_when_tool_fails_or_is_missing_then_no_answer_and_no_error(monkeypatch):
     monkeypatch.setattr(pulse, "TOOL", "no-such-program")
-    question = pulse.Question("list")
-    question.ask()
-    assert question.answer() is None
-    assert pulse.ask("list") == ""
-    question.close()
-    question.close()
+    query = pulse.Query("list")
+    query.start()
+    assert query.result() is None
+    assert pulse.query("list") == ""
+    query.close()
+    query.close()

@@ -12,7 +12,7 @@ from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.mic import Cleaning, MicControls, MicState
 from avatar_app.live.mic.device import DeviceMic
-from avatar_app.live.mic.stream import PortAudio
+from avatar_app.live.mic.stream import Microphones
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 LABEL = "Alpha, ALSA"
@@ -25,9 +25,9 @@ class Desk:
         self.system = FakeSoundDevice("Alpha", "Beta", **options)
         self.clock = ManualClock(s_to_ns(1))
         self.notices = NoticeBoard()
-        self.portaudio = PortAudio(self.system)
+        self.microphones = Microphones(self.system)
         self.controls = MicControls()
-        self.mic = DeviceMic(name, self.clock, self.notices, self.controls, self.portaudio)
+        self.mic = DeviceMic(name, self.clock, self.notices, self.controls, self.microphones)
         self.ring = Ring(1000)
         self._steps = threading.Semaphore(0)
         self._count_steps()
@@ -263,30 +263,30 @@ def test_mic_when_named_then_that_one(name):
 
 def test_check_when_name_is_unknown_then_sentence_names_a_near_one():
     with pytest.raises(AudioInputError, match="Alpha, ALSA"):
-        PortAudio(FakeSoundDevice("Alpha")).check("Alhpa, ALSA")
+        Microphones(FakeSoundDevice("Alpha")).check("Alhpa, ALSA")
 
 
 def test_check_when_plugged_in_after_start_then_found():
     system = FakeSoundDevice("Alpha")
     system.plugged.append("Gamma")
-    PortAudio(system).check("Gamma, ALSA")
+    Microphones(system).check("Gamma, ALSA")
     assert system.n_starts == 2
 
 
 def test_check_when_two_devices_share_a_name_then_label_is_asked_for():
     with pytest.raises(AudioInputError, match="More than one"):
-        PortAudio(FakeSoundDevice("Alpha", "Alpha")).check("Alpha")
+        Microphones(FakeSoundDevice("Alpha", "Alpha")).check("Alpha")
 
 
 def test_devices_when_there_are_none_then_sentence_on_opening():
-    portaudio = PortAudio(FakeSoundDevice())
-    assert portaudio.devices() == ()
+    microphones = Microphones(FakeSoundDevice())
+    assert microphones.devices() == ()
     with pytest.raises(AudioInputError, match="no microphone"):
-        portaudio.check("")
+        microphones.check("")
 
 
 def test_devices_when_listed_then_labels_and_default():
-    devices = PortAudio(FakeSoundDevice("Alpha", "Beta")).devices()
+    devices = Microphones(FakeSoundDevice("Alpha", "Beta")).devices()
     assert [device.label for device in devices] == ["Alpha, ALSA", "Beta, ALSA"]
     assert [device.is_default for device in devices] == [True, False]
 
@@ -329,10 +329,10 @@ def test_mic_when_interrupted_for_another_device_then_open_again_at_once_without
     desk.mic.start(desk.ring)
     desk.speak()
     desk.take()
-    system = desk.portaudio._system
+    system = desk.microphones._system
     desk.system.plugged.append("Gamma")
     monkeypatch.setattr(system, "_run_child", lambda command: listed("Gamma"))
-    desk.portaudio.check("Gamma, ALSA")
+    desk.microphones.check("Gamma, ALSA")
     desk.wait_for(lambda: len(desk.system.streams) == 2 and desk.system.streams[-1].is_open)
     desk.speak()
     assert desk.take()[0].did_restart

@@ -189,6 +189,6 @@ def test_drift_when_stamps_wander_for_minutes_then_what_is_shown_hardly_does():
     control, shown = DriftControl(), []
     for k in range(60_000):
         # Half a minute up and down by 3 ms: the loop itself follows by a hundred ppm and more.
-        control.learn(3e-3 * np.sin(2 * np.pi * k / 3000), 0.01)
+        control.update(3e-3 * np.sin(2 * np.pi * k / 3000), 0.01)
         shown.append(control.drift_ppm)
     assert np.ptp(shown[30_000:]) < 20

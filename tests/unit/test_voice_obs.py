@@ -114,10 +114,10 @@ def test_offset_when_password_is_right_then_no_log_line_holds_it_or_its_proof(ca
 @pytest.mark.parametrize(
     ("way", "sentence"),
     [
-        ("4", "does not speak obs-websocket 5.*OBS 28"),
+        ("4", "does not use obs-websocket 5.*OBS 28"),
         ("rpc", "another version of its protocol.*OBS 28"),
-        ("mute", "does not answer as it should"),
-        ("odd", "does not answer as it should"),
+        ("mute", "gave no valid answer"),
+        ("odd", "gave no valid answer"),
     ],
 )
 def test_offset_when_obs_is_old_or_odd_then_sentence_and_no_wait_without_end(way, sentence, in_a_hurry):

@@ -9,9 +9,10 @@ from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.audio.sound_system import INPUT, OUTPUT, SoundSystem
+from avatar_app.live.audio.pulse_devices import monitor_of
+from avatar_app.live.audio.sound_device import INPUT, OUTPUT
+from avatar_app.live.audio.sound_system import SoundSystem
 from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceState, list_outputs, output
-from avatar_app.live.voice import pulse_sinks as pulse
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 LABEL = "Cable, ALSA"
@@ -241,7 +242,7 @@ def test_voice_when_devices_are_much_slower_than_the_pictures_then_a_notice_says
     desk.delay_ms = 0
     desk.voice.start()
     desk.run(40)
-    desk.voice._player._need_ns = ms_to_ns(80)
+    desk.voice._player._required_ns = ms_to_ns(80)
     for second in range(14):
         desk.clock.advance(s_to_ns(1.1))
         desk.stream.ask()
@@ -270,13 +271,13 @@ def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_agai
     desk = Desk()
     source = ["cable.monitor"]
     monkeypatch.setattr(output, "monitor_of", lambda label: "cable.monitor")
-    desk.make_voice("Cable", heard_from=lambda: source[0])
+    desk.make_voice("Cable", mic_source=lambda: source[0])
     desk.voice.start()
     desk.clock.advance(s_to_ns(1.1))
     desk.wait_for(lambda: desk.voice.status().state is VoiceState.LOST)
     notice = desk.notices.current()[0]
     assert notice.level is Level.ERROR and "howl" in notice.text and LABEL in notice.text
-    assert desk.voice.status().is_heard_by_mic
+    assert desk.voice.status().is_feedback
     desk.clock.advance(s_to_ns(3.1))
     desk.wait_for_steps()
     assert desk.voice.status().state is VoiceState.LOST
@@ -284,10 +285,10 @@ def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_agai
     desk.clock.advance(s_to_ns(3.1))
     desk.wait_for(lambda: desk.voice.status().state is VoiceState.RUNNING)
     desk.wait_for(lambda: "again" in desk.notices.current()[0].text)
-    assert not desk.voice.status().is_heard_by_mic
+    assert not desk.voice.status().is_feedback
     desk.voice.stop()
 
 
 def test_monitor_when_output_is_a_sink_then_its_source_else_none():
-    assert pulse.monitor_of("cable, PulseAudio") == "cable.monitor"
-    assert pulse.monitor_of("Cable, ALSA") == ""
+    assert monitor_of("cable, PulseAudio") == "cable.monitor"
+    assert monitor_of("Cable, ALSA") == ""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from avatar_app.bench.voice_simulation import Day, simulate
+from avatar_app.bench.voice_simulation import Scenario, simulate
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import ms_to_ns
 from avatar_app.live.voice.buffer import PlayBuffer
@@ -37,7 +37,7 @@ class Stage:
             assert np.array_equal(out[:, 0], out[:, 1])
             if is_mic_on and self.step:
                 values = np.arange((self.step - 1) * N, self.step * N, dtype=np.float32) * 1e-6
-                self.player.hear([VoiceBlock(t_ns - STEP_NS, RATE_HZ, values)])
+                self.player.feed([VoiceBlock(t_ns - STEP_NS, RATE_HZ, values)])
             self.player.fill(t_ns)
             self.step += 1
         return np.concatenate(self.heard[first:])
@@ -112,21 +112,21 @@ def test_buffer_when_empty_then_sound_fades_and_numbers_go_on():
 def test_buffer_when_full_then_refused_and_nothing_grows():
     buffer = PlayBuffer(1000)
     buffer.write(0, np.zeros(900, np.float32))
-    with pytest.raises(ValueError, match="fetched"):
+    with pytest.raises(ValueError, match="full"):
         buffer.write(900, np.zeros(200, np.float32))
     assert (buffer.n_waiting, buffer.n_free) == (900, 100)
 
 
 def test_follower_when_nothing_is_known_then_late_rather_than_early():
-    assert DelayFollower(lambda: None).look(0) == FIRST_DELAY_NS
-    assert DelayFollower(lambda: float("nan")).look(0) == FIRST_DELAY_NS
+    assert DelayFollower(lambda: None).poll(0) == FIRST_DELAY_NS
+    assert DelayFollower(lambda: float("nan")).poll(0) == FIRST_DELAY_NS
 
 
 def test_follower_when_one_value_is_far_off_then_ignored_and_when_it_lasts_then_taken():
     seen = [ms_to_ns(100)] * 20 + [ms_to_ns(400)] + [ms_to_ns(100)] * 20 + [ms_to_ns(160)] * 10
     values = iter(seen)
     follower = DelayFollower(lambda: next(values))
-    used = [follower.look(k * ms_to_ns(100)) for k in range(len(seen))]
+    used = [follower.poll(k * ms_to_ns(100)) for k in range(len(seen))]
     assert used[:41] == [ms_to_ns(100)] * 41
     assert used[-1] == ms_to_ns(160)
 
@@ -145,31 +145,31 @@ def test_delay_when_no_window_shows_the_picture_then_that_of_the_picture_alone_a
 
 @pytest.mark.slow
 def test_simulated_eight_hours_when_clocks_differ_by_100_ppm_then_in_sync_and_queue_bounded():
-    lived = simulate(Day(hours=8, drift_ppm=100, step_ms=100, delay_ns=lambda _: ms_to_ns(420)))
+    lived = simulate(Scenario(hours=8, drift_ppm=100, step_ms=100, delay_ns=lambda _: ms_to_ns(420)))
     assert lived.skew.n == 8 * 36_000 - 600
     assert lived.skew.is_within_limits
     assert lived.skew.min_ms > -5 and lived.skew.max_ms < 5
     assert lived.drift_ppm == pytest.approx(100, abs=15)
-    assert lived.n_most_waiting <= lived.lead_samples
+    assert lived.n_max_waiting <= lived.lead_samples
     assert lived.n_underruns == 0
 
 
 @pytest.mark.parametrize("drift_ppm", [-300.0, 300.0])
 def test_simulated_quarter_of_an_hour_when_pieces_are_as_small_as_in_life_then_in_sync(drift_ppm):
-    lived = simulate(Day(hours=0.25, drift_ppm=drift_ppm, step_ms=10, delay_ns=lambda _: ms_to_ns(130)))
+    lived = simulate(Scenario(hours=0.25, drift_ppm=drift_ppm, step_ms=10, delay_ns=lambda _: ms_to_ns(130)))
     assert lived.skew.is_within_limits
     assert lived.skew.min_ms > -3 and lived.skew.max_ms < 3
     assert lived.drift_ppm == pytest.approx(drift_ppm, abs=25)
     assert lived.n_jumps == 0
-    assert lived.n_most_waiting <= lived.lead_samples
+    assert lived.n_max_waiting <= lived.lead_samples
 
 
 def test_simulated_play_when_delay_changes_then_little_is_slewed_and_much_jumps_once():
     def after_a_while(first_ms, then_ms):
         return lambda t_ns: ms_to_ns(first_ms if t_ns < 200e9 else then_ms)
 
-    slewed = simulate(Day(hours=0.2, step_ms=20, delay_ns=after_a_while(150, 157)))
-    jumped = simulate(Day(hours=0.2, step_ms=20, delay_ns=after_a_while(150, 230)))
+    slewed = simulate(Scenario(hours=0.2, step_ms=20, delay_ns=after_a_while(150, 157)))
+    jumped = simulate(Scenario(hours=0.2, step_ms=20, delay_ns=after_a_while(150, 230)))
     assert (slewed.n_jumps, jumped.n_jumps) == (0, 1)
     assert slewed.skew.max_ms < 8
     assert jumped.skew.p99_ms < 2
