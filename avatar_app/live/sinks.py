@@ -22,7 +22,7 @@ from avatar_app.contracts.units import NS_PER_MS
 from avatar_app.live import record
 from avatar_app.live.browser import Action, BrowserStatus, State
 from avatar_app.live.camera import CameraStatus
-from avatar_app.live.record import VOICE_BLOCKS, Mender, Recorder, RecordOptions, RecordStatus
+from avatar_app.live.record import VOICE_BLOCKS, Recorder, RecordOptions, RecordStatus, Recovery
 from avatar_app.live.record.snapshots import Snapshots
 from avatar_app.live.sink_slots import BrowserSlot, CameraSlot, SinkSlot, Source, VoiceSlot
 from avatar_app.live.voice import NO_VOICE, VoiceStatus, shown_delay_ns
@@ -77,7 +77,7 @@ class OnAir:
         self._voice = VoiceSlot(settings, notices, source, clock, self._delay_ns)
         self._recorded: Latest[Picture] | None = None
         self._recorder = Recorder(clock, notices)
-        self._mender: Mender | None = None
+        self._recovery: Recovery | None = None
         self._voice_ring: Ring[VoiceBlock] | None = None
         self._snapshots = Snapshots(source.add_sink, source.remove_sink, clock, notices)
         self._is_running = False
@@ -87,11 +87,11 @@ class OnAir:
         if self._is_running:
             return
         self._is_running = True
-        if self._mender is None:
+        if self._recovery is None:
             # A recording goes on in the second where the first one went away.
             folders = _folder(self._wanted), record.videos_folder()
-            self._mender = Mender(folders, self._clock, self._notices)
-            self._mender.start()
+            self._recovery = Recovery(folders, self._clock, self._notices)
+            self._recovery.start()
         self._snapshots.start()
         self._browser.show(is_on=True)
         for slot in self._slots:
@@ -122,8 +122,8 @@ class OnAir:
         self._browser.cut()
         self._recorder.stop()
         self._free_recorder()
-        if self._mender is not None:
-            self._mender.stop()
+        if self._recovery is not None:
+            self._recovery.stop()
         for slot in self._slots:
             slot.join(CLOSE_TIMEOUT_S)
 

@@ -15,8 +15,8 @@ from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.live import sink_slots
 from avatar_app.live import sinks as on_air_module
 from avatar_app.live.browser import BrowserState
-from avatar_app.live.record import Mender, RecordState
-from avatar_app.live.record.recording import open_film
+from avatar_app.live.record import RecordState, Recovery
+from avatar_app.live.record.recording import open_container
 from avatar_app.live.sinks import OnAir, recording_folder
 from avatar_app.settings.schema import Settings
 from tests.fakes.browser_source import Client, decode
@@ -147,7 +147,7 @@ def test_snapshot_when_taken_then_a_png_that_is_told_and_the_mailbox_is_given_ba
     wait_for(lambda: any(notice.key == "snapshot" for notice in notices.current()))
     (file,) = (tmp_path / "films").glob("*.png")
     assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
-    assert f"Kept as {file.name}." in [notice.text for notice in notices.current()]
+    assert f"Saved as {file.name}." in [notice.text for notice in notices.current()]
     assert source.sinks == []
 
 
@@ -314,7 +314,7 @@ def test_start_when_a_long_recording_is_mended_then_camera_and_browser_do_not_wa
 
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4").write_bytes(b"not empty")
-    monkeypatch.setattr(on_air_module, "Mender", lambda *args: Mender(*args, repair=wait))
+    monkeypatch.setattr(on_air_module, "Recovery", lambda *args: Recovery(*args, repair=wait))
     on_air = make(is_browser_on=True)
     on_air.start()
     wait_for(lambda: on_air.status().browser is not None)
@@ -339,7 +339,7 @@ def test_stop_when_the_film_does_not_close_then_does_not_wait_for_it_and_all_can
             return getattr(self._film, name)
 
     on_air = make()
-    monkeypatch.setattr(on_air._recorder, "_open_film", lambda *args: SlowFilm(open_film(*args)))
+    monkeypatch.setattr(on_air._recorder, "_open_container", lambda *args: SlowFilm(open_container(*args)))
     on_air.start()
     on_air.start_recording()
     wait_for(lambda: on_air.status().record.seconds > 0.5)
