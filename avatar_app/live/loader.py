@@ -16,7 +16,7 @@ from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.frame import Avatar, Background, PoseAssets
 from avatar_app.live.frame_thread import FramePart
-from avatar_app.live.head_tracking import Following
+from avatar_app.live.head_tracking import HeadTracking
 from avatar_app.live.mic import DEMO, Cleaning, Mic, MicControls, MicState, MicStatus, open_mic, require
 from avatar_app.live.runtime.slot import Slot
 from avatar_app.live.speech_thread import SpeechPart
@@ -281,7 +281,7 @@ class WebcamSlot(Slot[HeadMotion]):
     """The webcam that the head follows. An avatar whose head cannot be turned leaves it off. Thread: see `Slot`."""
 
     def __init__(
-        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FramePart, following: Following
+        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FramePart, following: HeadTracking
     ) -> None:
         super().__init__("follow", ("is_following", "webcam"), settings, notices, is_exclusive=True)
         self._avatar = avatar

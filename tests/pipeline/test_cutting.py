@@ -81,7 +81,7 @@ class Desk:
         self._real_load = loader.load
         monkeypatch.setattr(loader, "open_mic", self._open_mic)
         monkeypatch.setattr(loader, "load", self._load)
-        monkeypatch.setattr(following.Following.__init__, "__defaults__", (FakeWebcam,))
+        monkeypatch.setattr(following.HeadTracking.__init__, "__defaults__", (FakeWebcam,))
         monkeypatch.setattr(FakeWebcam, "made", [])
         self.notices = NoticeBoard()
         self.settings = SETTINGS

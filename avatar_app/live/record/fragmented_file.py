@@ -1,4 +1,4 @@
-"""A film that grows on the disk and can be played at every moment, even if the program ends in the next one."""
+"""A fragmented container file: playable at any moment while it is written, even after a crash."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.encoders import Encoder, configure
 from avatar_app.live.record.folder import write_error
-from avatar_app.live.record.formats import AAC_BIT_RATE, FilmSize, RecordFormat
+from avatar_app.live.record.formats import AAC_BIT_RATE, RecordFormat, VideoSize
 from avatar_app.live.record.marking import MARKING
 from avatar_app.live.record.video_file import AAC_RATE_HZ
 
 log = logging.getLogger(__name__)
 
-# Pieces that stand for themselves: an index of all would grow by 19 MB an hour. When the film is closed it is copied
-# into an ordinary file, see `repair`.
+# Self-contained fragments: one index of all samples would grow by 19 MB an hour. A finished recording is remuxed into
+# an ordinary file, see `repair`.
 MOVFLAGS = "frag_keyframe+delay_moov+default_base_moof"
-# As long are the pieces of a WebM: the last one is what a crash can cost, besides what waits for the encoder.
+# Duration of a WebM cluster. A crash loses the last one, and what waits for the encoder.
 CLUSTER_MS = "250"
 
 
-class Film:
-    """Encodes pictures and sound into a file. Thread: one at a time.
+class FragmentedFile:
+    """Encodes pictures and sound into a fragmented MP4 or MOV, or a WebM. Thread: one at a time.
 
     Args:
-        file: where it goes; closed by its owner.
+        file: the open file; its owner closes it.
         kind: format.
-        encoder: of the pictures, one that was tried.
+        encoder: of the pictures, already tested.
         size: of the pictures.
-        has_sound: whether there is a track for sound.
+        has_sound: whether there is a sound track.
         title: shown by players.
     """
 
     def __init__(
-        self, file: DiskFile, kind: RecordFormat, encoder: Encoder, size: FilmSize, *, has_sound: bool, title: str
+        self, file: DiskFile, kind: RecordFormat, encoder: Encoder, size: VideoSize, *, has_sound: bool, title: str
     ) -> None:
         self._file = file
         self._size = size
@@ -55,17 +55,17 @@ class Film:
         self._audio = self._add_audio(kind) if has_sound else None
         self._n_samples = 0
 
-    def add_picture(self, picture: Any, slot: int) -> None:
+    def add_picture(self, picture: Any, pts: int) -> None:
         """Append a picture.
 
         Args:
-            picture: what `frame_of` made.
-            slot: its place on the film's grid, above that of the one before.
+            picture: a frame of `frame_of`.
+            pts: presentation timestamp in units of 1 / fps, above that of the one before.
 
         Raises:
             OutputError: the file cannot be written, such as when the disk is full.
         """
-        picture.pts = slot
+        picture.pts = pts
         picture.time_base = Fraction(1, self._size.fps)
         self._write(self._video, picture)
 
@@ -85,7 +85,7 @@ class Film:
         self._write(self._audio, frame)
 
     def frame_of(self, pixels: UInt8) -> Any:
-        """The pixels as the encoder takes them.
+        """Wrap pixels in a frame that the encoder accepts.
 
         Args:
             pixels: (H * 3 / 2, W) uint8 planes Y, U, V, or (H, W, 4) uint8 BGRA with straight alpha.
@@ -96,21 +96,21 @@ class Film:
         return frame if frame.format.name == wanted else frame.reformat(format=wanted)
 
     def finish(self) -> None:
-        """Write what is pending.
+        """Flush the encoders and close the container.
 
         Raises:
-            OutputError: as above; what was written until then stays and can be played.
+            OutputError: as above; what was written before stays playable.
         """
         for stream in (self._video, self._audio):
             if stream is not None:
                 self._write(stream, None)
-        with self._told():
+        with self._as_output_error():
             self._container.close()
         if self._file.error is not None:
             raise write_error(self._file.path, self._file.error) from self._file.error
 
     def abandon(self) -> None:
-        """Let go of the library's part after a failure; the pieces on the disk stay as they are."""
+        """Close the library's part after a failure; the fragments on the disk stay as they are."""
         if self._file.error is None:
             self._file.error = OSError("abandoned")
         with suppress(OSError, ValueError, av.FFmpegError):
@@ -123,15 +123,15 @@ class Film:
         return stream
 
     def _write(self, stream: Any, frame: Any) -> None:
-        with self._told():
+        with self._as_output_error():
             for packet in stream.encode(frame):
                 self._container.mux(packet)
         if self._file.error is not None:
             raise write_error(self._file.path, self._file.error) from self._file.error
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn a failed write into a sentence."""
+    def _as_output_error(self) -> Iterator[None]:
+        """Raise a failed write as an `OutputError`."""
         try:
             yield
         except (OSError, av.FFmpegError) as error:

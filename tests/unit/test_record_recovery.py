@@ -1,4 +1,4 @@
-"""What a start does about recordings that a crash left, beside everything else."""
+"""Repair of recordings that a crash left, after the start."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.notices import Level, NoticeBoard
-from avatar_app.live.record import Mender, RecordFormat, unfinished
+from avatar_app.live.record import RecordFormat, Recovery, unfinished
 from avatar_app.live.record.repair import is_empty, repair
 from tests.fakes.recording import FakeLive, packet_times, wait_until
 
@@ -15,19 +15,19 @@ LEFT = "Avatar 2026-11-25 14.30.05.recording"
 
 
 @pytest.fixture
-def mend(tmp_path):
-    """Starts a mender, which is stopped after the test."""
+def recover(tmp_path):
+    """Starts a recovery, and stops it after the test."""
     made = []
 
-    def mend(**more):
+    def recover(**more):
         notices = NoticeBoard()
-        made.append(Mender((tmp_path,), MonotonicClock(), notices, **more))
+        made.append(Recovery((tmp_path,), MonotonicClock(), notices, **more))
         made[-1].start()
         return made[-1], notices
 
-    yield mend
-    for mender in made:
-        mender.stop()
+    yield recover
+    for recovery in made:
+        recovery.stop()
 
 
 def cut_off(folder, seconds=2.0, kind=RecordFormat.MP4, name=LEFT):
@@ -43,29 +43,29 @@ def cut_off(folder, seconds=2.0, kind=RecordFormat.MP4, name=LEFT):
 
 
 @pytest.mark.parametrize("kind", list(RecordFormat))
-def test_mender_when_a_recording_was_cut_off_then_it_is_made_whole_and_told(tmp_path, mend, kind):
+def test_recovery_when_a_recording_was_interrupted_then_it_is_repaired_and_reported(tmp_path, recover, kind):
     path = cut_off(tmp_path, kind=kind)
-    _, notices = mend()
+    _, notices = recover()
     wait_until(lambda: notices.current())
     (notice,) = notices.current()
-    assert "is whole again" in notice.text and notice.level is Level.INFO
-    (mended,) = tmp_path.iterdir()
-    assert mended.name == path.name.replace(".recording", "")
-    assert len(packet_times(mended, "v")) > 25
+    assert "is repaired" in notice.text and notice.level is Level.INFO
+    (repaired,) = tmp_path.iterdir()
+    assert repaired.name == path.name.replace(".recording", "")
+    assert len(packet_times(repaired, "v")) > 25
 
 
-def test_mender_when_a_recording_went_on_in_a_second_folder_then_that_is_looked_into_too(tmp_path):
+def test_recovery_when_a_recording_continued_in_a_second_folder_then_it_is_repaired_too(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
     cut_off(second)
     notices = NoticeBoard()
-    mender = Mender((first, second, first), MonotonicClock(), notices)
-    mender.start()
+    recovery = Recovery((first, second, first), MonotonicClock(), notices)
+    recovery.start()
     try:
         wait_until(lambda: notices.current())
     finally:
-        mender.stop()
+        recovery.stop()
     assert [path.name for path in second.iterdir()] == [LEFT.replace(".recording", "") + ".mp4"]
 
 
@@ -79,27 +79,27 @@ def headers(folder, kind):
 
 @pytest.mark.parametrize("kind", list(RecordFormat))
 @pytest.mark.parametrize("has_header", [False, True])
-def test_mender_when_the_program_ended_before_the_first_picture_then_the_file_is_removed_without_a_word(
-    tmp_path, mend, kind, has_header
+def test_recovery_when_the_program_ended_before_the_first_picture_then_the_file_is_deleted_without_a_notice(
+    tmp_path, recover, kind, has_header
 ):
     (tmp_path / f"{LEFT}{kind.suffix}").write_bytes(headers(tmp_path, kind) if has_header else b"")
     assert len(unfinished(tmp_path)) == 1
-    _, notices = mend()
+    _, notices = recover()
     wait_until(lambda: list(tmp_path.iterdir()) == [])
     assert notices.current() == ()
 
 
 @pytest.mark.parametrize("kind", list(RecordFormat))
-def test_is_empty_when_there_are_pictures_or_another_thing_then_not(tmp_path, kind):
+def test_is_empty_when_there_are_pictures_or_other_content_then_false(tmp_path, kind):
     assert not is_empty(cut_off(tmp_path, kind=kind))
     other = tmp_path / f"other{kind.suffix}"
     other.write_bytes(b"\0" * 5000)
     assert not is_empty(other)
 
 
-def test_mender_when_nothing_can_be_read_then_said_once_and_the_file_is_kept_under_another_name(tmp_path, mend):
+def test_recovery_when_nothing_can_be_read_then_reported_once_and_the_file_is_renamed(tmp_path, recover):
     (tmp_path / f"{LEFT}.mp4").write_bytes(b"\0" * 5000)
-    _, notices = mend()
+    _, notices = recover()
     wait_until(lambda: notices.current())
     (notice,) = notices.current()
     assert "Nothing of" in notice.text and "Errno" not in notice.text
@@ -108,18 +108,18 @@ def test_mender_when_nothing_can_be_read_then_said_once_and_the_file_is_kept_und
     assert unfinished(tmp_path) == ()
 
 
-def test_mender_when_there_is_no_room_then_said_and_the_next_start_tries_again(tmp_path, mend):
+def test_recovery_when_there_is_no_room_then_reported_and_the_next_start_tries_again(tmp_path, recover):
     path = cut_off(tmp_path)
 
     def refuse(path, on_progress):
         raise OutputError(f"{path.name} needs room.", "Free some.")
 
-    _, notices = mend(repair=refuse)
+    _, notices = recover(repair=refuse)
     wait_until(lambda: notices.current())
     assert unfinished(tmp_path) == (path,)
 
 
-def test_stop_when_a_long_recording_is_being_mended_then_left_for_the_next_start(tmp_path, mend):
+def test_stop_when_a_long_recording_is_being_repaired_then_left_for_the_next_start(tmp_path, recover):
     path = cut_off(tmp_path)
     has_begun = threading.Event()
 
@@ -128,9 +128,9 @@ def test_stop_when_a_long_recording_is_being_mended_then_left_for_the_next_start
         while True:
             on_progress(0.5)
 
-    mender, notices = mend(repair=slow)
+    recovery, notices = recover(repair=slow)
     assert has_begun.wait(60)
-    mender.stop()
+    recovery.stop()
     assert notices.current() == ()
     assert unfinished(tmp_path) == (path,)
     assert repair(path).exists()

@@ -1,4 +1,4 @@
-"""Films that were taken sideways, upside down or as in a mirror, shown as a player shows them."""
+"""Applies the rotation metadata of a video (its display matrix), as players do."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from avatar_app.contracts.packets import UInt8
 
 
-def upright(picture: UInt8, frame: Any) -> UInt8:
-    """Turn and mirror a picture by its frame's display matrix, to the nearest quarter of a turn.
+def apply_rotation(picture: UInt8, frame: Any) -> UInt8:
+    """Rotate and mirror a picture by the display matrix of its frame, to the nearest quarter turn.
 
     Args:
         picture: (H, W, channels).
-        frame: what it was decoded from.
+        frame: the decoded frame of the picture.
 
     Returns:
-        (H, W, channels), or (W, H, channels) after a quarter of a turn.
+        (H, W, channels), or (W, H, channels) after a quarter turn.
     """
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return picture
-    # ISO/IEC 14496-12, 6.2.2: a pixel at (x, y) is shown at (a x + c y, b x + d y), up to a shift.
+    # ISO/IEC 14496-12, 6.2.2: a pixel at (x, y) is displayed at (a x + c y, b x + d y), up to a shift.
     a, b, _, c, d = (float(number) for number in np.frombuffer(bytes(data), np.int32)[:5])
     if max(abs(b), abs(c)) > max(abs(a), abs(d)):
         picture, a, d = picture.swapaxes(0, 1), c, b

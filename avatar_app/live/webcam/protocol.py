@@ -1,7 +1,7 @@
-"""What the program and the tracker's process say to each other, as bytes on a pair of pipes.
+"""The binary protocol between the program and the tracker process, over a pair of pipes.
 
-To the tracker: a header, then the picture. Back: a header, then the measures of a face and its landmarks, or a
-sentence. One picture is on its way at a time; whoever reads the end of the stream ends.
+A request is a header and a picture. A reply is a header and either the measurements of a face with its landmarks, or a
+message. One picture is in flight at a time. The end of the stream ends either side.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from avatar_app.live.webcam.face import N_LANDMARKS, Face
 
 PICTURE = struct.Struct("<IHH")
 REPLY = struct.Struct("<cII")
-READY, NOTHING, FACE, FAILED = b"R", b"N", b"F", b"X"
-KINDS = (READY, NOTHING, FACE, FAILED)
-N_MEASURES = len(Face.__dataclass_fields__)
-FACE_FLOATS = 1 + N_MEASURES + 2 * N_LANDMARKS
+READY, NO_FACE, FACE, FAILED = b"R", b"N", b"F", b"X"
+KINDS = (READY, NO_FACE, FACE, FAILED)
+N_MEASUREMENTS = len(Face.__dataclass_fields__)
+FACE_FLOATS = 1 + N_MEASUREMENTS + 2 * N_LANDMARKS
 FACE_BYTES = 4 * FACE_FLOATS
 MAX_PICTURE_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedFace:
     """A face in one picture.
 
     Attributes:
-        face: its measures.
+        face: its measurements.
         confidence: 0..1.
         points_px: (478, 2) float32, for the preview.
     """
@@ -43,18 +43,18 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the tracker says.
+    """A reply of the tracker.
 
     Attributes:
-        kind: READY after its start, FACE or NOTHING for a picture, FAILED before it ends.
+        kind: READY after its start, FACE or NO_FACE for a picture, FAILED before it ends.
         number: of the picture.
-        found: with FACE.
+        detected: with FACE.
         problem: with FAILED.
     """
 
     kind: bytes
     number: int = 0
-    found: Found | None = None
+    detected: DetectedFace | None = None
     problem: str = ""
 
 
@@ -67,7 +67,7 @@ def write_picture(pipe: BinaryIO, number: int, bgr: UInt8) -> None:
 
 
 def read_picture(pipe: BinaryIO) -> tuple[int, UInt8] | None:
-    """The next picture's number and (H, W, 3) pixels; None at the end of the stream, or of its sense."""
+    """The next picture's number and (H, W, 3) pixels; None at the end of the stream or on invalid data."""
     head = pipe.read(PICTURE.size)
     if len(head) < PICTURE.size:
         return None
@@ -86,14 +86,14 @@ def read_picture(pipe: BinaryIO) -> tuple[int, UInt8] | None:
 
 
 def write_reply(pipe: BinaryIO, reply: Reply) -> None:
-    """Answer."""
-    body = _floats(reply.found).tobytes() if reply.found is not None else reply.problem.encode()[:FACE_BYTES]
+    """Send a reply."""
+    body = _floats(reply.detected).tobytes() if reply.detected is not None else reply.problem.encode()[:FACE_BYTES]
     pipe.write(REPLY.pack(reply.kind, reply.number, len(body)) + body)
     pipe.flush()
 
 
 def read_reply(read: Callable[[int], bytes]) -> Reply | None:
-    """The next answer; None at the end of the stream, or of its sense: whatever writes there is no tracker of ours."""
+    """The next reply; None at the end of the stream or on invalid data."""
     head = read(REPLY.size)
     if len(head) < REPLY.size:
         return None
@@ -105,14 +105,16 @@ def read_reply(read: Callable[[int], bytes]) -> Reply | None:
         return None
     if kind == FACE:
         floats = np.frombuffer(body, np.float32)
-        return Reply(kind, number, _found(floats)) if np.isfinite(floats).all() else None
+        return Reply(kind, number, _detected(floats)) if np.isfinite(floats).all() else None
     return Reply(kind, number, problem=body.decode(errors="replace"))
 
 
-def _floats(found: Found) -> Float32:
-    return np.concatenate([[found.confidence], astuple(found.face), found.points_px.ravel()]).astype(np.float32)
+def _floats(detected: DetectedFace) -> Float32:
+    return np.concatenate([[detected.confidence], astuple(detected.face), detected.points_px.ravel()]).astype(
+        np.float32
+    )
 
 
-def _found(floats: Float32) -> Found:
-    measures = (float(value) for value in floats[1 : 1 + N_MEASURES])
-    return Found(Face(*measures), float(floats[0]), floats[1 + N_MEASURES : FACE_FLOATS].reshape(-1, 2))
+def _detected(floats: Float32) -> DetectedFace:
+    measurements = (float(value) for value in floats[1 : 1 + N_MEASUREMENTS])
+    return DetectedFace(Face(*measurements), float(floats[0]), floats[1 + N_MEASUREMENTS : FACE_FLOATS].reshape(-1, 2))

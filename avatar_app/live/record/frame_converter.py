@@ -1,4 +1,4 @@
-"""From a picture of the live path to what the encoder is given: background, size, planes."""
+"""Converts pictures of the live path to the encoder's format: background, size, colour planes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import numpy as np
 from avatar_app.contracts.colour import parse_bgr
 from avatar_app.contracts.errors import OutputError, SettingsError
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.record.formats import FilmSize, RecordOptions
+from avatar_app.live.record.formats import RecordOptions, VideoSize
 from avatar_app.live.record.video_file import to_i420
 
 MAX_SIDE_PX = 4096
 MIN_SIDE_PX = 16
 
 
-def film_size(options: RecordOptions, pixels: UInt8) -> FilmSize:
-    """The size of the film: as wanted, else as the first picture's; odd sides are padded by one pixel.
+def video_size(options: RecordOptions, pixels: UInt8) -> VideoSize:
+    """The size of the video: as in the options, else that of the first picture; odd sides are padded by one pixel.
 
     Raises:
-        OutputError: a size that encoders do not take.
+        OutputError: encoders do not accept the size.
     """
     height_px, width_px = options.height_px or pixels.shape[0], options.width_px or pixels.shape[1]
     if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (width_px, height_px)):
         raise OutputError(
-            f"A film of {width_px} x {height_px} pixels cannot be recorded.",
+            f"A video of {width_px} x {height_px} pixels cannot be recorded.",
             f"Choose sides from {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels.",
         )
-    return FilmSize(width_px + width_px % 2, height_px + height_px % 2, options.fps)
+    return VideoSize(width_px + width_px % 2, height_px + height_px % 2, options.fps)
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """`#rrggbb` as blue, green, red.
+    """Parse `#rrggbb` as blue, green, red.
 
     Raises:
-        OutputError: it is no colour.
+        OutputError: the text is no colour.
     """
     try:
         return parse_bgr(text)
@@ -42,22 +42,22 @@ def parse_colour(text: str) -> tuple[int, int, int]:
         raise OutputError(error.what, error.what_to_do) from error
 
 
-class Canvas:
-    """Makes every picture the film's. Thread: one at a time.
+class FrameConverter:
+    """Flattens, scales and converts pictures. Thread: one at a time.
 
     Args:
         options: of the recording.
-        size: of the film.
+        size: of the video.
     """
 
-    def __init__(self, options: RecordOptions, size: FilmSize) -> None:
+    def __init__(self, options: RecordOptions, size: VideoSize) -> None:
         self._size = size
         self._has_alpha = options.format.has_alpha
         self._colour = parse_colour(options.background_colour)
         self._behind: UInt8 = np.zeros((0, 0, 4), np.uint8)
 
-    def paint(self, pixels: UInt8) -> UInt8:
-        """What the encoder is given.
+    def convert(self, pixels: UInt8) -> UInt8:
+        """Convert a picture.
 
         Args:
             pixels: (H, W, 4) uint8 BGRA, straight alpha, any size.
@@ -71,7 +71,7 @@ class Canvas:
         return np.ascontiguousarray(pixels) if self._has_alpha else to_i420(pixels)
 
     def _flatten(self, pixels: UInt8) -> UInt8:
-        """Put the colour behind a transparent picture."""
+        """Blend a picture with alpha over the background colour."""
         alpha = cv2.extractChannel(pixels, 3)
         if cv2.minMaxLoc(alpha)[0] == 255:
             return pixels
@@ -83,7 +83,7 @@ class Canvas:
         return np.asarray(cv2.add(in_front, behind), np.uint8)
 
     def _fit(self, pixels: UInt8) -> UInt8:
-        """The whole picture, as large as it fits, in the middle."""
+        """Scale the whole picture to fit, and centre it."""
         width, height = self._size.width_px, self._size.height_px
         h, w = pixels.shape[:2]
         if (w, h) == (width, height):
@@ -95,7 +95,7 @@ class Canvas:
             pixels = np.asarray(cv2.resize(pixels, (w, h), interpolation=how), np.uint8)
         left, top = (width - w) // 2, (height - h) // 2
         if max(width - w, height - h) <= 1:
-            # An odd side: one more line of the same.
+            # An odd side: repeat the last row or column.
             return np.asarray(cv2.copyMakeBorder(pixels, 0, height - h, 0, width - w, cv2.BORDER_REPLICATE), np.uint8)
         colour = (0, 0, 0, 0) if self._has_alpha else (*self._colour, 255)
         out = np.full((height, width, 4), colour, np.uint8)
