@@ -28,12 +28,14 @@ class Refused:
     """A request that failed.
 
     Attributes:
-        settings: what was asked for.
+        settings: the requested settings.
         fields: names of the settings that could not be used.
+        key: of the notice that reports the failure.
     """
 
     settings: Settings
     fields: tuple[str, ...]
+    key: str
 
 
 class Slot(ABC, Generic[P]):
@@ -174,7 +176,7 @@ class Slot(ABC, Generic[P]):
     def _refuse(self, settings: Settings, error: UserError) -> None:
         # Where nothing is in use instead, it stays so until something else is chosen.
         self._notices.post(Notice.from_error(self.name, error, is_lasting=self._part is None))
-        self._refused.put(Refused(settings, self.fields))
+        self._refused.put(Refused(settings, self.fields, self.name))
 
     def _want_again(self, settings: Settings) -> None:
         """From `_idle`: ask once more, unless something newer is wanted or was cut."""
@@ -226,7 +228,7 @@ class Slot(ABC, Generic[P]):
             # The worker tells of it; the window must not go on to show what is not in use.
             with self._changed:
                 if self._is_wanted():
-                    self._refused.put(Refused(settings, self.fields))
+                    self._refused.put(Refused(settings, self.fields, self.name))
             raise
         with self._changed:
             is_used = self._is_wanted() and self._put_to_use(part, settings)
