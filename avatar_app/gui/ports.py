@@ -12,9 +12,9 @@ from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
     # The live path imports the inference engines, which the window does not need to open.
-    from avatar_app.live.runtime.slot import Refused
+    from avatar_app.live.pipeline import LiveStatus, OpenDevices
+    from avatar_app.live.runtime.slot import Result
     from avatar_app.live.sinks import SinksStatus
-    from avatar_app.live.status import LiveStatus, OpenDevices
     from avatar_app.live.webcam import Preview, WebcamStatus
 
 Changes: TypeAlias = Mapping[str, bool | int | float | str]
@@ -28,8 +28,8 @@ class Pipeline(Protocol):
         """The settings in use."""
         ...
 
-    def take_refused(self) -> tuple[Refused, ...]:
-        """The requests that failed since the last call."""
+    def take_results(self) -> tuple[Result, ...]:
+        """The results of requests since the last call, at most one for each part."""
         ...
 
     def open_devices(self) -> OpenDevices:
@@ -49,7 +49,7 @@ class Pipeline(Protocol):
         """Start; a second call does nothing."""
         ...
 
-    def cut_devices(self) -> None:
+    def close_devices(self) -> None:
         """Close microphone and webcam immediately, before the sinks end."""
         ...
 
@@ -61,8 +61,8 @@ class Pipeline(Protocol):
         """Stop, and wait for parts that are still opening."""
         ...
 
-    def apply(self, settings: Settings) -> None:
-        """Use other settings."""
+    def apply(self, settings: Settings) -> int:
+        """Use other settings; returns the number of the request, which its results carry."""
         ...
 
     def refresh_mic(self) -> None:

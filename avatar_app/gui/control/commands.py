@@ -90,7 +90,7 @@ class Commands(QObject):
             self._sinks.start()
         else:
             # The sinks may take a while to end; microphone and webcam are closed first.
-            self._pipeline.cut_devices()
+            self._pipeline.close_devices()
             self._sinks.stop()
             self._pipeline.stop()
         self.changed.emit()

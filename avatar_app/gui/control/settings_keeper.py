@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.gui.ports import Changes, Pipeline, Sinks
+from avatar_app.live.runtime.slot import Refused
 from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
-
-if TYPE_CHECKING:
-    from avatar_app.live.runtime.slot import Refused
 
 SAVE_DELAY_MS = 500
 # Settings of the window alone; they need not be applied to pipeline and sinks.
@@ -96,7 +93,7 @@ class SettingsKeeper(QObject):
 
     def reconcile(self) -> None:
         """Reset choices that failed to the settings in use, unless the user has changed them since."""
-        failed = self._pipeline.take_refused()
+        failed = [result for result in self._pipeline.take_results() if isinstance(result, Refused)]
         self._refused = (*(old for old in self._refused if old.key not in {new.key for new in failed}), *failed)
         in_use = self._pipeline.settings
         back = {

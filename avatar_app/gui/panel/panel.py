@@ -23,8 +23,8 @@ from avatar_app.gui.widgets.wheel import WheelGuard
 from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from avatar_app.live.pipeline import LiveStatus
     from avatar_app.live.sinks import SinksStatus
-    from avatar_app.live.status import LiveStatus
 
 PAGE_CHOICES = (
     Choice("avatar", "Avatar", "Microphone, head tracking, avatar and picture"),

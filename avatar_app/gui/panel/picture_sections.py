@@ -18,7 +18,7 @@ from avatar_app.gui.widgets.theme import Tokens
 from avatar_app.settings.schema import FRAME_RATES_FPS, Settings
 
 if TYPE_CHECKING:
-    from avatar_app.live.status import LiveStatus
+    from avatar_app.live.pipeline import LiveStatus
 
 PRECISION_NAMES = {
     "auto": "Fastest",

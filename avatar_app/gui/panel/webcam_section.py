@@ -25,7 +25,7 @@ from avatar_app.gui.widgets.theme import Tokens
 from avatar_app.settings.schema import FILE_PREFIX, Settings
 
 if TYPE_CHECKING:
-    from avatar_app.live.status import LiveStatus
+    from avatar_app.live.pipeline import LiveStatus
 
 # At most 15 pictures per second; the status at every fifth poll, and at each poll during calibration.
 POLL_MS = 70

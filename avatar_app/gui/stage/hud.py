@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 from avatar_app.gui.widgets.theme import DARK, Tokens, figure_font
 
 if TYPE_CHECKING:
-    from avatar_app.live.status import LiveStatus
+    from avatar_app.live.pipeline import LiveStatus
 
 STAGES = (
     ("capture", "Capture"),

@@ -19,7 +19,7 @@ from avatar_app.live.webcam import WebcamState
 from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from avatar_app.live.status import LiveStatus
+    from avatar_app.live.pipeline import LiveStatus
     from avatar_app.live.webcam import WebcamStatus
 
 INVITATION = "Speak to me"
