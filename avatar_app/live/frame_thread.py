@@ -15,7 +15,7 @@ from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
 from avatar_app.live.frame import Avatar, Background, Badge, Compositor, Pacer, PoseAssets, PosedCompositor
 from avatar_app.live.runtime.meters import RateMeter, StageMeters
-from avatar_app.live.runtime.phase_lock import Leaning
+from avatar_app.live.runtime.phase_lock import PhaseLock
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class FramePart:
         self._badge, self._is_marked = Badge(), False
         self._pacer: Pacer | None = None
         self._pacer_fps = 0
-        self._leaning = Leaning(NS_PER_S // fps)
+        self._phase_lock = PhaseLock(NS_PER_S // fps)
         self._last: tuple[object, UInt8] | None = None
         self._idle_drawer: Compositor | None = None
         self._t_begin_ns = clock.now_ns()
@@ -118,7 +118,7 @@ class FramePart:
             return
         if self._pacer is None or self._pacer_fps != self._fps:
             self._pacer, self._pacer_fps = Pacer(self._clock, self._fps, self._clock.now_ns()), self._fps
-            self._leaning = Leaning(NS_PER_S // self._fps)
+            self._phase_lock = PhaseLock(NS_PER_S // self._fps)
         tick = self._pacer.next_tick(stop)
         if tick is not None:
             self._show(tick.index, tick.t_ns, tick.n_missed)
@@ -179,16 +179,16 @@ class FramePart:
             self._idle_drawer.prepare(self._idle_at(self._avatar, t_ns))
 
     def _take_mouth(self, t_tick_ns: int) -> bool:
-        """Take the newest mouth, and lean the grid towards the rhythm in which mouths come."""
+        """Take the newest mouth, and lock the phase of the grid to the arrival of mouths."""
         patch = self._mouth.take()
         if patch is not None:
             is_first = self._patch is None or self._patch.t_ready_ns < patch.t_ready_ns - STALE_NS
             self._patch = patch
-            shift_ns = self._leaning.shift_ns(t_tick_ns - patch.t_ready_ns, is_first=is_first)
+            shift_ns = self._phase_lock.shift_ns(t_tick_ns - patch.t_ready_ns, is_first=is_first)
             if self._pacer is not None:
                 self._pacer.shift(shift_ns)
             return True
-        self._leaning.miss()
+        self._phase_lock.miss()
         if self._patch is not None and t_tick_ns - self._patch.t_ready_ns > STALE_NS:
             weight = max(0.0, self._patch.weight - REST_STEP)
             self._patch = replace(self._patch, weight=weight, pixels=self._patch.pixels if weight > 0 else None)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import InputFileError, MissingFileError, ModelError
 from avatar_app.contracts.fields import MAX_CHARACTERS, check_fields, problem
 from avatar_app.contracts.input_file import read_object
@@ -27,7 +28,6 @@ from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.engine import installed_engines
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.processor import cpu_name, instruction_set
-from avatar_app.settings import store
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def write(spec: StudentSpec, cache_dir: Path, found: Ranking) -> None:
         OSError: the folder cannot be written to.
     """
     data = {"schema": SCHEMA, "key": machine_key(spec), "pairs": [asdict(pair) for pair in found.pairs]}
-    store.write(_path(spec, cache_dir), json.dumps(data, indent=2) + "\n")
+    write_text(_path(spec, cache_dir), json.dumps(data, indent=2) + "\n")
 
 
 def measure(folder: Path, seconds: float = MEASURE_S) -> Ranking:
