@@ -25,7 +25,7 @@ from avatar_app.studio.evaluate.steps import Steps, expected_steps
 from avatar_app.studio.evaluate.words import ABLATION_COLUMNS
 from avatar_app.studio.metrics.held_out import TestClip, TestData
 from avatar_app.studio.nets.expert import SyncExpert
-from avatar_app.studio.train.run_folder import commit_id
+from avatar_app.studio.provenance import commit_id
 
 log = logging.getLogger(__name__)
 

@@ -25,14 +25,16 @@ def _source(arguments: argparse.Namespace) -> Source:
         if arguments.student is None:
             raise StudioError("nova-96 needs a trained student.", "Name its `best` folder with --student.")
         return nova_96(arguments.student)
-    if arguments.speech is None or arguments.picture is None:
-        raise StudioError("nova-hd needs two trained networks.", "Name their `best` folders: --speech, --picture.")
-    return nova_hd(arguments.speech, arguments.picture)
+    if arguments.speech_encoder is None or arguments.mouth_renderer is None:
+        raise StudioError(
+            "nova-hd needs two trained networks.", "Name their `best` folders: --speech-encoder, --mouth-renderer."
+        )
+    return nova_hd(arguments.speech_encoder, arguments.mouth_renderer)
 
 
 def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the runs say of themselves."""
-    folders = [f for f in (arguments.speech, arguments.picture, arguments.student) if f is not None]
+    folders = [f for f in (arguments.speech_encoder, arguments.mouth_renderer, arguments.student) if f is not None]
     files = [folder / name for folder in folders for name in FACTS if (folder / name).exists()]
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
@@ -43,9 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", choices=("nova-hd", "nova-96"))
     parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/")
     parser.add_argument(
-        "--speech", type=Path, help="`best` folder of `studio distil ears`, or of `studio train speech`"
+        "--speech-encoder",
+        type=Path,
+        help="`best` folder of `studio distil speech-encoder`, or of `studio train speech-encoder`",
     )
-    parser.add_argument("--picture", type=Path, help="`best` folder of `studio train picture`")
+    parser.add_argument("--mouth-renderer", type=Path, help="`best` folder of `studio train mouth-renderer`")
     parser.add_argument(
         "--student", type=Path, help="`best` folder of `studio distil student`, or of `studio train student`"
     )

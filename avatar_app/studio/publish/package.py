@@ -26,9 +26,9 @@ from avatar_app.studio.export import qdq, quantize, sensitivity
 from avatar_app.studio.export.calibration import calibration_feeds
 from avatar_app.studio.export.graphs import Source, export_face, export_packed, export_student
 from avatar_app.studio.export.running import Feed
+from avatar_app.studio.provenance import commit_id
 from avatar_app.studio.publish import gate
 from avatar_app.studio.publish.card import card
-from avatar_app.studio.train.run_folder import commit_id
 
 log = logging.getLogger(__name__)
 
