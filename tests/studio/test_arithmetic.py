@@ -16,14 +16,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
-from avatar_app.studio import (
-    arithmetic,
-    run_all,
-)
+from avatar_app.studio import arithmetic, run_all  # noqa: E402
 from avatar_app.studio.arithmetic import AUTO, BF16, FP32  # noqa: E402
 from avatar_app.studio.cli import COMMANDS  # noqa: E402
 from avatar_app.studio.cli import main as studio  # noqa: E402
-from avatar_app.studio.evaluate.report import expert_distances  # noqa: E402
+from avatar_app.studio.metrics.student_scores import expert_distances  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.recipe import Step  # noqa: E402
 from avatar_app.studio.run_all import Ledger, Pipeline, with_arithmetic  # noqa: E402
@@ -45,9 +42,7 @@ def test_native_when_a_step_was_timed_then_what_was_faster_undisturbed(monkeypat
     assert arithmetic.native.__wrapped__("cuda") == BF16
 
 
-@pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64"), reason="torch can emulate another processor only there"
-)
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="needs an x86 processor")
 def test_native_when_the_processor_has_avx2_alone_then_float32():
     code = "from avatar_app.studio import arithmetic; print(arithmetic.in_use('cpu'))"
     done = subprocess.run(

@@ -51,7 +51,7 @@ def test_current_words_when_flags_or_values_have_old_names_then_replaced(words, 
 
 
 def test_current_facts_when_nested_then_keys_and_paths_are_replaced_once():
-    old = {"pressures": {"truth": 1.0, "outputs": 0.5}, "n_takes": 4, "speech": "runs/speech/best", "data": "/data"}
+    old = {"pressures": {"truth": 1.0, "outputs": 0.5}, "n_clips": 4, "speech": "runs/speech/best", "data": "/data"}
     current = {
         "loss_weights": {"ground_truth": 1.0, "teacher_outputs": 0.5},
         "n_clips": 4,
