@@ -19,7 +19,7 @@ def report_part(report: Data) -> list[str]:
         table(["", "parameters", "multiply-adds, true", "multiply-adds, output grid"], _sizes(report)),
         table(["", "", *PRECISIONS.values()], _speeds(report)),
         *_headline(report),
-        "*True* counts the multiplications that are done; *output grid* counts a transposed convolution by its output"
+        "True multiply-adds are those that are done; the output grid counts a transposed convolution by its output"
         " pixels, as papers do. A live step leaves out what does not depend on the sound. The file of `nova-96` also"
         " holds the audio encoders of all four look-aheads, so it has more parameters than one picture needs.",
         *source(report),
