@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from avatar_app import bench, cli
+from avatar_app.gui.control.remote import Remote
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.profiles import PRESETS
 from avatar_app.studio import cli as studio
@@ -173,6 +174,14 @@ def test_studio_step_when_named_then_exists(page):
     names = {" ".join(command.words) for command in studio.COMMANDS}
     steps = [s for s in guide.spans(page.read_text(encoding="utf-8")) if re.fullmatch(r"(train|distil) \w+", s)]
     assert set(steps) <= names
+
+
+def test_action_when_in_the_interfaces_then_the_control_api_has_it_and_no_other():
+    page = (PACKAGING / "interfaces.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (switch|none|number) \|", page, re.MULTILINE)
+    actions = Remote().actions()
+    assert [name for name, _ in rows] == list(actions)
+    assert all(kind == actions[name].argument.name.lower() for name, kind in rows)
 
 
 def test_profile_when_named_on_a_command_line_then_is_a_preset():
