@@ -3,6 +3,7 @@
 import argparse
 import ast
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from avatar_app.gui.control.remote import Remote
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.profiles import PRESETS
 from avatar_app.studio import cli as studio
+from avatar_app.studio.publish.card import card
 from tests.end2end.program import run
 from tests.fakes import guide
 from tests.fakes.guide import GUIDE, PACKAGING, PAGES, REPO
@@ -200,6 +202,13 @@ def test_figures_when_checked_then_up_to_date():
         [sys.executable, "packaging/figures.py", "--check"], cwd=REPO, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.parametrize("model", ["nova-hd", "nova-96"])
+def test_card_when_committed_then_equals_what_the_manifest_gives(model):
+    folder = REPO / "models" / model
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert (folder / "README.md").read_text(encoding="utf-8") == card(manifest)
 
 
 @pytest.mark.skipif(shutil.which("pactl") is None, reason="pactl is not installed")
