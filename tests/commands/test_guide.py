@@ -244,21 +244,48 @@ TOP = ("avatar_app", "packaging", "tests", "assets", "models")
 ROOMS = ("contracts", "settings", "live", "gui", "studio", "bench")
 
 
+def texts_of(*folders):
+    """Every text of the sources in these folders."""
+    for folder in folders:
+        for file in folder.rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
 @pytest.fixture(scope="module")
 def window_texts():
     """Every text of the window, without the marks of its keys."""
-    texts = set(PRESETS)
-    for file in (REPO / "avatar_app" / "gui").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.add(node.value.replace("&", ""))
-    return texts
+    return {*PRESETS, *(text.replace("&", "") for text in texts_of(REPO / "avatar_app" / "gui"))}
+
+
+@pytest.fixture(scope="module")
+def all_texts():
+    """Every text of the program and of its set-up."""
+    return "\n".join(texts_of(REPO / "avatar_app", PACKAGING))
 
 
 @pytest.mark.parametrize("page", LABELLED, ids=lambda page: page.name)
 def test_label_when_in_italics_then_the_window_has_it(page, window_texts):
     unknown = set(guide.labels(page.read_text(encoding="utf-8"))) - window_texts
     assert unknown <= PENDING
+
+
+def quotes():
+    """Messages of the program that the pages quote, each with its page; three dots stand for a name."""
+    for page in LABELLED:
+        for line in guide.prose(page.read_text(encoding="utf-8")).splitlines():
+            for message in re.findall(r"\"([^\"]+)\"", guide.CODE.sub("...", line)):
+                yield page.name, message
+
+
+def test_message_when_quoted_then_the_program_has_it(all_texts):
+    wrong = [
+        (page, message)
+        for page, message in quotes()
+        if not all(part.strip() in all_texts for part in message.split("..."))
+    ]
+    assert not wrong
 
 
 def test_decision_when_named_in_code_then_exists():
