@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from avatar_app.contracts.errors import ModelError
-from avatar_app.contracts.fields import Within, check_fields, check_id, check_inner_path, problem
+from avatar_app.contracts.fields import Within, check_fields, check_inner_path, problem
+from avatar_app.contracts.mouth import DriverSpec, PatchBox
 
 MANIFEST_SCHEMA = 1
-MAX_LOOKAHEADS = 16
+# The `kind` of a manifest that names none.
+STUDENT_KIND = "student"
 
 
 class Precision(enum.Enum):
@@ -36,20 +38,7 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchBox:
-    """Rectangle of the face crop that the student draws, in crop pixels."""
-
-    x: Annotated[int, Within(0, 2048)]
-    y: Annotated[int, Within(0, 2048)]
-    w: Annotated[int, Within(2, 2048)]
-    h: Annotated[int, Within(2, 2048)]
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-
-@dataclass(frozen=True, slots=True)
-class StudentSpec:
+class StudentSpec(DriverSpec):
     """A student's contract.
 
     The graph's inputs are `mel` (1, 1, 80, n_mel_columns) float32, newest column last, and `lookahead`
@@ -64,16 +53,10 @@ class StudentSpec:
         ValueError: a field is out of its range, or the box leaves the crop.
     """
 
-    id: str
-    title: str
     architecture: str
     avatar_id: str
     size_px: Annotated[int, Within(8, 1024)]
-    # The live path keeps 512 columns.
-    n_mel_columns: Annotated[int, Within(1, 400)]
     mel_fingerprint: str
-    lookahead_ms: Annotated[tuple[int, ...], Within(0, 1000)]
-    best_lookahead_ms: Annotated[int, Within(0, 1000)]
     box: PatchBox
     files: Mapping[Precision, ModelFile]
     face_file: ModelFile | None
@@ -84,18 +67,11 @@ class StudentSpec:
     quality: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        check_fields(self)
-        check_id("id", self.id)
+        DriverSpec.__post_init__(self)
         if self.box.x + self.box.w > self.size_px or self.box.y + self.box.h > self.size_px:
             raise ValueError(f"patch_box leaves the crop of {self.size_px} pixels")
-        if not 1 <= len(set(self.lookahead_ms)) == len(self.lookahead_ms) <= MAX_LOOKAHEADS:
-            raise ValueError(f"lookahead_ms does not hold 1 to {MAX_LOOKAHEADS} different numbers")
         if not self.files:
             raise ValueError("files is empty")
-
-    def nearest_lookahead_ms(self, wanted_ms: int) -> int:
-        """The look-ahead of this model that is nearest to a wanted one; published networks know a single one."""
-        return min(self.lookahead_ms, key=lambda ms: abs(ms - wanted_ms))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> StudentSpec:
@@ -107,6 +83,8 @@ class StudentSpec:
         try:
             if data["schema"] != MANIFEST_SCHEMA:
                 raise ValueError(f"schema {data['schema']!r}, this program reads {MANIFEST_SCHEMA}")
+            if data.get("kind", STUDENT_KIND) != STUDENT_KIND:
+                raise ValueError(f"kind {data['kind']!r} is not {STUDENT_KIND!r}")
             lookahead_ms = tuple(data["lookahead_ms"])
             quality = _mapping(data, "quality")
             plain = ("id", "title", "architecture", "avatar_id", "size_px", "n_mel_columns", "mel_fingerprint",

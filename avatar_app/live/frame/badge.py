@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.pixels import over_transparent
 
 TEXT = "AI avatar"
 HEIGHT_SHARE = 0.055
@@ -37,16 +38,7 @@ class Badge:
         if h + margin > bgra.shape[0] or w + margin > bgra.shape[1]:
             return
         corner = bgra[-h - margin : bgra.shape[0] - margin, -w - margin : bgra.shape[1] - margin]
-        _blend_over(corner, self._colours, self._alpha)
-
-
-def _blend_over(under: UInt8, colours: Float32, alpha: Float32) -> None:
-    """Put colours over pixels whose own alpha is straight (Porter and Duff 1984, "over")."""
-    under_alpha = under[..., 3:].astype(np.float32) / 255
-    out_alpha = alpha + under_alpha * (1 - alpha)
-    mixed = colours * alpha + under[..., :3] * (under_alpha * (1 - alpha))
-    under[..., :3] = np.rint(mixed / np.maximum(out_alpha, 1e-6))
-    under[..., 3:] = np.rint(255 * out_alpha)
+        over_transparent(corner, self._colours, self._alpha)
 
 
 def _draw(height_px: int) -> tuple[Float32, Float32]:

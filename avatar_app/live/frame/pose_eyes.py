@@ -25,7 +25,7 @@ class Eyes:
         # Twice as fine: looked up by lines they are as sharp as by curves, in a fifth of the time.
         self._balls = [cv2.resize(ball, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC) for ball in assets.eyeballs]
 
-    def draw(self, eye: int, gaze_yaw_deg: float, gaze_pitch_deg: float, blink: float) -> UInt8:
+    def render(self, eye: int, gaze_yaw_deg: float, gaze_pitch_deg: float, blink: float) -> UInt8:
         """One eye.
 
         Args:

@@ -24,7 +24,7 @@ class Head:
         self._places = np.empty((height, width, 2), np.float32)
         self._drawn, self._next = (np.empty((height, width, 4), np.uint8) for _ in range(2))
 
-    def draw(self, field: PosedField) -> UInt8:
+    def render(self, field: PosedField) -> UInt8:
         """One head.
 
         Returns:
