@@ -32,7 +32,7 @@ class Bench:
         self.mouth: Latest[Mouth] = Latest()
         self.meters = StageMeters()
         self.part = FramePart(self.clock, self.meters, self.mouth, fps)
-        self.sink = self.part.add_sink()
+        self.sink = self.part.pictures.add()
         self.renderer = PictureRenderer(avatar)
         self.part.set_renderer(self.renderer)
         self.part.set_background(Background.colour("#204060"))
