@@ -103,7 +103,7 @@ def run(
         remote = Remote()
         sinks = parts.make_sinks(pipeline, settings, paths, board, remote)
         keeper = SettingsKeeper(settings, saved or settings, paths, pipeline, board, sinks)
-        for end in (keeper.save_now, pipeline.close, sinks.close, pipeline.cut_devices):
+        for end in (keeper.save_now, pipeline.close, sinks.close, pipeline.close_devices):
             stack.callback(end)
         window = _window(app, _panel(parts, pipeline, sinks, paths, board), pipeline, sinks, keeper, board)
         stack.callback(window.shut_down)

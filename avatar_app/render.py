@@ -41,7 +41,7 @@ from avatar_app.live.student.processor import n_cores
 from avatar_app.logs import print_message
 from avatar_app.progress import ProgressBar
 from avatar_app.settings.paths import ProfilePaths, user_path
-from avatar_app.settings.schema import Settings
+from avatar_app.settings.schema import BackgroundKind, Settings
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def keeps_alpha(job: RenderJob) -> bool:
     can_keep = job.out.suffix.lower() in ALPHA_SUFFIXES
     if job.background == TRANSPARENT and not can_keep:
         raise OutputError("This kind of video has no transparency.", "End the name with .mov or .webm.")
-    is_unset = job.background is None and job.settings.background == "checker"
+    is_unset = job.background is None and job.settings.background == BackgroundKind.CHECKER
     return can_keep and (is_unset or job.background == TRANSPARENT)
 
 
@@ -186,7 +186,7 @@ def choose_background(text: str | None, settings: Settings) -> Background:
     Raises:
         UserError: the picture cannot be used.
     """
-    if text is None and settings.background == "picture":
+    if text is None and settings.background == BackgroundKind.PICTURE:
         return Background.picture(settings.background_picture)
     if text is None or text.startswith("#"):
         return Background.colour(

@@ -11,15 +11,15 @@ from avatar_app.contracts.packets import Picture
 from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from avatar_app.live.runtime.slot import Refused
+    from avatar_app.live.pipeline import OpenDevices
+    from avatar_app.live.runtime.slot import Result
     from avatar_app.live.sinks import SinksStatus
-    from avatar_app.live.status import OpenDevices
     from avatar_app.live.webcam import Preview, WebcamStatus
 
 OnAirFigures: TypeAlias = "SinksStatus"
 WebcamFigures: TypeAlias = "WebcamStatus"
 WebcamPicture: TypeAlias = "Preview"
-Refusal: TypeAlias = "Refused"
+ApplyResult: TypeAlias = "Result"
 Devices: TypeAlias = "OpenDevices"
 
 
@@ -87,8 +87,8 @@ class Pipeline(Protocol):
         """The settings really in use."""
         ...
 
-    def take_refused(self) -> tuple[Refusal, ...]:
-        """The requests that failed since the last call."""
+    def take_results(self) -> tuple[ApplyResult, ...]:
+        """How the requests of `apply` ended, since the last call."""
         ...
 
     def open_devices(self) -> Devices:
@@ -108,7 +108,7 @@ class Pipeline(Protocol):
         """Start; a second call is fine."""
         ...
 
-    def cut_devices(self) -> None:
+    def close_devices(self) -> None:
         """Close microphone and webcam at once, before what leaves the program is ended."""
         ...
 
@@ -120,8 +120,8 @@ class Pipeline(Protocol):
         """Stop, and wait for what is being opened."""
         ...
 
-    def apply(self, settings: Settings) -> None:
-        """Use other settings from now on."""
+    def apply(self, settings: Settings) -> int:
+        """Use other settings from now on; returns the number of the request, which its results carry."""
         ...
 
     def refresh_mic(self) -> None:

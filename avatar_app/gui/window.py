@@ -119,7 +119,7 @@ class Window(QWidget):
             self._on_air.start()
         else:
             # Ending what leaves the program may take a while; nobody is heard or seen meanwhile.
-            self._pipeline.cut_devices()
+            self._pipeline.close_devices()
             self._on_air.stop()
             self._pipeline.stop()
         self._show_state()

@@ -16,7 +16,7 @@ from avatar_app.contracts.renderer import BackgroundSource, Renderer
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms
 from avatar_app.live.frame import Badge, Pacer, Tick
 from avatar_app.live.runtime.meters import RateMeter, StageMeters
-from avatar_app.live.runtime.phase_lock import Leaning
+from avatar_app.live.runtime.phase_lock import PhaseLock
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class FramePart:
         self._badge, self._is_marked = Badge(), False
         self._pacer: Pacer | None = None
         self._pacer_fps = 0
-        self._leaning = Leaning(NS_PER_S // fps)
+        self._phase_lock = PhaseLock(NS_PER_S // fps)
         self._last: tuple[object, UInt8] | None = None
         self._t_begin_ns = clock.now_ns()
         self.pictures: Mailboxes[Picture] = Mailboxes()
@@ -111,7 +111,7 @@ class FramePart:
             return
         if self._pacer is None or self._pacer_fps != self._fps:
             self._pacer, self._pacer_fps = Pacer(self._clock, self._fps, self._clock.now_ns()), self._fps
-            self._leaning = Leaning(NS_PER_S // self._fps)
+            self._phase_lock = PhaseLock(NS_PER_S // self._fps)
         tick = self._pacer.next_tick(stop)
         if tick is not None:
             self._show(renderer, tick)
@@ -142,16 +142,16 @@ class FramePart:
             renderer.prepare(self._idle_at(renderer, tick.t_ns + NS_PER_S // self._fps))
 
     def _take_mouth(self, t_tick_ns: int) -> bool:
-        """Take the newest mouth, and lock the grid to the phase in which mouths arrive."""
+        """Take the newest mouth, and lock the phase of the grid to the arrival of mouths."""
         mouth, last = self._new_mouth.take(), self._mouth
         if mouth is not None:
             is_first = last is None or last.t_ready_ns < mouth.t_ready_ns - STALE_NS
             self._mouth = mouth
-            shift_ns = self._leaning.shift_ns(t_tick_ns - mouth.t_ready_ns, is_first=is_first)
+            shift_ns = self._phase_lock.shift_ns(t_tick_ns - mouth.t_ready_ns, is_first=is_first)
             if self._pacer is not None:
                 self._pacer.shift(shift_ns)
             return True
-        self._leaning.miss()
+        self._phase_lock.miss()
         if last is not None and t_tick_ns - last.t_ready_ns > STALE_NS:
             weight = max(0.0, last.weight - REST_STEP)
             self._mouth = replace(last, weight=weight, shape=last.shape if weight > 0 else None)

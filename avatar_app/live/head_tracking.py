@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import InputFileError, MissingFileError
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.webcam import Follower, FollowSettings, Neutral, Preview, Webcam, WebcamStatus
-from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Following:
             return
         self._neutral = webcam.neutral
         try:
-            store.write(self._file, json.dumps(asdict(self._neutral)) + "\n")
+            write_text(self._file, json.dumps(asdict(self._neutral)) + "\n", is_private=True)
         except OSError as error:
             log.warning("the neutral pose is not kept for the next start: %s", error)
 

@@ -11,8 +11,8 @@ from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.handoff import Mailboxes
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.contracts.packets import Picture
+from avatar_app.live.pipeline import OpenDevices
 from avatar_app.live.runtime.slot import Refused
-from avatar_app.live.status import OpenDevices
 
 NAN = float("nan")
 
@@ -119,8 +119,8 @@ class FakePipeline:
             self._thread.join()
             self._thread = None
 
-    def cut_devices(self):
-        self.calls.append("cut_devices")
+    def close_devices(self):
+        self.calls.append("close_devices")
 
     def close(self):
         self.stop()
@@ -131,13 +131,14 @@ class FakePipeline:
             if getattr(settings, name) == value:
                 error = UserError(f"The {name} {value} cannot be used.", "Choose another one.")
                 self.notices.post(Notice.from_error(name if name != "precision" else "model", error))
-                self.refused.append(Refused(settings, (name,)))
+                self.refused.append(Refused(len(self.applied), settings, (name,), error))
                 settings = settings.replace(**{name: getattr(self.in_use, name)})
         self.in_use = settings
         is_on = settings.is_following and "webcam" not in self.refuse
         self.devices = OpenDevices(has_mic=self.figures.is_running, has_webcam=is_on)
+        return len(self.applied)
 
-    def take_refused(self):
+    def take_results(self):
         taken, self.refused = tuple(self.refused), []
         return taken
 

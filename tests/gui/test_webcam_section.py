@@ -14,7 +14,7 @@ from avatar_app.gui.control.global_keys import COMMANDS
 from avatar_app.gui.control.remote import Remote
 from avatar_app.gui.panel import webcam_section
 from avatar_app.gui.panel import webcam_texts as webcam_words
-from avatar_app.live.status import OpenDevices
+from avatar_app.live.pipeline import OpenDevices
 from avatar_app.live.webcam import Preview, TrackerState, WebcamState, WebcamStatus
 from avatar_app.live.webcam.picture_source import CameraFrame
 from avatar_app.settings.schema import Settings

@@ -16,7 +16,7 @@ from avatar_app.gui.widgets.theme import DARK, LIGHT
 from avatar_app.gui.window import FRAME_PX, first_size
 from avatar_app.live.frame import Background
 from avatar_app.live.frame.background import CHECKER_GREYS, CHECKER_PX
-from avatar_app.live.status import OpenDevices
+from avatar_app.live.pipeline import OpenDevices
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
@@ -387,7 +387,7 @@ def test_stop_when_a_recording_takes_long_to_end_then_microphone_and_camera_are_
     before = []
     monkeypatch.setattr(desk.on_air, "stop", lambda: before.extend(desk.pipeline.calls))
     desk.window.set_running(False)
-    assert before[-1] == "cut_devices"
+    assert before[-1] == "close_devices"
     assert desk.pipeline.calls[-1] == "stop"
 
 

@@ -175,7 +175,7 @@ def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_oth
         if bench.tick().is_repeat:
             repeats.append(k)
     assert len([k for k in repeats if k > 1]) <= 1
-    assert bench.part._leaning.margin.ns == ms_to_ns(5)
+    assert bench.part._phase_lock.margin.ns == ms_to_ns(5)
 
 
 def test_margin_when_the_sound_had_stopped_then_nobody_was_late():

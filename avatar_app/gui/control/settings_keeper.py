@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.gui.ports import OnAir, Pipeline
+from avatar_app.live.runtime.slot import Refused
 from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -96,7 +97,7 @@ class SettingsKeeper(QObject):
 
     def reconcile(self) -> None:
         """Put choices that failed back to what is really in use; one that was corrected meanwhile stays."""
-        failed = self._pipeline.take_refused()
+        failed = [result for result in self._pipeline.take_results() if isinstance(result, Refused)]
         in_use = self._pipeline.settings
         back = {
             name: getattr(in_use, name)

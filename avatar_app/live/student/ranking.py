@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import InputFileError, MissingFileError
 from avatar_app.contracts.fields import check_fields, problem
 from avatar_app.contracts.input_file import read_object
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.processor import cpu_name, instruction_set
-from avatar_app.settings import store
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def write(spec: StudentSpec, cache_dir: Path, found: Ranking) -> None:
         OSError: the folder cannot be written to.
     """
     data = {"schema": SCHEMA, "key": machine_key(spec), "pairs": [asdict(pair) for pair in found.pairs]}
-    store.write(_path(spec, cache_dir), json.dumps(data, indent=2) + "\n")
+    write_text(_path(spec, cache_dir), json.dumps(data, indent=2) + "\n")
 
 
 def _path(spec: StudentSpec, cache_dir: Path) -> Path:
