@@ -25,7 +25,7 @@ from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.mouth import Mouth, MouthDriver
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, UInt8
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32, UInt8
 from avatar_app.contracts.renderer import Renderer
 from avatar_app.contracts.units import samples_to_ns
 from avatar_app.live.frame import Background, load_avatar
@@ -45,7 +45,6 @@ from avatar_app.settings.schema import BackgroundKind, Settings
 
 log = logging.getLogger(__name__)
 
-BLOCK_SAMPLES = 160
 # Pictures under way at once: enough that no thread waits for another, few enough to stay small.
 N_UNDER_WAY = 12
 # More gain little: a mouth is a few milliseconds of work.

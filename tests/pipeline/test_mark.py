@@ -13,6 +13,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.browser.message import HEADER, encode
 from avatar_app.live.camera import layout_of
+from avatar_app.live.camera.canvas import Canvas
 from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.pipeline import LivePipeline

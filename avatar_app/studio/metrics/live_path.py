@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.mouth import Mouth
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock
 from avatar_app.contracts.units import ms_to_ns
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.speech_thread import SpeechPart
@@ -22,7 +22,6 @@ from avatar_app.studio.data.clips import CROP_PX, FPS
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
-BLOCK_SAMPLES = 160
 # A clip's picture k shows the middle of its twenty-fifth of a second; the live path draws its beginning.
 HALF_PICTURE_SAMPLES = LIVE_RATE_HZ // FPS // 2
 # Silence after the recording, so that its last pictures are drawn with all look-ahead.
