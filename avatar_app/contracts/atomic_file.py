@@ -1,14 +1,17 @@
-"""Files that are complete or not there: written under a temporary name in the same folder, then renamed."""
+"""Files and folders that are complete or absent: written under a temporary name beside the target, then renamed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 UNFINISHED = ".tmp"
+# Names of folders that `replacing_folder` is writing, and of the folders that it replaces.
+UNFINISHED_FOLDER, REPLACED_FOLDER = ".unfinished", ".replaced"
 PRIVATE_MODE = 0o600
 SHARED_MODE = 0o666
 
@@ -38,6 +41,39 @@ def replacing(file: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder, and rename it to `folder` when the block ends; an error removes it.
+
+    The old folder is renamed first and deleted last, because a rename is quick and a deletion is not. A kill between
+    the two renames leaves the old folder under another name; the next call restores it.
+
+    Args:
+        folder: the folder to write or to replace; one process at a time may write it.
+
+    Yields:
+        An empty folder beside it.
+
+    Raises:
+        OSError: a folder cannot be written.
+    """
+    unfinished, replaced = (folder.with_name(folder.name + end) for end in (UNFINISHED_FOLDER, REPLACED_FOLDER))
+    if replaced.exists() and not folder.exists():
+        replaced.rename(folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        shutil.rmtree(replaced, ignore_errors=True)
+        if folder.exists():
+            folder.rename(replaced)
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def write_bytes(file: Path, content: bytes, *, is_private: bool = False) -> None:

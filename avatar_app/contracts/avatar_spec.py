@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from avatar_app.contracts.avatar_data import Consent
 from avatar_app.contracts.errors import AvatarError
 from avatar_app.contracts.fields import Within, check_fields, check_id, check_inner_path, problem
 from avatar_app.contracts.packets import Float32
@@ -32,7 +33,8 @@ class AvatarSpec:
         crop_to_portrait: (n_idle, 2, 3) float32; idle picture k shows crop point p at A[k] @ (p, 1).
         mask_file: feathered mouth mask, (crop_px, crop_px) 8-bit grey, in crop coordinates.
         reference_file: the face crop at rest, (crop_px, crop_px, 3): the identity a student may be given.
-        models: ids of the students that draw this avatar, best first.
+        models: ids of the students that generate its mouth, best first.
+        consent: permission of the person shown; None if it shows no real person, or in folders of older versions.
 
     Raises:
         ValueError: a field is out of its range, or the crops do not fit the pictures.
@@ -51,6 +53,7 @@ class AvatarSpec:
     mask_file: str
     reference_file: str
     models: tuple[str, ...]
+    consent: Consent | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -75,7 +78,8 @@ class AvatarSpec:
                 raise ValueError(f"schema {data['schema']!r}, this program reads {AVATAR_SCHEMA}")
             fields: dict[str, Any] = {name: data[name] for name in PLAIN}
             fields |= {name: tuple(data[name]) for name in ("idle_files", "alpha_files", "models")}
-            return cls(**fields, crop_to_portrait=_crops(data["crop_to_portrait"]))
+            consent = Consent.from_json(data["consent"]) if data.get("consent") is not None else None
+            return cls(**fields, crop_to_portrait=_crops(data["crop_to_portrait"]), consent=consent)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise AvatarError(
                 f"The avatar description {where} cannot be used: {problem(error)}.",

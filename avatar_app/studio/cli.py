@@ -32,7 +32,8 @@ class Command:
 
 COMMANDS = (
     Command(("all",), "avatar_app.studio.run_all", "every step from data to published models"),
-    Command(("avatar",), "avatar_app.studio.enrol.rendered", "build an avatar folder from rendered pictures", ()),
+    Command(("data",), "avatar_app.studio.corpus.cli", "build the training data: voices, clips, pictures", ()),
+    Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures or video", ()),
     Command(("pose",), "avatar_app.studio.enrol.pose", "what an avatar needs to turn her head with yours", ()),
     Command(("train", "speech"), "avatar_app.studio.train.speech_encoder", "what a sound means for the lips"),
     Command(("train", "picture"), "avatar_app.studio.train.mouth_renderer", "what the lips look like"),

@@ -21,7 +21,7 @@ from avatar_app.studio import run_all as pipeline  # noqa: E402
 from avatar_app.studio.arithmetic import AUTO, BF16, FP32  # noqa: E402
 from avatar_app.studio.cli import COMMANDS  # noqa: E402
 from avatar_app.studio.cli import main as studio  # noqa: E402
-from avatar_app.studio.evaluate.report import expert_distances  # noqa: E402
+from avatar_app.studio.metrics.student_scores import expert_distances  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.recipe import Step  # noqa: E402
 from avatar_app.studio.run_all import Ledger, Pipeline, with_arithmetic  # noqa: E402

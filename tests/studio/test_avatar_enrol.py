@@ -9,7 +9,8 @@ import pytest
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.registration import PARTS, crops_of, find_parts, jitter_px, lips_distance_px
-from avatar_app.studio.enrol.rendered import idle_pictures, spread_colours
+from avatar_app.studio.enrol.rendered import idle_pictures
+from avatar_app.studio.enrol.spread import spread_colours
 
 CORNER = (128, 116)
 

@@ -24,7 +24,7 @@ from avatar_app.live.student.processor import instruction_set  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
 from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
 from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
-from avatar_app.studio.evaluate.figures import figures  # noqa: E402
+from avatar_app.studio.evaluate.figures import markdown  # noqa: E402
 from avatar_app.studio.evaluate.sensitivity_table import sensitivity  # noqa: E402
 from avatar_app.studio.evaluate.steps import Steps  # noqa: E402
 from avatar_app.studio.export.graphs import export_graph  # noqa: E402
@@ -179,7 +179,7 @@ def test_figures_when_written_then_markdown_tables_that_follow_the_numbers(folde
     report = json.loads(json.dumps(report))
     report["models"]["nova-96"]["quality"]["lookahead_160"]["mouth_psnr_db"] = 12.34
     report["models"]["nova-96"]["cost"]["whole"]["n_parameters"] = 7_770_000
-    changed = figures(report)
+    changed = markdown(report)
     assert "12.3 dB" in changed and "7.77 M" in changed and "12.3 dB" not in text
 
 

@@ -169,7 +169,7 @@ def test_import_when_the_pickle_holds_code_then_it_is_not_run(tmp_path, capsys):
 
 def test_import_when_the_name_is_a_shipped_models_then_refused(tmp_path, student):
     torch.save(student.state_dict(), tmp_path / "nova-96.pth")
-    with pytest.raises(StudioError, match="has a model named 'nova-96' already"):
+    with pytest.raises(StudioError, match="already has a model named 'nova-96'"):
         import_checkpoint(tmp_path / "nova-96.pth", tmp_path / "models")
 
 

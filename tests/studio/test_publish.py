@@ -21,9 +21,9 @@ from avatar_app.studio.export.graphs import export_student, nova_hd
 from avatar_app.studio.export.running import psnr_db, run_all
 from avatar_app.studio.nets.mouth_renderer import PictureNet, PictureShape, save_picture_net
 from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.provenance import commit_id
 from avatar_app.studio.publish import gate, package
 from avatar_app.studio.publish.card import card
-from avatar_app.studio.train.run_folder import commit_id
 
 pytestmark = pytest.mark.studio
 
@@ -66,7 +66,7 @@ def test_calibration_feeds_when_a_voice_is_no_longer_than_a_window_then_passed_o
 def test_export_when_run_then_draws_what_torch_draws(source, exact, feeds):
     drawn = run_all(exact, feeds)
     with torch.no_grad():
-        true = np.concatenate([source.net(*map(torch.from_numpy, f.values())).numpy() for f in feeds])
+        true = np.concatenate([source.float_graph(*map(torch.from_numpy, f.values())).numpy() for f in feeds])
     assert np.abs(drawn - true).max() < 1e-4
 
 

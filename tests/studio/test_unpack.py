@@ -51,7 +51,7 @@ def test_unpack_when_a_model_holds_other_networks_then_says_so(tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["provenance"]["speech"]["shape"]["width"] = 100
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(StudioError, match="holds no networks that can be trained"):
+    with pytest.raises(StudioError, match="networks of the model nova-hd cannot be unpacked"):
         unpack.main(["nova-hd", "--models-dir", str(tmp_path / "models"), "--run", str(tmp_path)])
 
 

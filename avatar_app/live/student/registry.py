@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+from avatar_app.contracts.atomic_file import REPLACED_FOLDER, UNFINISHED_FOLDER
 from avatar_app.contracts.errors import InputFileError, ModelError
 from avatar_app.contracts.fields import check_fields, check_id, problem
 from avatar_app.contracts.input_file import read_object
@@ -13,7 +14,6 @@ from avatar_app.live.student.folder import INSTALL_AGAIN
 from avatar_app.settings.paths import models_dir as shipped_models_dir
 
 REGISTRY_SCHEMA = 1
-UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def find_model(model_id: str, models_dir: Path | None = None, user_dir: Path | N
 def _own(registry: Registry, user_dir: Path | None) -> tuple[str, ...]:
     """Names of the user's model folders, but for those that are registered already."""
     found = sorted(file.parent.name for file in user_dir.glob("*/manifest.json")) if user_dir else []
-    # A folder that is still being written ends in `.unfinished`.
-    return tuple(name for name in found if name not in registry.models and not name.endswith(UNFINISHED))
+    temporary = (UNFINISHED_FOLDER, REPLACED_FOLDER)
+    return tuple(name for name in found if name not in registry.models and not name.endswith(temporary))
 
 
 def _read(root: Path) -> Registry:

@@ -1,87 +1,135 @@
-"""`avatar-app studio avatar`: an avatar folder from rendered idle pictures and clips."""
+"""Reads avatar data of a rendered head: an idle loop with alpha, and clips of the face crop."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import logging
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.avatar_spec import AVATAR_SCHEMA
-from avatar_app.contracts.errors import OutputError, StudioError
-from avatar_app.progress import ProgressBar
-from avatar_app.studio.data.clips import CROP_PX, FPS, GET_THE_DATA, rest_picture, still_clips
+from avatar_app.contracts.avatar_data import AvatarData, Split
+from avatar_app.contracts.errors import StudioError
+from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.studio.data.clips import (
+    CROP_PX,
+    FPS,
+    GET_THE_DATA,
+    Clip,
+    read_frames,
+    read_params,
+    rest_picture,
+    still_clips,
+)
 from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.registration import crops_of, find_parts, jitter_px, lips_distance_px
-from avatar_app.studio.enrol.spread import spread_colours
-
-log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 
+FOLDER = "nova"
+TITLE, LICENCE = "Nova", "Apache-2.0"
+CREDIT = "A rendered person. Geometry and morphs: CC0 assets of MakeHuman."
 SIZE_PX = 512
 # The clips show this square of the portrait.
 CROP_LEFT_PX, CROP_TOP_PX = 128, 116
 POSE = ("headYaw", "headPitch", "headRoll")
-JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What the folder says of the avatar."""
+class RenderedClip:
+    """A rendered clip as `AvatarClip`.
 
-    id: str
-    title: str
-    licence: str
-    credit: str
-    models: tuple[str, ...]
+    Attributes:
+        clip: its files.
+    """
+
+    clip: Clip
+
+    @property
+    def name(self) -> str:
+        """As in `clips.json`."""
+        return self.clip.name
+
+    @property
+    def split(self) -> Split:
+        """As in `clips.json`."""
+        return Split.TRAIN if self.clip.is_train else Split.TEST
+
+    def frames(self) -> Iterator[UInt8]:
+        """See `AvatarClip.frames`."""
+        return read_frames(self.clip)
+
+    def mouth(self) -> Float32:
+        """See `AvatarClip.mouth`; exact, because the parameters were the renderer's input."""
+        return read_params(self.clip)
+
+    def samples(self) -> Float32:
+        """See `AvatarClip.samples`."""
+        return read_audio(self.clip.folder / "audio.flac")
 
 
-def build(nova: Path, out: Path, about: About) -> dict[str, float]:
-    """Build `out` anew; what was there is replaced only when all went well.
+@dataclass(frozen=True, slots=True)
+class IdlePictures:
+    """The idle loop, decoded picture by picture.
 
-    Returns:
-        Quality of the registration, in pixels.
+    Attributes:
+        files: WebP files in order.
+    """
+
+    files: Sequence[Path]
+
+    def __iter__(self) -> Iterator[UInt8]:
+        return (_read(file) for file in self.files)
+
+
+def can_read(folder: Path) -> bool:
+    """Whether a folder contains the rendered data of `shared/data`: a folder nova/."""
+    return (folder / FOLDER).is_dir()
+
+
+def read(folder: Path) -> AvatarData:
+    """Read the data, and register the face crop with each idle picture.
 
     Raises:
         StudioError: idle pictures or clips cannot be used.
-        OutputError: `out` cannot be written.
     """
-    rest = rest_picture([clip for clip in still_clips(nova) if clip.is_train])
-    files, pose = idle_pictures(nova / "idle")
-    unfinished = out.with_name(out.name + ".unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        (unfinished / "idle").mkdir(parents=True)
-        places = _write_idle(files, rest, unfinished / "idle")
-        crops = crops_of(places, pose)
-        cv2.imwrite(str(unfinished / "reference.png"), rest)
-        cv2.imwrite(str(unfinished / "mask.png"), mouth_mask(CROP_PX))
-        description = _description(about, crops)
-        (unfinished / "avatar.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(out, ignore_errors=True)
-        unfinished.rename(out)
-    except OSError as error:
-        raise OutputError(f"The avatar folder {out} cannot be written: {error}.", "Choose another --out.") from error
-    distance = lips_distance_px(crops, places)
-    return {"fit_px": float(np.median(distance)), "fit_worst_px": float(distance.max()), "jitter_px": jitter_px(crops)}
+    clips = still_clips(folder / FOLDER)
+    rest = rest_picture([clip for clip in clips if clip.is_train])
+    files, pose = idle_pictures(folder / FOLDER / "idle")
+    idle = IdlePictures(files)
+    corner = (CROP_LEFT_PX, CROP_TOP_PX)
+    places = np.stack([find_parts(rest, np.ascontiguousarray(picture[:, :, :3]), corner) for picture in idle])
+    crops = crops_of(places, pose)
+    distance_px = lips_distance_px(crops, places)
+    quality = {
+        "fit_px": float(np.median(distance_px)),
+        "fit_worst_px": float(distance_px.max()),
+        "jitter_px": jitter_px(crops),
+    }
+    return AvatarData(
+        title=TITLE,
+        licence=LICENCE,
+        credit=CREDIT,
+        consent=None,
+        fps=FPS,
+        size_px=SIZE_PX,
+        idle=idle,
+        crop_to_portrait=crops,
+        reference=rest,
+        mask=mouth_mask(CROP_PX),
+        clips=tuple(map(RenderedClip, clips)),
+        quality=quality,
+    )
 
 
 def idle_pictures(folder: Path) -> tuple[list[Path], Float32]:
     """Idle pictures in order and the head's pose in each, (n, 3) float32.
 
     Raises:
-        StudioError: the folder lacks them.
+        StudioError: pictures or poses are missing.
     """
     files = sorted(folder.glob("*.webp"))
     try:
@@ -91,24 +139,8 @@ def idle_pictures(folder: Path) -> tuple[list[Path], Float32]:
     except (OSError, ValueError, KeyError) as error:
         raise StudioError(f"The poses of the idle pictures cannot be read: {error}.", GET_THE_DATA) from error
     if not files or len(files) != len(pose):
-        raise StudioError(f"{folder} holds {len(files)} idle pictures and {len(pose)} poses.", GET_THE_DATA)
+        raise StudioError(f"{folder} contains {len(files)} idle pictures and {len(pose)} poses.", GET_THE_DATA)
     return files, pose
-
-
-def _write_idle(files: Sequence[Path], rest: UInt8, out: Path) -> Float64:
-    """Write every idle picture as the live path reads it; where the face's parts lie in each, (n, n_parts, 2)."""
-    places = []
-    progress = ProgressBar()
-    progress.start(len(files), FPS)
-    for file in files:
-        picture = _read(file)
-        colours, alpha = np.ascontiguousarray(picture[:, :, :3]), np.ascontiguousarray(picture[:, :, 3])
-        places.append(find_parts(rest, colours, (CROP_LEFT_PX, CROP_TOP_PX)))
-        _write(out / f"{file.stem}.jpg", spread_colours(colours, alpha), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        _write(out / f"{file.stem}.png", alpha, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-        progress.advance()
-    progress.end()
-    return np.stack(places)
 
 
 def _read(file: Path) -> UInt8:
@@ -117,46 +149,3 @@ def _read(file: Path) -> UInt8:
         what = "cannot be read" if picture is None else f"is {picture.shape}, not {(SIZE_PX, SIZE_PX, 4)}"
         raise StudioError(f"The idle picture {file} {what}.", GET_THE_DATA)
     return picture
-
-
-def _write(path: Path, picture: UInt8, options: list[int]) -> None:
-    if not cv2.imwrite(str(path), picture, options):
-        raise OutputError(f"The picture {path} cannot be written.", "Free some space, or choose another --out.")
-
-
-def _description(about: About, crops: Float32) -> dict[str, Any]:
-    numbers = [f"{k:06d}" for k in range(len(crops))]
-    return {
-        "schema": AVATAR_SCHEMA,
-        "id": about.id,
-        "title": about.title,
-        "licence": about.licence,
-        "credit": about.credit,
-        "size_px": SIZE_PX,
-        "idle_fps": FPS,
-        "idle_files": [f"idle/{number}.jpg" for number in numbers],
-        "alpha_files": [f"idle/{number}.png" for number in numbers],
-        "crop_px": CROP_PX,
-        "crop_to_portrait": [[[round(float(v), 5) for v in row] for row in crop] for crop in crops],
-        "mask_file": "mask.png",
-        "reference_file": "reference.png",
-        "models": list(about.models),
-    }
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line of `avatar-app studio avatar`."""
-    parser = argparse.ArgumentParser(prog="avatar-app studio avatar", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/")
-    parser.add_argument("--out", type=Path, required=True, help="avatar folder; its name is the avatar's id")
-    parser.add_argument("--title", default="Nova")
-    parser.add_argument("--licence", default="Apache-2.0")
-    parser.add_argument("--credit", default="A rendered person. Geometry and morphs: CC0 assets of MakeHuman.")
-    parser.add_argument(
-        "--models", nargs="+", default=["nova-hd", "nova-96"], help="students that draw her, best first"
-    )
-    arguments = parser.parse_args(argv)
-    about = About(arguments.out.name, arguments.title, arguments.licence, arguments.credit, tuple(arguments.models))
-    quality = build(arguments.data / "nova", arguments.out, about)
-    log.info("%s: %s", arguments.out, ", ".join(f"{name} {value:.2f}" for name, value in quality.items()))
-    return 0

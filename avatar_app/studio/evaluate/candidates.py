@@ -1,7 +1,6 @@
-"""Who is compared: registered students, and their teacher in the same clothes.
+"""The compared models: registered students and their teacher.
 
-A teacher's weights are exported to a model folder of their own, so that it speaks, is timed and is scored by exactly
-the code that students are.
+The teacher is exported to a model folder, so that the same code runs, times and scores it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from avatar_app.live.student.registry import find_model
 from avatar_app.live.student.student import open_student
 from avatar_app.studio.export.graphs import LICENCE, export_graph
 from avatar_app.studio.nets.generator import Generator
-from avatar_app.studio.publish.one_lookahead import source_of, write_folder
+from avatar_app.studio.publish.one_lookahead import trained_student, write_folder
 
 Float32 = NDArray[np.float32]
 
@@ -31,15 +30,15 @@ WHOLE_FILE = "whole-fp32.onnx"
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A model folder that takes part.
+class Candidate:
+    """A model folder to compare.
 
     Attributes:
-        folder: with manifest and graphs.
-        spec: its manifest.
-        face: (1, 6, S, S) float32, the avatar's face at its size.
-        is_teacher: whether the others learned from it.
-        whole: the full network as published, (mel, face) to the whole picture; teachers alone have one.
+        folder: contains the manifest and the graphs.
+        spec: the manifest.
+        face: (1, 6, S, S) float32 in 0..1, BGR: the avatar's face at the model's size.
+        is_teacher: whether the other models were distilled from it.
+        whole: ONNX graph of the full published network, (mel, face) to the whole picture; empty for students.
     """
 
     folder: Path
@@ -50,52 +49,52 @@ class Contestant:
 
     @property
     def quality_precision(self) -> Precision:
-        """In which its pictures are judged: a teacher as it was trained, a student as it is used."""
+        """Precision of the quality scores: mixed where available, as in use; else FP32."""
         return Precision.MIXED if Precision.MIXED in self.spec.files else Precision.FP32
 
     def open(self, precision: Precision, engine: str = "openvino", n_threads: int = 1) -> Student:
-        """Ready to draw.
+        """Open the model and set its face.
 
         Raises:
-            ModelError: the engine refuses it.
+            ModelError: the engine cannot load it.
         """
         student = open_student(self.folder, self.spec, engine, precision, n_threads)
         student.set_face(self.face)
         return student
 
 
-def registered(model_id: str, models_dir: Path | None = None, user_dir: Path | None = None) -> Contestant:
-    """A registered model, or one of the user's.
+def registered(model_id: str, models_dir: Path | None = None, user_dir: Path | None = None) -> Candidate:
+    """A registered model, or a model of the user.
 
     Args:
         model_id: its name.
-        models_dir: where registered models lie; None means the shipped ones.
-        user_dir: where the user's own lie.
+        models_dir: folder of the registered models; the shipped ones if None.
+        user_dir: folder of the user's models.
 
     Raises:
-        ModelError: there is none, or it is damaged.
+        ModelError: the model is missing or damaged.
         AvatarError: its avatar is missing.
     """
     folder = find_model(model_id, models_dir, user_dir)
     spec = read_manifest(folder)
-    return Contestant(folder, spec, Avatar.load(spec.avatar_id).face_input(spec.size_px))
+    return Candidate(folder, spec, Avatar.load(spec.avatar_id).face_input(spec.size_px))
 
 
-def teacher(net: Generator, folder: Path, avatar_id: str = "nova") -> Contestant:
-    """Export a teacher into an empty folder.
+def teacher(net: Generator, folder: Path, avatar_id: str = "nova") -> Candidate:
+    """Export a teacher to a model folder.
 
     Args:
-        net: the whole generator, in evaluation mode.
+        net: the full generator in evaluation mode.
         folder: an empty one.
-        avatar_id: whose face it draws.
+        avatar_id: avatar whose face it takes.
     """
-    source = source_of(
+    trained = trained_student(
         net, TEACHER_ID, "Teacher", "Wav2Lip", avatar_id=avatar_id, licence=LICENCE, trained_on="see its run folder"
     )
-    face = Avatar.load(avatar_id).face_input(source.size_px)
-    spec, _, _ = write_folder(source, face, folder, {})
+    face = Avatar.load(avatar_id).face_input(trained.size_px)
+    spec, _, _ = write_folder(trained, face, folder, {})
     _export_whole(net, folder / WHOLE_FILE)
-    return Contestant(folder, spec, face, is_teacher=True, whole=(folder / WHOLE_FILE).read_bytes())
+    return Candidate(folder, spec, face, is_teacher=True, whole=(folder / WHOLE_FILE).read_bytes())
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Compares models with each other and with their teacher: everything that the report holds, measured in one run."""
+"""Compares models with each other and with their teacher: measures the content of `report.json` in one run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.studio import arithmetic
-from avatar_app.studio.evaluate import cost, speed, strips
-from avatar_app.studio.evaluate.candidates import Contestant
-from avatar_app.studio.evaluate.mouths import drawn_halves
-from avatar_app.studio.evaluate.report import clip_psnr_db, evaluate, expert_distances, sync_scores
+from avatar_app.studio.evaluate import clip_pictures, cost, speed
+from avatar_app.studio.evaluate.candidates import Candidate
+from avatar_app.studio.evaluate.formatting import ABLATION_COLUMNS
 from avatar_app.studio.evaluate.sensitivity_table import sensitivity
 from avatar_app.studio.evaluate.steps import Steps, expected_steps
-from avatar_app.studio.evaluate.words import ABLATION_COLUMNS
 from avatar_app.studio.metrics.held_out import TestClip, TestData
+from avatar_app.studio.metrics.live_path import drawn_halves
+from avatar_app.studio.metrics.student_scores import clip_psnr_db, expert_distances, score_student, sync_scores
 from avatar_app.studio.nets.expert import SyncExpert
-from avatar_app.studio.train.run_folder import commit_id
+from avatar_app.studio.provenance import commit_id
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,12 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """The extent of the measurements.
 
     Attributes:
-        n_rounds: turns of each in the measurement of speed.
-        lookaheads_ms: of the students; all when None.
-        has_videos: whether films are made.
+        n_rounds: rounds of the speed measurement.
+        lookaheads_ms: look-aheads of the students; all if None.
+        has_videos: whether to write videos.
         ablation: a table of other runs, from `read_ablation`.
     """
 
@@ -51,51 +51,63 @@ class Plan:
     ablation: Mapping[str, Any] | None = None
 
     def lookaheads_of(self, spec: StudentSpec) -> tuple[int, ...]:
-        """Those of a model that are asked for, or its largest."""
+        """The selected look-aheads of a model, or its largest if it has none of them."""
         wanted = self.lookaheads_ms
         known = spec.lookahead_ms if wanted is None else tuple(ms for ms in spec.lookahead_ms if ms in wanted)
         return known or (max(spec.lookahead_ms),)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Pictures of one clip: rows, and a film where there is one.
+class ClipPictures:
+    """Pictures of one held-out clip.
 
     Attributes:
-        clip: its name.
-        rows: true, teacher, students.
-        video: file beside the page; empty without one.
-        poster: its first view, as an address.
+        clip: name of the clip.
+        rows: mouths of the ground truth, the teacher and the students.
+        video: name of the video file beside the page; empty without one.
+        poster: preview picture of the video, as a data URI.
     """
 
     clip: str
-    rows: Sequence[strips.Strip]
+    rows: Sequence[clip_pictures.MouthRow]
     video: str = ""
     poster: str = ""
 
 
 def compare(
-    contestants: Sequence[Contestant], data: TestData, expert: SyncExpert | None, plan: Plan, out: Path
-) -> tuple[dict[str, Any], list[Shown]]:
+    candidates: Sequence[Candidate], data: TestData, expert: SyncExpert | None, plan: Plan, out: Path
+) -> tuple[dict[str, Any], list[ClipPictures]]:
     """Measure everything.
 
     Args:
-        contestants: students, and their teacher first if there is one.
-        data: what nobody trained on.
-        expert: judges sync; None leaves that out.
-        plan: how much.
-        out: folder for the films.
+        candidates: students; their teacher first, if there is one.
+        data: held-out clips, voices and noises.
+        expert: sync expert; without one, no sync is measured.
+        plan: extent of the measurements.
+        out: folder for the videos.
 
     Returns:
-        What `report.json` holds, and the pictures.
+        The content of `report.json`, and the pictures of each clip.
 
     Raises:
-        ModelError: no engine runs a model.
-        OutputError: a film cannot be written.
+        ModelError: no engine can run a model.
+        OutputError: a video cannot be written.
     """
-    lookaheads_ms = {c.spec.id: plan.lookaheads_of(c.spec) for c in contestants}
-    tell = Steps(expected_steps(contestants, lookaheads_ms, data, plan.n_rounds))
-    found: dict[str, Any] = {
+    lookaheads_ms = {c.spec.id: plan.lookaheads_of(c.spec) for c in candidates}
+    done = Steps(expected_steps(candidates, lookaheads_ms, data, plan.n_rounds))
+    found = _setup(data)
+    found["speed"] = speed.measure_speed(candidates, plan.n_rounds, done=done)
+    found["models"] = {c.spec.id: _model(c, data, expert, plan, done) for c in candidates}
+    if expert is not None:
+        found["true_sync"] = sync_scores([expert_distances(expert, test.scene) for test in data.clips])
+    if plan.ablation is not None:
+        found["ablation"] = dict(plan.ablation)
+    return found, [_clip_pictures(test, candidates, data, plan, out, done) for test in data.clips]
+
+
+def _setup(data: TestData) -> dict[str, Any]:
+    """The entries of the report about time, machine and data."""
+    return {
         "schema": SCHEMA,
         "made": {"utc": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M"), "commit": commit_id()},
         "machine": speed.machine(),
@@ -107,20 +119,13 @@ def compare(
             "lip_reader_error_px": round(data.lip_reader_error_px, 3),
         },
     }
-    found["speed"] = speed.measure_speed(contestants, plan.n_rounds, tell=tell)
-    found["models"] = {c.spec.id: _model(c, data, expert, plan, tell) for c in contestants}
-    if expert is not None:
-        found["true_sync"] = sync_scores([expert_distances(expert, test.scene) for test in data.clips])
-    if plan.ablation is not None:
-        found["ablation"] = dict(plan.ablation)
-    return found, [_shown(test, contestants, data, plan, out, tell) for test in data.clips]
 
 
 def read_ablation(path: Path) -> dict[str, Any]:
-    """A table of runs: `budget` in words, `rows` with a `name` and numbers.
+    """Read a table of runs: `budget` is a text, `rows` have a `name` and numbers.
 
     Raises:
-        StudioError: the file cannot be read, or is no such table.
+        StudioError: the file cannot be read, or has another form.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -135,61 +140,59 @@ def read_ablation(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _model(
-    contestant: Contestant, data: TestData, expert: SyncExpert | None, plan: Plan, tell: Steps
-) -> dict[str, Any]:
-    spec = contestant.spec
-    student = contestant.open(contestant.quality_precision)
-    scores = evaluate(student, data, plan.lookaheads_of(spec), expert, tell)
+def _model(candidate: Candidate, data: TestData, expert: SyncExpert | None, plan: Plan, done: Steps) -> dict[str, Any]:
+    spec = candidate.spec
+    student = candidate.open(candidate.quality_precision)
+    scores = score_student(student, data, plan.lookaheads_of(spec), expert, done)
     label = student.engine.label
     student.close()
     return {
         "title": spec.title,
         "architecture": spec.architecture,
         "licence": spec.licence,
-        "is_teacher": contestant.is_teacher,
+        "is_teacher": candidate.is_teacher,
         "lookahead_ms": list(spec.lookahead_ms),
         "size_px": spec.size_px,
-        "cost": cost.model_cost(contestant.folder, spec),
-        "file_bytes": cost.file_sizes(contestant.folder, spec),
-        "precisions": _precisions(contestant, data, tell),
-        "quality": {"precision": contestant.quality_precision.value, "engine": "openvino", "runs_as": label, **scores},
+        "cost": cost.model_cost(candidate.folder, spec),
+        "file_bytes": cost.file_sizes(candidate.folder, spec),
+        "precisions": _precisions(candidate, data, done),
+        "quality": {"precision": candidate.quality_precision.value, "engine": "openvino", "runs_as": label, **scores},
         "sensitivity": sensitivity(spec),
     }
 
 
-def _precisions(contestant: Contestant, data: TestData, tell: Steps) -> dict[str, Any]:
+def _precisions(candidate: Candidate, data: TestData, done: Steps) -> dict[str, Any]:
     """Mouth PSNR of each precision by engine, at the largest look-ahead, and its loss against FP32 there."""
-    ms = max(contestant.spec.lookahead_ms)
+    ms = max(candidate.spec.lookahead_ms)
     found: dict[str, Any] = {"lookahead_ms": ms}
     for engine in speed.ENGINES:
         psnr_db = {}
-        for precision in contestant.spec.files:
-            student = contestant.open(precision, engine)
+        for precision in candidate.spec.files:
+            student = candidate.open(precision, engine)
             psnr_db[precision.value] = clip_psnr_db(student, data, ms)
             student.close()
         exact_db = psnr_db[Precision.FP32.value]
         found[engine] = {
             name: {"mouth_psnr_db": round(db, 3), "loss_db": round(exact_db - db, 3)} for name, db in psnr_db.items()
         }
-        tell(f"{contestant.spec.id}, precisions with {engine}")
+        done(f"{candidate.spec.id}, precisions with {engine}")
     return found
 
 
-def _shown(
-    test: TestClip, contestants: Sequence[Contestant], data: TestData, plan: Plan, out: Path, tell: Steps
-) -> Shown:
+def _clip_pictures(
+    test: TestClip, candidates: Sequence[Candidate], data: TestData, plan: Plan, out: Path, done: Steps
+) -> ClipPictures:
     drawn: dict[str, UInt8] = {}
-    for contestant in contestants:
-        student = contestant.open(contestant.quality_precision)
-        halves = drawn_halves(student, test.samples, max(plan.lookaheads_of(contestant.spec)), data.rest)
-        drawn[contestant.spec.id] = halves[: len(test.mouths)]
+    for candidate in candidates:
+        student = candidate.open(candidate.quality_precision)
+        halves = drawn_halves(student, test.samples, max(plan.lookaheads_of(candidate.spec)), data.rest)
+        drawn[candidate.spec.id] = halves[: len(test.mouths)]
         student.close()
-    rows = strips.strips(test, drawn)
-    tell(f"pictures of {test.name}")
+    rows = clip_pictures.mouth_rows(test, drawn)
+    done(f"pictures of {test.name}")
     if not plan.has_videos:
-        return Shown(test.name, rows)
-    titles = {strips.TRUE: "True", **{c.spec.id: c.spec.title for c in contestants}}
+        return ClipPictures(test.name, rows)
+    titles = {clip_pictures.GROUND_TRUTH: "True", **{c.spec.id: c.spec.title for c in candidates}}
     name = f"{test.name}.mp4"
-    strips.write_video(out / name, test, drawn, titles, data.rest)
-    return Shown(test.name, rows, name, strips.poster(test, drawn, titles, data.rest))
+    clip_pictures.write_video(out / name, test, drawn, titles, data.rest)
+    return ClipPictures(test.name, rows, name, clip_pictures.poster(test, drawn, titles, data.rest))

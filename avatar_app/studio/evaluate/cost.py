@@ -1,4 +1,4 @@
-"""What a model costs before it runs: parameters, multiply-adds in both conventions, bytes."""
+"""Static cost of a model: parameters, multiply-adds in both conventions, bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.nets.student28x import Student28x
 from avatar_app.studio.nets.wav2lip import Wav2Lip
 
-# Networks whose published form is known, by the manifest's architecture.
+# Published networks by the architecture in the manifest.
 PUBLISHED: Mapping[str, type[Wav2Lip] | type[Student28x]] = {"Wav2Lip": Wav2Lip, "Wav2Lip 28x": Student28x}
 
 
@@ -26,10 +26,10 @@ def model_cost(folder: Path, spec: StudentSpec) -> dict[str, Any]:
     """Parameters and multiply-adds of a model.
 
     Returns:
-        `whole`: the full network, face encoder and whole picture, as it was published where that form is known, else
-        all graphs of the folder together; `step`: what runs for each picture. Each has `n_parameters`, `n_macs` (true:
-        a transposed convolution counts its input positions) and `n_macs_output_grid` (it counts its output positions);
-        `is_published_form` says which of the two `whole` is.
+        `whole`: the full published network with face encoder and whole picture where it is known, else all graphs of
+        the folder together; `step`: the graph that runs for each picture. Each has `n_parameters`, `n_macs` (true: a
+        transposed convolution counts its input positions) and `n_macs_output_grid` (it counts its output positions);
+        `is_published_form` is true if `whole` is the published network.
     """
     step = graph_cost(onnx.load(folder / spec.files[Precision.FP32].name))
     face = graph_cost(onnx.load(folder / spec.face_file.name)) if spec.face_file else Cost(0, 0, 0)
@@ -46,13 +46,13 @@ def model_cost(folder: Path, spec: StudentSpec) -> dict[str, Any]:
 
 
 def published_cost(net: Generator) -> Cost:
-    """One picture of a generator of the Wav2Lip family, face encoder included."""
+    """Cost of one picture of a generator of the Wav2Lip family, including the face encoder."""
     size_px = net.shape.size_px
     return measure_cost(net, torch.zeros(1, 1, 80, 16), torch.zeros(1, 6, size_px, size_px))
 
 
 def file_sizes(folder: Path, spec: StudentSpec) -> dict[str, int]:
-    """Bytes of each precision's graph, and of the graph that looks at the face, under `face`."""
+    """Bytes of each precision's graph, and of the face encoder's graph under `face`."""
     sizes = {precision.value: (folder / file.name).stat().st_size for precision, file in spec.files.items()}
     if spec.face_file is not None:
         sizes["face"] = (folder / spec.face_file.name).stat().st_size
@@ -60,10 +60,10 @@ def file_sizes(folder: Path, spec: StudentSpec) -> dict[str, int]:
 
 
 def graph_cost(model: onnx.ModelProto) -> Cost:
-    """Count a graph's weights and multiply-adds, the same way as `nets.cost` counts a torch network's.
+    """Count the weights and multiply-adds of a graph with the conventions of `nets.cost`.
 
     Args:
-        model: with fixed shapes, in FP32.
+        model: FP32 graph with fixed shapes.
     """
     graph = shape_inference.infer_shapes(model).graph
     shapes = {w.name: tuple(w.dims) for w in graph.initializer}
@@ -77,7 +77,7 @@ def graph_cost(model: onnx.ModelProto) -> Cost:
 
 
 def _macs(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
-    """Multiply-adds of a node, true and with transposed convolutions on their output grid."""
+    """Multiply-adds of a node: true, and with transposed convolutions counted on the output grid."""
     if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
         return 0, 0
     x, weight, y = shapes[node.input[0]], shapes[node.input[1]], shapes[node.output[0]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from avatar_app.studio.evaluate import markup, sections, words
-from avatar_app.studio.evaluate.compare import Shown
+from avatar_app.studio.evaluate import formatting, markup, sections
+from avatar_app.studio.evaluate.clip_pictures import GROUND_TRUTH
+from avatar_app.studio.evaluate.compare import ClipPictures
+from avatar_app.studio.evaluate.formatting import Report
 from avatar_app.studio.evaluate.speed import WHOLE
-from avatar_app.studio.evaluate.strips import TRUE
-from avatar_app.studio.evaluate.words import Report
 
 # Above this others worked on the machine as well, which readers should know.
 BUSY_LOAD = 0.5
@@ -36,14 +36,14 @@ TERMS = {
 }
 
 
-def render(report: Report, shown: Sequence[Shown]) -> str:
+def render(report: Report, shown: Sequence[ClipPictures]) -> str:
     """The page.
 
     Args:
         report: from `compare`.
         shown: the pictures.
     """
-    names = words.titles(report)
+    names = formatting.titles(report)
     title = "Evaluation: " + ", ".join(names.values())
     parts = [
         _top(report, title),
@@ -78,11 +78,11 @@ def _top(report: Report, title: str) -> str:
 
 def _headlines(report: Report) -> list[tuple[str, str]]:
     """The figures that people ask for first; those that need a teacher only with one."""
-    teacher, names = words.teacher_of(report), words.titles(report)
+    teacher, names = formatting.teacher_of(report), formatting.titles(report)
     facts = []
     for entry in report["speed"]["headline"]:
         if entry["teacher_form"] == WHOLE:
-            pair = f"{words.precision_name(entry['precision'])} in {words.engine_name(entry['engine'])}"
+            pair = f"{formatting.precision_name(entry['precision'])} in {formatting.engine_name(entry['engine'])}"
             text = f"{names[entry['model']]}, {pair}, against its teacher in FP32 in ONNX Runtime; one thread, same run"
             facts.append((f"{entry['ratio']:.0f}x faster", text))
     if teacher is not None:
@@ -96,32 +96,32 @@ def _smaller(report: Report, teacher: str, model: str) -> tuple[str, str]:
     big, small = (report["models"][m]["cost"]["whole"] for m in (teacher, model))
     ratios = [big[key] / small[key] for key in ("n_parameters", "n_macs", "n_macs_output_grid")]
     text = (
-        f"fewer parameters: {words.titles(report)[model]}, whole network; {ratios[1]:.1f}x fewer true multiply-adds, "
-        f"{ratios[2]:.1f}x counted on the output grid"
+        f"fewer parameters: {formatting.titles(report)[model]}, whole network; {ratios[1]:.1f}x fewer true "
+        f"multiply-adds, {ratios[2]:.1f}x counted on the output grid"
     )
     return f"{ratios[0]:.1f}x", text
 
 
 def _kept(report: Report, teacher: str, model: str) -> tuple[str, str]:
     """How near a student comes to its teacher, each at its largest look-ahead."""
-    last = {m: scores for m, _, scores in words.by_lookahead(report)}
+    last = {m: scores for m, _, scores in formatting.by_lookahead(report)}
     big, small = last[teacher], last[model]
     figure = f"{small['mouth_psnr_db'] - big['mouth_psnr_db']:+.2f} dB"
     opening = small["opening_correlation"] - big["opening_correlation"]
-    return figure, f"mouth PSNR of {words.titles(report)[model]} against its teacher; opening r {opening:+.3f}"
+    return figure, f"mouth PSNR of {formatting.titles(report)[model]} against its teacher; opening r {opening:+.3f}"
 
 
 def _quickest(report: Report, model: str) -> tuple[str, str]:
     runs = [r for r in report["speed"]["runs"] if r["model"] == model and r["n_threads"] == 1]
     best = min(runs, key=lambda r: r["p50_ms"])
-    pair = f"{words.precision_name(best['precision'])} in {words.engine_name(best['engine'])}"
-    return f"{best['p50_ms']:.2f} ms", f"a step of {words.titles(report)[model]}, {pair}, one thread, median"
+    pair = f"{formatting.precision_name(best['precision'])} in {formatting.engine_name(best['engine'])}"
+    return f"{best['p50_ms']:.2f} ms", f"a step of {formatting.titles(report)[model]}, {pair}, one thread, median"
 
 
-def _pictures(report: Report, shown: Sequence[Shown]) -> list[str]:
+def _pictures(report: Report, shown: Sequence[ClipPictures]) -> list[str]:
     if not shown:
         return []
-    names = {**words.titles(report), TRUE: "True"}
+    names = {**formatting.titles(report), GROUND_TRUTH: "True"}
     parts = [
         markup.paragraph(
             "Held-out clips, every 80 ms where the mouth moves most; each model at its largest measured look-ahead, "

@@ -1,7 +1,7 @@
-"""Milliseconds of a step: all models, engines, precisions and threads in turns, in one run on one machine.
+"""Milliseconds of a step: all models, engines, precisions and thread counts, interleaved in one run.
 
-Shared machines are noisy, and their noise changes by the minute. So everything takes its turn in every round, and
-ratios are taken within rounds: their spread says how far to trust them.
+The load of a shared machine changes within minutes. So every configuration runs in every round, and ratios are taken
+within rounds; their spread shows the uncertainty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import open_session
 from avatar_app.live.student.processor import cpu_name, instruction_set, n_cores
-from avatar_app.studio.evaluate.candidates import Contestant
+from avatar_app.studio.evaluate.candidates import Candidate
 from avatar_app.studio.publish.one_lookahead import example_windows
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ ENGINES = ("openvino", "onnxruntime-cpu")
 N_THREADS = (1, 2)
 N_ROUNDS = 15
 WARM_UP_STEPS = 3
-# A turn lasts about so long, so that slow and fast ones see the same noise.
+# Duration of a turn, so that slow and fast configurations see the same load.
 TURN_MS = 30.0
 STEPS_PER_TURN = (3, 60)
 STEP, WHOLE = "step", "whole"
@@ -49,11 +49,11 @@ class Runner:
 
     Attributes:
         model: its id.
-        form: `step`: what runs for each picture; `whole`: the full network as published.
-        arithmetic: what the engine says it computes in.
-        draw: runs it once.
-        close: gives its memory back.
-        rounds_ms: times of each round.
+        form: `step`: the part that runs for each picture; `whole`: the full network as published.
+        arithmetic: as reported by the engine.
+        draw: runs the model once.
+        close: frees its memory.
+        rounds_ms: times of the steps of each round.
     """
 
     model: str
@@ -68,11 +68,11 @@ class Runner:
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
-        """What tells it from the others."""
+        """Identity among the runners."""
         return self.model, self.form, self.engine, self.precision, self.n_threads
 
     def take_turn(self) -> None:
-        """One round: as many steps as fit."""
+        """Run as many steps as fit into a turn."""
         first_ms = self._timed(0)
         low, high = STEPS_PER_TURN
         n = max(low, min(high, round(TURN_MS / max(first_ms, 1e-3))))
@@ -106,52 +106,52 @@ class Runner:
 
 
 def measure_speed(
-    contestants: Sequence[Contestant],
+    candidates: Sequence[Candidate],
     n_rounds: int = N_ROUNDS,
     threads: Sequence[int] = N_THREADS,
-    tell: Callable[[str], None] | None = None,
+    done: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Time everybody.
+    """Measure the time of a step of every model.
 
     Args:
-        contestants: with or without a teacher among them.
-        n_rounds: turns of each.
-        threads: numbers of threads to try.
-        tell: hears of every round.
+        candidates: the models, with or without a teacher.
+        n_rounds: number of rounds.
+        threads: thread counts to measure.
+        done: called with the name of each finished round.
 
     Returns:
-        `runs`: see `Runner.to_json`; `refused`: what an engine cannot run, with its reason; `headline`: how much
-        faster each student's best is than its teacher in FP32 with ONNX Runtime, whole network, one thread;
-        `against_fp32`: each precision against FP32 in the same engine, one thread. Ratios have `ratio` (median over
-        rounds), `p25`, `p75`.
+        `runs`: see `Runner.to_json`; `refused`: what an engine cannot run, with the reason; `headline`: speed-up of
+        the fastest configuration of each student over its teacher in FP32 with ONNX Runtime on one thread;
+        `against_fp32`: speed-up of each precision over FP32 in the same engine on one thread. Speed-ups have `ratio`
+        (median over rounds), `p25`, `p75`.
     """
-    runners, refused = _open_all(contestants, threads)
+    runners, refused = _open_all(candidates, threads)
     for runner in runners:
         for k in range(WARM_UP_STEPS):
             runner.draw(k)
     for number in range(n_rounds):
         for runner in runners:
             runner.take_turn()
-        if tell is not None:
-            tell(round_name(number, n_rounds))
+        if done is not None:
+            done(round_name(number, n_rounds))
     for runner in runners:
         runner.close()
     return {
         "n_rounds": n_rounds,
         "runs": [runner.to_json() for runner in runners],
         "refused": refused,
-        "headline": headline(runners, [c.spec.id for c in contestants if c.is_teacher]),
+        "headline": headline(runners, [c.spec.id for c in candidates if c.is_teacher]),
         "against_fp32": against_fp32(runners),
     }
 
 
 def round_name(number: int, n_rounds: int) -> str:
-    """What a round is called when its end is told."""
+    """Name of a round in progress messages."""
     return f"speed, round {number + 1} of {n_rounds}"
 
 
 def headline(runners: Sequence[Runner], teachers: Sequence[str]) -> list[dict[str, Any]]:
-    """Each student's fastest pair on one thread against the first teacher's whole network and its live step."""
+    """Speed-up of each student's fastest configuration on one thread over the teacher's whole network and live step."""
     found = []
     for form in (WHOLE, STEP):
         slow = _find(runners, teachers[0] if teachers else "", form, ENGINES[1], Precision.FP32.value)
@@ -167,7 +167,7 @@ def headline(runners: Sequence[Runner], teachers: Sequence[str]) -> list[dict[st
 
 
 def against_fp32(runners: Sequence[Runner]) -> list[dict[str, Any]]:
-    """How much faster than FP32 every other precision is, by model and engine, one thread."""
+    """Speed-up of every precision over FP32 by model and engine, on one thread."""
     found = []
     for r in runners:
         exact = _find(runners, r.model, r.form, r.engine, Precision.FP32.value)
@@ -178,7 +178,7 @@ def against_fp32(runners: Sequence[Runner]) -> list[dict[str, Any]]:
 
 
 def machine() -> dict[str, Any]:
-    """Where it was measured."""
+    """The machine and the versions of the measurement."""
     return {
         "cpu": cpu_name(),
         "instruction_set": instruction_set(),
@@ -201,8 +201,8 @@ def _find(runners: Sequence[Runner], model: str, form: str, engine: str, precisi
     return next((r for r in runners if r.key == (model, form, engine, precision, 1)), None)
 
 
-def _open_all(contestants: Sequence[Contestant], threads: Sequence[int]) -> tuple[list[Runner], list[dict[str, Any]]]:
-    """Runners, and what an engine refused."""
+def _open_all(candidates: Sequence[Candidate], threads: Sequence[int]) -> tuple[list[Runner], list[dict[str, Any]]]:
+    """Runners, and the configurations that an engine refused."""
     refused: list[dict[str, Any]] = []
 
     def opened(model: str, engine: str, opening: Callable[[], Runner]) -> Iterator[Runner]:
@@ -214,29 +214,29 @@ def _open_all(contestants: Sequence[Contestant], threads: Sequence[int]) -> tupl
 
     runners = [
         runner
-        for contestant, engine, n_threads in itertools.product(contestants, ENGINES, threads)
-        for opening in _openings(contestant, engine, n_threads)
-        for runner in opened(contestant.spec.id, engine, opening)
+        for candidate, engine, n_threads in itertools.product(candidates, ENGINES, threads)
+        for opening in _openings(candidate, engine, n_threads)
+        for runner in opened(candidate.spec.id, engine, opening)
     ]
     return runners, refused
 
 
-def _openings(contestant: Contestant, engine: str, n_threads: int) -> list[Callable[[], Runner]]:
-    """How to open every precision of a contestant, and its whole network if it has one."""
+def _openings(candidate: Candidate, engine: str, n_threads: int) -> list[Callable[[], Runner]]:
+    """Functions that open each precision of a candidate, and its whole network if it has one."""
     openings: list[Callable[[], Runner]] = [
-        partial(_step_runner, contestant, engine, precision, n_threads) for precision in contestant.spec.files
+        partial(_step_runner, candidate, engine, precision, n_threads) for precision in candidate.spec.files
     ]
-    if contestant.whole:
-        openings.append(partial(_whole_runner, contestant, engine, n_threads))
+    if candidate.whole:
+        openings.append(partial(_whole_runner, candidate, engine, n_threads))
     return openings
 
 
-def _step_runner(contestant: Contestant, engine: str, precision: Precision, n_threads: int) -> Runner:
-    student = contestant.open(precision, engine, n_threads)
-    windows = [_wide(window, contestant.spec.n_mel_columns) for window in example_windows(4)]
-    ms = contestant.spec.lookahead_ms[-1]
+def _step_runner(candidate: Candidate, engine: str, precision: Precision, n_threads: int) -> Runner:
+    student = candidate.open(precision, engine, n_threads)
+    windows = [_wide(window, candidate.spec.n_mel_columns) for window in example_windows(4)]
+    ms = candidate.spec.lookahead_ms[-1]
     return Runner(
-        contestant.spec.id,
+        candidate.spec.id,
         STEP,
         engine,
         precision.value,
@@ -247,11 +247,11 @@ def _step_runner(contestant: Contestant, engine: str, precision: Precision, n_th
     )
 
 
-def _whole_runner(contestant: Contestant, engine: str, n_threads: int) -> Runner:
-    session = open_session(engine, contestant.whole, Precision.FP32, n_threads)
-    inputs = [{"mel": window[None, None], "face": contestant.face} for window in example_windows(4)]
+def _whole_runner(candidate: Candidate, engine: str, n_threads: int) -> Runner:
+    session = open_session(engine, candidate.whole, Precision.FP32, n_threads)
+    inputs = [{"mel": window[None, None], "face": candidate.face} for window in example_windows(4)]
     return Runner(
-        contestant.spec.id,
+        candidate.spec.id,
         WHOLE,
         engine,
         Precision.FP32.value,
@@ -263,5 +263,5 @@ def _whole_runner(contestant: Contestant, engine: str, n_threads: int) -> Runner
 
 
 def _wide(window: Float32, n_columns: int) -> Float32:
-    """A window of as many columns as a student hears."""
+    """A window with the number of columns that a student takes."""
     return np.ascontiguousarray(np.resize(window, (window.shape[0], n_columns)))

@@ -1,4 +1,4 @@
-"""How far a comparison is, and how long it still takes: a teacher's minutes are not a student's seconds."""
+"""Progress of a comparison, weighted by the expected duration of each step."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TextIO
 from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.evaluate import speed
-from avatar_app.studio.evaluate.candidates import Contestant
+from avatar_app.studio.evaluate.candidates import Candidate
 from avatar_app.studio.evaluate.cost import model_cost
 from avatar_app.studio.metrics.held_out import TestData
 
-# Rough, for shares of the whole alone: what the live path costs per picture, and multiply-adds in a millisecond.
+# Rough estimates: cost of the live path per picture without the network, and multiply-adds per millisecond.
 PATH_MS = 1.2
 MACS_PER_MS = 1e8
-FILM_S = 3.0
+VIDEO_S = 3.0
 
 
 class Steps:
-    """Tells on standard error what is done and how long the rest will take.
+    """Prints each finished step and the estimated time left.
 
     Args:
-        expected_s: by name, what each step should take; only their proportions matter.
-        stream: where to; standard error when None.
+        expected_s: expected duration of each step by name; only the proportions matter.
+        stream: output; standard error if None.
     """
 
     def __init__(self, expected_s: Mapping[str, float], stream: TextIO | None = None) -> None:
@@ -35,7 +35,7 @@ class Steps:
         self._t_start_s = time.monotonic()
 
     def __call__(self, what: str) -> None:
-        """The step of this name is done."""
+        """Report that the step of this name is finished."""
         self._left_s.pop(what, None)
         left_s = self.left_s(time.monotonic() - self._t_start_s)
         n_done = self._n_all - len(self._left_s)
@@ -43,38 +43,38 @@ class Steps:
         self._stream.flush()
 
     def left_s(self, took_s: float) -> float:
-        """Seconds that the rest takes when what is done took `took_s`."""
+        """Estimated seconds left after `took_s` seconds."""
         left_s = sum(self._left_s.values())
         return took_s * left_s / max(self._all_s - left_s, 1e-9)
 
 
 def expected_steps(
-    contestants: Sequence[Contestant], lookaheads_ms: Mapping[str, Sequence[int]], data: TestData, n_rounds: int
+    candidates: Sequence[Candidate], lookaheads_ms: Mapping[str, Sequence[int]], data: TestData, n_rounds: int
 ) -> dict[str, float]:
-    """All steps of a comparison with what each should take.
+    """All steps of a comparison with their expected durations in seconds.
 
     Args:
-        contestants: who is compared.
-        lookaheads_ms: by model, those that are measured.
-        data: what they must draw.
-        n_rounds: of the measurement of speed.
+        candidates: the compared models.
+        lookaheads_ms: measured look-aheads by model.
+        data: held-out clips, voices and noises.
+        n_rounds: rounds of the speed measurement.
     """
-    draw_ms = {c.spec.id: model_cost(c.folder, c.spec)["step"]["n_macs"] / MACS_PER_MS for c in contestants}
+    draw_ms = {c.spec.id: model_cost(c.folder, c.spec)["step"]["n_macs"] / MACS_PER_MS for c in candidates}
     n_clip = sum(len(test.mouths) for test in data.clips)
     sounds = (*(s for _, s, _ in data.voices), *(s for _, s in data.noises))
     n_all = n_clip + sum(len(sound) for sound in sounds) * FPS // LIVE_RATE_HZ
     turns_ms = [
-        len(c.spec.files) * max(speed.TURN_MS, speed.STEPS_PER_TURN[0] * draw_ms[c.spec.id]) for c in contestants
+        len(c.spec.files) * max(speed.TURN_MS, speed.STEPS_PER_TURN[0] * draw_ms[c.spec.id]) for c in candidates
     ]
     round_s = sum(turns_ms) * len(speed.ENGINES) * len(speed.N_THREADS) / 1000
     expected = {speed.round_name(k, n_rounds): round_s for k in range(n_rounds)}
-    for c in contestants:
+    for c in candidates:
         picture_s = (draw_ms[c.spec.id] + PATH_MS) / 1000
         expected |= {f"{c.spec.id}, look-ahead {ms} ms": n_all * picture_s for ms in lookaheads_ms[c.spec.id]}
         n_drawn = n_clip * len(c.spec.files)
         expected |= {f"{c.spec.id}, precisions with {engine}": n_drawn * picture_s for engine in speed.ENGINES}
-    film_s = FILM_S + sum(draw_ms.values()) * n_clip / max(1, len(data.clips)) / 1000
-    return {**expected, **{f"pictures of {test.name}": film_s for test in data.clips}}
+    video_s = VIDEO_S + sum(draw_ms.values()) * n_clip / max(1, len(data.clips)) / 1000
+    return {**expected, **{f"pictures of {test.name}": video_s for test in data.clips}}
 
 
 def _clock(seconds: float) -> str:

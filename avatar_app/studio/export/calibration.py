@@ -1,4 +1,4 @@
-"""Sounds that the ranges of 8-bit numbers are measured on."""
+"""The calibration set: speech on which the ranges of INT8 activations are measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avatar_app.live.mel import melspectrogram
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
-from avatar_app.studio.export.graphs import Source, features_of
+from avatar_app.studio.export.graphs import TrainedStudent, features_of
 from avatar_app.studio.export.running import Feed
 
 N_VOICES = 32
@@ -21,34 +21,36 @@ WINDOWS_PER_VOICE = 6
 Float32 = NDArray[np.float32]
 
 
-def calibration_feeds(source: Source, data: Path, face: Float32 | None, rng: np.random.Generator) -> list[Feed]:
-    """Windows of voices that training saw, every look-ahead alike, and one of silence.
+def calibration_feeds(
+    trained: TrainedStudent, data: Path, face: Float32 | None, rng: np.random.Generator
+) -> list[Feed]:
+    """Mel windows of training voices, evenly over the look-aheads, and one window of silence.
 
-    A voice that is no longer than a window is passed over.
+    Voices no longer than a window are skipped.
 
     Args:
-        source: the student.
+        trained: the student.
         data: folder that holds speech/.
-        face: (1, 6, S, S) float32, for a student that looks at it.
-        rng: all chance.
+        face: (1, 6, S, S) float32, for a student that takes a face; else None.
+        rng: source of randomness.
 
     Raises:
-        StudioError: the voices are not there.
+        StudioError: the voices are missing.
     """
-    features = features_of(source, face)
+    features = features_of(trained, face)
     voices = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split == "train"]
-    windows = [np.full((80, source.n_mel_columns), -MEL.max_abs_value, np.float32)]
+    windows = [np.full((80, trained.n_mel_columns), -MEL.max_abs_value, np.float32)]
     for number in rng.choice(len(voices), min(N_VOICES, len(voices)), replace=False):
         mel = melspectrogram(read_audio(voices[number].file))
-        if mel.shape[1] <= source.n_mel_columns:
+        if mel.shape[1] <= trained.n_mel_columns:
             continue
-        starts = rng.integers(0, mel.shape[1] - source.n_mel_columns, WINDOWS_PER_VOICE)
-        windows += [mel[:, start : start + source.n_mel_columns] for start in starts]
-    n_heads = len(source.lookahead_ms)
+        starts = rng.integers(0, mel.shape[1] - trained.n_mel_columns, WINDOWS_PER_VOICE)
+        windows += [mel[:, start : start + trained.n_mel_columns] for start in starts]
+    n_heads = len(trained.lookahead_ms)
     return [feed(window, k % n_heads, features, n_heads) for k, window in enumerate(windows)]
 
 
 def feed(window: Float32, head: int, features: Feed, n_heads: int = len(LOOKAHEADS_MS)) -> Feed:
-    """All inputs for one (80, W) window and one of its look-aheads; a graph takes those that it has."""
+    """All inputs for one (80, W) mel window and the look-ahead number `head`; a graph uses those that it has."""
     one_hot = np.eye(n_heads, dtype=np.float32)[head : head + 1]
     return {"mel": np.ascontiguousarray(window, dtype=np.float32)[None, None], "lookahead": one_hot, **features}

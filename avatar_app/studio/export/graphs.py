@@ -1,4 +1,4 @@
-"""Trained networks as the graphs that engines run."""
+"""Exports trained networks to ONNX graphs."""
 
 from __future__ import annotations
 
@@ -33,40 +33,40 @@ TRAINED_ON = (
     "LibriSpeech train-clean-100, 223 speakers (CC BY 4.0)",
     "Voices of flite (synthetic)",
 )
-# Hearing is a tenth of the work, and a rounded parameter would move the whole mouth.
+# The speech encoder is a tenth of the work, and a rounded parameter moves the whole mouth.
 FLOAT_NODES_HD = ("/speech/", "/picture/read/")
 
 
 @dataclass(frozen=True)
-class Source:
-    """A trained student, ready to be exported.
+class TrainedStudent:
+    """A trained student that can be exported.
 
     Attributes:
-        trained: the network whose parameters were learned.
-        net: `mel`, `lookahead` (and `features`) to `patch`: the graph for floating point.
-        packed: the same for 8 bits, from `packed_features`; None where one form is best for both.
-        face: the face to all features; None where the face is part of the weights.
-        features: names of what `net` takes of the face.
-        packed_features: names of what `packed` takes of it.
-        draw: the trained network's own picture for a mel window, a one-hot look-ahead and a face.
-        size_px: side of the crop that `box` lies in.
-        n_mel_columns: of the window.
-        stays_float: beginnings of the names of nodes that are never quantized.
-        lookahead_ms: what the places of the input `lookahead` stand for.
-        avatar_id: whose mouth it draws.
-        licence: of the weights.
-        trained_on: what the weights were learned from.
+        network: the network with the learned parameters.
+        float_graph: maps `mel`, `lookahead` and `float_features` to `patch`, in floating point.
+        int8_graph: the same for INT8, from `int8_features`; None if `float_graph` serves both.
+        face_graph: maps the face to all features; None if the face is part of the weights.
+        float_features: names of the face features that `float_graph` takes.
+        int8_features: names of the face features that `int8_graph` takes.
+        draw: maps a mel window, a one-hot look-ahead and a face to the picture of `network`, the reference.
+        size_px: side of the face crop that contains `box`.
+        n_mel_columns: length of the mel window.
+        stays_float: prefixes of the names of nodes that are never quantized.
+        lookahead_ms: look-aheads in the order of the input `lookahead`.
+        avatar_id: avatar whose mouth it draws.
+        licence: licence of the weights.
+        trained_on: training data of the weights.
     """
 
     id: str
     title: str
     architecture: str
-    trained: nn.Module
-    net: nn.Module
-    packed: nn.Module | None
-    face: nn.Module | None
-    features: tuple[str, ...]
-    packed_features: tuple[str, ...]
+    network: nn.Module
+    float_graph: nn.Module
+    int8_graph: nn.Module | None
+    face_graph: nn.Module | None
+    float_features: tuple[str, ...]
+    int8_features: tuple[str, ...]
     draw: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     size_px: int
     n_mel_columns: int
@@ -79,12 +79,12 @@ class Source:
 
     @property
     def n_parameters(self) -> int:
-        """Numbers that training chose."""
-        return count_parameters(self.trained)
+        """Number of learned parameters."""
+        return count_parameters(self.network)
 
 
-class HearAndDraw(nn.Module):
-    """The network that hears and the one that draws, as one graph."""
+class EncoderAndRenderer(nn.Module):
+    """Speech encoder and mouth renderer as one graph."""
 
     def __init__(self, speech: nn.Module, picture: nn.Module) -> None:
         super().__init__()
@@ -93,39 +93,39 @@ class HearAndDraw(nn.Module):
     def forward(self, mel: Tensor, lookahead: Tensor) -> Tensor:
         """(1, 1, 80, W) and one-hot (1, 4) to (1, 3, h, w) in 0..1."""
         mouths = self.speech(mel)[..., 0]
-        # Beyond what was trained the picture would be a guess.
+        # The renderer was trained on parameters in 0..1.
         params = (mouths * lookahead[:, :, None]).sum(dim=1).clamp(0, 1)
         picture: Tensor = self.picture(params).clamp(0, 1)
         return picture
 
 
-def nova_hd(speech: Path, picture: Path) -> Source:
+def nova_hd(speech: Path, picture: Path) -> TrainedStudent:
     """The default student, from two run folders.
 
     Raises:
         StudioError: one of them cannot be read.
     """
-    hears, draws = load_speech_net(speech), load_picture_net(picture)
-    net = HearAndDraw(hears, draws).eval()
-    return Source(
+    encoder, renderer = load_speech_net(speech), load_picture_net(picture)
+    net = EncoderAndRenderer(encoder, renderer).eval()
+    return TrainedStudent(
         id="nova-hd",
         title="Nova HD",
         architecture="SpeechNet + PictureNet",
-        trained=net,
-        net=net,
-        packed=None,
-        face=None,
-        features=(),
-        packed_features=(),
+        network=net,
+        float_graph=net,
+        int8_graph=None,
+        face_graph=None,
+        float_features=(),
+        int8_features=(),
         draw=lambda mel, lookahead, _: net(mel, lookahead),
         size_px=CROP_PX,
-        n_mel_columns=hears.shape.window_columns,
-        box=draws.shape.box,
+        n_mel_columns=encoder.shape.window_columns,
+        box=renderer.shape.box,
         stays_float=FLOAT_NODES_HD,
     )
 
 
-def nova_96(student: Path) -> Source:
+def nova_96(student: Path) -> TrainedStudent:
     """The 28x student, from its run folder.
 
     Raises:
@@ -134,24 +134,24 @@ def nova_96(student: Path) -> Source:
     return nova_96_of(load_student(student))
 
 
-def nova_96_of(net: Nova96) -> Source:
-    """The 28x student, in evaluation mode."""
+def nova_96_of(net: Nova96) -> TrainedStudent:
+    """The 28x student from a network in evaluation mode."""
 
     def draw(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
-        assert face is not None  # noqa: S101  it has no other
+        assert face is not None  # noqa: S101  this student always takes a face
         picture: Tensor = net(mel, lookahead, *net.encode_face(face))
         return picture
 
-    return Source(
+    return TrainedStudent(
         id="nova-96",
         title="Nova 96",
         architecture="Wav2Lip 28x",
-        trained=net,
-        net=FoldedStudent(net).eval(),
-        packed=PackedStudent(net).eval(),
-        face=FaceMaps(net).eval(),
-        features=MAP_NAMES,
-        packed_features=TILE_NAMES,
+        network=net,
+        float_graph=FoldedStudent(net).eval(),
+        int8_graph=PackedStudent(net).eval(),
+        face_graph=FaceMaps(net).eval(),
+        float_features=MAP_NAMES,
+        int8_features=TILE_NAMES,
         draw=draw,
         size_px=SIZE_PX,
         n_mel_columns=16,
@@ -160,42 +160,42 @@ def nova_96_of(net: Nova96) -> Source:
     )
 
 
-def export_student(source: Source) -> onnx.ModelProto:
+def export_student(trained: TrainedStudent) -> onnx.ModelProto:
     """The student's graph in FP32."""
-    return _export_step(source, source.net, source.features)
+    return _export_step(trained, trained.float_graph, trained.float_features)
 
 
-def export_packed(source: Source) -> onnx.ModelProto:
-    """The graph, in FP32, that 8-bit graphs are made of."""
-    if source.packed is None:
-        return export_student(source)
-    return _export_step(source, source.packed, source.packed_features)
+def export_packed(trained: TrainedStudent) -> onnx.ModelProto:
+    """The FP32 graph that the INT8 graphs are quantized from."""
+    if trained.int8_graph is None:
+        return export_student(trained)
+    return _export_step(trained, trained.int8_graph, trained.int8_features)
 
 
-def export_face(source: Source) -> onnx.ModelProto | None:
-    """The graph that looks at the face, where there is one; it gives every feature."""
-    if source.face is None:
+def export_face(trained: TrainedStudent) -> onnx.ModelProto | None:
+    """The face encoder's graph with every feature as an output; None if the face is part of the weights."""
+    if trained.face_graph is None:
         return None
-    face = torch.zeros(1, 6, source.size_px, source.size_px)
-    return export_graph(source.face, (face,), ["face"], [*source.features, *source.packed_features])
+    face = torch.zeros(1, 6, trained.size_px, trained.size_px)
+    return export_graph(trained.face_graph, (face,), ["face"], [*trained.float_features, *trained.int8_features])
 
 
 @torch.no_grad()
-def features_of(source: Source, face: Float32 | None) -> dict[str, Float32]:
-    """All features of a (1, 6, S, S) face by name; nothing for a student that knows its face by heart."""
-    if source.face is None or face is None:
+def features_of(trained: TrainedStudent, face: Float32 | None) -> dict[str, Float32]:
+    """All features of a (1, 6, S, S) face by name; empty if the face is part of the weights."""
+    if trained.face_graph is None or face is None:
         return {}
-    names = (*source.features, *source.packed_features)
-    return {name: value.numpy() for name, value in zip(names, source.face(torch.from_numpy(face)), strict=True)}
+    names = (*trained.float_features, *trained.int8_features)
+    return {name: value.numpy() for name, value in zip(names, trained.face_graph(torch.from_numpy(face)), strict=True)}
 
 
-def _export_step(source: Source, net: nn.Module, features: Sequence[str]) -> onnx.ModelProto:
-    """One step: sound, and these features, to the picture."""
+def _export_step(trained: TrainedStudent, net: nn.Module, features: Sequence[str]) -> onnx.ModelProto:
+    """The graph of one step: mel window, look-ahead and these features to the picture."""
     inputs = {
-        "mel": torch.zeros(1, 1, 80, source.n_mel_columns),
-        "lookahead": torch.eye(len(source.lookahead_ms))[:1],
+        "mel": torch.zeros(1, 1, 80, trained.n_mel_columns),
+        "lookahead": torch.eye(len(trained.lookahead_ms))[:1],
     }
-    seen = features_of(source, np.zeros((1, 6, source.size_px, source.size_px), np.float32))
+    seen = features_of(trained, np.zeros((1, 6, trained.size_px, trained.size_px), np.float32))
     inputs.update({name: torch.from_numpy(seen[name]) for name in features})
     return export_graph(net, tuple(inputs.values()), list(inputs), ["patch"])
 
@@ -204,17 +204,17 @@ def _export_step(source: Source, net: nn.Module, features: Sequence[str]) -> onn
 def export_graph(
     net: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
-    """A network's graph.
+    """Export a network to ONNX.
 
     Args:
         net: in evaluation mode.
-        inputs: examples; their shapes are fixed in the graph.
+        inputs: examples; the graph has their fixed shapes.
         names: of the inputs.
         outputs: names of the outputs.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # The exporter without `dynamo` is called old at each use; the new one needs a package more, and its graphs of
-        # these networks are larger.
+        # The exporter without `dynamo` warns that it is deprecated; the new one needs another package, and its
+        # graphs of these networks are larger.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             net,

@@ -1,8 +1,8 @@
-"""Static INT8 in explicit form: a pair of quantize and dequantize around whatever shall run in 8 bits.
+"""Static INT8 in QDQ form: a pair of QuantizeLinear and DequantizeLinear around each operation that runs in INT8.
 
-Engines fuse such pairs into 8-bit operations only where the pattern is the one they look for. What is needed, and is
-done here: a ReLU right after a convolution is part of its range; operations that only move numbers have one scale on
-both sides; the sum of a convolution and a face's map is quantized with it; the map comes in 8 bits already.
+Engines fuse such pairs into INT8 operations only for certain patterns. This module produces them: a ReLU directly after
+a convolution is part of its range; operations that only move data have the same scale on both sides; the sum of a
+convolution and a face feature is quantized too; the face feature is an INT8 input.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from avatar_app.studio.export.running import Feed, Float32, run_each
 
 WEIGHTED_TYPES = ("Conv", "Gemm", "MatMul")
-# These carry the 8-bit numbers on without touching them.
+# These move data without changing it.
 MOVING_TYPES = ("Resize", "Concat", "DepthToSpace", "Slice", "Reshape", "Transpose")
 FOLLOWING_TYPES = (*MOVING_TYPES, "Relu", "Sigmoid", "Add")
-# For tensors that are always zero.
+# Of tensors that are always zero.
 SMALLEST_RANGE = 1e-6
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the tensors of a graph hold over the calibration set.
+    """Ranges of a graph's tensors over the calibration set.
 
     Attributes:
-        feeds: one input of the set, for the tool that wants to see one.
-        ranges: smallest (at most 0) and largest value by tensor; equal for tensors that must share a scale.
+        feeds: one feed of the set; ONNX Runtime's quantizer needs at least one.
+        ranges: smallest (at most 0) and largest value by tensor; the same for tensors that must share a scale.
     """
 
     feeds: Sequence[Feed]
@@ -52,7 +52,7 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
 
 
 def calibrate(model: onnx.ModelProto, feeds: Sequence[Feed]) -> Calibration:
-    """Run the calibration set through a graph from `prepared`."""
+    """Measure the ranges of a graph from `quantize.prepared`."""
     watched = copy.deepcopy(model)
     names = [output for node in watched.graph.node for output in node.output]
     del watched.graph.output[:]
@@ -70,13 +70,13 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[Feed]) -> Calibration:
 def to_int8(
     model: onnx.ModelProto, calibration: Calibration, nodes: Sequence[str], *, is_symmetric: bool = False
 ) -> onnx.ModelProto:
-    """Weights in 8 bits per channel, activations in 8 bits per tensor.
+    """Quantize to INT8: weights per channel, activations per tensor.
 
     Args:
         model: from `prepared`.
         calibration: of the same graph.
         nodes: names of the convolutions and products to quantize.
-        is_symmetric: signed activations around zero and biases left in float, which is all that TensorRT takes.
+        is_symmetric: signed symmetric activations and float biases, as TensorRT requires.
     """
     options = {
         "TensorQuantOverrides": {name: [_limits(*r, is_symmetric)] for name, r in calibration.ranges.items()},
@@ -102,17 +102,17 @@ def to_int8(
 
 
 def with_8bit_inputs(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[Float32, NDArray[np.uint8]]]]:
-    """Let a graph take in 8 bits what it would quantize first thing at every step.
+    """Replace float inputs that the graph quantizes first by INT8 inputs.
 
     Returns:
-        The graph, whose inputs `x` of that kind are now `x_u8`; and their scales and zero points by the old name.
+        The graph, with inputs `x` renamed to `x_u8`; their scales and zero points by the old name.
     """
     model = copy.deepcopy(model)
     graph = model.graph
     constants = {w.name: numpy_helper.to_array(w) for w in graph.initializer}
     found = {}
     for port in graph.input:
-        moved = _moved(graph, port.name)
+        moved = _after_moves(graph, port.name)
         readers = [node for node in graph.node if moved in node.input]
         if port.name in ("mel", "lookahead") or [node.op_type for node in readers] != ["QuantizeLinear"]:
             continue
@@ -123,7 +123,7 @@ def with_8bit_inputs(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
         _rename(graph, port.name, f"{port.name}_u8")
         port.name += "_u8"
         port.type.tensor_type.elem_type = TensorProto.UINT8
-    # What was known of the tensors' types is known no longer.
+    # The recorded types of inner tensors are out of date.
     del graph.value_info[:]
     return model, found
 
@@ -131,12 +131,12 @@ def with_8bit_inputs(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
 def with_8bit_outputs(
     face: onnx.ModelProto, wanted: Collection[str], scales: Mapping[str, tuple[Float32, NDArray[np.uint8]]]
 ) -> onnx.ModelProto:
-    """The graph of the face, giving the features that students take, and only those.
+    """The face encoder's graph with only the outputs that the student graphs take.
 
     Args:
-        face: gives all features as floats.
-        wanted: names of the features that some student takes.
-        scales: from `with_8bit_inputs`, for the features whose name ends in `_u8`.
+        face: has all features as float outputs.
+        wanted: names of the inputs of the student graphs.
+        scales: from `with_8bit_inputs`, for outputs whose names end in `_u8`.
     """
     face = copy.deepcopy(face)
     graph = face.graph
@@ -153,8 +153,8 @@ def with_8bit_outputs(
     return face
 
 
-def _moved(graph: onnx.GraphProto, name: str) -> str:
-    """The tensor that an input is after it was moved, and nothing else."""
+def _after_moves(graph: onnx.GraphProto, name: str) -> str:
+    """The last tensor of the chain of data movements that starts at an input."""
     readers = [node for node in graph.node if name in node.input]
     while len(readers) == 1 and readers[0].op_type in MOVING_TYPES:
         name = readers[0].output[0]
@@ -163,18 +163,18 @@ def _moved(graph: onnx.GraphProto, name: str) -> str:
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """Let all who read one tensor read another."""
+    """Replace one tensor by another in the inputs of all nodes."""
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
 
 
 def _followers(graph: onnx.GraphProto, nodes: Sequence[str]) -> list[str]:
-    """Nodes that stay in 8 bits because what they take comes from a quantized node."""
+    """Nodes that run in INT8 because their inputs come from quantized nodes."""
     makers = {output: node for node in graph.node for output in node.output}
     ports = {port.name for port in graph.input}
     chosen = set(nodes)
 
-    def is_map(name: str) -> bool:
+    def is_graph_input(name: str) -> bool:
         while name in makers and makers[name].op_type in MOVING_TYPES:
             name = makers[name].input[0]
         return name in ports
@@ -186,7 +186,7 @@ def _followers(graph: onnx.GraphProto, nodes: Sequence[str]) -> list[str]:
         data = node.input if node.op_type in ("Concat", "Add") else node.input[:1]
         is_fed = [name in makers and makers[name].name in chosen for name in data]
         if node.op_type == "Add":
-            is_fed = is_fed if any(is_map(name) for name in data) else [False]
+            is_fed = is_fed if any(is_graph_input(name) for name in data) else [False]
             is_fed = [any(is_fed)]
         if all(is_fed):
             chosen.add(node.name)
@@ -197,7 +197,7 @@ def _followers(graph: onnx.GraphProto, nodes: Sequence[str]) -> list[str]:
 def _shared(
     model: onnx.ModelProto, low: Mapping[str, float], high: Mapping[str, float]
 ) -> dict[str, tuple[float, float]]:
-    """Ranges, one for all tensors between which numbers are only moved."""
+    """Ranges; tensors that are connected by data movements share one."""
     groups: dict[str, list[str]] = {name: [name] for name in low}
     for node in model.graph.node:
         if node.op_type not in MOVING_TYPES:
@@ -207,7 +207,7 @@ def _shared(
                 groups[name] += groups[node.output[0]]
                 groups.update(dict.fromkeys(groups[name], groups[name]))
     ranges = {name: (min(low[n] for n in group), max(high[n] for n in group)) for name, group in groups.items()}
-    # The picture is in 0..1 and becomes bytes: these are exactly its 256 values.
+    # The picture is in 0..1, so its 8-bit values are exactly those of the final picture.
     return ranges | dict.fromkeys(groups["patch"], (0.0, 1.0))
 
 

@@ -1,4 +1,4 @@
-"""The same graph in fewer bits: FP16, and what may become INT8."""
+"""Prepares graphs for quantization: FP16, and the nodes that may run in INT8."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from avatar_app.studio.export.qdq import WEIGHTED_TYPES
 
-# Smaller weights are not worth a node.
+# Smaller weights do not pay for the extra node.
 LARGE = 1024
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with constants folded, and norms and padding merged into convolutions."""
+    """The graph with folded constants, and with norms and padding merged into convolutions."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
         onnx.save(model, source)
@@ -35,7 +35,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with large float32 weights stored in FP16; engines widen them once, when they load it."""
+    """The same graph with large float32 weights stored in FP16; engines convert them once, on loading."""
     graph = model.graph
     large = [w for w in graph.initializer if w.data_type == TensorProto.FLOAT and np.prod(w.dims) >= LARGE]
     casts = []
@@ -51,14 +51,14 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def candidates(model: onnx.ModelProto, stays_float: tuple[str, ...]) -> list[str]:
-    """Names of the nodes that may be quantized: those with weights, but for parts that stay float by name."""
+    """Names of the nodes that may be quantized: those with weights whose names have none of these prefixes."""
     weights = {w.name for w in model.graph.initializer}
     weighted = [n for n in model.graph.node if n.op_type in WEIGHTED_TYPES and n.input[1] in weights]
     return [n.name for n in weighted if not n.name.startswith(stays_float)]
 
 
 def multiply_adds(model: onnx.ModelProto) -> dict[str, int]:
-    """By name, for each node with weights: one per weight and place that it is used at."""
+    """Multiply-adds by name of each node with weights."""
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inferred.value_info}
     sizes = {w.name: int(np.prod(w.dims)) for w in model.graph.initializer}
@@ -70,7 +70,7 @@ def multiply_adds(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def _absorb_pads(graph: onnx.GraphProto) -> None:
-    """Let convolutions pad by themselves, which torch can only say of equal sides."""
+    """Move asymmetric padding into the convolutions; torch exports it as separate nodes."""
     constants = {w.name: w for w in graph.initializer}
     makers = {output: node for node in graph.node for output in node.output}
     for conv in [node for node in graph.node if node.op_type == "Conv"]:

@@ -1,4 +1,4 @@
-"""Runs a graph that is being made."""
+"""Runs ONNX graphs in ONNX Runtime during export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Feed = dict[str, Float32]
 
 
 def run_each(model: onnx.ModelProto, feeds: Sequence[Feed], names: Sequence[str]) -> Iterator[dict[str, Float32]]:
-    """Outputs of these names for each feed; of a feed, a graph takes the inputs that it has."""
+    """The named outputs for each feed; entries of a feed that the graph has no input for are ignored."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -25,11 +25,11 @@ def run_each(model: onnx.ModelProto, feeds: Sequence[Feed], names: Sequence[str]
 
 
 def run_all(model: onnx.ModelProto, feeds: Sequence[Feed]) -> Float32:
-    """(n, 3, h, w) float32: what a graph draws for each feed."""
+    """(n, 3, h, w) float32 in 0..1: the output `patch` for each feed."""
     return np.concatenate([outputs["patch"] for outputs in run_each(model, feeds, ["patch"])])
 
 
 def psnr_db(a: Float32, b: Float32) -> float:
-    """Peak signal to noise ratio of pictures in 0..1, mean over pictures."""
+    """Peak signal-to-noise ratio of pictures in 0..1, mean over pictures."""
     errors = np.square(a - b).mean(axis=(1, 2, 3))
     return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))

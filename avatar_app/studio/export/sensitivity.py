@@ -1,4 +1,4 @@
-"""Which layers bear 8 bits: each quantized alone, and all but each; and the mixed graph that follows from it."""
+"""Sensitivity of layers to INT8: each layer quantized alone, and all layers but one; the mixed graph built from it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from avatar_app.studio.export.running import Feed, Float32, psnr_db, run_all
 
 log = logging.getLogger(__name__)
 
-# Mixed: the quantized picture must be so near the exact one. A student at 31 dB from the truth then loses at most
-# 0.3 dB, which is the budget; one that is further from it, less.
+# Lowest PSNR of the mixed graph's picture against FP32. A student at 31 dB from the ground truth then loses at most
+# 0.3 dB, the budget; a student with a larger error loses less.
 MIXED_PSNR_DB = 43.0
-# A smaller layer takes less time in float than its numbers take to be made 8 bits and back; unless they are already.
+# A smaller layer is faster in float than with quantization and dequantization, unless its input is INT8 already.
 MIN_MULTIPLY_ADDS = 1_000_000
 N_PROBES = 48
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What 8 bits cost in one layer; PSNR in dB against the exact picture, higher is better.
+    """Effect of INT8 in one layer, as PSNR in dB against the FP32 picture; higher is better.
 
     Attributes:
-        node: its name.
-        alone_db: with only this one quantized.
-        without_db: with all quantized but this one.
+        node: name of the layer.
+        alone_db: with only this layer quantized.
+        without_db: with all layers quantized but this one.
     """
 
     node: str
@@ -42,11 +42,11 @@ class Damage:
 
 @dataclass(frozen=True)
 class Sweep:
-    """All layers, the most harmful first.
+    """Effect of INT8 in all layers, the most harmful first.
 
     Attributes:
-        damages: by layer.
-        all_db: with all of them quantized.
+        damages: one for each layer.
+        all_db: with all layers quantized.
     """
 
     damages: tuple[Damage, ...]
@@ -55,14 +55,14 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Mixed:
-    """INT8 where it is harmless and of use.
+    """A graph with INT8 in the layers where it is fast and harmless.
 
     Attributes:
-        graph: with pairs of quantize and dequantize.
-        too_small: layers that stay float because 8 bits would not make them faster.
-        too_harmful: layers that stay float because of what 8 bits cost there.
-        by_choice: layers that stay float whatever the sweep says of them.
-        near_db: PSNR against the exact picture.
+        graph: in QDQ form.
+        too_small: layers that stay float because INT8 would not make them faster.
+        too_harmful: layers that stay float because INT8 reduces the quality too much.
+        by_choice: layers that stay float regardless of the sweep.
+        near_db: PSNR against the FP32 picture.
     """
 
     graph: onnx.ModelProto
@@ -73,7 +73,7 @@ class Mixed:
 
     @property
     def stays_float(self) -> tuple[str, ...]:
-        """All of these layers."""
+        """All layers that stay float."""
         return (*self.too_small, *self.too_harmful, *self.by_choice)
 
 
@@ -82,24 +82,24 @@ def sweep(
     calibration: Calibration,
     feeds: Sequence[Feed],
     nodes: Sequence[str],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Sweep:
-    """Quantize one node at a time, and all but one.
+    """Quantize one layer at a time, and all layers but one.
 
     Args:
-        model: from `prepared`.
+        model: from `quantize.prepared`.
         calibration: of the same graph.
-        feeds: the pictures to compare are drawn from the first of these.
-        nodes: candidates.
-        tell: takes a line for each layer.
+        feeds: the first of these are the inputs of the compared pictures.
+        nodes: names of the layers.
+        report: called with a line for each layer.
     """
     compare = _Comparison(model, calibration, feeds)
     found = []
     for k, node in enumerate(nodes):
         others = [other for other in nodes if other != node]
         found.append(Damage(node, compare([node]), compare(others)))
-        tell(f"sensitivity {k + 1} of {len(nodes)}: {node} alone {found[-1].alone_db:.1f} dB,"
-             f" all but it {found[-1].without_db:.1f} dB")  # fmt: skip
+        report(f"sensitivity {k + 1} of {len(nodes)}: {node} alone {found[-1].alone_db:.1f} dB,"
+               f" all but it {found[-1].without_db:.1f} dB")  # fmt: skip
     return Sweep(tuple(sorted(found, key=lambda damage: damage.alone_db)), compare(nodes))
 
 
@@ -110,14 +110,14 @@ def to_mixed(
     damages: Sequence[Damage],
     stays_float: Collection[str] = (),
 ) -> Mixed:
-    """Leave out what is too small to gain, then the most harmful layers until the picture is near enough.
+    """Keep small layers in float, then the most harmful ones until the picture is close enough to FP32.
 
     Args:
-        model: from `prepared`.
+        model: from `quantize.prepared`.
         calibration: of the same graph.
         feeds: as for `sweep`.
         damages: of the sweep.
-        stays_float: names of layers that are not considered.
+        stays_float: names of layers that are never quantized.
     """
     considered = [d.node for d in damages if d.node not in stays_float]
     small = _small_before_large(model.graph, multiply_adds(model), considered)
@@ -133,7 +133,7 @@ def to_mixed(
 
 
 def facts(found: Sweep, mixed: Mixed) -> dict[str, Any]:
-    """What a manifest says of them."""
+    """The entry `sensitivity` of a manifest."""
     return {
         "psnr_db": {
             d.node: {"alone": round(d.alone_db, 1), "all_but_it": round(d.without_db, 1)} for d in found.damages
@@ -150,20 +150,20 @@ def facts(found: Sweep, mixed: Mixed) -> dict[str, Any]:
 
 
 def _small_before_large(graph: onnx.GraphProto, work: Mapping[str, int], considered: Sequence[str]) -> list[str]:
-    """Layers too small to gain from 8 bits, whose numbers do not come from a layer that does."""
+    """Layers too small to gain from INT8, except those whose input comes from an INT8 layer."""
     small: list[str] = []
-    in_8_bits: set[str] = set()
+    int8_tensors: set[str] = set()
     for node in graph.node:
-        is_fed = not in_8_bits.isdisjoint(node.input)
+        is_fed = not int8_tensors.isdisjoint(node.input)
         if node.name in considered and not is_fed and work[node.name] < MIN_MULTIPLY_ADDS:
             small.append(node.name)
         elif is_fed or node.name in considered:
-            in_8_bits.update(node.output)
+            int8_tensors.update(node.output)
     return small
 
 
 class _Comparison:
-    """How near the exact picture a graph is in which some nodes are quantized."""
+    """PSNR of a graph with some quantized layers against the FP32 graph."""
 
     def __init__(self, model: onnx.ModelProto, calibration: Calibration, feeds: Sequence[Feed]) -> None:
         self._model, self._calibration, self._feeds = model, calibration, feeds[:N_PROBES]
@@ -179,14 +179,14 @@ LOW_DB, HIGH_DB = 30.0, 110.0
 
 
 def chart(sensitivity: dict[str, Any]) -> str:
-    """The sweep as an SVG picture, from a manifest's `sensitivity`: two bars for each layer, longer is better."""
+    """An SVG chart of a manifest's `sensitivity`: two bars for each layer, longer is better."""
     layers = sensitivity["psnr_db"]
     float_layers = {name for names in sensitivity["float_in_mixed"].values() for name in names}
     height = ROW_PX * (len(layers) + 3)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH_PX} {height}" width="{WIDTH_PX}" '
         'font-family="sans-serif" font-size="11">',
-        f'<text x="4" y="15">PSNR against the exact picture in dB: <tspan fill="{ALONE}">\u25a0</tspan> only this layer'
+        f'<text x="4" y="15">PSNR against FP32 in dB: <tspan fill="{ALONE}">\u25a0</tspan> only this layer'
         f' in INT8, <tspan fill="{OTHERS}">\u25a0</tspan> all but this one; * stays float in mixed</text>',
     ]
     for row, (name, db) in enumerate(layers.items()):

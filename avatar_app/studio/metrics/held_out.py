@@ -19,8 +19,8 @@ from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, re
 from avatar_app.studio.data.faces import lower_half
 from avatar_app.studio.data.mel import linear_magnitudes
 from avatar_app.studio.data.speech_corpus import Recording, librispeech_recordings
-from avatar_app.studio.evaluate.mouths import MOUTH
 from avatar_app.studio.metrics.landmarks import LipReader, Lips, distance_px
+from avatar_app.studio.metrics.live_path import MOUTH
 from avatar_app.studio.metrics.scores import OpeningReader
 from avatar_app.studio.mouth import curves_of, lip_opening_mm
 

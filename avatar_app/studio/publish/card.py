@@ -1,4 +1,4 @@
-"""The page that travels with a model."""
+"""The README of a published model."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ _TENSORRT = (
     "",
     "## TensorRT",
     "",
-    "`student-tensorrt.onnx` holds explicit pairs of quantize and dequantize: 8-bit signed numbers around zero, biases",
-    "in float, INT8 in the same layers as in mixed. The other layers may run in FP16. Untested: there was no GPU.",
+    "`student-tensorrt.onnx` is a graph in QDQ form with symmetric signed INT8 and float biases. It uses INT8 in the",
+    "same layers as mixed; the other layers may run in FP16. It was not tested on a GPU.",
     "",
     "```",
     "trtexec --onnx=student-tensorrt.onnx --int8 --fp16 --saveEngine=student.plan",
     "```",
     "",
-    "A TensorRT in which every network is strongly typed takes the same file without `--int8 --fp16`.",
+    "For a strongly typed network in TensorRT, omit `--int8 --fp16`.",
 )
 
 
 def card(manifest: Mapping[str, Any]) -> str:
-    """The model's README, every figure taken from its manifest."""
+    """The model's README; every number comes from its manifest."""
     lines = [
         f"# {manifest['title']}",
         "",
-        f"Draws the mouth of the rendered person *{manifest['avatar_id']}* from a voice, a picture per call, on a CPU.",
+        f"Generates the mouth of the avatar *{manifest['avatar_id']}* from speech on a CPU, one picture per call.",
         "",
         f"- Architecture: {manifest['architecture']}, {manifest['n_parameters']:,} parameters",
         f"- Licence: {manifest['licence']}",
         f"- Trained on: {'; '.join(manifest['provenance']['trained_on'])}",
-        f"- Made by: commit {manifest['provenance']['commit'] or 'unknown'}, training recipe"
+        f"- Provenance: commit {manifest['provenance']['commit'] or 'unknown'}, training recipe"
         f" {manifest['provenance'].get('config_hash', 'unknown')}",
-        "- Meant for: speech in a live microphone or a recording, in any language near English. Not meant for singing,",
-        "  for several voices at once, or for faces other than this one.",
-        "- Limits: the head is drawn at rest (motion is added outside); languages were not compared.",
+        "- Intended use: speech of one person from a microphone or a recording. It was trained on English.",
+        "- Not intended for: singing, several voices at once, other faces.",
+        "- Limits: the head is at rest (the program adds motion); other languages were not measured.",
         "",
-        "## Held-out clips and voices",
+        "## Quality on held-out clips and speakers",
         "",
-        "| look-ahead | mouth PSNR | mouth SSIM | opening, clips | opening, real voices | motion in noise / speech |",
+        "| look-ahead | mouth PSNR | mouth SSIM | opening r, clips | opening r, speakers | motion in noise / speech |",
         "|---|---|---|---|---|---|",
         *_score_rows(manifest["quality"]["held_out"]),
         "",
@@ -48,10 +48,10 @@ def card(manifest: Mapping[str, Any]) -> str:
         "|---|---|---|---|",
         *_precision_rows(manifest["quality"]),
         "",
-        f"Milliseconds of a step, all in turns, in the quietest round ({manifest['quality']['step_ms']['machine']}).",
-        f"INT8 or mixed, whichever is faster, against FP32 in the same engine: {_speedup(manifest['quality'])}.",
+        f"Milliseconds of a step in the fastest of interleaved rounds ({manifest['quality']['step_ms']['machine']}).",
+        f"Speed-up of the faster of INT8 and mixed over FP32 in the same engine: {_speedup(manifest['quality'])}.",
         "",
-        "![What 8 bits cost in each layer](sensitivity.svg)",
+        "![Sensitivity of each layer to INT8](sensitivity.svg)",
         *(_TENSORRT if manifest.get("tensorrt_file") else ()),
     ]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""`avatar-app studio publish`: from run folders to a registered model."""
+"""`avatar-app studio publish`: export, check and register a model from run folders."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ import torch
 from avatar_app.contracts.errors import StudioError
 from avatar_app.live.frame import Avatar
 from avatar_app.settings.paths import models_dir
-from avatar_app.studio.evaluate.report import load_test_data
-from avatar_app.studio.export.graphs import Source, nova_96, nova_hd
+from avatar_app.studio.export.graphs import TrainedStudent, nova_96, nova_hd
+from avatar_app.studio.metrics.held_out import load_test_data
 from avatar_app.studio.publish.package import publish, register
 
 FACTS = ("speech.json", "picture.json", "nova96.json")
 
 
-def _source(arguments: argparse.Namespace) -> Source:
+def _trained_student(arguments: argparse.Namespace) -> TrainedStudent:
     if arguments.model == "nova-96":
         if arguments.student is None:
             raise StudioError("nova-96 needs a trained student.", "Name its `best` folder with --student.")
         return nova_96(arguments.student)
     if arguments.speech is None or arguments.picture is None:
-        raise StudioError("nova-hd needs two trained networks.", "Name their `best` folders: --speech, --picture.")
+        raise StudioError(
+            "nova-hd needs two trained networks.", "Name their `best` folders with --speech and --picture."
+        )
     return nova_hd(arguments.speech, arguments.picture)
 
 
 def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the runs say of themselves."""
+    """The facts files of the training runs, by name."""
     folders = [f for f in (arguments.speech, arguments.picture, arguments.student) if f is not None]
     files = [folder / name for folder in folders for name in FACTS if (folder / name).exists()]
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio publish`."""
     parser = argparse.ArgumentParser(prog="avatar-app studio publish", description=__doc__)
     parser.add_argument("model", choices=("nova-hd", "nova-96"))
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/")
+    parser.add_argument("--data", type=Path, required=True, help="folder with nova/ and speech/")
     parser.add_argument(
         "--speech", type=Path, help="`best` folder of `studio distil ears`, or of `studio train speech`"
     )
@@ -49,18 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--student", type=Path, help="`best` folder of `studio distil student`, or of `studio train student`"
     )
-    parser.add_argument("--models-dir", type=Path, default=models_dir(), help="where models are published")
+    parser.add_argument("--models-dir", type=Path, default=models_dir(), help="models folder to write to")
     parser.add_argument("--tensorrt", action="store_true", help="also write a graph for TensorRT")
     parser.add_argument("--default", action="store_true", help="make it the default model")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    source = _source(arguments)
-    face = Avatar.load("nova").face_input(source.size_px)
+    trained = _trained_student(arguments)
+    face = Avatar.load("nova").face_input(trained.size_px)
     tests, facts = load_test_data(arguments.data), _facts(arguments)
     try:
-        publish(source, arguments.data, tests, face, arguments.models_dir, facts, with_tensorrt=arguments.tensorrt)
+        publish(trained, arguments.data, tests, face, arguments.models_dir, facts, with_tensorrt=arguments.tensorrt)
         if arguments.default:
-            register(source.id, arguments.models_dir, default=source.id)
+            register(trained.id, arguments.models_dir, default=trained.id)
     except OSError as error:
         raise StudioError(
             f"The model cannot be written to {arguments.models_dir}: {error}.",

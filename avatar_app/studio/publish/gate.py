@@ -1,4 +1,4 @@
-"""What a model must pass before it may be used."""
+"""The checks that a model must pass before it is registered."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.student.ranking import BUDGET_DB
 from avatar_app.live.student.student import Student, open_student
 from avatar_app.studio.export.calibration import feed
-from avatar_app.studio.export.graphs import Source
+from avatar_app.studio.export.graphs import TrainedStudent
 
 Float32 = NDArray[np.float32]
 
 ENGINES = ("openvino", "onnxruntime-cpu")
 MAX_FILE_BYTES = 16_000_000
-# FP32 in any engine equals torch but for the order of sums; in fewer bits a picture may differ by so much.
+# Lowest PSNR against torch. FP32 in any engine differs from torch only by the order of sums.
 MIN_PSNR_DB = {Precision.FP32: 60.0, Precision.FP16: 50.0, Precision.MIXED: 42.0, Precision.INT8: 30.0}
-# INT8 or mixed against FP32 in the same engine.
+# Lowest speed-up of INT8 or mixed, whichever is faster, over FP32 in the same engine.
 MIN_SPEEDUP = 1.8
 N_ROUNDS = 15
 STEPS_PER_ROUND = 40
@@ -33,13 +33,13 @@ STEPS_PER_ROUND = 40
 
 @dataclass(frozen=True)
 class Golden:
-    """A few inputs, and what torch draws for them.
+    """A few inputs, and the pictures that torch computes for them.
 
     Attributes:
-        windows: (n, 80, W) float32.
-        heads: (n,) which look-ahead.
-        patches: (n, 3, h, w) float32.
-        face: (1, 6, S, S) float32, or empty.
+        windows: (n, 80, W) float32 mel windows.
+        heads: (n,) index of the look-ahead.
+        patches: (n, 3, h, w) float32 in 0..1, BGR.
+        face: (1, 6, S, S) float32 in 0..1, BGR; empty for students that take no face.
     """
 
     windows: Float32
@@ -48,7 +48,7 @@ class Golden:
     face: Float32
 
     def save(self, path: Path) -> None:
-        """Write `golden.npz`; pictures in 16 bits, which is finer than any tolerance."""
+        """Write `golden.npz`; pictures in FP16, which is finer than any tolerance."""
         np.savez_compressed(
             path,
             windows=self.windows,
@@ -59,46 +59,46 @@ class Golden:
 
 
 @torch.no_grad()
-def make_golden(source: Source, windows: Sequence[Float32], face: Float32 | None) -> Golden:
-    """Ask torch."""
-    n_heads = len(source.lookahead_ms)
+def make_golden(trained: TrainedStudent, windows: Sequence[Float32], face: Float32 | None) -> Golden:
+    """Compute the pictures in torch."""
+    n_heads = len(trained.lookahead_ms)
     heads = np.arange(len(windows)) % n_heads
-    shown = None if face is None else torch.from_numpy(face)
+    face_tensor = None if face is None else torch.from_numpy(face)
     patches = []
     for window, head in zip(windows, heads, strict=True):
         inputs = feed(window, int(head), {}, n_heads)
         mel, lookahead = torch.from_numpy(inputs["mel"]), torch.from_numpy(inputs["lookahead"])
-        patches.append(source.draw(mel, lookahead, shown).numpy())
-    nothing = np.zeros(0, np.float32)
-    return Golden(np.stack(windows), heads, np.concatenate(patches), nothing if face is None else face)
+        patches.append(trained.draw(mel, lookahead, face_tensor).numpy())
+    no_face = np.zeros(0, np.float32)
+    return Golden(np.stack(windows), heads, np.concatenate(patches), no_face if face is None else face)
 
 
 def check_golden(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, float]:
-    """Compare every precision in every engine with torch; PSNR in dB by `engine precision`.
+    """PSNR in dB of every precision in every engine against torch, by `engine precision`.
 
     Raises:
-        StudioError: one differs by too much.
+        StudioError: a PSNR is too low.
     """
     found = {}
     for engine in ENGINES:
         for precision in spec.files:
-            with_student = _opened(folder, spec, engine, precision, golden)
-            found[f"{engine} {precision.value}"] = round(_psnr_db(with_student, golden), 1)
-            with_student.close()
-            if found[f"{engine} {precision.value}"] < MIN_PSNR_DB[precision]:
+            student = _opened(folder, spec, engine, precision, golden)
+            psnr_db = found[f"{engine} {precision.value}"] = round(_psnr_db(student, golden), 1)
+            student.close()
+            if psnr_db < MIN_PSNR_DB[precision]:
                 raise StudioError(
-                    f"{spec.id} in {precision.value} with {engine} is {found[f'{engine} {precision.value}']} dB from"
-                    f" what was trained; at least {MIN_PSNR_DB[precision]} dB are needed.",
-                    "Look at the layers that the sweep names, or leave this precision out.",
+                    f"{spec.id} in {precision.value} with {engine} reaches {psnr_db} dB PSNR against the trained"
+                    f" network; {MIN_PSNR_DB[precision]} dB are required.",
+                    "Keep the most sensitive layers in float, or omit this precision.",
                 )
     return found
 
 
 def check_budget(losses_db: Mapping[str, float]) -> None:
-    """Mixed must keep the quality of FP32.
+    """Check that mixed keeps the quality of FP32.
 
     Raises:
-        StudioError: it does not.
+        StudioError: it loses too much.
     """
     loss_db = losses_db[Precision.MIXED.value]
     if loss_db > BUDGET_DB:
@@ -109,7 +109,7 @@ def check_budget(losses_db: Mapping[str, float]) -> None:
 
 
 def check_sizes(folder: Path, spec: StudentSpec) -> None:
-    """Students are small.
+    """Check the sizes of the model files.
 
     Raises:
         StudioError: a file is too large.
@@ -120,9 +120,9 @@ def check_sizes(folder: Path, spec: StudentSpec) -> None:
 
 
 def measure_speed(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, Any]:
-    """Milliseconds of a step by `engine precision`, one thread, all in turns: the median of the quietest round.
+    """Milliseconds of a step by `engine precision` on one thread: the median of the fastest of interleaved rounds.
 
-    Other programs on the machine make rounds slower, never faster; the quietest ones can be compared.
+    Other programs on the machine make rounds slower, never faster; the fastest rounds can be compared.
     """
     students = {
         f"{engine} {precision.value}": _opened(folder, spec, engine, precision, golden)
@@ -139,10 +139,10 @@ def measure_speed(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, 
 
 
 def check_speed(times_ms: Mapping[str, float]) -> dict[str, float]:
-    """Fewer bits must be faster, or they are of no use; how many times, by engine, for the faster of INT8 and mixed.
+    """Speed-up of the faster of INT8 and mixed over FP32 in the same engine, by engine.
 
     Raises:
-        StudioError: they are not fast enough against FP32 in the same engine.
+        StudioError: a speed-up is too low.
     """
     ratios = {}
     for engine in ENGINES:
@@ -151,8 +151,8 @@ def check_speed(times_ms: Mapping[str, float]) -> dict[str, float]:
         ratios[engine] = round(ratio, 2)
         if ratio < MIN_SPEEDUP:
             raise StudioError(
-                f"{fastest.value} is only {ratio:.2f} times as fast as FP32 in {engine}; {MIN_SPEEDUP} are needed.",
-                "See which layers stay float.",
+                f"{fastest.value} is only {ratio:.2f} times as fast as FP32 in {engine}; {MIN_SPEEDUP} are required.",
+                "Check which layers stay float.",
             )
     return ratios
 
@@ -165,12 +165,12 @@ def _opened(folder: Path, spec: StudentSpec, engine: str, precision: Precision, 
 
 
 def _psnr_db(student: Student, golden: Golden) -> float:
-    """How near the drawn 8-bit pictures are to torch's."""
+    """PSNR of the 8-bit pictures of a student against those of torch."""
     errors = []
     for window, head, patch in zip(golden.windows, golden.heads, golden.patches, strict=True):
         drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
-        true = np.rint(patch.transpose(1, 2, 0).astype(np.float32) * 255)
-        errors.append(np.square(drawn - true).mean())
+        expected = np.rint(patch.transpose(1, 2, 0).astype(np.float32) * 255)
+        errors.append(np.square(drawn - expected).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
 
 

@@ -1,8 +1,8 @@
-"""`avatar-app studio import-wav2lip`: a published checkpoint that the user has, as a model of the live program.
+"""`avatar-app studio import-wav2lip`: convert a published checkpoint to a model of the live program.
 
-The published weights of Wav2Lip and of its 28x student may be used for research and privately only. They are never
-shipped: what is made here lies in the user's own models folder, says so wherever a model can say something, and is
-used when it is named, never by default.
+The published weights of Wav2Lip and of its 28x student are for research and personal use only. The program never ships
+them: the converted model lies in the user's own models folder, states its licence in every file, and is used only when
+the user names it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import logging
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +19,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from avatar_app.contracts.atomic_file import replacing_folder
 from avatar_app.contracts.errors import StudioError
 from avatar_app.live.frame import Avatar
 from avatar_app.live.student import list_models
-from avatar_app.live.student.registry import UNFINISHED
 from avatar_app.settings.paths import ProfilePaths
-from avatar_app.studio.export.graphs import Source
+from avatar_app.studio.export.graphs import TrainedStudent
 from avatar_app.studio.nets import Student28x, Wav2Lip
 from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.nets.published import fill, read_weights
 from avatar_app.studio.publish import gate, package
-from avatar_app.studio.publish.one_lookahead import source_of, write_folder
+from avatar_app.studio.publish.one_lookahead import trained_student, write_folder
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +40,14 @@ NEITHER = "Choose wav2lip.pth, wav2lip_gan.pth or the published checkpoint of th
 
 @dataclass(frozen=True)
 class Published:
-    """A network that was published.
+    """A published network.
 
     Attributes:
-        title: what a chooser shows before "(non-commercial)".
-        architecture: in words.
-        net: the class to fill.
-        trained_on: what its authors say.
-        credit: whose work it is.
+        title: name shown to the user, without "(non-commercial)".
+        architecture: name of the architecture.
+        net: class of the network.
+        trained_on: training data according to the authors.
+        credit: authors and paper.
     """
 
     title: str
@@ -58,7 +57,7 @@ class Published:
     credit: str
 
 
-# By the channels of the first layer, which no two of them share.
+# By the number of channels of the first layer, which differs between the networks.
 KNOWN = {
     16: Published(
         "Wav2Lip", "Wav2Lip", Wav2Lip, "LRS2 (BBC; research only)",
@@ -72,10 +71,10 @@ KNOWN = {
 
 
 def read_checkpoint(path: Path) -> tuple[Published, Generator]:
-    """Which published network a file holds, and the network with its weights.
+    """Identify the published network in a file, and load its weights.
 
     Raises:
-        StudioError: the file is missing, cannot be read without running code, or holds another network.
+        StudioError: the file is missing, cannot be read without running code, or contains another network.
     """
     weights = read_weights(path)
     known = KNOWN.get(_first_width(weights))
@@ -85,25 +84,25 @@ def read_checkpoint(path: Path) -> tuple[Published, Generator]:
 
 
 def import_checkpoint(path: Path, models: Path, model_id: str = "", avatar_id: str = "nova") -> Path:
-    """Make a model folder of a checkpoint.
+    """Convert a checkpoint to a model folder.
 
     Args:
-        path: as its authors published it.
-        models: folder that the model folder is made in; an older one of the same name is replaced.
-        model_id: its name; made from the file's when empty.
-        avatar_id: whose face it draws.
+        path: the checkpoint as its authors published it.
+        models: models folder; an older model folder of the same name is replaced.
+        model_id: name of the model; derived from the file name when empty.
+        avatar_id: avatar whose face it takes.
 
     Returns:
         The model folder.
 
     Raises:
-        StudioError: the file cannot be used, or an engine does not draw what torch draws.
+        StudioError: the file cannot be used, or the picture of an engine differs from that of torch.
         AvatarError: there is no such avatar.
         OSError: the folder cannot be written.
     """
     model_id = _checked_id(model_id or path.stem)
     known, net = read_checkpoint(path)
-    source = source_of(
+    trained = trained_student(
         net,
         model_id,
         f"{known.title} (non-commercial)",
@@ -113,25 +112,16 @@ def import_checkpoint(path: Path, models: Path, model_id: str = "", avatar_id: s
         trained_on=known.trained_on,
     )
     facts = {"imported": {"file": path.name, "sha256": _sha256(path), "credit": known.credit}}
-    unfinished = models / f"{model_id}{UNFINISHED}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
-        _write(source, unfinished, facts)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    folder = models / model_id
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
-    return folder
+    with replacing_folder(models / model_id) as folder:
+        _write(trained, folder, facts)
+    return models / model_id
 
 
-def _write(source: Source, folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write the folder, and check that every engine draws what torch draws."""
-    log.info("exporting %s", source.id)
-    face = Avatar.load(source.avatar_id).face_input(source.size_px)
-    spec, manifest, golden = write_folder(source, face, folder, facts)
+def _write(trained: TrainedStudent, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write the folder, and compare the pictures of every engine with those of torch."""
+    log.info("exporting %s", trained.id)
+    face = Avatar.load(trained.avatar_id).face_input(trained.size_px)
+    spec, manifest, golden = write_folder(trained, face, folder, facts)
     log.info("comparing the engines with torch")
     manifest["quality"] = {"golden_psnr_db": gate.check_golden(folder, spec, golden)}
     package.save_manifest(folder, manifest)
@@ -141,25 +131,25 @@ def _write(source: Source, folder: Path, facts: Mapping[str, Any]) -> None:
 def card(manifest: Mapping[str, Any]) -> str:
     """The model's README."""
     imported = manifest["provenance"].get("imported", {})
-    near = [f"| {pair} | {psnr_db:.1f} dB |" for pair, psnr_db in manifest["quality"]["golden_psnr_db"].items()]
+    psnr_rows = [f"| {pair} | {psnr_db:.1f} dB |" for pair, psnr_db in manifest["quality"]["golden_psnr_db"].items()]
     lines = [
         f"# {manifest['title']}",
         "",
         f"**{manifest['licence']}.** Its authors published these weights under terms that forbid commercial use.",
-        "Do not ship this folder, do not sell what it draws, and do not train another network from it.",
+        "Do not distribute this folder, do not sell videos made with it, and do not train another network from it.",
         "",
         f"- Architecture: {manifest['architecture']}, {manifest['n_parameters']:,} parameters",
-        f"- Work of: {imported.get('credit', 'see the licence')}",
+        f"- Authors: {imported.get('credit', 'see the licence')}",
         f"- Trained on: {'; '.join(manifest['provenance']['trained_on'])}",
         f"- Imported from: `{imported.get('file', '')}`, sha256 `{imported.get('sha256', '')}`",
-        f"- Look-ahead: {manifest['lookahead_ms'][0]} ms, the only one that it learned",
-        f"- Draws on the face of: {manifest['avatar_id']}",
+        f"- Look-ahead: {manifest['lookahead_ms'][0]} ms; it was trained for no other",
+        f"- Avatar: {manifest['avatar_id']}",
         "",
-        "Distance of what the engines draw from what torch draws:",
+        "PSNR of the pictures of each engine against those of torch:",
         "",
         "| engine and precision | PSNR |",
         "|---|---|",
-        *near,
+        *psnr_rows,
     ]
     return "\n".join(lines) + "\n"
 
@@ -172,9 +162,11 @@ def _first_width(weights: Mapping[str, Tensor]) -> int:
 def _checked_id(name: str) -> str:
     model_id = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
     if not model_id:
-        raise StudioError(f"No model can be named {name!r}.", "Give it a name of letters and digits: --id NAME.")
+        raise StudioError(
+            f"The model name {name!r} is not valid.", "Choose a name of letters and digits with --id NAME."
+        )
     if model_id in list_models():
-        raise StudioError(f"The program has a model named {model_id!r} already.", "Give it another name: --id NAME.")
+        raise StudioError(f"The program already has a model named {model_id!r}.", "Choose another name with --id NAME.")
     return model_id
 
 
@@ -191,9 +183,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="avatar-app studio import-wav2lip", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="wav2lip.pth, wav2lip_gan.pth or the 28x student")
     parser.add_argument("--out", type=Path, metavar="DIR", help="models folder (default: the user's own)")
-    parser.add_argument("--id", default="", metavar="NAME", help="name of the model (default: the file's)")
-    parser.add_argument("--avatar", default="nova", metavar="ID", help="whose face it draws")
-    parser.add_argument("--profile-dir", type=Path, metavar="DIR", help="as of the other commands")
+    parser.add_argument("--id", default="", metavar="NAME", help="name of the model (default: from the file name)")
+    parser.add_argument("--avatar", default="nova", metavar="ID", help="avatar whose face it takes")
+    parser.add_argument("--profile-dir", type=Path, metavar="DIR", help="folder of the user's settings and models")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     models = arguments.out or ProfilePaths(arguments.profile_dir).models_dir

@@ -1,4 +1,4 @@
-"""A generator of the Wav2Lip family as a model of the live program: one look-ahead, any identity's face."""
+"""Exports a generator of the Wav2Lip family as a model of the live program: one look-ahead, any face."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from avatar_app.contracts.student_spec import PatchBox, StudentSpec
 from avatar_app.studio.export import quantize
-from avatar_app.studio.export.graphs import Source, export_face, export_student
+from avatar_app.studio.export.graphs import TrainedStudent, export_face, export_student
 from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.nets.lower_half import DrawsLowerHalf
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS
@@ -24,10 +24,10 @@ FEATURE_NAMES = tuple(f"face_{k}" for k in range(7))
 
 
 class OneLookahead(DrawsLowerHalf):
-    """The whole generator as published, of which a live step runs what depends on sound and is seen.
+    """The published generator; a live step runs its audio encoder and the lower half of its decoder.
 
     Args:
-        net: whose modules these are.
+        net: the generator; its modules are shared.
     """
 
     def __init__(self, net: Generator) -> None:
@@ -38,9 +38,9 @@ class OneLookahead(DrawsLowerHalf):
         """The graph of one frame.
 
         Args:
-            mel: (1, 1, 80, 16) float32 in -4..4, newest column 160 ms after the picture.
-            lookahead: (1, 1) float32: one-hot, of a single one.
-            *features: of the face, from `FaceGraph`.
+            mel: (1, 1, 80, 16) float32 in -4..4; the newest column is 160 ms after the picture.
+            lookahead: (1, 1) float32, one-hot over a single look-ahead: 1.
+            *features: face features from `FaceGraph`.
 
         Returns:
             (1, 3, S / 2, S) float32 in 0..1, BGR: the lower half.
@@ -49,7 +49,7 @@ class OneLookahead(DrawsLowerHalf):
 
 
 class FaceGraph(nn.Module):
-    """The graph that runs once per identity: (1, 6, S, S) face -> the seven features, deepest first."""
+    """The graph that runs once per face: (1, 6, S, S) to the seven face features, deepest first."""
 
     def __init__(self, net: DrawsLowerHalf) -> None:
         super().__init__()
@@ -60,38 +60,38 @@ class FaceGraph(nn.Module):
         return tuple(self.net.encode_face(face))
 
 
-def source_of(
+def trained_student(
     net: Generator, model_id: str, title: str, architecture: str, *, avatar_id: str, licence: str, trained_on: str
-) -> Source:
-    """A generator with the published alignment, ready to be exported.
+) -> TrainedStudent:
+    """A generator with the published audio alignment, ready for export.
 
     Args:
         net: in evaluation mode.
         model_id: name of the model folder.
-        title: what a chooser shows.
-        architecture: in words.
-        avatar_id: whose face it is shown.
-        licence: of the weights.
-        trained_on: what the weights were learned from.
+        title: name shown to the user.
+        architecture: name of the architecture.
+        avatar_id: avatar whose face it takes.
+        licence: licence of the weights.
+        trained_on: training data of the weights.
     """
     size_px = net.shape.size_px
     live = OneLookahead(net).eval()
 
     def draw(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
-        assert face is not None  # noqa: S101  every generator of the family looks at one
+        assert face is not None  # noqa: S101  every generator of the family takes a face
         picture: Tensor = live(mel, lookahead, *live.encode_face(face))
         return picture
 
-    return Source(
+    return TrainedStudent(
         id=model_id,
         title=title,
         architecture=architecture,
-        trained=net,
-        net=live,
-        packed=None,
-        face=FaceGraph(live).eval(),
-        features=FEATURE_NAMES,
-        packed_features=(),
+        network=net,
+        float_graph=live,
+        int8_graph=None,
+        face_graph=FaceGraph(live).eval(),
+        float_features=FEATURE_NAMES,
+        int8_features=(),
         draw=draw,
         size_px=size_px,
         n_mel_columns=N_MEL_COLUMNS,
@@ -105,32 +105,32 @@ def source_of(
 
 
 def write_folder(
-    source: Source, face: Float32, folder: Path, facts: Mapping[str, Any]
+    trained: TrainedStudent, face: Float32, folder: Path, facts: Mapping[str, Any]
 ) -> tuple[StudentSpec, dict[str, Any], Golden]:
-    """Write graphs in FP32 and FP16, golden pictures and the manifest; nothing is judged yet.
+    """Write graphs in FP32 and FP16, golden pictures and the manifest, without measurements.
 
     Args:
-        source: from `source_of`.
-        face: (1, 6, S, S) float32: what the golden pictures are drawn on.
+        trained: from `trained_student`.
+        face: (1, 6, S, S) float32, the face of the golden pictures.
         folder: an empty one.
-        facts: provenance.
+        facts: entries of the manifest's `provenance`.
 
     Returns:
-        The manifest as the live program reads it, as it was written, and the golden pictures.
+        The manifest as the live program reads it, the manifest as written, and the golden pictures.
     """
-    exact = quantize.prepared(export_student(source))
-    package.save_graph(source, exact, folder / "student-fp32.onnx", facts)
-    package.save_graph(source, quantize.to_fp16(exact), folder / "student-fp16.onnx", facts)
-    face_graph = export_face(source)
-    assert face_graph is not None  # noqa: S101  every generator of the family looks at a face
-    package.save_graph(source, face_graph, folder / "face.onnx", facts)
-    golden = gate.make_golden(source, example_windows(N_GOLDEN), face)
+    exact = quantize.prepared(export_student(trained))
+    package.save_graph(trained, exact, folder / "student-fp32.onnx", facts)
+    package.save_graph(trained, quantize.to_fp16(exact), folder / "student-fp16.onnx", facts)
+    face_graph = export_face(trained)
+    assert face_graph is not None  # noqa: S101  every generator of the family takes a face
+    package.save_graph(trained, face_graph, folder / "face.onnx", facts)
+    golden = gate.make_golden(trained, example_windows(N_GOLDEN), face)
     golden.save(folder / "golden.npz")
-    manifest = package.manifest_of(source, folder, facts)
+    manifest = package.manifest_of(trained, folder, facts)
     return package.save_manifest(folder, manifest), manifest, golden
 
 
 def example_windows(n: int, seed: int = 0) -> list[Float32]:
-    """(80, 16) float32 mel windows of different loudness, the first one silent."""
+    """(80, 16) float32 random mel windows of increasing loudness, the first one silent."""
     rng = np.random.default_rng(seed)
     return [rng.uniform(-4, 8 * k / max(1, n - 1) - 4, (80, N_MEL_COLUMNS)).astype(np.float32) for k in range(n)]

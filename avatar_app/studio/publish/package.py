@@ -1,11 +1,10 @@
-"""Writes a model folder, and registers it when it passed the gate."""
+"""Writes a model folder, and registers it when it passes the checks of `gate`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,20 +14,22 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from avatar_app.contracts.atomic_file import replacing_folder, write_text
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.student_spec import MANIFEST_SCHEMA, Precision, StudentSpec
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.processor import cpu_name, instruction_set
 from avatar_app.live.student.registry import REGISTRY_SCHEMA
 from avatar_app.live.student.student import open_student
-from avatar_app.studio.evaluate.report import TestData, clip_psnr_db, evaluate
 from avatar_app.studio.export import qdq, quantize, sensitivity
 from avatar_app.studio.export.calibration import calibration_feeds
-from avatar_app.studio.export.graphs import Source, export_face, export_packed, export_student
+from avatar_app.studio.export.graphs import TrainedStudent, export_face, export_packed, export_student
 from avatar_app.studio.export.running import Feed
+from avatar_app.studio.metrics.held_out import TestData
+from avatar_app.studio.metrics.student_scores import clip_psnr_db, score_student
+from avatar_app.studio.provenance import commit_id
 from avatar_app.studio.publish import gate
 from avatar_app.studio.publish.card import card
-from avatar_app.studio.train.run_folder import commit_id
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,12 @@ Float32 = NDArray[np.float32]
 N_GOLDEN = 8
 CHART = "sensitivity.svg"
 TENSORRT = "student-tensorrt.onnx"
-# The look-ahead that precisions are compared at.
+# Precisions are compared at this look-ahead.
 COMPARED_MS = 160
 
 
 def publish(
-    source: Source,
+    trained: TrainedStudent,
     data: Path,
     tests: TestData,
     face: Float32,
@@ -51,44 +52,33 @@ def publish(
     *,
     with_tensorrt: bool = False,
 ) -> None:
-    """Export, quantize, measure, judge, write and register one student.
+    """Export, quantize, measure, check, write and register one student.
 
     Args:
-        source: the student.
+        trained: the student.
         data: folder that holds speech/, for calibration.
         tests: held-out clips and voices.
         face: (1, 6, S, S) float32, the avatar's face at the student's size.
         models_dir: where model folders lie.
         facts: provenance: recipes and scores of the training runs.
-        with_tensorrt: also write `student-tensorrt.onnx`, INT8 as TensorRT wants it.
+        with_tensorrt: also write `student-tensorrt.onnx`, explicit INT8 for TensorRT.
 
     Raises:
-        StudioError: the model did not pass; nothing is changed then.
+        StudioError: the model did not pass the checks; the models folder is unchanged.
+        OSError: the models folder cannot be written.
     """
-    unfinished, replaced = (models_dir / f"{source.id}.{state}" for state in ("unfinished", "replaced"))
-    if replaced.exists() and not (models_dir / source.id).exists():
-        # Killed between the two moves below.
-        replaced.rename(models_dir / source.id)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    seen = face if source.face is not None else None
-    feeds = calibration_feeds(source, data, seen, np.random.default_rng(0))
-    sweep = _write_graphs(source, feeds, unfinished, facts, with_tensorrt=with_tensorrt)
-    (unfinished / CHART).write_text(sensitivity.chart(sweep), encoding="utf-8")
-    golden = gate.make_golden(source, [f["mel"][0, 0] for f in feeds[:: len(feeds) // N_GOLDEN][:N_GOLDEN]], seen)
-    golden.save(unfinished / "golden.npz")
-    manifest = manifest_of(source, unfinished, {**facts, "sensitivity": sweep})
-    spec = save_manifest(unfinished, manifest)
-    manifest["quality"] = _judge(unfinished, spec, golden, tests, face)
-    save_manifest(unfinished, manifest)
-    (unfinished / "README.md").write_text(card(manifest), encoding="utf-8")
-    # Aside first: to delete it takes longer than to rename it, and the program may start any moment.
-    shutil.rmtree(replaced, ignore_errors=True)
-    if (models_dir / source.id).exists():
-        (models_dir / source.id).rename(replaced)
-    unfinished.rename(models_dir / source.id)
-    shutil.rmtree(replaced, ignore_errors=True)
-    register(source.id, models_dir)
+    with replacing_folder(models_dir / trained.id) as folder:
+        shown = face if trained.face_graph is not None else None
+        feeds = calibration_feeds(trained, data, shown, np.random.default_rng(0))
+        swept = _write_graphs(trained, feeds, folder, facts, with_tensorrt=with_tensorrt)
+        (folder / CHART).write_text(sensitivity.chart(swept), encoding="utf-8")
+        golden = _write_golden(trained, feeds, shown, folder)
+        manifest = manifest_of(trained, folder, {**facts, "sensitivity": swept})
+        spec = save_manifest(folder, manifest)
+        manifest["quality"] = _measure_and_check(folder, spec, golden, tests, face)
+        save_manifest(folder, manifest)
+        (folder / "README.md").write_text(card(manifest), encoding="utf-8")
+    register(trained.id, models_dir)
 
 
 def register(model_id: str, models_dir: Path, default: str | None = None) -> None:
@@ -100,54 +90,60 @@ def register(model_id: str, models_dir: Path, default: str | None = None) -> Non
     if model_id not in data["models"]:
         data["models"].append(model_id)
     data["default"] = default or data.get("default", model_id)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+def _write_golden(trained: TrainedStudent, feeds: list[Feed], face: Float32 | None, folder: Path) -> gate.Golden:
+    windows = [feed["mel"][0, 0] for feed in feeds[:: len(feeds) // N_GOLDEN][:N_GOLDEN]]
+    golden = gate.make_golden(trained, windows, face)
+    golden.save(folder / "golden.npz")
+    return golden
 
 
 def _write_graphs(
-    source: Source, feeds: list[Feed], folder: Path, facts: Mapping[str, Any], *, with_tensorrt: bool
+    trained: TrainedStudent, feeds: list[Feed], folder: Path, facts: Mapping[str, Any], *, with_tensorrt: bool
 ) -> dict[str, Any]:
-    """Write a file for each precision, and the face's graph; what the sweep found."""
-    exact, packed = quantize.prepared(export_student(source)), quantize.prepared(export_packed(source))
+    """Write a graph for each precision, and the face encoder's; return the result of the sensitivity sweep."""
+    exact, packed = quantize.prepared(export_student(trained)), quantize.prepared(export_packed(trained))
     nodes = quantize.candidates(packed, ())
     calibration = qdq.calibrate(packed, feeds)
     found = sensitivity.sweep(packed, calibration, feeds, nodes, log.info)
-    careful = [node for node in nodes if node.startswith(source.stays_float or ("?",))]
-    mixed = sensitivity.to_mixed(packed, calibration, feeds, found.damages, careful)
-    int8, scales = qdq.with_8bit_inputs(qdq.to_int8(packed, calibration, nodes))
-    half, more_scales = qdq.with_8bit_inputs(mixed.graph)
+    kept_float = [node for node in nodes if node.startswith(trained.stays_float or ("?",))]
+    mixed = sensitivity.to_mixed(packed, calibration, feeds, found.damages, kept_float)
+    int8, int8_scales = qdq.with_8bit_inputs(qdq.to_int8(packed, calibration, nodes))
+    mixed_graph, mixed_scales = qdq.with_8bit_inputs(mixed.graph)
     graphs = {
         "student-fp32": exact,
         "student-fp16": quantize.to_fp16(exact),
         "student-int8": int8,
-        "student-mixed": quantize.with_half_weights(half),
+        "student-mixed": quantize.with_half_weights(mixed_graph),
     }
     if with_tensorrt:
         large = [node for node in nodes if node not in mixed.stays_float]
         graphs[Path(TENSORRT).stem] = qdq.to_int8(packed, calibration, large, is_symmetric=True)
     for name, graph in graphs.items():
-        save_graph(source, graph, folder / f"{name}.onnx", facts)
-    face = export_face(source)
+        save_graph(trained, graph, folder / f"{name}.onnx", facts)
+    face = export_face(trained)
     if face is not None:
         wanted = {port.name for graph in graphs.values() for port in graph.graph.input}
-        save_graph(source, qdq.with_8bit_outputs(face, wanted, scales | more_scales), folder / "face.onnx", facts)
+        face = qdq.with_8bit_outputs(face, wanted, int8_scales | mixed_scales)
+        save_graph(trained, face, folder / "face.onnx", facts)
     return sensitivity.facts(found, mixed)
 
 
 def config_hash(facts: Mapping[str, Any]) -> str:
-    """A short name for how the networks of a model were trained: equal for equal recipes."""
+    """A short hash of how the networks of a model were trained: equal for equal recipes."""
     recipes = {name: about.get("recipe") for name, about in facts.items() if isinstance(about, Mapping)}
     return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def save_graph(source: Source, graph: onnx.ModelProto, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write a graph that says what it is, who may use it, and what it was learned from and how."""
+def save_graph(trained: TrainedStudent, graph: onnx.ModelProto, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a graph with its title, licence, training data, commit and recipe in its metadata."""
     about = {
-        "title": source.title,
-        "architecture": source.architecture,
-        "licence": source.licence,
-        "trained_on": "; ".join(source.trained_on),
+        "title": trained.title,
+        "architecture": trained.architecture,
+        "licence": trained.licence,
+        "trained_on": "; ".join(trained.trained_on),
         "commit": commit_id(),
         "config_hash": config_hash(facts),
     }
@@ -157,28 +153,28 @@ def save_graph(source: Source, graph: onnx.ModelProto, path: Path, facts: Mappin
     onnx.save(graph, path)
 
 
-def manifest_of(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of the files that lie in a folder, not measured yet."""
-    box = source.box
+def manifest_of(trained: TrainedStudent, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of the files in a folder, without measurements."""
+    box = trained.box
     return {
         "schema": MANIFEST_SCHEMA,
-        "id": source.id,
-        "title": source.title,
-        "architecture": source.architecture,
-        "avatar_id": source.avatar_id,
-        "size_px": source.size_px,
-        "n_mel_columns": source.n_mel_columns,
+        "id": trained.id,
+        "title": trained.title,
+        "architecture": trained.architecture,
+        "avatar_id": trained.avatar_id,
+        "size_px": trained.size_px,
+        "n_mel_columns": trained.n_mel_columns,
         "mel_fingerprint": MEL.fingerprint(),
-        "lookahead_ms": list(source.lookahead_ms),
+        "lookahead_ms": list(trained.lookahead_ms),
         "patch_box": [box.x, box.y, box.w, box.h],
         "files": {p.value: _entry(file) for p in Precision if (file := folder / f"student-{p.value}.onnx").exists()},
-        "face_file": _entry(folder / "face.onnx") if source.face is not None else None,
+        "face_file": _entry(folder / "face.onnx") if trained.face_graph is not None else None,
         "golden_file": _entry(folder / "golden.npz"),
         "tensorrt_file": _entry(folder / TENSORRT) if (folder / TENSORRT).exists() else None,
-        "licence": source.licence,
-        "n_parameters": source.n_parameters,
+        "licence": trained.licence,
+        "n_parameters": trained.n_parameters,
         "provenance": {
-            "trained_on": list(source.trained_on),
+            "trained_on": list(trained.trained_on),
             "commit": commit_id(),
             "config_hash": config_hash(facts),
             "versions": _versions(),
@@ -188,13 +184,19 @@ def manifest_of(source: Source, folder: Path, facts: Mapping[str, Any]) -> dict[
     }
 
 
-def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData, face: Float32) -> dict[str, Any]:
-    """All measurements; raises where one is not good enough."""
+def _measure_and_check(
+    folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData, face: Float32
+) -> dict[str, Any]:
+    """All measurements of a model folder.
+
+    Raises:
+        StudioError: a measurement fails its check.
+    """
     gate.check_sizes(folder, spec)
     near_db = gate.check_golden(folder, spec, golden)
     by_engine = {engine: _losses_db(folder, spec, engine, tests, face) for engine in gate.ENGINES}
     log.info("loss against FP32 in dB: %s", by_engine)
-    # What a precision costs is what it costs where it costs most: engines round at different places.
+    # The loss of a precision is that of its worst engine: engines round at different places.
     losses_db = {p.value: max(losses[p.value] for losses in by_engine.values()) for p in spec.files}
     gate.check_budget(losses_db)
     times_ms = gate.measure_speed(folder, spec, golden)
@@ -202,7 +204,7 @@ def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData
     speedup = gate.check_speed(times_ms)
     student = open_student(folder, spec, "openvino", Precision.MIXED)
     student.set_face(face)
-    scores = evaluate(student, tests)
+    scores = score_student(student, tests)
     return {
         "loss_db": losses_db,
         "loss_db_by_engine": by_engine,
@@ -214,7 +216,7 @@ def _judge(folder: Path, spec: StudentSpec, golden: gate.Golden, tests: TestData
 
 
 def _losses_db(folder: Path, spec: StudentSpec, engine: str, tests: TestData, face: Float32) -> dict[str, float]:
-    """By precision: how much mouth PSNR on the held-out clips goes against FP32 in the same engine."""
+    """By precision: mouth PSNR lost on the held-out clips against FP32 in the same engine."""
     psnr_db = {}
     for precision in spec.files:
         student = open_student(folder, spec, engine, precision)
@@ -225,7 +227,7 @@ def _losses_db(folder: Path, spec: StudentSpec, engine: str, tests: TestData, fa
 
 
 def save_manifest(folder: Path, manifest: Mapping[str, Any]) -> StudentSpec:
-    """Write `manifest.json`, and read it as the live program does."""
+    """Write `manifest.json`, and return it as the live program reads it."""
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return read_manifest(folder)
 

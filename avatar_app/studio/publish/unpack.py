@@ -1,7 +1,7 @@
-"""`avatar-app studio unpack`: takes the trained networks back out of a published model.
+"""`avatar-app studio unpack`: recover the trained networks from a published model.
 
-The graphs in FP32 hold all that the networks know, each norm merged into the convolution before it. So whoever wants to
-teach another student, or to go on from a shipped one, need not train all evening first.
+The FP32 graphs contain all weights of the networks, with each norm merged into the convolution before it. Training can
+continue from the unpacked networks.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
 from avatar_app.studio.train.student import save_student
 
-# What a run says of itself that is still true of what is unpacked.
+# Facts of the training run that also hold for the unpacked networks.
 FACTS = ("recipe", "gain", "held_out", "test")
 
 
 class Graph:
-    """The tensors of a graph, and the nodes that use them.
+    """The tensors and nodes of an ONNX graph.
 
     Args:
-        content: of an ONNX file.
+        content: bytes of an ONNX file.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -48,11 +48,11 @@ class Graph:
         self.tensors = {name: torch.from_numpy(np.array(numpy_helper.to_array(t))) for name, t in stored.items()}
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """Tensors that still have the name they had in the network called `name`."""
+        """Tensors of the module `name` that kept their names, without the prefix."""
         return {key[len(name) + 1 :]: value for key, value in self.tensors.items() if key.startswith(f"{name}.")}
 
     def weights(self, name: str, kind: str = "Conv") -> Iterator[list[Tensor]]:
-        """What the nodes of a kind below `name` are made of, weight first, in the order in which they run."""
+        """Weight and bias of each node of a kind below `name`, in the order of execution."""
         for node in self._nodes:
             if node.op_type == kind and node.name.startswith(f"/{name}"):
                 yield [self.tensors[key] for key in node.input if key in self.tensors]
@@ -60,7 +60,7 @@ class Graph:
 
 @torch.no_grad()
 def speech_of(graph: Graph, shape: SpeechShape) -> SpeechNet:
-    """The network that hears in the graph of `nova-hd`. How phones are called is not in it: those weights are zero."""
+    """The speech encoder in the graph of `nova-hd`; the graph has no phone classifier, so its weights are zero."""
     net = SpeechNet(shape).eval()
     layers = list(net.modules())
     merged = graph.weights("speech")
@@ -75,7 +75,7 @@ def speech_of(graph: Graph, shape: SpeechShape) -> SpeechNet:
 
 @torch.no_grad()
 def picture_of(graph: Graph) -> PictureNet:
-    """The network that draws in the graph of `nova-hd`."""
+    """The mouth renderer in the graph of `nova-hd`."""
     net = PictureNet().eval()
     place = next(graph.weights("picture/Concat", "Concat"))[0]
     net.load_state_dict({**graph.part("picture"), "place": place})
@@ -84,14 +84,14 @@ def picture_of(graph: Graph) -> PictureNet:
 
 @torch.no_grad()
 def nova96_of(step: Graph, face: Graph) -> Nova96:
-    """The student whose folded graphs (`nets.folded`) these are; weights of rows that it never draws are zero."""
+    """The student in its folded graphs (`nets.folded`); weights of rows that it never generates are zero."""
     net = Nova96().eval()
-    heard = list(step.weights("hear/"))
+    audio = list(step.weights("hear/"))
     shared = _blocks(net.ear)
-    for block, pair in zip(shared, heard, strict=False):
+    for block, pair in zip(shared, audio, strict=False):
         _fill_block(block, pair)
     for k, encoder in enumerate(net.audio_encoders):
-        own = [[t.chunk(len(net.audio_encoders))[k] for t in pair] for pair in heard[len(shared) :]]
+        own = [[t.chunk(len(net.audio_encoders))[k] for t in pair] for pair in audio[len(shared) :]]
         for block, pair in zip(_blocks(encoder), own, strict=True):
             _fill_block(block, pair)
     for block, pair in zip(_blocks(net.face_encoder_blocks), face.weights("face_encoder_blocks"), strict=True):
@@ -101,25 +101,25 @@ def nova96_of(step: Graph, face: Graph) -> Nova96:
     _fill_block(code, (read["weight"][:, :, None, None], read["bias"]))
     for block, both in zip(ups, _ups(step, face), strict=True):
         _fill_block(block, both)
-    seen, bias = next(face.weights("Conv"))
-    _fill_block(_blocks(net.output_block)[0], (torch.cat((step.part("out")["weight"], seen), dim=1), bias))
+    face_weight, bias = next(face.weights("Conv"))
+    _fill_block(_blocks(net.output_block)[0], (torch.cat((step.part("out")["weight"], face_weight), dim=1), bias))
     net.output_block[1].load_state_dict(step.part("last"))
     return net
 
 
 def _ups(step: Graph, face: Graph) -> list[tuple[Tensor, Tensor]]:
-    """The six transposed convolutions: what meets sound stands in one graph, what meets the face in the other."""
-    seen = list(face.weights("ConvTranspose", "ConvTranspose"))
-    # The first is a matrix from one pixel to the rows that are needed; here it gets its other rows back.
-    n_code, n_out, height, width = seen[0][0].shape
+    """The six transposed convolutions: weights for the audio code from one graph, for face features from the other."""
+    on_face = list(face.weights("ConvTranspose", "ConvTranspose"))
+    # The first is a matrix from one pixel to the needed rows; the other rows become zero again.
+    n_code, n_out, height, width = on_face[0][0].shape
     rows = next(step.weights("first", "Gemm"))[0].reshape(n_code, n_out, -1, width)
     first = torch.cat((torch.zeros(n_code, n_out, height - rows.shape[2], width), rows), dim=2)
-    heard = [first, *(weights[0] for weights in step.weights("ups", "ConvTranspose"))]
-    return [(torch.cat((sound, shown)), bias) for sound, (shown, bias) in zip(heard, seen, strict=True)]
+    on_audio = [first, *(weights[0] for weights in step.weights("ups", "ConvTranspose"))]
+    return [(torch.cat((audio, weight)), bias) for audio, (weight, bias) in zip(on_audio, on_face, strict=True)]
 
 
 def _blocks(part: nn.Module) -> list[nn.Module]:
-    """Convolutions with their norms, in the order in which they run."""
+    """Convolutions with their norms, in the order of execution."""
     return [module for module in part.modules() if isinstance(module, ConvBlock | UpBlock)]
 
 
@@ -130,7 +130,7 @@ def _fill_block(block: nn.Module, pair: Sequence[Tensor]) -> None:
 
 
 def _fill(conv: nn.Module, norm: nn.Module, weight: Tensor, bias: Tensor) -> None:
-    """Give a convolution a merged weight, and let the norm behind it add the bias and do nothing else."""
+    """Set a convolution to a merged weight, and the norm after it to add the bias only."""
     assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.running_var is not None  # noqa: S101
     conv.get_parameter("weight").copy_(weight)
     if getattr(conv, "bias", None) is not None:
@@ -145,7 +145,7 @@ def unpack(folder: Path, out: Path) -> None:
 
     Raises:
         ModelError: the model folder is missing or damaged.
-        StudioError: the model holds no networks of ours.
+        StudioError: the model contains no networks that the studio can train.
     """
     spec = read_manifest(folder)
     facts: Mapping[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["provenance"]
@@ -169,7 +169,7 @@ def unpack(folder: Path, out: Path) -> None:
         save_picture_net(out / "picture" / "best", picture_of(step), about("picture"))
     except (KeyError, TypeError, RuntimeError, StopIteration, ValueError) as error:
         raise StudioError(
-            f"The model {spec.id} holds no networks that can be trained: {error!r}.", "Name nova-hd or nova-96."
+            f"The networks of the model {spec.id} cannot be unpacked: {error!r}.", "Name nova-hd or nova-96."
         ) from error
 
 
@@ -177,8 +177,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio unpack`."""
     parser = argparse.ArgumentParser(prog="avatar-app studio unpack", description=__doc__)
     parser.add_argument("model", help="nova-hd or nova-96")
-    parser.add_argument("--models-dir", type=Path, default=models_dir(), help="where it lies")
-    parser.add_argument("--run", type=Path, required=True, help="gets the `best` folders that training would write")
+    parser.add_argument("--models-dir", type=Path, default=models_dir(), help="models folder to read from")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="run folder; receives `best` folders as training writes them"
+    )
     arguments = parser.parse_args(argv)
     unpack(arguments.models_dir / arguments.model, arguments.run)
     return 0

@@ -1,4 +1,4 @@
-"""How numbers and names of `report.json` are written on a page."""
+"""Formats the numbers and names of `report.json` for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avatar_app.studio.evaluate import markup
-from avatar_app.studio.evaluate.sensitivity_table import UNTOLD
+from avatar_app.studio.evaluate.sensitivity_table import UNKNOWN_REASON
 from avatar_app.studio.evaluate.speed import STEP
 
 Report = Mapping[str, Any]
@@ -15,7 +15,7 @@ ENGINE_NAMES = {"openvino": "OpenVINO", "onnxruntime-cpu": "ONNX Runtime"}
 PRECISION_NAMES = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8", "mixed": "mixed"}
 NONE = "–"
 LAYER_CHARS = 36
-# Of an ablation's rows: what stands above each number, and how it is written.
+# Columns of an ablation table: heading and format by key.
 ABLATION_COLUMNS = {
     "mouth_psnr_db": ("mouth PSNR", "{:.2f} dB"),
     "mouth_ssim": ("SSIM", "{:.3f}"),
@@ -28,14 +28,14 @@ ABLATION_COLUMNS = {
 
 
 def titles(report: Report) -> dict[str, str]:
-    """What people call each model; with its id where two are called the same."""
+    """Title of each model; with its id where two titles are equal."""
     found = {model: str(about["title"]) for model, about in report["models"].items()}
     used = list(found.values())
     return {model: f"{name} ({model})" if used.count(name) > 1 else name for model, name in found.items()}
 
 
 def colours(report: Report) -> dict[str, int]:
-    """A teacher is grey; students take the colours in turn."""
+    """Colour number of each model: a teacher is grey, students take the other colours in order."""
     students = [m for m, about in report["models"].items() if not about["is_teacher"]]
     return {m: 1 + students.index(m) % (markup.N_COLOURS - 1) if m in students else 0 for m in report["models"]}
 
@@ -47,7 +47,7 @@ def legend(report: Report) -> str:
 
 
 def teacher_of(report: Report) -> str | None:
-    """Id of the teacher, if one takes part."""
+    """Id of the teacher; None without one."""
     return next((m for m, about in report["models"].items() if about["is_teacher"]), None)
 
 
@@ -62,12 +62,12 @@ def by_lookahead(report: Report) -> list[tuple[str, int, Report]]:
 
 
 def engine_name(engine: str) -> str:
-    """An engine by its proper name."""
+    """Display name of an engine."""
     return ENGINE_NAMES.get(engine, engine)
 
 
 def precision_name(precision: str) -> str:
-    """A precision as it is written."""
+    """Display name of a precision."""
     return PRECISION_NAMES.get(precision, precision)
 
 
@@ -77,7 +77,7 @@ def ratio_range(ratio: Report) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """Short times with two digits behind the point, long ones with one."""
+    """A time with two decimals below 10 ms, else with one."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
@@ -87,46 +87,46 @@ def millions(n: float) -> str:
 
 
 def megabytes(n_bytes: int | None) -> str:
-    """A size; a dash where there is no file."""
+    """A file size; a dash if there is no file."""
     return NONE if n_bytes is None else f"{n_bytes / 1e6:.2f} MB"
 
 
 def percent(ratio: float) -> str:
-    """A share in percent, without the sign."""
+    """A ratio in percent, without the percent sign."""
     return f"{100 * ratio:.1f}"
 
 
 def closed(scores: Report) -> str:
-    """In how many of its closings a mouth looks closed; a dash where there are none."""
+    """Percentage of lip closings in which the generated mouth is closed; a dash if there are none."""
     return f"{100 * scores['closed_ratio']:.0f} %" if "closed_ratio" in scores else NONE
 
 
 def ablated(row: Report, key: str) -> str:
-    """A number of an ablation's row, or a dash where it was not measured."""
+    """A number of an ablation row; a dash if it was not measured."""
     return ABLATION_COLUMNS[key][1].format(row[key]) if key in row else NONE
 
 
 def optional(scores: Report, key: str, digits: int) -> str:
-    """A score, or a dash where it was not measured."""
+    """A score; a dash if it was not measured."""
     return f"{scores[key]:.{digits}f}" if key in scores else NONE
 
 
 def layer_name(node: str) -> str:
-    """The telling parts of a node's name: `/speech/ear/ear.0/conv_block/Conv` is `speech/ear.0`."""
+    """Short name of a node: `/speech/ear/ear.0/conv_block/Conv` is `speech/ear.0`."""
     *parts, _ = [part for part in node.strip("/").split("/") if not part.startswith("conv_block")] or [node]
-    told = [part for part, inner in zip(parts, [*parts[1:], ""], strict=True) if not inner.startswith(f"{part}.")]
-    name = "/".join(told) or node
+    kept = [part for part, inner in zip(parts, [*parts[1:], ""], strict=True) if not inner.startswith(f"{part}.")]
+    name = "/".join(kept) or node
     return name if len(name) <= LAYER_CHARS else "…" + name[1 - LAYER_CHARS :]
 
 
 def quantiles(values: Sequence[float]) -> list[float]:
-    """Least, quarter, median, three quarters and most of sorted values."""
+    """Minimum, quartiles and maximum of sorted values."""
     last = len(values) - 1
     return [values[round(share * last)] for share in (0, 0.25, 0.5, 0.75, 1)]
 
 
 def form_name(run: Report) -> str:
-    """Named only where it is not the live step."""
+    """Prefix of a run that is not the live step."""
     return "whole, " if run["form"] != STEP else ""
 
 
@@ -141,16 +141,16 @@ def spread(run: Report) -> str:
 
 
 def signed(n: int) -> str:
-    """A whole number with its sign; 0 has none."""
+    """An integer with its sign; 0 has none."""
     return f"{n:+d}" if n else "0"
 
 
 def loss(loss_db: float, precision: str) -> str:
-    """What is lost against FP32, in brackets; nothing for FP32 itself."""
-    # Adding 0 turns a negative zero into a positive one.
+    """Difference from FP32 in brackets; empty for FP32 itself."""
+    # Adding 0 turns -0.0 into 0.0.
     return "" if precision == "fp32" else f"  ({round(-loss_db, 2) + 0.0:+.2f})"
 
 
 def reason(key: str) -> str:
-    """Why a layer stays float, for a legend."""
-    return "stays float in mixed" if key == UNTOLD else f"stays float: {key.replace('_', ' ')}"
+    """Legend entry for a reason why layers stay float."""
+    return "stays float in mixed" if key == UNKNOWN_REASON else f"stays float: {key.replace('_', ' ')}"

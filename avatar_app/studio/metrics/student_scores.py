@@ -1,4 +1,4 @@
-"""All numbers of one student: held-out clips, voices never met, silence and noise."""
+"""Scores of one student on held-out clips, held-out speakers, silence and noise."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from avatar_app.live.student import Student
 from avatar_app.studio.data.av_clips import Scene
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
-from avatar_app.studio.evaluate.mouths import drawn_halves, drawn_mouths, mouths_of
-from avatar_app.studio.metrics.held_out import TestClip, TestData, load_test_data
+from avatar_app.studio.metrics.held_out import TestClip, TestData
 from avatar_app.studio.metrics.landmarks import distance_px
+from avatar_app.studio.metrics.live_path import drawn_halves, drawn_mouths, mouths_of
 from avatar_app.studio.metrics.scores import closings, correlation, jitter, motion, psnr_db, ssim
 from avatar_app.studio.metrics.sync import distances, moving, scores
 from avatar_app.studio.nets.expert import SyncExpert
-
-__all__ = ["TestData", "clip_psnr_db", "evaluate", "load_test_data", "sync_scores"]
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +31,7 @@ BY_NAME = ("clips", "voices", "noises")
 MEANS = ("mouth_psnr_db", "mouth_ssim", "opening_correlation", "mouth_lmd_px", "jitter")
 
 
-def evaluate(
+def score_student(
     student: Student,
     data: TestData,
     lookaheads_ms: Sequence[int] | None = None,

@@ -1,4 +1,4 @@
-"""The same instants side by side: true, teacher, students; as strips of pictures, and as short videos with sound."""
+"""Ground truth, teacher and students side by side: rows of mouths, and short videos with sound."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.live.record.video_file import AAC_RATE_HZ, VideoFile, VideoFormat, to_i420
 from avatar_app.studio.data.clips import CROP_PX, FPS, read_frames
-from avatar_app.studio.evaluate.mouths import HALF_TOP_PX, mouths_of
 from avatar_app.studio.metrics.held_out import TestClip
+from avatar_app.studio.metrics.live_path import HALF_TOP_PX, mouths_of
 
 UInt8 = NDArray[np.uint8]
 
@@ -26,21 +26,21 @@ ENLARGED = 2
 JPEG_QUALITY = 90
 TITLE_PX = 32
 GAP_PX = 8
-# Players lay their controls over the lower edge, where otherwise the mouths would be.
+# Players show their controls over the lower edge; this space keeps them off the mouths.
 CONTROLS_PX = 72
 BACKGROUND_GREY = 22
 INK_GREY = 235
 VIDEO_CRF = 20
-TRUE = "true"
+GROUND_TRUTH = "true"
 
 
 @dataclass(frozen=True)
-class Strip:
-    """One row.
+class MouthRow:
+    """Mouths of one model, or of the ground truth, at consecutive instants.
 
     Attributes:
-        name: who drew it.
-        jpeg: twelve mouths side by side, enlarged.
+        name: id of the model, or `GROUND_TRUTH`.
+        jpeg: twelve enlarged mouths side by side.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Strip:
 
     @property
     def data_uri(self) -> str:
-        """The picture itself as an address, for a page without files."""
+        """The picture as a data URI, so that the page needs no files."""
         return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode("ascii")
 
 
-def liveliest(test: TestClip) -> list[int]:
-    """Twelve instants, every other picture, where the true mouth opens and shuts most."""
+def most_active_instants(test: TestClip) -> list[int]:
+    """Numbers of twelve pictures, every second one, where the ground-truth mouth moves most."""
     n = min(len(test.mouths), len(test.opening_mm))
     length = N_INSTANTS * STEP_PICTURES
     moves = np.abs(np.diff(test.opening_mm[:n]))
@@ -64,62 +64,65 @@ def liveliest(test: TestClip) -> list[int]:
     return list(range(first, first + length, STEP_PICTURES))
 
 
-def strips(test: TestClip, drawn: Mapping[str, UInt8]) -> list[Strip]:
-    """A row of true mouths, and one for everybody.
+def mouth_rows(test: TestClip, generated: Mapping[str, UInt8]) -> list[MouthRow]:
+    """A row for the ground truth and for each model.
 
     Args:
         test: the clip.
-        drawn: by name, (n, 128, 256, 3) lower halves.
+        generated: by model, (n, 128, 256, 3) uint8 BGR lower halves.
     """
-    instants = liveliest(test)
-    rows = {TRUE: test.mouths, **{name: mouths_of(halves) for name, halves in drawn.items()}}
-    return [Strip(name, _jpeg(np.hstack([mouths[k] for k in instants]))) for name, mouths in rows.items()]
+    instants = most_active_instants(test)
+    rows = {GROUND_TRUTH: test.mouths, **{name: mouths_of(halves) for name, halves in generated.items()}}
+    return [MouthRow(name, _jpeg(np.hstack([mouths[k] for k in instants]))) for name, mouths in rows.items()]
 
 
-def write_video(path: Path, test: TestClip, drawn: Mapping[str, UInt8], titles: Mapping[str, str], rest: UInt8) -> None:
-    """A short film of everybody side by side, with the sound.
+def write_video(
+    path: Path, test: TestClip, generated: Mapping[str, UInt8], titles: Mapping[str, str], rest: UInt8
+) -> None:
+    """Write a video with sound of the ground truth and all models side by side.
 
     Args:
         path: the MP4 file.
         test: the clip.
-        drawn: by name, (n, 128, 256, 3) lower halves.
-        titles: by name, and of `TRUE`: what stands above each.
-        rest: (256, 256, 3) the face around what is drawn.
+        generated: by model, (n, 128, 256, 3) uint8 BGR lower halves.
+        titles: title of each model and of `GROUND_TRUTH`.
+        rest: (256, 256, 3) uint8 BGR, the face around the generated lower halves.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
-    names = [TRUE, *drawn]
+    names = [GROUND_TRUTH, *generated]
     sound = soxr.resample(test.samples, LIVE_RATE_HZ, AAC_RATE_HZ).astype(np.float32)[None]
     width, height = _size_px(len(names))
     layout = VideoFormat(FPS, width, height, n_channels=1, crf=VIDEO_CRF, title=f"{test.name}: {', '.join(names)}")
-    told = [titles[name] for name in names]
+    shown_titles = [titles[name] for name in names]
     per_picture = AAC_RATE_HZ // FPS
     with VideoFile(path, layout) as video:
         for k, frame in enumerate(read_frames(test.clip)):
-            if k >= min(len(halves) for halves in drawn.values()):
+            if k >= min(len(halves) for halves in generated.values()):
                 break
-            faces = [frame, *(np.vstack((rest[:HALF_TOP_PX], halves[k])) for halves in drawn.values())]
-            video.add_picture(to_i420(_side_by_side(faces, told)))
+            faces = [frame, *(np.vstack((rest[:HALF_TOP_PX], halves[k])) for halves in generated.values())]
+            video.add_picture(to_i420(_side_by_side(faces, shown_titles)))
             video.add_sound(np.ascontiguousarray(sound[:, k * per_picture : (k + 1) * per_picture]))
         video.finish()
 
 
-def poster(test: TestClip, drawn: Mapping[str, UInt8], titles: Mapping[str, str], rest: UInt8) -> str:
-    """An instant of the film, where the mouth is widest, as an address."""
-    k = int(test.opening_mm[: min(len(halves) for halves in drawn.values())].argmax())
-    true = next(frame for number, frame in enumerate(read_frames(test.clip)) if number == k)
-    faces = [true, *(np.vstack((rest[:HALF_TOP_PX], halves[k])) for halves in drawn.values())]
-    return Strip("", _encoded(_side_by_side(faces, [titles[name] for name in (TRUE, *drawn)])[..., :3])).data_uri
+def poster(test: TestClip, generated: Mapping[str, UInt8], titles: Mapping[str, str], rest: UInt8) -> str:
+    """The picture of the video with the widest mouth, as a data URI."""
+    k = int(test.opening_mm[: min(len(halves) for halves in generated.values())].argmax())
+    ground_truth = next(frame for number, frame in enumerate(read_frames(test.clip)) if number == k)
+    faces = [ground_truth, *(np.vstack((rest[:HALF_TOP_PX], halves[k])) for halves in generated.values())]
+    canvas = _side_by_side(faces, [titles[name] for name in (GROUND_TRUTH, *generated)])
+    return MouthRow("", _encoded(canvas[..., :3])).data_uri
 
 
 def _size_px(n: int) -> tuple[int, int]:
-    """Width and height of so many faces side by side."""
+    """Width and height of `n` faces side by side."""
     return n * (CROP_PX + GAP_PX) + GAP_PX, TITLE_PX + CROP_PX + CONTROLS_PX
 
 
 def _side_by_side(faces: Sequence[UInt8], titles: Sequence[str]) -> UInt8:
-    """(height, width, 4) BGRA: faces under their titles."""
+    """(height, width, 4) uint8 BGRA: faces below their titles."""
     width, height = _size_px(len(faces))
     canvas = np.full((height, width, 4), BACKGROUND_GREY, np.uint8)
     for place, (face, title) in enumerate(zip(faces, titles, strict=True)):
