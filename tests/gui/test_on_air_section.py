@@ -114,7 +114,7 @@ LOST = replace(NO_VOICE, state=VoiceState.LOST)
         (RUNNING, True, "123 ms behind you"),
         (RUNNING, False, "Waiting for the microphone"),
         (LOST, True, "Waiting for this output"),
-        (replace(LOST, is_heard_by_mic=True), True, "Not played: it would howl"),
+        (replace(LOST, is_feedback=True), True, "Not played: it would howl"),
     ],
 )
 def test_voice_when_in_a_state_then_its_words_are_true(desk, voice, has_mic, words):

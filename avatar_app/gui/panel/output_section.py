@@ -211,7 +211,7 @@ def voice_words(figures: OnAirFigures, *, has_mic: bool) -> str:
     voice = figures.voice
     if voice.state.value == "stopped":
         return ""
-    if voice.is_heard_by_mic:
+    if voice.is_feedback:
         return "Not played: it would howl"
     if voice.state.value == "lost":
         return "Waiting for this output"

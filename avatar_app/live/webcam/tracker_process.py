@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.packets import UInt8
+from avatar_app.live.runtime.environment import copy_environment
 from avatar_app.live.webcam.protocol import FAILED, Reply, read_reply, write_picture
 
 COMMAND = (sys.executable, "-m", "avatar_app.live.webcam.tracker_main")
@@ -144,4 +145,4 @@ def _environment() -> dict[str, str]:
     """The environment of this process, with the folder of this package in the path."""
     root = str(Path(__file__).resolve().parents[3])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, **VARIABLES, "PYTHONPATH": os.pathsep.join(paths)}
+    return copy_environment(**VARIABLES, PYTHONPATH=os.pathsep.join(paths))

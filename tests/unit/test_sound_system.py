@@ -7,20 +7,21 @@ import pytest
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.errors import AudioInputError, OutputError
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.audio import sound_system as portaudio
-from avatar_app.live.audio.sound_system import INPUT, OUTPUT, SoundSystem
+from avatar_app.live.audio import sound_system
+from avatar_app.live.audio.sound_device import INPUT, OUTPUT
+from avatar_app.live.audio.sound_system import SoundSystem
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 
 @pytest.fixture
 def desk(monkeypatch):
-    """A microphone that is open beside an output, and what a child process would see."""
+    """A sound system with a microphone and an output, and the list of a child process."""
     library = FakeSoundDevice("Alpha", outputs=("Cable",))
     clock = ManualClock()
     system = SoundSystem(library, clock)
     made = SimpleNamespace(library=library, clock=clock, system=system, child=listed("Alpha", outputs=("Cable",)))
     monkeypatch.setattr(system, "_run_child", lambda command: made.child)
-    made.open = lambda side, name: system.open(side, name, "low", lambda device, n: lambda *words: None, lambda: None)
+    made.open = lambda side, name: system.open(side, name, "low", lambda device, n: lambda *args: None, lambda: None)
     return made
 
 
@@ -30,7 +31,7 @@ def test_devices_when_listed_then_each_side_has_its_own_and_its_default(desk):
     assert all(desk.system.devices(side)[0].is_default for side in (INPUT, OUTPUT))
 
 
-def test_refresh_when_a_stream_of_the_other_side_is_open_then_undisturbed_and_another_process_lists(desk):
+def test_refresh_when_a_stream_of_the_other_side_is_open_then_undisturbed_and_a_child_process_lists(desk):
     desk.open(OUTPUT, "Cable")
     desk.child = listed("Alpha", "Gamma")
     assert desk.system.refresh(INPUT) is False
@@ -46,7 +47,7 @@ def test_close_when_another_device_is_being_opened_then_does_not_wait_and_is_clo
     opener.start()
     assert begun.wait(30)
     microphone.close()
-    assert desk.library.streams[0].is_open, "it waits for the other one in a thread of its own"
+    assert desk.library.streams[0].is_open, "a thread closes it later"
     go_on.set()
     opener.join(30)
     for thread in threading.enumerate():
@@ -55,15 +56,15 @@ def test_close_when_another_device_is_being_opened_then_does_not_wait_and_is_clo
     assert [stream.is_open for stream in desk.library.streams] == [False, True]
 
 
-@pytest.mark.parametrize("said", ["rubbish", "[1]", '{"input": [{"no": 1}]}'])
-def test_refresh_when_the_other_process_fails_then_list_stays_as_it_was(desk, said):
+@pytest.mark.parametrize("output", ["rubbish", "[1]", '{"input": [{"no": 1}]}'])
+def test_refresh_when_the_child_process_fails_then_list_is_unchanged(desk, output):
     desk.open(OUTPUT, "Cable")
-    desk.child = said
+    desk.child = output
     desk.system.refresh(INPUT)
     assert [device.name for device in desk.system.devices(INPUT)] == ["Alpha"]
 
 
-def test_refresh_when_all_streams_were_closed_then_started_anew(desk):
+def test_refresh_when_all_streams_were_closed_then_restarted(desk):
     opened = desk.open(OUTPUT, "Cable")
     opened.close()
     opened.close()
@@ -71,7 +72,7 @@ def test_refresh_when_all_streams_were_closed_then_started_anew(desk):
     assert desk.library.n_starts == 2
 
 
-def test_make_known_when_another_process_sees_the_device_then_open_streams_are_interrupted(desk):
+def test_make_known_when_a_child_process_lists_the_device_then_open_streams_are_interrupted(desk):
     opened = desk.open(INPUT, "Alpha")
     desk.library.plugged.append("Gamma")
     desk.child = listed("Alpha", "Gamma")
@@ -81,14 +82,14 @@ def test_make_known_when_another_process_sees_the_device_then_open_streams_are_i
     desk.open(INPUT, "Gamma")
 
 
-def test_make_known_when_nobody_sees_the_device_then_open_streams_go_on(desk):
+def test_make_known_when_no_process_lists_the_device_then_open_streams_continue(desk):
     opened = desk.open(INPUT, "Alpha")
     assert desk.system.make_known(OUTPUT, "Gamma, ALSA") is False
     assert not opened.was_interrupted
     assert desk.library.streams[0].is_open
 
 
-def test_make_known_when_asked_again_soon_then_open_streams_go_on(desk):
+def test_make_known_when_called_again_soon_then_open_streams_continue(desk):
     desk.open(INPUT, "Alpha")
     assert desk.system.make_known(OUTPUT, "Cable, ALSA")
     again = desk.open(INPUT, "Alpha")
@@ -101,7 +102,7 @@ def test_make_known_when_asked_again_soon_then_open_streams_go_on(desk):
 
 
 @pytest.mark.parametrize(("passed_s", "is_interrupted"), [(59, False), (61, True)])
-def test_make_known_when_it_does_not_help_then_pauses_grow(desk, passed_s, is_interrupted):
+def test_make_known_when_repeated_then_pauses_double(desk, passed_s, is_interrupted):
     for wait_s in (0, 31, passed_s):
         desk.clock.advance(s_to_ns(wait_s))
         desk.open(INPUT, "Alpha")
@@ -109,23 +110,23 @@ def test_make_known_when_it_does_not_help_then_pauses_grow(desk, passed_s, is_in
     assert was_interrupted is is_interrupted
 
 
-def test_check_when_there_is_none_then_the_error_and_words_of_its_side(desk):
+def test_check_when_there_is_none_then_the_error_of_its_side(desk):
     with pytest.raises(OutputError, match=r"sound output named 'Cabel'.*Cable, ALSA"):
         desk.system.check(OUTPUT, "Cabel")
     with pytest.raises(AudioInputError, match="microphone named 'Cable'"):
         desk.system.check(INPUT, "Cable")
 
 
-def test_open_when_a_device_does_not_open_then_nothing_counts_as_open(desk):
+def test_open_when_a_device_does_not_open_then_no_stream_counts_as_open(desk):
     desk.library.plugged.remove("Cable")
     with pytest.raises(OutputError, match="cannot be opened"):
         desk.open(OUTPUT, "Cable")
     assert desk.system.refresh(OUTPUT) is True
 
 
-def test_print_devices_when_run_then_json_that_the_parent_reads(capsys):
+def test_print_devices_when_run_then_json_for_the_parent(capsys):
     try:
-        portaudio.print_devices()
+        sound_system.print_devices()
     except AudioInputError:
         pytest.skip("PortAudio is not installed")
     assert set(json.loads(capsys.readouterr().out)) == {"input", "output"}

@@ -1,4 +1,4 @@
-"""Many channels become one: nothing cancels, nothing is lost, nothing jumps."""
+"""Downmix: no cancellation, no loss, no jump."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def rms(samples):
 
 
 @pytest.mark.parametrize("n_channels", range(1, 9))
-def test_mix_when_all_channels_are_alike_then_one_of_them(n_channels):
+def test_mix_when_all_channels_are_equal_then_one_of_them(n_channels):
     assert np.allclose(mixed(*[voice()] * n_channels), voice(), atol=1e-6)
 
 
@@ -40,7 +40,7 @@ def test_mix_when_channels_are_inverted_then_as_loud_as_the_loudest_and_of_the_s
 
 @pytest.mark.parametrize("n_channels", range(2, 17))
 @pytest.mark.parametrize("hiss", [0, 1e-4])
-def test_mix_when_the_voice_is_on_one_of_many_then_at_its_own_level(n_channels, hiss):
+def test_mix_when_the_voice_is_on_one_of_many_then_at_its_original_level(n_channels, hiss):
     channels = [np.random.default_rng(k).normal(0, hiss, 32_000) for k in range(n_channels)]
     channels[n_channels - 1] = channels[n_channels - 1] + voice()
     mix = mixed(*channels)
@@ -49,14 +49,14 @@ def test_mix_when_the_voice_is_on_one_of_many_then_at_its_own_level(n_channels, 
 
 
 @pytest.mark.parametrize("noise_level", [0.01, 0.2, 0.6])
-def test_mix_when_an_inverted_pair_stands_beside_another_sound_then_the_pair_is_heard(noise_level):
+def test_mix_when_an_inverted_pair_is_mixed_with_another_sound_then_the_pair_stays(noise_level):
     noise = voice(seed=1, level=noise_level)
     mix = mixed(noise, voice(), -voice())
     share = np.linalg.lstsq(np.stack((noise, voice()), axis=1), mix, rcond=None)[0]
     assert abs(share[1]) > 0.4
 
 
-def test_mix_when_channels_are_independent_then_both_are_heard_and_as_loud_as_the_louder():
+def test_mix_when_channels_are_independent_then_both_stay_and_as_loud_as_the_louder():
     one, other = voice(1), voice(2)
     mix = mixed(one, other)
     share = np.linalg.lstsq(np.stack((one, other), axis=1), mix, rcond=None)[0]
@@ -64,7 +64,7 @@ def test_mix_when_channels_are_independent_then_both_are_heard_and_as_loud_as_th
     assert rms(mix) == pytest.approx(max(rms(one), rms(other)), rel=0.1)
 
 
-def test_mix_when_speakers_take_turns_on_two_channels_then_each_begins_at_once():
+def test_mix_when_speakers_alternate_on_two_channels_then_each_starts_without_delay():
     silence = np.zeros(3 * RATE_HZ, np.float32)
     one, other = voice(1, 3), voice(2, 3)
     mix = mixed(np.concatenate((one, silence)), np.concatenate((silence, other)))
@@ -73,12 +73,12 @@ def test_mix_when_speakers_take_turns_on_two_channels_then_each_begins_at_once()
     assert rms(mix[begins]) > 0.6 * rms(np.concatenate((silence, other))[begins])
 
 
-def test_mix_when_a_card_adds_a_constant_then_inverted_channels_still_do_not_cancel():
+def test_mix_when_a_card_adds_a_dc_offset_then_inverted_channels_still_do_not_cancel():
     mix = mixed(voice() + 0.2, 0.2 - voice())
     assert rms(mix - mix.mean()) > 0.95 * rms(voice())
 
 
-def test_mix_when_polarity_and_loudness_change_in_the_middle_then_without_a_jump_or_a_hole():
+def test_mix_when_polarity_and_loudness_change_then_without_a_jump_or_a_gap():
     tone = 0.5 * np.sin(2 * np.pi * 110 * np.arange(8 * RATE_HZ) / RATE_HZ)
     second = np.concatenate(
         (0.9 * tone[: 2 * RATE_HZ], -1.1 * tone[2 * RATE_HZ : 4 * RATE_HZ], 0 * tone[4 * RATE_HZ :])
@@ -87,12 +87,12 @@ def test_mix_when_polarity_and_loudness_change_in_the_middle_then_without_a_jump
     # A tone of 110 Hz moves by 0.02 a sample, and is 0 where the channels change.
     assert np.abs(np.diff(mix)).max() < 0.04
     loudness = np.sqrt(np.square(mix.reshape(8, -1)).mean(axis=1))
-    # As loud as the louder channel, but for the seconds after a change.
+    # As loud as the louder channel, except for the seconds after a change.
     assert loudness[[0, 1, 3, 5, 6, 7]] == pytest.approx(0.5 / np.sqrt(2), rel=0.15)
     assert loudness[[2, 4]].min() > 0.2
 
 
-def test_mix_when_inverted_channels_are_the_louder_one_in_turns_then_never_inverted_as_a_whole():
+def test_mix_when_two_inverted_channels_alternate_as_the_louder_then_the_mix_is_never_inverted():
     n = np.arange(8 * RATE_HZ) // (2 * RATE_HZ)
     sound = voice(seconds=8)
     mix = mixed(np.where(n % 2 == 0, 1, 0.5) * sound, -np.where(n % 2 == 0, 0.5, 1) * sound)
@@ -106,13 +106,13 @@ def test_mix_when_fed_whole_or_in_pieces_then_the_same():
         assert np.allclose(mixed(*channels, piece=piece), whole, atol=1e-6)
 
 
-def test_mix_when_silent_before_then_the_first_sound_is_heard_from_its_beginning():
+def test_mix_when_silent_before_then_the_first_sound_is_mixed_from_its_beginning():
     silence = np.zeros(1600, np.float32)
     sound = np.concatenate((silence, voice()))
     assert np.allclose(mixed(sound, -sound), sound, atol=1e-6)
 
 
-def test_mix_when_the_number_of_channels_changes_then_goes_on():
+def test_mix_when_the_number_of_channels_changes_then_continues():
     mix = Downmix(RATE_HZ)
     two, one = np.stack((voice(), -voice()), axis=1), voice()[:, None]
     assert [len(mix.feed(sound)) for sound in (two, one, two, two[:0])] == [32_000, 32_000, 32_000, 0]
