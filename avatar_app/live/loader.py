@@ -8,33 +8,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from avatar_app.contracts.errors import UserError
+from avatar_app.contracts.mouth import MouthDriver
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Float32
+from avatar_app.contracts.renderer import Renderable, Renderer
 from avatar_app.contracts.student_spec import StudentSpec
-from avatar_app.live.frame import Avatar, Background, PoseAssets
+from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FramePart
-from avatar_app.live.head_tracking import Following
+from avatar_app.live.head_tracking import HeadTracking
+from avatar_app.live.mouth_drivers import DriverOptions, open_driver
 from avatar_app.live.runtime.slot import Request, Slot
 from avatar_app.live.speech_thread import SpeechPart
-from avatar_app.live.student import Student, load, ranking
+from avatar_app.live.student import Student, measuring, ranking
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import AUTO, BackgroundKind, Settings
 
 log = logging.getLogger(__name__)
 
 
-class AvatarSlot(Slot[Avatar]):
+class AvatarSlot(Slot[Renderable]):
     """The avatar. Thread: see `Slot`."""
 
-    def __init__(self, settings: Settings, notices: NoticeBoard, frame: FramePart) -> None:
+    def __init__(self, settings: Settings, notices: NoticeBoard, profile: ProfilePaths, frame: FramePart) -> None:
         super().__init__("avatar", ("avatar",), settings, notices)
+        self._profile = profile
         self._frame = frame
 
-    def _open(self, settings: Settings) -> Avatar:
-        return Avatar.load(settings.avatar)
+    def _open(self, settings: Settings) -> Renderable:
+        return load_avatar(settings.avatar, user_dir=self._profile.avatars_dir)
 
-    def _install(self, part: Avatar, settings: Settings) -> None:
-        self._frame.set_avatar(part)
+    def _install(self, part: Renderable, settings: Settings) -> None:
+        self._frame.set_renderer(part.renderer())
 
 
 class BackgroundSlot(Slot[Background]):
@@ -57,7 +61,7 @@ class BackgroundSlot(Slot[Background]):
         self._frame.set_background(part)
 
 
-class StudentSlot(Slot[Student]):
+class StudentSlot(Slot[MouthDriver]):
     """The model; the one in use goes on until another one is ready.
 
     On the first run a child process measures which engine and precision are the fastest; the avatar speaks meanwhile.
@@ -98,35 +102,25 @@ class StudentSlot(Slot[Student]):
             measuring.kill()
             measuring.communicate()
 
-    def _open(self, settings: Settings) -> Student:
-        student = load(
-            settings.model,
-            settings.precision,
-            settings.engine,
-            user_dir=self._profile.models_dir,
-            cache_dir=self._profile.cache_dir,
-        )
-        try:
-            student.set_face(self._face_for(student.spec))
-        except UserError:
-            student.close()
-            raise
-        return student
+    def _open(self, settings: Settings) -> MouthDriver:
+        options = DriverOptions(self._face_of, settings.precision, settings.engine, cache_dir=self._profile.cache_dir)
+        return open_driver(settings.model, options, user_dir=self._profile.models_dir)
 
-    def _face_for(self, spec: StudentSpec) -> Float32:
-        """The face of the model's avatar, as the model reads it."""
-        current = self._avatar.wait_until_idle()
-        avatar = current if current is not None and current.spec.id == spec.avatar_id else Avatar.load(spec.avatar_id)
-        return avatar.face_input(spec.size_px)
+    def _face_of(self, avatar_id: str, size_px: int) -> Float32:
+        """The face at rest of an avatar; the one in use is not loaded again."""
+        avatar = self._avatar.wait_until_idle()
+        if avatar is None or avatar.id != avatar_id:
+            avatar = load_avatar(avatar_id, user_dir=self._profile.avatars_dir)
+        return avatar.face_input(size_px)
 
-    def _install(self, part: Student, settings: Settings) -> None:
+    def _install(self, part: MouthDriver, settings: Settings) -> None:
         # The speech thread closes the older one when it uses this one.
-        self._speech.set_student(part)
+        self._speech.set_driver(part)
         self._on_change()
-        if AUTO in (settings.precision, settings.engine):
+        if isinstance(part, Student) and AUTO in (settings.precision, settings.engine):
             self._measure(part.spec)
 
-    def _close(self, part: Student) -> None:
+    def _close(self, part: MouthDriver) -> None:
         part.close()
 
     def _measure(self, spec: StudentSpec) -> None:
@@ -135,7 +129,7 @@ class StudentSlot(Slot[Student]):
         log.info("measuring engines and precisions for %s", spec.id)
         try:
             folders = {"cache_dir": self._profile.cache_dir, "user_dir": self._profile.models_dir}
-            self._measuring = ranking.start_measuring(spec.id, **folders)
+            self._measuring = measuring.start_measuring(spec.id, **folders)
         except OSError as error:
             log.warning("the engines are not measured: %s", error)
 
@@ -155,16 +149,16 @@ class StudentSlot(Slot[Student]):
 
 @dataclass(frozen=True, slots=True)
 class HeadMotion:
-    """What turns the head of the avatar; None without an avatar."""
+    """Renders the head that follows the webcam; None without an avatar."""
 
-    poses: PoseAssets | None
+    renderer: Renderer | None
 
 
 class WebcamSlot(Slot[HeadMotion]):
     """The webcam that the head follows; an avatar without poses leaves it closed. Thread: see `Slot`."""
 
     def __init__(
-        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FramePart, following: Following
+        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FramePart, following: HeadTracking
     ) -> None:
         super().__init__("follow", ("is_following", "webcam"), settings, notices, is_exclusive=True)
         self._avatar = avatar
@@ -178,11 +172,11 @@ class WebcamSlot(Slot[HeadMotion]):
 
     def _open(self, settings: Settings) -> HeadMotion:
         avatar = self._avatar.wait_until_idle()
-        return HeadMotion(avatar.poses() if avatar is not None else None)
+        return HeadMotion(avatar.renderer(turns_head=True) if avatar is not None else None)
 
     def _install(self, part: HeadMotion, settings: Settings) -> None:
-        if part.poses is not None:
-            self._frame.set_poses(part.poses)
+        if part.renderer is not None:
+            self._frame.set_renderer(part.renderer)
         self._following.start(settings)
 
     def _close(self, part: HeadMotion) -> None:

@@ -15,11 +15,12 @@ import psutil
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Fan, Latest, Mailboxes
 from avatar_app.contracts.head_pose import AvatarPose
+from avatar_app.contracts.mouth import Mouth
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.contracts.packets import MouthPatch, Picture, VoiceBlock
+from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame_thread import FramePart
-from avatar_app.live.head_tracking import Following
+from avatar_app.live.head_tracking import HeadTracking
 from avatar_app.live.loader import AvatarSlot, BackgroundSlot, StudentSlot, WebcamSlot
 from avatar_app.live.mic import MicControls, MicStatus
 from avatar_app.live.mic.slot import CleaningSlot, MicSlot
@@ -90,13 +91,13 @@ class LivePipeline:
         self._notices = notices
         self._wanted = settings
         self._meters = StageMeters()
-        self._mouth: Latest[MouthPatch] = Latest()
+        self._mouth: Latest[Mouth] = Latest()
         self._voice: Fan[VoiceBlock] = Fan()
         self._controls = MicControls(settings.mic_gain_db, is_muted=settings.is_muted)
         self._speech = SpeechPart(clock, self._meters, self._mouth)
-        self._following = Following(clock, notices, profile.state_dir)
+        self._following = HeadTracking(clock, notices, profile.state_dir)
         self._frame = FramePart(clock, self._meters, self._mouth, settings.fps, self._following.pose)
-        self._avatar = AvatarSlot(settings, notices, self._frame)
+        self._avatar = AvatarSlot(settings, notices, profile, self._frame)
         self._background = BackgroundSlot(settings, notices, self._frame)
         self._mic = MicSlot(settings, notices, clock, self._controls, self._voice)
         self._cleaning = CleaningSlot(settings, notices, self._mic)
@@ -230,8 +231,8 @@ class LivePipeline:
             stage_ms={stage: self._meters.p50_p95(stage) for stage in SHOWN_STAGES},
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
-            engine=student.engine.engine if student else "",
-            precision=student.engine.label if student else "",
+            engine=student.engine_name if student else "",
+            precision=student.precision_label if student else "",
             model=student.spec.id if student else "",
             lookahead_ms=self._used_lookahead_ms(self._wanted.lookahead_ms),
             n_dropped=speech.n_dropped + self._mic.ring.n_lost,

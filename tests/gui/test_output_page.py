@@ -116,7 +116,7 @@ LOST = replace(NO_VOICE, state=VoiceState.LOST)
         (RUNNING, True, "123 ms delay"),
         (RUNNING, False, "Waiting for the microphone"),
         (LOST, True, "Output not connected"),
-        (replace(LOST, is_heard_by_mic=True), True, "Off: feedback with the mic"),
+        (replace(LOST, is_feedback=True), True, "Off: feedback with the mic"),
     ],
 )
 def test_voice_when_in_a_state_then_its_words_are_true(desk, voice, has_mic, text):

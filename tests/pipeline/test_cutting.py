@@ -80,10 +80,10 @@ class Desk:
         self.mics: list[SlowMic] = []
         self.is_mic_missing, self.n_mics_missed = False, 0
         self.broken_models: set[str] = set()
-        self._real_load = loader.load
+        self._real_open = loader.open_driver
         monkeypatch.setattr(mic_slot, "open_mic", self._open_mic)
-        monkeypatch.setattr(loader, "load", self._load)
-        monkeypatch.setattr(following.Following.__init__, "__defaults__", (FakeWebcam,))
+        monkeypatch.setattr(loader, "open_driver", self._open_driver)
+        monkeypatch.setattr(following.HeadTracking.__init__, "__defaults__", (FakeWebcam,))
         monkeypatch.setattr(FakeWebcam, "made", [])
         self.notices = NoticeBoard()
         self.settings = SETTINGS
@@ -119,11 +119,11 @@ class Desk:
         self.mics.append(SlowMic(name, controls, self.mic_gate))
         return self.mics[-1]
 
-    def _load(self, model, *rest, **options):
+    def _open_driver(self, model, *rest, **options):
         self.model_gate.enter()
         if model in self.broken_models:
             raise ModelError(f"The model {model} is damaged.", "Choose another one.")
-        return self._real_load(model, *rest, **options)
+        return self._real_open(model, *rest, **options)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def status_text(voice: VoiceStatus, *, has_mic: bool) -> str:
     """The delay, or why nothing plays; empty while it is off."""
     if voice.state is VoiceState.STOPPED:
         return ""
-    if voice.is_heard_by_mic:
+    if voice.is_feedback:
         return "Off: feedback with the mic"
     if voice.state is VoiceState.LOST:
         return "Output not connected"

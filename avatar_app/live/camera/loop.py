@@ -116,7 +116,7 @@ class Grid:
     def lean(self, waited_ns: int) -> None:
         """Move a little towards a rhythm in which pictures wait for `AIM_NS`.
 
-        At other rates than the camera's own the waits go round, and with them the leanings: the rate stays.
+        At other rates the phase error rotates, so that the corrections cancel and the rate stays.
         """
         period_ns = NS_PER_S // self._fps
         self._t_origin_ns += correction_ns(phase_error_ns(waited_ns, AIM_NS, period_ns), period_ns)
