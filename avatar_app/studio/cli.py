@@ -33,7 +33,7 @@ class Command:
 COMMANDS = (
     Command(("all",), "avatar_app.studio.run_all", "every step from data to published models"),
     Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures or video", ()),
-    Command(("pose",), "avatar_app.studio.enrol.pose", "what an avatar needs to turn her head with yours", ()),
+    Command(("pose",), "avatar_app.studio.enrol.pose", "build the assets with which an avatar's head turns", ()),
     Command(("train", "speech"), "avatar_app.studio.train.speech_encoder", "what a sound means for the lips"),
     Command(("train", "picture"), "avatar_app.studio.train.mouth_renderer", "what the lips look like"),
     Command(("train", "expert"), "avatar_app.studio.train.expert", "a judge of whether sound and lips belong together"),
