@@ -49,7 +49,7 @@ COMMANDS = (
     Command(("import-wav2lip",), "avatar_app.studio.publish.import_wav2lip",
             "make a model of a published checkpoint that you have", ("torch", "onnx")),
     Command(("evaluate",), "avatar_app.studio.evaluate.cli", "compare models and their teacher on one page",
-            ("torch", "onnx")),
+            ("torch", "onnx", "jinja2")),
 )  # fmt: skip
 
 

@@ -192,7 +192,7 @@ def _clip_pictures(
     done(f"pictures of {test.name}")
     if not plan.has_videos:
         return ClipPictures(test.name, rows)
-    titles = {clip_pictures.GROUND_TRUTH: "True", **{c.spec.id: c.spec.title for c in candidates}}
+    titles = {clip_pictures.GROUND_TRUTH: "Ground truth", **{c.spec.id: c.spec.title for c in candidates}}
     name = f"{test.name}.mp4"
     clip_pictures.write_video(out / name, test, drawn, titles, data.rest)
     return ClipPictures(test.name, rows, name, clip_pictures.poster(test, drawn, titles, data.rest))
