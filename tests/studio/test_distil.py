@@ -15,7 +15,7 @@ from avatar_app.studio.data.speech_batches import draw_batch  # noqa: E402
 from avatar_app.studio.distil import ablation, student  # noqa: E402
 from avatar_app.studio.distil import speech_encoder as ears  # noqa: E402
 from avatar_app.studio.distil import variance_compensation as strength  # noqa: E402
-from avatar_app.studio.metrics.generators import Jury, drawn_scene  # noqa: E402
+from avatar_app.studio.metrics.generators import GeneratorScorer, generated_clip  # noqa: E402
 from avatar_app.studio.metrics.sync import distances, found_ratio, scores  # noqa: E402
 from avatar_app.studio.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.discriminator import QualityDiscriminator  # noqa: E402
@@ -184,7 +184,7 @@ def test_strengthen_when_mouths_move_too_little_then_stretched_and_their_mean_st
     mean = strength.mean_code(net, stage.held_out, 40)
     before = net.audio_encoders[1][-1].conv_block[1].weight.clone()
     monkeypatch.setattr(strength, "GAINS", (1.0, 1.2, 1.5))
-    gains = strength.strengthen(net, stage.held_out, stage.rest, Jury.of_clips(stage, SyncExpert()).reader)
+    gains = strength.strengthen(net, stage.held_out, stage.rest, GeneratorScorer.of_dataset(stage, SyncExpert()).reader)
     # A network of noise hardly moves its mouth.
     assert gains == {0: 1.5, 40: 1.5, 80: 1.5, 160: 1.5}
     torch.testing.assert_close(net.audio_encoders[1][-1].conv_block[1].weight, 1.5 * before)
@@ -197,27 +197,30 @@ def test_distil_when_the_teacher_is_missing_then_says_so(folders, tmp_path):
         student.main([*arguments, "--run", str(tmp_path / "d"), "--student", str(tmp_path / "student")])
 
 
-def test_jury_when_pictures_are_true_then_perfect(stage):
-    jury = Jury.of_clips(stage, SyncExpert().eval())
+def test_scorer_when_pictures_are_true_then_perfect(stage):
+    scorer = GeneratorScorer.of_dataset(stage, SyncExpert().eval())
     net = Nova96()
     give_weak_norms(net)
-    drawn = drawn_scene(net, stage.test[0], stage.rest, 160)
+    drawn = generated_clip(net, stage.test[0], stage.rest, 160)
     assert drawn.pictures.shape == stage.test[0].pictures.shape
-    found = jury.score(net, 160)
+    found = scorer.score(net, 160)
     assert 0 < found.mouth_psnr_db < 40 and found.jitter > 0
 
 
-def test_jury_when_a_mouth_rests_throughout_then_sync_is_judged_by_the_others_and_by_none_says_so(stage):
+def test_scorer_when_a_mouth_rests_then_sync_is_scored_on_the_other_clips_and_without_any_it_is_an_error(stage):
     resting = replace(stage.test[0], mouth=np.tile(REST, (len(stage.test[0].mouth), 1)))
-    jury = Jury.of_clips(stage, SyncExpert().eval())
+    scorer = GeneratorScorer.of_dataset(stage, SyncExpert().eval())
     net = Nova96()
     give_weak_norms(net)
-    alone, both = jury.score(net, 160), replace(jury, stage=replace(stage, test=[resting, *stage.test])).score(net, 160)
+    alone, both = (
+        scorer.score(net, 160),
+        replace(scorer, dataset=replace(stage, test=[resting, *stage.test])).score(net, 160),
+    )
     told = [(s.offset_pictures, s.distance, s.confidence) for s in (alone, both)]
     assert told[0] == told[1] and np.isfinite(told).all()
     assert both.opening_correlation == pytest.approx(alone.opening_correlation / 2)
     with pytest.raises(StudioError, match="No mouth moves"):
-        replace(jury, stage=replace(stage, test=[resting])).score(net, 160)
+        replace(scorer, dataset=replace(stage, test=[resting])).score(net, 160)
 
 
 def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_open_then_none(stage, monkeypatch):
@@ -225,11 +228,11 @@ def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_op
     mouth = np.zeros((len(gap), len(stage.opening_mm)), np.float32)
     mouth[:, 0] = gap / stage.opening_mm[0]
     spoken = replace(stage.held_out[0], mouth=mouth, pictures=np.zeros((len(gap), 48, 96, 3), np.uint8))
-    jury = Jury.of_clips(replace(stage, held_out=[spoken]), SyncExpert())
-    monkeypatch.setattr("avatar_app.studio.metrics.generators.drawn_scene", lambda *_: spoken)
+    scorer = GeneratorScorer.of_dataset(replace(stage, held_out=[spoken]), SyncExpert())
+    monkeypatch.setattr("avatar_app.studio.metrics.generators.generated_clip", lambda *_: spoken)
     for read, share in ((gap, 1.0), (gap + 3, 0.0), (np.where(np.arange(len(gap)) < 11, gap, 8.0), 1 / 3)):
-        monkeypatch.setattr(type(jury.reader), "read", lambda *_, read=read: read)
-        assert jury.lips_closed(Nova96(), 160) == pytest.approx(share)
+        monkeypatch.setattr(type(scorer.reader), "read", lambda *_, read=read: read)
+        assert scorer.lips_closed(Nova96(), 160) == pytest.approx(share)
 
 
 def test_ears_when_distilled_then_folder_opens_and_the_same_step_pulls_towards_the_true_picture(data, tmp_path):

@@ -21,7 +21,7 @@ from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.dataset import Stage, load_stage
 from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
 from avatar_app.studio.distil.variance_compensation import strengthen
-from avatar_app.studio.metrics.generators import Jury
+from avatar_app.studio.metrics.generators import GeneratorScorer
 from avatar_app.studio.nets.expert import load_expert
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
@@ -89,19 +89,19 @@ def run(arguments: argparse.Namespace) -> None:
     blend(task.average, pixels, PRESSED_SHARE)
     begun = load_student(arguments.student)
     blend(task.average, begun, DISTILLED_SHARE)
-    jury = Jury.of_clips(stage, load_expert(arguments.judge))
-    gains = strengthen(task.average.cpu(), stage.held_out[:N_STRENGTH_SCENES], stage.rest, jury.reader)
+    scorer = GeneratorScorer.of_dataset(stage, load_expert(arguments.judge))
+    gains = strengthen(task.average.cpu(), stage.held_out[:N_STRENGTH_SCENES], stage.rest, scorer.reader)
     task.average.to(parallel.device())
-    test = {f"lookahead_{ms}": asdict(jury.score(task.average, ms)) for ms in LOOKAHEADS_MS}
+    test = {f"lookahead_{ms}": asdict(scorer.score(task.average, ms)) for ms in LOOKAHEADS_MS}
     facts: dict[str, object] = {
         "held_out": dict(task.evaluate()),
         "test": test,
-        "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
-        "begun_test": asdict(jury.score(begun, TEACHER_LOOKAHEAD_MS)),
+        "teacher_test": asdict(scorer.score(teacher, TEACHER_LOOKAHEAD_MS)),
+        "begun_test": asdict(scorer.score(begun, TEACHER_LOOKAHEAD_MS)),
         "lips_closed": {
-            **{f"lookahead_{ms}": jury.lips_closed(task.average, ms) for ms in LOOKAHEADS_MS},
-            "teacher": jury.lips_closed(teacher, TEACHER_LOOKAHEAD_MS),
-            "begun": jury.lips_closed(begun, TEACHER_LOOKAHEAD_MS),
+            **{f"lookahead_{ms}": scorer.lips_closed(task.average, ms) for ms in LOOKAHEADS_MS},
+            "teacher": scorer.lips_closed(teacher, TEACHER_LOOKAHEAD_MS),
+            "begun": scorer.lips_closed(begun, TEACHER_LOOKAHEAD_MS),
         },
         "gain": {str(ms): gain for ms, gain in gains.items()},
         "recipe": {

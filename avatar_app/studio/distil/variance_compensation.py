@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.av_clips import Scene, UInt8, whole
-from avatar_app.studio.metrics.generators import drawn_scene, mouths
+from avatar_app.studio.metrics.generators import generated_clip, mouths
 from avatar_app.studio.metrics.scores import OpeningReader
 from avatar_app.studio.nets.generator import ConvBlock
 from avatar_app.studio.nets.nova96 import Nova96
@@ -80,7 +80,7 @@ def spread_ratio(net: Nova96, scenes: Sequence[Scene], rest: UInt8, reader: Open
     """Standard deviation of the opening read from drawn pictures over that from true ones, mean over scenes."""
     ratios = []
     for scene in scenes:
-        drawn = reader.read(mouths(drawn_scene(net, scene, rest, lookahead_ms).pictures)).std()
+        drawn = reader.read(mouths(generated_clip(net, scene, rest, lookahead_ms).pictures)).std()
         ratios.append(drawn / max(float(reader.read(mouths(scene.pictures)).std()), 1e-6))
     return float(np.mean(ratios))
 
