@@ -1,8 +1,4 @@
-"""Builds the whole program, hands every part what it needs, and takes it down in order.
-
-Exit codes of `run`: 0 for a normal end, also of a second start that brought the first window to the front;
-3 when the program runs already but did not answer.
-"""
+"""Builds the whole program, passes every part what it needs, and takes it down in order."""
 
 from __future__ import annotations
 
@@ -15,8 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import cast
+from types import FrameType
 
 import cv2
 from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
@@ -31,116 +26,97 @@ from avatar_app.gui.control.remote import Remote
 from avatar_app.gui.control.settings_keeper import SettingsKeeper
 from avatar_app.gui.control.single_instance import SingleInstance
 from avatar_app.gui.control.tray import Tray
-from avatar_app.gui.panel.catalogue import Camera, Device, catalogue
+from avatar_app.gui.panel.catalogue import catalogue
 from avatar_app.gui.panel.panel import Panel
 from avatar_app.gui.panel.profile_section import ProfileSection
 from avatar_app.gui.panel.system_section import MachineGroup
 from avatar_app.gui.panel.webcam_section import WebcamGroup
-from avatar_app.gui.ports import OnAir, Pipeline
+from avatar_app.gui.ports import OnAir
 from avatar_app.gui.widgets.dialogs import dialogs
 from avatar_app.gui.widgets.icons import Icons
 from avatar_app.gui.widgets.theme import apply_theme, tokens_for
 from avatar_app.gui.window import Window
-from avatar_app.logs import tell
+from avatar_app.logs import install_excepthooks, print_message
+from avatar_app.parts import Live, Parts
 from avatar_app.settings import store
 from avatar_app.settings.autostart import autostart
 from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
 from avatar_app.settings.schema import Settings
-from avatar_app.settings.secret import secret
 
 log = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_NO_ANSWER = 3
-RECORD_AFTER_MS = 1500
-MakeOnAir = Callable[[Pipeline, Settings, ProfilePaths, NoticeBoard, Remote], OnAir]
-MakePipeline = Callable[[Settings, ProfilePaths, MonotonicClock, NoticeBoard], Pipeline]
-ListMics = Callable[[], tuple[Device, ...]]
+# The first picture and the first list of microphones are there by then.
+SETTLED_MS = 1500
 
 
 @dataclass(frozen=True, slots=True)
-class Starts:
-    """What happens besides when the window opens.
+class StartOptions:
+    """What one start does besides opening the window.
 
     Attributes:
         with_recording: record from the start.
-        in_tray: with the window away.
+        in_tray: with the window hidden.
+        duration_s: quit after this many seconds.
+        screenshot: file for a picture of the window at the end.
     """
 
     with_recording: bool = False
     in_tray: bool = False
+    duration_s: float | None = None
+    screenshot: Path | None = None
 
 
 def run(
     settings: Settings,
-    profile_paths: ProfilePaths,
+    paths: ProfilePaths,
     *,
     saved: Settings | None = None,
     notices: NoticeBoard | None = None,
-    duration_s: float | None = None,
-    screenshot: Path | None = None,
-    make_pipeline: MakePipeline | None = None,
-    make_on_air: MakeOnAir | None = None,
-    list_mics: ListMics | None = None,
-    starts: Starts | None = None,
+    options: StartOptions | None = None,
+    parts: Parts | None = None,
 ) -> int:
-    """Open the window and stay until it is closed.
+    """Open the window and return when it is closed.
 
     Args:
-        settings: what holds now, command line included.
-        profile_paths: where the user's files are.
-        saved: what the settings file says, when flags changed something for this start only.
-        notices: what was said before the window existed.
-        duration_s: stop by itself after this many seconds.
-        screenshot: file for the window's picture at the end.
-        make_pipeline: makes what stands in for the live path; a test's seam.
-        make_on_air: makes what stands in for what leaves the program; a test's seam.
-        list_mics: lists what stands in for the microphones; a test's seam.
-        starts: what happens besides when the window opens.
+        settings: of this start, with the command line's.
+        paths: the user's files.
+        saved: the settings file's, if `settings` holds changes for this start alone.
+        notices: posted before the window exists.
+        options: of this start.
+        parts: what the program is built from.
 
     Returns:
-        Exit code, see the module.
+        0 for a normal end, also of a second start, which raises the first window; 3 if a first start does not answer.
     """
-    _prepare_process()
-    board = notices or NoticeBoard()
+    cv2.setNumThreads(1)
+    board, options, parts = notices or NoticeBoard(), options or StartOptions(), parts or Parts()
     app = _application()
-    instance = SingleInstance(profile_paths)
+    instance = SingleInstance(paths)
     if not instance.acquire():
         return _second_start(instance)
     with ExitStack() as stack:
         stack.callback(instance.release)
-        store.remove_leftovers(profile_paths)
-        pipeline = (make_pipeline or _live_pipeline)(settings, profile_paths, MonotonicClock(), board)
+        store.remove_leftovers(paths)
+        pipeline = parts.make_pipeline(settings, paths, MonotonicClock(), board)
         remote = Remote()
-        on_air = (make_on_air or _on_air)(pipeline, settings, profile_paths, board, remote)
-        keeper = SettingsKeeper(settings, saved or settings, profile_paths, pipeline, board, on_air)
-        stack.callback(keeper.save_now)
-        stack.callback(pipeline.close)
-        stack.callback(on_air.close)
-        stack.callback(pipeline.cut_devices)
-        window = _window(app, pipeline, on_air, keeper, board, list_mics or _device_mics, profile_paths)
+        sinks = parts.make_sinks(pipeline, settings, paths, board, remote)
+        keeper = SettingsKeeper(settings, saved or settings, paths, pipeline, board, sinks)
+        for end in (keeper.save_now, pipeline.close, sinks.close, pipeline.cut_devices):
+            stack.callback(end)
+        window = _window(app, _panel(parts, pipeline, sinks, paths, board), pipeline, sinks, keeper, board)
         stack.callback(window.shut_down)
-        remote.attach(window)
-        window.told.connect(remote.note)
-        keys = GlobalKeys(remote.actions(), board)
-        stack.callback(keys.close)
-        keeper.shown.connect(lambda shown: keys.apply(is_wanted=_wants_global_keys(shown)))
-        keys.apply(is_wanted=_wants_global_keys(settings))
-        _watch_mics(stack, window, is_real=list_mics is None)
-        _hook_errors(stack, board)
+        _connect_control(stack, window, keeper, remote, board)
+        _watch_mics(stack, window, parts.refresh_mics)
+        stack.callback(install_excepthooks(partial(_post_fault, board)))
         instance.raise_asked.connect(window.bring_to_front)
-        tray = _tray(stack, app, window, keeper)
-        _begin(window, tray, starts or Starts(), board, is_booth=settings.is_kiosk)
-        return _show(app, window, duration_s, screenshot)
-
-
-def _prepare_process() -> None:
-    """What must be so before Qt starts."""
-    cv2.setNumThreads(1)
+        _begin(window, _tray(stack, app, window, keeper), options, board, is_booth=settings.is_kiosk)
+        return _show(app, window, options)
 
 
 def _application() -> QApplication:
-    """The one `QApplication`; an existing one is used again, as tests do."""
+    """The one `QApplication`; an existing one is used again, as in tests."""
     qInstallMessageHandler(_log_qt)
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
@@ -153,59 +129,71 @@ def _application() -> QApplication:
 
 def _second_start(instance: SingleInstance) -> int:
     if instance.ask_to_raise():
-        tell("Avatar is running already; its window is in front now.")
+        print_message("Avatar is running already; its window is in front now.")
         return EXIT_OK
-    tell("Avatar is running already but does not answer; end it, then start again.")
+    print_message("Avatar is running already but does not answer; end it, then start again.")
     return EXIT_NO_ANSWER
 
 
-def _live_pipeline(settings: Settings, paths: ProfilePaths, clock: MonotonicClock, board: NoticeBoard) -> Pipeline:
-    from avatar_app.live.pipeline import LivePipeline
-
-    return LivePipeline(settings, paths, clock, board)
-
-
-def _on_air(source: Pipeline, settings: Settings, paths: ProfilePaths, board: NoticeBoard, remote: Remote) -> OnAir:
-    from avatar_app.live.sink_slots import Source
-    from avatar_app.live.sinks import OnAir as Broadcast
-
-    token = secret(paths.state_dir / "browser-token")
-    return Broadcast(cast("Source", source), settings, token, MonotonicClock(), board, remote.actions(), remote.state)
+def _panel(parts: Parts, pipeline: Live, sinks: OnAir, paths: ProfilePaths, board: NoticeBoard) -> Panel:
+    choices = catalogue(
+        parts.list_mics, assets_dir(), models_dir(), paths.models_dir, parts.list_outputs, parts.list_cameras
+    )
+    questions = dialogs(QApplication.activeWindow)
+    profile, machine = ProfileSection(paths, questions, board), MachineGroup(autostart(paths), board)
+    webcam = WebcamGroup(pipeline, choices, questions, board, parts.require_tracker, parts.tracker_installer())
+    return Panel(choices, questions, profile, machine, webcam, lambda: sinks.page_url)
 
 
-def _device_outputs() -> tuple[Device, ...]:
-    from avatar_app.live.voice import list_outputs
+def _window(
+    app: QApplication, panel: Panel, pipeline: Live, sinks: OnAir, keeper: SettingsKeeper, board: NoticeBoard
+) -> Window:
+    app.setStyle("Fusion")
+    icons = Icons(assets_dir())
+    app.setWindowIcon(icons.app_icon())
+    window = Window(pipeline, sinks, keeper, panel, icons, board, MonotonicClock())
 
-    return tuple(list_outputs())
+    def use_theme() -> None:
+        tokens = tokens_for(keeper.settings.theme)
+        apply_theme(app, tokens, assets_dir())
+        window.set_tokens(tokens)
+
+    window.theme_wanted.connect(use_theme)
+    QGuiApplication.styleHints().colorSchemeChanged.connect(use_theme)
+    use_theme()
+    return window
 
 
-def _device_cameras() -> tuple[Camera, ...]:
-    from avatar_app.live.webcam import list_cameras
-
-    return list_cameras()
-
-
-def _require_tracker() -> None:
-    from avatar_app.live.webcam.package import require_package
-
-    require_package()
-
-
-def _tracker_fetch() -> Callable[[], None] | None:
-    """What gets the face tracker, where this Python can have it."""
-    from avatar_app.live.webcam.package import can_install
-    from avatar_app.live.webcam.setup import set_up
-
-    return partial(set_up, log.info) if can_install() else None
+def _connect_control(
+    stack: ExitStack, window: Window, keeper: SettingsKeeper, remote: Remote, board: NoticeBoard
+) -> None:
+    """Connect the control API and the global keys with the window."""
+    remote.attach(window)
+    window.told.connect(remote.note)
+    keys = GlobalKeys(remote.actions(), board)
+    stack.callback(keys.close)
+    keeper.shown.connect(lambda settings: keys.apply(is_wanted=_wants_global_keys(settings)))
+    keys.apply(is_wanted=_wants_global_keys(keeper.settings))
 
 
 def _wants_global_keys(settings: Settings) -> bool:
-    """A booth obeys its own key alone."""
+    """An event booth has its own key, and no others."""
     return settings.has_global_keys and not settings.is_kiosk
 
 
+def _watch_mics(stack: ExitStack, window: Window, refresh: Callable[[], None] | None) -> None:
+    """Update the lists of devices while the window is open."""
+    if refresh is None:
+        return
+    watcher = MicWatcher(refresh)
+    stack.callback(watcher.stop)
+    watcher.changed.connect(window.panel.sound.refresh)
+    watcher.changed.connect(window.panel.on_air.refresh)
+    QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
+
+
 def _tray(stack: ExitStack, app: QApplication, window: Window, keeper: SettingsKeeper) -> Tray | None:
-    """The icon beside the clock, where the desktop has room for one."""
+    """The icon in the system tray; None where the desktop has none."""
     if not Tray.is_there():
         return None
     commands = {
@@ -218,88 +206,33 @@ def _tray(stack: ExitStack, app: QApplication, window: Window, keeper: SettingsK
     }
     tray = Tray(app.windowIcon(), window, commands)
     tray.set_locked(is_locked=keeper.settings.is_kiosk)
-    keeper.shown.connect(lambda shown: tray.set_locked(is_locked=shown.is_kiosk))
+    keeper.shown.connect(lambda settings: tray.set_locked(is_locked=settings.is_kiosk))
     stack.callback(tray.remove)
     return tray
 
 
-def _begin(window: Window, tray: Tray | None, starts: Starts, board: NoticeBoard, *, is_booth: bool) -> None:
-    """What the command line asked for besides a window; a booth is never away."""
-    if starts.with_recording:
-        # Once pictures come; the folder is made meanwhile.
-        QTimer.singleShot(RECORD_AFTER_MS, window, lambda: window.set_recording(True))
-    if starts.in_tray and not is_booth:
+def _begin(window: Window, tray: Tray | None, options: StartOptions, board: NoticeBoard, *, is_booth: bool) -> None:
+    """Record and hide the window as the command line asked; the window of a booth is never hidden."""
+    if options.with_recording:
+        QTimer.singleShot(SETTLED_MS, window, lambda: window.set_recording(True))
+    if options.in_tray and not is_booth:
         hide = tray.turn if tray is not None else window.showMinimized
         QTimer.singleShot(0, window, hide)
         if tray is None:
-            text = "This desktop has no place for an icon beside the clock, so the window is minimized."
-            board.post(Notice("tray", Level.INFO, text))
+            board.info("tray", "This desktop has no system tray, so the window is minimized.")
 
 
-def _device_mics() -> tuple[Device, ...]:
-    from avatar_app.live.mic import list_devices
-
-    return tuple(list_devices())
-
-
-def _window(
-    app: QApplication,
-    pipeline: Pipeline,
-    on_air: OnAir,
-    keeper: SettingsKeeper,
-    board: NoticeBoard,
-    list_mics: ListMics,
-    paths: ProfilePaths,
-) -> Window:
-    app.setStyle("Fusion")
-    icons = Icons(assets_dir())
-    app.setWindowIcon(icons.app_icon())
-    window: list[Window] = []
-    choices = catalogue(list_mics, assets_dir(), models_dir(), paths.models_dir, _device_outputs, _device_cameras)
-    questions = dialogs(lambda: window[0])
-    profile, machine = ProfileSection(paths, questions, board), MachineGroup(autostart(paths), board)
-    webcam = WebcamGroup(pipeline, choices, questions, board, _require_tracker, _tracker_fetch())
-    panel = Panel(choices, questions, profile, machine, webcam, lambda: on_air.page_url)
-    window.append(Window(pipeline, on_air, keeper, panel, icons, board, MonotonicClock()))
-
-    def dress() -> None:
-        tokens = tokens_for(keeper.settings.theme)
-        apply_theme(app, tokens, assets_dir())
-        window[0].set_tokens(tokens)
-
-    window[0].theme_wanted.connect(dress)
-    QGuiApplication.styleHints().colorSchemeChanged.connect(dress)
-    dress()
-    return window[0]
-
-
-def _watch_mics(stack: ExitStack, window: Window, is_real: bool) -> None:
-    """Keep the list of microphones fresh once the window is up."""
-    watcher = MicWatcher(_look_for_mics)
-    stack.callback(watcher.stop)
-    watcher.changed.connect(window.panel.sound.refresh)
-    watcher.changed.connect(window.panel.on_air.refresh)
-    if is_real:
-        QTimer.singleShot(1500, watcher, watcher.start)
-
-
-def _look_for_mics() -> None:
-    from avatar_app.live.mic import refresh_devices
-
-    refresh_devices()
-
-
-def _show(app: QApplication, window: Window, duration_s: float | None, screenshot: Path | None) -> int:
-    """Show the window until it is closed, the time is up, or a signal comes."""
+def _show(app: QApplication, window: Window, options: StartOptions) -> int:
+    """Show the window until it is closed, the time is up, or a signal arrives."""
 
     def end() -> None:
-        if screenshot is not None and not window.isHidden():
-            _save_picture(window, screenshot)
+        if options.screenshot is not None and not window.isHidden():
+            _save_screenshot(window, options.screenshot)
         app.quit()
 
     window.closing.connect(end)
-    if duration_s is not None:
-        QTimer.singleShot(round(duration_s * 1000), window, window.close)
+    if options.duration_s is not None:
+        QTimer.singleShot(round(options.duration_s * 1000), window, window.close)
     _quit_on_signals(window.close)
     window.show()
     QTimer.singleShot(0, window, lambda: window.set_running(True))
@@ -307,16 +240,16 @@ def _show(app: QApplication, window: Window, duration_s: float | None, screensho
     return EXIT_OK
 
 
-def _save_picture(window: Window, file: Path) -> None:
+def _save_screenshot(window: Window, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if window.grab().save(str(file)):
         log.info("screenshot saved to %s", file)
     else:
-        tell(f"The screenshot cannot be saved to {file}. Choose a folder that you may write to.")
+        print_message(f"The screenshot cannot be saved to {file}. Choose a folder that you may write to.")
 
 
 def _quit_on_signals(close: Callable[[], object]) -> None:
-    """Ctrl+C, a polite kill and a closed terminal close the window; the frame timer lets Python see them soon."""
+    """Close the window on Ctrl+C, SIGTERM and a closed terminal; the frame timer lets Python run the handler soon."""
     if threading.current_thread() is not threading.main_thread():
         return
 
@@ -326,35 +259,20 @@ def _quit_on_signals(close: Callable[[], object]) -> None:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    # Not on Windows; and `nohup` has it ignored, so that the program outlives its terminal.
+    # Not on Windows. `nohup` ignores it, so that the program outlives its terminal.
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, on_signal)
 
 
-def _hook_errors(stack: ExitStack, board: NoticeBoard) -> None:
-    """No failure stays unseen: it is logged, and told in a notice."""
-    old_sys, old_threading = sys.excepthook, threading.excepthook
-
-    def report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, where: str) -> None:
-        if error is None or issubclass(kind, KeyboardInterrupt):
-            return
-        log.critical("unexpected error in %s", where, exc_info=(kind, error, trace))
-        text = "Something failed because of a fault in this program; the rest goes on."
-        what_to_do = "If something no longer works, start the program again, and send us what `avatar-app doctor` says."
-        board.post(Notice("unexpected", Level.ERROR, text, what_to_do))
-
-    def on_thread(args: threading.ExceptHookArgs) -> None:
-        name = args.thread.name if args.thread is not None else "a thread"
-        report(args.exc_type, args.exc_value, args.exc_traceback, name)
-
-    sys.excepthook = lambda kind, error, trace: report(kind, error, trace, "the window")
-    threading.excepthook = on_thread
-    stack.callback(setattr, sys, "excepthook", old_sys)
-    stack.callback(setattr, threading, "excepthook", old_threading)
+def _post_fault(board: NoticeBoard) -> None:
+    """Post the notice of an uncaught exception."""
+    text = "Something failed because of a fault in this program; the rest goes on."
+    what_to_do = "If something no longer works, start the program again, and send us the report of `avatar-app doctor`."
+    board.post(Notice("unexpected", Level.ERROR, text, what_to_do))
 
 
 def _log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
-    """Qt's messages go to the log, at their level."""
+    """Log a message of Qt at its level."""
     levels = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}
     level = levels.get(kind, logging.ERROR if kind == QtMsgType.QtCriticalMsg else logging.WARNING)
     logging.getLogger(f"qt.{context.category or 'default'}").log(level, "%s", text)

@@ -12,7 +12,7 @@ from pathlib import Path
 from avatar_app import __version__
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import Notice, NoticeBoard
-from avatar_app.logs import install_excepthooks, start_logging, tell
+from avatar_app.logs import install_excepthooks, print_message, start_logging
 from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import LOOKAHEADS_MS, PRECISIONS, Settings
@@ -42,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(arguments)
     except UserError as error:
-        tell(str(error), logging.ERROR)
+        print_message(str(error), logging.ERROR)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
-        tell("Stopped.")
+        print_message("Stopped.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; Python must not try to flush it once more at exit.
@@ -165,9 +165,12 @@ def _run_window(arguments: argparse.Namespace) -> int:
         paths,
         saved=saved,
         notices=notices,
-        duration_s=arguments.duration,
-        screenshot=arguments.screenshot,
-        starts=app.Starts(with_recording=arguments.startrecording, in_tray=arguments.minimize_to_tray),
+        options=app.StartOptions(
+            with_recording=arguments.startrecording,
+            in_tray=arguments.minimize_to_tray,
+            duration_s=arguments.duration,
+            screenshot=arguments.screenshot,
+        ),
     )
 
 
@@ -253,7 +256,7 @@ def _log_notice(notice: Notice) -> None:
 
 
 def _print_notice(notice: Notice) -> None:
-    tell(f"{notice.text} {notice.what_to_do}".rstrip())
+    print_message(f"{notice.text} {notice.what_to_do}".rstrip())
 
 
 def _positive_s(text: str) -> float:

@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
@@ -90,25 +91,38 @@ def start_logging(is_json: bool, stream: TextIO | None = None) -> MemoryLog:
     return memory
 
 
-def tell(sentence: str, level: int = logging.WARNING) -> None:
-    """Say something to whoever started the program: as it is on a terminal, as a line of the log where that is JSON."""
+def print_message(sentence: str, level: int = logging.WARNING) -> None:
+    """Print a sentence on stderr, or write it as a line of the log where that is JSON."""
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         logging.getLogger("avatar_app").log(level, "%s", sentence)
     else:
         sys.stderr.write(f"{sentence}\n")
 
 
-def install_excepthooks() -> None:
-    """Let no failure pass unlogged, on whatever thread it happens."""
+def install_excepthooks(on_failure: Callable[[], None] = lambda: None) -> Callable[[], None]:
+    """Log every uncaught exception of every thread.
 
-    def on_failure(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
+    Args:
+        on_failure: called after one was logged, on the thread of the exception.
+
+    Returns:
+        Puts the older hooks back.
+    """
+    old_sys, old_threading = sys.excepthook, threading.excepthook
+
+    def report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, where: str) -> None:
+        if error is None or issubclass(kind, KeyboardInterrupt):
             return
-        logging.getLogger("avatar_app").critical("unexpected failure", exc_info=(kind, error, trace))
+        logging.getLogger("avatar_app").critical("unexpected error in %s", where, exc_info=(kind, error, trace))
+        on_failure()
 
-    def on_thread_failure(args: threading.ExceptHookArgs) -> None:
-        if args.exc_value is not None:
-            on_failure(args.exc_type, args.exc_value, args.exc_traceback)
+    def report_thread(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread is not None else "a thread"
+        report(args.exc_type, args.exc_value, args.exc_traceback, name)
 
-    sys.excepthook = on_failure
-    threading.excepthook = on_thread_failure
+    def restore() -> None:
+        sys.excepthook, threading.excepthook = old_sys, old_threading
+
+    sys.excepthook = lambda kind, error, trace: report(kind, error, trace, "the main thread")
+    threading.excepthook = report_thread
+    return restore

@@ -37,7 +37,7 @@ from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.speech_thread import SpeechPart
 from avatar_app.live.student import Student, load
 from avatar_app.live.student.processor import n_cores
-from avatar_app.logs import tell
+from avatar_app.logs import print_message
 from avatar_app.progress import ProgressBar
 from avatar_app.settings.paths import ProfilePaths, user_path
 from avatar_app.settings.schema import Settings
@@ -99,7 +99,7 @@ def run(job: RenderJob) -> int:
     result = render(job, ProgressBar())
     if result.missing_s:
         name = shown(job.audio.name)
-        tell(f"{missing_text(result.missing_s)} of the sound of {name} cannot be read. Silence stands there.")
+        print_message(f"{missing_text(result.missing_s)} of the sound of {name} cannot be read. Silence stands there.")
     print(  # noqa: T201
         f"{shown(job.out)}: {result.video_s:.1f} s of video in {result.took_s:.1f} s"
         f" ({result.real_time_ratio:.1f} x real time, {result.codec})"

@@ -1,4 +1,4 @@
-"""What the browser source costs: the same pictures without viewers, then with some in a process of their own."""
+"""The cost of the browser source: the same pictures without viewers, then with viewers in another process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEVER = threading.Event()
 
 
 def measure(avatar_id: str = "nova", seconds: float = 20.0, n_viewers: int = 2, fps: int = 30) -> dict[str, Any]:
-    """Processor time that viewers cost this process, and how old pictures are when they arrive.
+    """Measure the processor time that viewers cost this process, and the age of pictures when they arrive.
 
     Returns:
         `added_percent_of_one_core`, `fps_seen` of the slowest viewer, `age_p50_ms`, `age_p95_ms`, `n_dropped`.
@@ -38,21 +38,21 @@ def measure(avatar_id: str = "nova", seconds: float = 20.0, n_viewers: int = 2, 
     Raises:
         AvatarError: there is no such avatar.
     """
-    shown, mailbox = pictures(avatar_id), Latest[Picture]()
+    frames, mailbox = pictures(avatar_id), Latest[Picture]()
     source = BrowserSource(mailbox, new_token(), 0, MonotonicClock(), NoticeBoard())
     source.start()
     try:
-        alone_percent, _ = _feed(mailbox, shown, fps, seconds)
+        alone_percent, _ = _feed(mailbox, frames, fps, seconds)
         child = start_viewers(source.page_url, n_viewers)
         _wait_for_viewers(source, n_viewers)
-        watched_percent, t_put_ns = _feed(mailbox, shown, fps, seconds)
+        viewed_percent, t_put_ns = _feed(mailbox, frames, fps, seconds)
         n_dropped = source.status().n_dropped
     finally:
         source.stop()
     seen = json.loads(child.communicate(timeout=CONNECT_TIMEOUT_S)[0])
     ages_ms = [ns_to_ms(t_ns - t_put_ns[index]) for viewer in seen for index, t_ns in viewer if index in t_put_ns]
     return {
-        "added_percent_of_one_core": round(watched_percent - alone_percent, 1),
+        "added_percent_of_one_core": round(viewed_percent - alone_percent, 1),
         "fps_seen": round(min(len(viewer) for viewer in seen) / seconds, 2),
         "age_p50_ms": round(float(np.percentile(ages_ms, 50)), 2),
         "age_p95_ms": round(float(np.percentile(ages_ms, 95)), 2),
@@ -75,7 +75,11 @@ def pictures(avatar_id: str) -> list[UInt8]:
 
 
 def _feed(mailbox: Latest[Picture], pictures: list[UInt8], fps: int, seconds: float) -> tuple[float, dict[int, int]]:
-    """Show pictures for a while: percent of one core that this process took, and when each was shown."""
+    """Feed pictures for a while.
+
+    Returns:
+        Percent of one core that this process used, and the instant of each picture by its number.
+    """
     clock, process, t_put_ns = MonotonicClock(), psutil.Process(), {}
     pacer = Pacer(clock, fps, clock.now_ns())
     before_s, t_start_s = program.busy_s(process), time.monotonic()
@@ -92,11 +96,11 @@ def _feed(mailbox: Latest[Picture], pictures: list[UInt8], fps: int, seconds: fl
 
 
 def start_viewers(page_url: str, n_viewers: int) -> subprocess.Popen[str]:
-    """Look at a browser source from a process of its own, until it goes.
+    """Start viewers of a browser source in another process; they end with the source.
 
     Returns:
-        The process; at its end it prints JSON: a list for each viewer, of pairs of a picture's number and the
-        nanoseconds of the monotonic clock when it arrived.
+        The process. At its end it prints JSON: for each viewer a list of pairs, the number of a picture and the
+        instant of the monotonic clock at which it arrived, in nanoseconds.
     """
     # Not -m: this module is imported with its package already.
     command = [sys.executable, "-c", f"from {__name__} import main; main()", page_url, str(n_viewers)]
@@ -110,7 +114,11 @@ def _wait_for_viewers(source: BrowserSource, n_viewers: int) -> None:
 
 
 async def _view(page_url: str) -> list[tuple[int, int]]:
-    """Look on until the source goes, as the page does: number and arrival of each picture."""
+    """View until the source ends, as the page does.
+
+    Returns:
+        Number and arrival instant of each picture.
+    """
     import aiohttp
 
     seen = []
@@ -127,5 +135,5 @@ async def _view_all(page_url: str, n_viewers: int) -> list[list[tuple[int, int]]
 
 
 def main() -> None:
-    """What the viewers' process runs: looks on, then says what it saw."""
+    """Entry point of the viewers' process: view, then print what arrived."""
     sys.stdout.write(json.dumps(asyncio.run(_view_all(sys.argv[1], int(sys.argv[2])))))

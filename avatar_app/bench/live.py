@@ -34,7 +34,7 @@ def pacing(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str,
     found = {}
     for fps in PACED_FPS:
         with running(settings.replace(fps=fps, mic="demo"), paths) as pipeline:
-            sink = pipeline.add_sink("bench")
+            sink = pipeline.pictures.add()
             before, n_missed = sink.n_put, pipeline.status().n_missed
             t_start_s = time.monotonic()
             time.sleep(seconds)

@@ -1,6 +1,6 @@
-"""The only two ways in which threads hand things over: `Latest` (newest wins), `Ring` (order kept).
+"""The only two ways in which threads pass items: `Latest` keeps the newest, `Ring` keeps the order.
 
-`Fan` gives each item to every ring that asked.
+`Mailboxes` and `Fan` pass each item to any number of them.
 """
 
 from __future__ import annotations
@@ -90,26 +90,54 @@ class Ring(Generic[T]):
             return self._n_lost
 
 
+class Mailboxes(Generic[T]):
+    """One source and any number of `Latest`, which can be added and removed while it runs. Thread: any."""
+
+    def __init__(self) -> None:
+        self._mailboxes: tuple[Latest[T], ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self) -> Latest[T]:
+        """Add a mailbox; it gets every item from now on."""
+        mailbox: Latest[T] = Latest()
+        with self._lock:
+            self._mailboxes = (*self._mailboxes, mailbox)
+        return mailbox
+
+    def remove(self, mailbox: Latest[T]) -> None:
+        """Remove a mailbox; an unknown one is fine."""
+        with self._lock:
+            self._mailboxes = tuple(other for other in self._mailboxes if other is not mailbox)
+
+    def put(self, item: T) -> None:
+        """Put an item into all mailboxes; never blocks."""
+        for mailbox in self._mailboxes:
+            mailbox.put(item)
+
+    def __len__(self) -> int:
+        return len(self._mailboxes)
+
+
 class Fan(Generic[T]):
-    """One source, any number of rings that come and go. Thread: any."""
+    """One source and any number of `Ring`, which can be added and removed while it runs. Thread: any."""
 
     def __init__(self) -> None:
         self._rings: tuple[Ring[T], ...] = ()
         self._lock = threading.Lock()
 
     def add(self, capacity: int) -> Ring[T]:
-        """A ring that gets every item from now on."""
+        """Add a ring; it gets every item from now on."""
         ring: Ring[T] = Ring(capacity)
         with self._lock:
             self._rings = (*self._rings, ring)
         return ring
 
     def remove(self, ring: Ring[T]) -> None:
-        """Give nothing more to a ring; an unknown one is fine."""
+        """Remove a ring; an unknown one is fine."""
         with self._lock:
             self._rings = tuple(other for other in self._rings if other is not ring)
 
     def put(self, item: T) -> None:
-        """Give an item to all rings; never blocks."""
+        """Append an item to all rings; never blocks."""
         for ring in self._rings:
             ring.put(item)

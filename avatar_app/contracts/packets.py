@@ -13,6 +13,8 @@ Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
 LIVE_RATE_HZ = 16_000
+# The microphone delivers blocks of 10 ms.
+BLOCK_SAMPLES = 160
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.handoff import Mailboxes
 from avatar_app.contracts.packets import Picture
 from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
     from avatar_app.live.runtime.slot import Refused
-    from avatar_app.live.sinks import OnAirStatus
+    from avatar_app.live.sinks import SinksStatus
     from avatar_app.live.status import OpenDevices
     from avatar_app.live.webcam import Preview, WebcamStatus
 
-OnAirFigures: TypeAlias = "OnAirStatus"
+OnAirFigures: TypeAlias = "SinksStatus"
 WebcamFigures: TypeAlias = "WebcamStatus"
 WebcamPicture: TypeAlias = "Preview"
 Refusal: TypeAlias = "Refused"
@@ -95,8 +95,9 @@ class Pipeline(Protocol):
         """Which devices that watch or listen are open now, whatever is wanted."""
         ...
 
-    def add_sink(self, name: str) -> Latest[Picture]:
-        """A mailbox that gets every finished picture."""
+    @property
+    def pictures(self) -> Mailboxes[Picture]:
+        """Every finished picture."""
         ...
 
     def note_shown(self, picture: Picture, t_ns: int) -> None:

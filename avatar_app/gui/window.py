@@ -80,7 +80,7 @@ class Window(QWidget):
         self._notices = notices
         self._clock = clock
         self._obs_delays, self._panic = ObsDelays(notices), Panic(notices)
-        self._pictures = pipeline.add_sink("window")
+        self._pictures = pipeline.pictures.add()
         self._is_running = False
         self._theme = ""
         self.stage = Stage(self._note_shown)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.handoff import Latest, Mailboxes
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.packets import MouthPatch, Picture, UInt8
 from avatar_app.contracts.student_spec import PatchBox
@@ -46,6 +46,9 @@ class FramePart:
         mouth: where mouths come from.
         fps: pictures in a second.
         pose_at: what the head is to do at an instant; None for the idle pictures alone.
+
+    Attributes:
+        pictures: gets every finished picture.
     """
 
     def __init__(
@@ -60,8 +63,6 @@ class FramePart:
         self._pose_at = pose_at
         self._meters = meters
         self._mouth = mouth
-        self._sinks: tuple[Latest[Picture], ...] = ()
-        self._sinks_lock = threading.Lock()
         self._new_avatar: Latest[Avatar] = Latest()
         self._new_background: Latest[Background] = Latest()
         self._new_poses: Latest[PoseAssets] = Latest()
@@ -81,6 +82,7 @@ class FramePart:
         self._last: tuple[object, UInt8] | None = None
         self._idle_drawer: Compositor | None = None
         self._t_begin_ns = clock.now_ns()
+        self.pictures: Mailboxes[Picture] = Mailboxes()
         self.rate = RateMeter()
         self.counts = FrameCounts()
 
@@ -107,18 +109,6 @@ class FramePart:
     def set_marked(self, *, is_marked: bool) -> None:
         """Say in every picture that the avatar is AI-generated from the next tick on, or no longer."""
         self._is_marked = is_marked
-
-    def add_sink(self) -> Latest[Picture]:
-        """A mailbox that gets every picture."""
-        sink: Latest[Picture] = Latest()
-        with self._sinks_lock:
-            self._sinks = (*self._sinks, sink)
-        return sink
-
-    def remove_sink(self, sink: Latest[Picture]) -> None:
-        """Leave nothing more in a mailbox; an unknown one is fine."""
-        with self._sinks_lock:
-            self._sinks = tuple(other for other in self._sinks if other is not sink)
 
     def step(self, stop: threading.Event) -> None:
         """Wait for the next tick and show a picture; the worker's step."""
@@ -177,8 +167,7 @@ class FramePart:
         self._meters.note("compose", ns_to_ms(t_ready_ns - t_start_ns))
         t_capture_ns = self._patch.t_capture_ns if self._patch is not None else t_ready_ns
         picture = Picture(t_capture_ns, t_ready_ns, index, pixels, is_repeat=not is_new)
-        for sink in self._sinks:
-            sink.put(picture)
+        self.pictures.put(picture)
         if is_new:
             self._meters.note("latency", ns_to_ms(self._clock.now_ns() - t_capture_ns))
         self._count(is_new, n_missed, t_ready_ns)

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.handoff import Fan, Latest
+from avatar_app.contracts.handoff import Fan, Latest, Mailboxes
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import MouthPatch, Picture, VoiceBlock
@@ -84,14 +84,10 @@ class LivePipeline:
         """The requests that failed since the last call: what was asked for there is not in use."""
         return tuple(refused for slot in self._slots if (refused := slot.take_refused()) is not None)
 
-    def add_sink(self, name: str) -> Latest[Picture]:
-        """A mailbox that gets every finished picture."""
-        log.info("sink %s added", name)
-        return self._frame.add_sink()
-
-    def remove_sink(self, sink: Latest[Picture]) -> None:
-        """Leave nothing more in a mailbox; an unknown one is fine."""
-        self._frame.remove_sink(sink)
+    @property
+    def pictures(self) -> Mailboxes[Picture]:
+        """Every finished picture, for sinks and the window."""
+        return self._frame.pictures
 
     @property
     def voice(self) -> Fan[VoiceBlock]:

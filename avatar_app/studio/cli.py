@@ -32,6 +32,7 @@ class Command:
 
 COMMANDS = (
     Command(("all",), "avatar_app.studio.run_all", "every step from data to published models"),
+    Command(("data",), "avatar_app.studio.corpus.cli", "build the training data: voices, clips, pictures", ()),
     Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures or video", ()),
     Command(("pose",), "avatar_app.studio.enrol.pose", "build the assets with which an avatar's head turns", ()),
     Command(("train", "speech"), "avatar_app.studio.train.speech_encoder", "what a sound means for the lips"),

@@ -1,4 +1,4 @@
-"""The page in real Chromium: the picture, its alpha, its rate, and that nothing comes without the token."""
+"""The page in real Chromium: the picture, its alpha, its rate, and no answer without the token."""
 
 import http.server
 import threading
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.student_spec import PatchBox
-from avatar_app.live.browser.site import STRANGER_TEXT
+from avatar_app.live.browser.site import REFUSAL_TEXT
 from avatar_app.live.frame import Avatar, Compositor
 from tests.fakes.browser_source import TOKEN, Stand, disc_picture, wait_until
 from tests.fakes.chromium import Chromium, find_chromium
@@ -71,7 +71,7 @@ def test_page_when_open_then_picture_has_its_alpha_and_its_colours(tab, stand, n
     assert np.percentile(difference, 99) < 16
 
 
-def test_page_when_hidden_colours_are_glaring_then_rim_has_no_halo(tab, stand):
+def test_page_when_transparent_pixels_have_a_colour_then_edge_has_no_halo(tab, stand):
     picture = disc_picture(SIZE_PX, colour=(40, 90, 200), hidden=(0, 255, 0))
     stand.feed(picture)
     show(tab, stand)
@@ -94,9 +94,7 @@ def test_page_when_window_is_wide_then_picture_fills_it_and_keeps_its_shape(tab,
 
 
 @pytest.mark.parametrize(("width", "height"), [(300, 600), (400, 410), (600, 300)])
-def test_page_when_of_any_shape_then_all_of_the_picture_is_there_and_stands_on_the_lower_edge(
-    tab, stand, width, height
-):
+def test_page_when_of_any_shape_then_whole_picture_is_at_the_lower_edge(tab, stand, width, height):
     stand.feed(np.full((128, 128, 4), 255, np.uint8))
     tab.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
     show(tab, stand)
@@ -135,13 +133,13 @@ addEventListener("securitypolicyviolation", (event) => refused.push(event.effect
 """
 
 
-def test_page_when_watched_then_pictures_come_at_about_the_sources_rate(tab, stand, nova):
+def test_page_when_shown_then_pictures_come_at_about_the_rate_of_the_source(tab, stand, nova):
     stand.feed(nova, fps=10)
     show(tab, stand)
     first, n_seen = stand.index, n_shown(tab)
     wait_until(lambda: stand.index >= first + 100)
     n_put, n_seen = stand.index - first, n_shown(tab) - n_seen
-    # A busy machine leaves pictures out, and shows none twice.
+    # A busy machine drops pictures, and shows none twice.
     assert 0.4 * n_put < n_seen < 1.2 * n_put
 
 
@@ -162,7 +160,7 @@ def test_page_when_reloaded_then_pictures_come_again(tab, stand):
     assert tab.screenshot()[256, 256, 3] == 255
 
 
-def test_page_when_program_goes_then_nothing_is_shown_and_when_back_it_shows_again(tab):
+def test_page_when_program_ends_then_placeholder_is_shown_and_pictures_when_it_is_back(tab):
     with Stand() as first:
         port = first.port
         first.feed(disc_picture())
@@ -177,7 +175,7 @@ def test_page_when_program_goes_then_nothing_is_shown_and_when_back_it_shows_aga
         assert tab.screenshot()[256, 256, 3] == 255
 
 
-def test_page_when_two_look_on_then_both_get_pictures_encoded_once(tab, chromium, stand):
+def test_page_when_there_are_two_viewers_then_both_get_pictures_encoded_once(tab, chromium, stand):
     stand.feed(disc_picture())
     other = chromium.new_tab()
     show(tab, stand)
@@ -190,10 +188,10 @@ def test_page_when_two_look_on_then_both_get_pictures_encoded_once(tab, chromium
     other.close()
 
 
-def test_page_when_token_is_wrong_then_nothing_comes(tab, stand):
+def test_page_when_token_is_wrong_then_no_picture_comes(tab, stand):
     stand.feed(disc_picture())
     tab.open(stand.source.page_url.replace(TOKEN, "wrong-" + TOKEN))
-    wait_until(lambda: tab.value("document.body.innerText").strip() == STRANGER_TEXT)
+    wait_until(lambda: tab.value("document.body.innerText").strip() == REFUSAL_TEXT)
     assert tab.value("typeof avatar") == "undefined"
     assert stand.source.status().n_viewers == 0
 
@@ -217,8 +215,8 @@ TRY_ALL = """
 
 
 @pytest.fixture
-def elsewhere():
-    """Another site on this machine."""
+def other_site():
+    """Another web server on this machine."""
 
     class Blank(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -238,10 +236,10 @@ def elsewhere():
     server.server_close()
 
 
-def test_page_when_another_site_knows_the_token_then_it_gets_nothing(tab, stand, elsewhere):
+def test_page_when_another_site_knows_the_token_then_it_gets_nothing(tab, stand, other_site):
     stand.feed(disc_picture())
-    tab.open(elsewhere)
-    wait_until(lambda: tab.value("location.href") == elsewhere)
+    tab.open(other_site)
+    wait_until(lambda: tab.value("location.href") == other_site)
     assert tab.value(TRY_ALL % (stand.port, TOKEN)) == "refused,refused,refused,refused"
     assert stand.source.status().n_viewers == 0
     tab.open(stand.source.page_url)

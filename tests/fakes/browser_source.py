@@ -17,13 +17,13 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.live.browser import BrowserSource
 
-# Matters only where something fails.
+# Reached only when something fails.
 DEADLINE_S = 60.0
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - of the tests
 
 
 def disc_picture(size_px: int = 128, colour=(40, 90, 200), hidden=(0, 255, 0)) -> np.ndarray:
-    """BGRA: a disc of one colour with a soft rim; under alpha 0 lies a colour that nobody may ever see."""
+    """BGRA: a disc of one colour with a soft edge; pixels under alpha 0 have a colour that must not be visible."""
     y, x = np.mgrid[:size_px, :size_px]
     alpha = np.clip((0.4 * size_px - np.hypot(x - size_px / 2, y - size_px / 2)) * 64 + 128, 0, 255).astype(np.uint8)
     picture = np.empty((size_px, size_px, 4), np.uint8)
@@ -33,7 +33,7 @@ def disc_picture(size_px: int = 128, colour=(40, 90, 200), hidden=(0, 255, 0)) -
 
 
 def decode(message: bytes) -> tuple[int, np.ndarray]:
-    """What the page does: number and (H, W, 4) BGRA of a message."""
+    """Decode a message as the page does: number and (H, W, 4) BGRA."""
     index, width, height, n_runs, _ = struct.unpack_from("<IHHII", message)
     lengths = np.frombuffer(message, "<u2", n_runs, 16)
     values = np.frombuffer(message, np.uint8, n_runs, 16 + 2 * n_runs)
@@ -43,7 +43,7 @@ def decode(message: bytes) -> tuple[int, np.ndarray]:
 
 
 def exchange(port: int, sent: bytes, address: str = "127.0.0.1") -> bytes:
-    """All that the server answers to some bytes until it closes."""
+    """Send bytes; return the answer up to the end of the connection."""
     with socket.create_connection((address, port), timeout=DEADLINE_S) as connection:
         try:
             connection.sendall(sent)
@@ -86,7 +86,7 @@ def frame(payload: bytes, opcode: int = 1, first_byte: int | None = None) -> byt
 
 
 class Client:
-    """A WebSocket client on a raw socket, which does only what it is told to."""
+    """A WebSocket client on a raw socket; it answers nothing by itself."""
 
     def __init__(self, port: int, path: str, token: str = TOKEN, **headers: str) -> None:
         self.connection = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
@@ -107,7 +107,7 @@ class Client:
         self.connection.sendall(frame(text.encode()))
 
     def ask(self, **asked):
-        """Send a request and give its answer; what is told meanwhile is left out."""
+        """Send a request and return its answer; state events before it are skipped."""
         self.send(json.dumps(asked))
         while "event" in (answer := json.loads(self.receive())):
             pass
@@ -127,7 +127,7 @@ class Client:
 
 
 class Stand:
-    """A source, and what goes into it."""
+    """A browser source and its input."""
 
     def __init__(self, port: int = 0, token: str = TOKEN, **options) -> None:
         self.pictures: Latest[Picture] = Latest()

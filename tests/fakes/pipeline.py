@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from avatar_app.contracts.errors import UserError
-from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.handoff import Mailboxes
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.contracts.packets import Picture
 from avatar_app.live.runtime.slot import Refused
@@ -89,7 +89,7 @@ class FakePipeline:
         self.webcam_figures, self.preview, self.n_previews = None, None, 0
         self._frames = frames
         self._period_s = 1 / fps
-        self._sinks = []
+        self.pictures = Mailboxes()
         self._thread = None
         self._stop = threading.Event()
 
@@ -97,14 +97,8 @@ class FakePipeline:
     def settings(self):
         return self.in_use
 
-    def add_sink(self, name):
-        self._sinks.append(Latest())
-        self.calls.append(f"sink {name}")
-        return self._sinks[-1]
-
     def put(self, picture):
-        for sink in self._sinks:
-            sink.put(picture)
+        self.pictures.put(picture)
 
     def note_shown(self, picture, t_ns):
         self.shown.append((picture.index, t_ns))

@@ -23,8 +23,8 @@ from avatar_app.gui.window import Window
 from avatar_app.settings.autostart import FileEntry
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
-from tests.fakes.on_air import FakeOnAir
 from tests.fakes.pipeline import FakePipeline
+from tests.fakes.sinks import FakeSinks
 
 ASSETS = Path(__file__).parents[2] / "assets"
 MICS = (Option("Alpha Mic, ALSA", "Alpha Mic, ALSA"), Option("Beta Mic, ALSA", "Beta Mic, ALSA"))
@@ -105,7 +105,7 @@ class Desk:
         self.missing = None
         self.fetching = lambda: None
         self.pipeline = FakePipeline(settings, notices, refuse)
-        self.on_air = FakeOnAir()
+        self.on_air = FakeSinks()
         self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices, self.on_air)
         dialogs = self._dialogs()
         self.autostart = FileEntry(paths.dir / "autostart" / "avatar-app.desktop", b"entry")

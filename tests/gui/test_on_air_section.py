@@ -19,8 +19,8 @@ from avatar_app.live.record import RecordState, RecordStatus
 from avatar_app.live.voice import NO_VOICE, VoiceState
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
-from tests.fakes.on_air import OFF
 from tests.fakes.pipeline import FakeMicStatus, running_status
+from tests.fakes.sinks import OFF, changed
 from tests.gui.conftest import settle
 
 # The platform of the tests has no window manager that could be told a least size.
@@ -84,7 +84,7 @@ def test_folder_when_chosen_then_recordings_go_there(desk):
 
 def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_and_nowhere_in_sight(desk):
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, 2, 0, 25.0, 0)
-    desk.on_air.figures = replace(OFF, browser=status)
+    desk.on_air.figures = changed(OFF, browser=status)
     desk.window.refresh_figures()
     group = desk.panel.on_air
     assert group.browser_state.text() == "2 viewers"
@@ -100,7 +100,7 @@ def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_a
 @pytest.mark.parametrize(("n_viewers", "words"), [(0, "Nobody looks"), (1, "1 viewer"), (3, "3 viewers")])
 def test_browser_when_on_then_says_how_many_look_and_no_address_that_would_not_work(desk, n_viewers, words):
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, n_viewers, 0, 25.0, 0)
-    assert on_air_section.browser_words(replace(OFF, browser=status)) == words
+    assert on_air_section.browser_words(changed(OFF, browser=status)) == words
 
 
 RUNNING = replace(NO_VOICE, state=VoiceState.RUNNING, delay_ms=123.4, drift_ppm=-12.3)
@@ -119,7 +119,7 @@ LOST = replace(NO_VOICE, state=VoiceState.LOST)
 )
 def test_voice_when_in_a_state_then_its_words_are_true(desk, voice, has_mic, words):
     desk.pipeline.figures = running_status(**({} if has_mic else {"mic": FakeMicStatus("Gone Mic")}))
-    desk.on_air.figures = replace(OFF, voice=voice)
+    desk.on_air.figures = changed(OFF, voice=voice)
     desk.window.refresh_figures()
     assert desk.panel.on_air.voice_state.text() == words
     has_clocks = words == "123 ms behind you"
@@ -143,7 +143,7 @@ def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
         0, 0, 0, 0, False, False, 0.0, 0.0, 0.0, "",
     )  # fmt: skip
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, 2, 0, 25.0, 0)
-    desk.on_air.figures = replace(OFF, camera=camera, browser=status, voice=RUNNING)
+    desk.on_air.figures = changed(OFF, camera=camera, browser=status, voice=RUNNING)
     desk.pipeline.figures = running_status(mic=FakeMicStatus("A microphone of a very long name " * 3, 48_000, 2))
     desk.keeper.change({"has_global_keys": True, "is_browser_on": True, "is_camera_on": True})
     desk.window.refresh_figures()
@@ -162,13 +162,13 @@ def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk
 
 def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far_and_begins_the_next(desk):
     status = RecordStatus(RecordState.SAVING, seconds=3600.0, saved_share=0.42)
-    desk.on_air.figures = replace(desk.on_air.figures, record=status)
+    desk.on_air.figures = changed(desk.on_air.figures, record=status)
     desk.window.refresh_figures()
     assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Saving 42%", False)
-    desk.on_air.figures = replace(desk.on_air.figures, record=replace(status, state=RecordState.SAVED))
+    desk.on_air.figures = changed(desk.on_air.figures, record=replace(status, state=RecordState.SAVED))
     desk.window.refresh_figures()
     assert desk.window.bar.record.text() == "Record"
-    desk.on_air.figures = replace(desk.on_air.figures, record=status)
+    desk.on_air.figures = changed(desk.on_air.figures, record=status)
     desk.window.refresh_figures()
     press(desk.window.bar.record)
     assert desk.on_air.is_recording
@@ -262,7 +262,7 @@ def test_obs_when_it_answered_at_another_port_then_that_is_offered_the_next_time
 
 def test_browser_when_its_port_was_taken_then_the_one_that_is_used_is_kept(desk, notices):
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18751/", 18751, 0, 0, 25.0, 0)
-    desk.on_air.figures = replace(OFF, browser=status)
+    desk.on_air.figures = changed(OFF, browser=status)
     desk.window.refresh_figures()
     desk.keeper.save_now()
     assert store.load(desk.paths, notices).browser_port == 18751

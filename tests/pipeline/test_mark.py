@@ -18,9 +18,9 @@ from avatar_app.live.frame import Avatar, Background
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.record import RecordFormat, RecordOptions
-from avatar_app.live.record import snapshot_file as snapshot
 from avatar_app.live.record.canvas import Canvas as FilmCanvas
 from avatar_app.live.record.canvas import film_size
+from avatar_app.live.record.snapshot_file import snapshot
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -40,7 +40,7 @@ def make_picture(request, avatar):
 
     def make(*, is_marked=True, is_hidden=False, pose=None):
         part = FramePart(ManualClock(NS_PER_S), StageMeters(), Latest(), 25, lambda t_ns: pose)
-        sink = part.add_sink()
+        sink = part.pictures.add()
         part.set_avatar(avatar)
         part.set_background(BACKGROUNDS[request.param])
         if pose is not None:
@@ -72,7 +72,7 @@ def test_picture_when_the_avatar_is_hidden_then_nothing_is_marked(make_picture):
 def test_picture_when_the_mark_is_switched_then_the_next_one_has_it(avatar):
     clock = ManualClock(NS_PER_S)
     part = FramePart(clock, StageMeters(), Latest(), 25)
-    sink = part.add_sink()
+    sink = part.pictures.add()
     part.set_avatar(avatar)
     seen = []
     for wanted in (False, True, False):
@@ -113,7 +113,7 @@ def test_recording_when_marked_then_every_format_and_size_shows_it(make_picture,
 def test_pipeline_when_the_setting_changes_then_the_pictures_of_all_sinks_follow(tmp_path):
     settings = Settings(mic="demo", precision="int8", has_badge=True)
     pipeline = LivePipeline(settings, ProfilePaths(tmp_path / "profile"), MonotonicClock(), NoticeBoard())
-    sinks = [pipeline.add_sink("window"), pipeline.add_sink("browser")]
+    sinks = [pipeline.pictures.add(), pipeline.pictures.add()]
     pipeline.start()
     try:
         assert all(is_marked(sink.take(timeout_s=60).pixels) for sink in sinks)

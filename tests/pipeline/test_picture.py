@@ -31,7 +31,7 @@ class Bench:
         self.mouth: Latest[MouthPatch] = Latest()
         self.meters = StageMeters()
         self.part = FramePart(self.clock, self.meters, self.mouth, fps)
-        self.sink = self.part.add_sink()
+        self.sink = self.part.pictures.add()
         self.part.set_avatar(avatar)
         self.part.set_background(Background.colour("#204060"))
         self.pictures: list[Picture] = []

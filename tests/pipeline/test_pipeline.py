@@ -23,7 +23,7 @@ class Desk:
         self.notices = NoticeBoard()
         self.settings = Settings(mic="demo", precision="fp32").replace(**changes)
         self.pipeline = LivePipeline(self.settings, ProfilePaths(profile), MonotonicClock(), self.notices)
-        self.sink = self.pipeline.add_sink("test")
+        self.sink = self.pipeline.pictures.add()
         self.pipeline.start()
 
     def change(self, **changes) -> None:

@@ -26,7 +26,7 @@ def test_recording_when_the_sample_speaks_and_the_microphone_is_refreshed_then_e
     pipeline.start()
     try:
         wait_until(lambda: pipeline.status().t_first_mouth_ns is not None)
-        pictures, voice = pipeline.add_sink("record"), pipeline.voice.add(VOICE_BLOCKS)
+        pictures, voice = pipeline.pictures.add(), pipeline.voice.add(VOICE_BLOCKS)
         recorder.start(RecordOptions(folder, FPS, encoder="software", keep_free_mb=0), pictures, voice)
         wait_until(lambda: recorder.status().seconds > 1.5)
         pipeline.refresh_mic()

@@ -1,4 +1,4 @@
-"""Nonsense over raw sockets. AVATAR_APP_FUZZ sets how many cases; a thousand without it."""
+"""Random and malformed requests over raw sockets. AVATAR_APP_FUZZ sets the number of cases; 1000 without it."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import threading
 import psutil
 
 from avatar_app.live.browser import Action, Argument
-from avatar_app.live.browser.site import STRANGER_TEXT
+from avatar_app.live.browser.site import REFUSAL_TEXT
 from tests.fakes.browser_source import (
     DEADLINE_S,
     TOKEN,
@@ -27,7 +27,7 @@ from tests.fakes.browser_source import (
 )
 
 N_CASES = int(os.environ.get("AVATAR_APP_FUZZ", "1000"))
-# Fewer than the server takes at once.
+# Fewer than the connections that the server accepts.
 N_TOGETHER = 40
 PATHS = ("/", "/pictures", "/control", "/control/mute", "/control/", "//", "/../", "/%2e%2e/etc/passwd", "*", "x")
 METHODS = ("GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "TRACE", "get", "G\0T", "")
@@ -60,19 +60,27 @@ class Fuzzer:
         self.port = port
 
     def case(self) -> tuple[bytes, bool]:
-        """What is sent, and whether the token is in it in a place where it counts."""
-        makers = (self.noise, self.stranger, self.stranger, self.mangled, self.guest, self.frames, self.frames)
+        """What is sent, and whether it carries the token where the server reads it."""
+        makers = (
+            self.noise,
+            self.without_token,
+            self.without_token,
+            self.mangled,
+            self.with_token,
+            self.frames,
+            self.frames,
+        )
         return self.random.choice(makers)()
 
     def noise(self):
         return self.random.randbytes(self.random.randrange(1, 3000)), False
 
-    def stranger(self):
-        """Well-formed or nearly, without the token."""
+    def without_token(self):
+        """A well-formed or nearly well-formed request without the token."""
         return self.head(self.random.choice(TOKENS)) + self.noise()[0][: self.random.randrange(200)], False
 
-    def guest(self):
-        """Nonsense of someone who knows the token."""
+    def with_token(self):
+        """A random request with the token."""
         return self.head(f"token={TOKEN}") + self.noise()[0][: self.random.randrange(200)], True
 
     def mangled(self):
@@ -111,7 +119,7 @@ class Fuzzer:
 
 
 def send_all(port: int, cases: list[tuple[bytes, bool]]) -> list[bytes]:
-    """Send cases side by side; give all that came back until each was closed."""
+    """Send cases in parallel; return the answers, each up to the end of its connection."""
     connections = [socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) for _ in cases]
     for connection, (sent, _) in zip(connections, cases, strict=True):
         with contextlib.suppress(ConnectionError):
@@ -127,7 +135,7 @@ def finish(connection: socket.socket) -> bytes:
             while piece := connection.recv(65536):
                 got += piece
         except TimeoutError:
-            # The server waits for more; tell it that there is none.
+            # The server waits for more.
             got += _rest(connection)
     return got
 
@@ -141,15 +149,15 @@ def _rest(connection: socket.socket) -> bytes:
 
 
 def check_secret(answer: bytes) -> None:
-    """Nothing but the one refusal with its one sentence, which `HEAD` leaves out."""
+    """The answer is the one refusal with its one sentence, which `HEAD` leaves out."""
     for part in answer.split(b"HTTP/1.")[1:]:
         head, _, body = part.partition(b"\r\n\r\n")
         assert head[2:5] == b"404", answer
-        assert body in (b"", STRANGER_TEXT.encode()), answer
+        assert body in (b"", REFUSAL_TEXT.encode()), answer
     assert not any(word in answer.lower() for word in (b"aiohttp", b"python", b"html", b"json", TOKEN.encode()))
 
 
-def test_server_when_fuzzed_then_it_lives_leaks_nothing_and_grows_by_nothing(caplog):
+def test_server_when_fuzzed_then_it_goes_on_reveals_nothing_and_does_not_grow(caplog):
     caplog.set_level(logging.WARNING)
     n_calls = []
     actions = {"mute": Action("mute", "Mute.", Argument.SWITCH, n_calls.append)}
@@ -170,6 +178,6 @@ def test_server_when_fuzzed_then_it_lives_leaks_nothing_and_grows_by_nothing(cap
         assert exchange(stand.port, request(stand.port, f"/?token={TOKEN}")).startswith(b"HTTP/1.1 200 ")
         with Client(stand.port, "/control") as client:
             assert client.ask(id=1, do="state")["ok"]
-    assert n_calls, "the good requests among the nonsense were served"
+    assert n_calls, "valid requests among the others were served"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert stand.notices.current() == ()

@@ -10,7 +10,7 @@ TOKEN = "a" * 20
 
 
 @pytest.mark.parametrize(
-    ("headers", "tokens", "is_let_in"),
+    ("headers", "tokens", "is_allowed"),
     [
         ({"Host": "127.0.0.1:5"}, [TOKEN], True),
         ({"Host": "localhost:5"}, [TOKEN], True),
@@ -34,8 +34,8 @@ TOKEN = "a" * 20
     ],
     ids=str,
 )
-def test_guard_when_asked_then_lets_in_only_ours(headers, tokens, is_let_in):
-    assert Guard(TOKEN, 5).lets_in(headers, tokens) is is_let_in
+def test_guard_when_request_comes_then_allows_only_our_page_with_the_token(headers, tokens, is_allowed):
+    assert Guard(TOKEN, 5).allows(headers, tokens) is is_allowed
 
 
 @pytest.mark.parametrize("token", ["", "short", "a" * 15])
@@ -44,7 +44,7 @@ def test_guard_when_token_is_short_then_refuses_to_serve(token):
         Guard(token, 5)
 
 
-def test_new_token_when_made_then_long_and_never_the_same():
+def test_new_token_when_made_then_long_and_unique():
     tokens = {new_token() for _ in range(50)}
     assert len(tokens) == 50
     assert min(map(len, tokens)) >= 32

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.live.browser import Action, Argument, BrowserState, site
+from avatar_app.live.browser import Action, Argument, BrowserState, connections, site
 from avatar_app.live.browser import browser_source as source
 from avatar_app.live.browser.browser_source import MAX_VIEWERS
 from tests.fakes.browser_source import (
@@ -43,17 +43,17 @@ def stand(muted):
 
 @pytest.fixture(scope="module")
 def standing():
-    """One for all tests that leave nothing behind."""
+    """One server for all tests that leave it unchanged."""
 
     def fail(value):
-        raise AssertionError("a stranger was let in")
+        raise AssertionError("a request without the token was served")
 
     with Stand(control={"mute": Action("mute", "Mute.", Argument.SWITCH, fail)}) as made:
         yield made
 
 
 def bare(answer: bytes) -> bytes:
-    """Without what differs from second to second, and from HTTP 1.0, in which nonsense is answered, to 1.1."""
+    """Without headers that change, and with one HTTP version: malformed requests are answered in HTTP 1.0."""
     lines = answer.replace(b"HTTP/1.0", b"HTTP/1.1").splitlines()
     return b"\n".join(line for line in lines if not line.startswith((b"Date:", b"Connection:", b"Content-")))
 
@@ -70,14 +70,14 @@ def test_page_when_token_is_right_then_served_with_all_its_headers(stand):
 
 @pytest.mark.parametrize("path", ["/", "/pictures", "/control", "/control/mute", "/nothing", "/page.html", "/%00", "*"])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "BREW"])
-def test_request_when_without_token_then_always_the_same_nothing(standing, path, method):
+def test_request_when_token_is_missing_then_answer_is_always_the_same_404(standing, path, method):
     head, _, body = exchange(standing.port, request(standing.port, path, method)).partition(b"\r\n\r\n")
     elsewhere, _, sentence = exchange(standing.port, request(standing.port, "/elsewhere")).partition(b"\r\n\r\n")
     assert bare(head) == bare(elsewhere)
     assert bare(head).startswith(b"HTTP/1.1 404 ")
-    assert sentence == site.STRANGER_TEXT.encode()
+    assert sentence == site.REFUSAL_TEXT.encode()
     assert f"Content-Length: {len(sentence)}\r\n".encode() in head
-    # Of nonsense nobody knows that it wanted no body.
+    # The method of a malformed request is unknown, so its answer has a body.
     assert body == sentence or (method == "HEAD" and not body)
 
 
@@ -86,7 +86,7 @@ def test_request_when_without_token_then_always_the_same_nothing(standing, path,
     [("evil.example", None), ("127.0.0.1:1", None), ("", "http://evil.example"), ("", "null"), ("", "file://")],
 )
 @pytest.mark.parametrize("path", ["/", "/pictures", "/control"])
-def test_request_when_host_or_origin_is_foreign_then_nothing_even_with_the_token(standing, path, host, origin):
+def test_request_when_host_or_origin_is_foreign_then_refused_even_with_the_token(standing, path, host, origin):
     headers = {"Origin": origin} if origin else {}
     sent = (
         handshake(standing.port, path, **headers)
@@ -98,7 +98,7 @@ def test_request_when_host_or_origin_is_foreign_then_nothing_even_with_the_token
     assert exchange(standing.port, sent).startswith(b"HTTP/1.1 404 ")
 
 
-def test_request_when_ipv6_is_there_then_served_too(stand):
+def test_request_when_ipv6_is_available_then_served_too(stand):
     try:
         socket.create_connection(("::1", stand.port), timeout=DEADLINE_S).close()
     except OSError:
@@ -128,14 +128,14 @@ def test_pictures_when_viewer_never_answers_then_it_gets_two_and_the_other_goes_
             assert decode(quick.receive())[0] == wanted
             quick.send("shown")
         assert [decode(slow.receive())[0] for _ in range(2)] == [1, 2]
-        # Of the six others one waits for its turn: the newest, as the next answer shows.
+        # Of the six others the newest waits, as the next answer shows.
         wait_until(lambda: stand.source.status().n_dropped == 5)
         slow.send("shown")
         assert decode(slow.receive())[0] == 8
 
 
 @pytest.mark.parametrize("said", ["shown", "hello", "x" * 1000])
-def test_pictures_when_viewer_says_what_it_must_not_then_is_sent_away(stand, said):
+def test_pictures_when_viewer_sends_an_unexpected_message_then_is_closed(stand, said):
     with Client(stand.port, "/pictures") as client:
         client.send(said)
         assert client.receive() is None
@@ -150,7 +150,7 @@ def test_pictures_when_there_are_too_many_viewers_then_the_next_is_refused(stand
         client.__exit__()
 
 
-def test_pictures_when_nobody_looks_then_nothing_is_encoded(stand, monkeypatch):
+def test_pictures_when_there_is_no_viewer_then_nothing_is_encoded(stand, monkeypatch):
     encoded = []
     monkeypatch.setattr(source, "encode", lambda picture: encoded.append(picture.index) or b"")
     for _ in range(5):
@@ -171,7 +171,7 @@ def test_sockets_when_a_huge_message_is_announced_then_closed_before_it_comes(st
             pass
 
 
-def test_stop_when_an_action_hangs_then_comes_back_and_says_so(caplog):
+def test_stop_when_an_action_hangs_then_returns_and_reports_it(caplog):
     go_on, is_called = threading.Event(), threading.Event()
 
     def hang(value):
@@ -190,7 +190,7 @@ def test_stop_when_an_action_hangs_then_comes_back_and_says_so(caplog):
             pass
 
 
-def test_control_when_asked_over_websocket_then_answers_and_tells_changes(stand, muted):
+def test_control_when_requested_over_websocket_then_answers_and_sends_changes(stand, muted):
     with Client(stand.port, "/control") as client:
         assert json.loads(client.receive()) == {"event": "state", "state": {"is_muted": False}}
         assert client.ask(id=1, do="mute") == {"id": 1, "ok": True, "state": {"is_muted": True}}
@@ -225,7 +225,7 @@ def test_control_when_posted_then_done_and_answered(stand, muted):
     assert not muted["is_muted"]
 
 
-def test_request_when_it_dribbles_then_the_connection_is_closed(monkeypatch):
+def test_request_when_slow_then_the_connection_is_closed(monkeypatch):
     monkeypatch.setattr(site, "REQUEST_TIMEOUT_S", 0.2)
     with Stand() as stand, socket.create_connection(("127.0.0.1", stand.port), timeout=DEADLINE_S) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: 127")
@@ -243,8 +243,8 @@ def test_requests_when_two_come_in_one_connection_then_the_first_is_answered_and
     assert b"Connection: close" in answer
 
 
-def test_connections_when_there_are_too_many_then_the_rest_is_closed_at_once(monkeypatch):
-    monkeypatch.setattr(site, "MAX_CONNECTIONS", 3)
+def test_connections_when_there_are_too_many_then_the_rest_is_closed(monkeypatch):
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     monkeypatch.setattr(site, "REQUEST_TIMEOUT_S", 60)
     with Stand() as stand:
         held = [socket.create_connection(("127.0.0.1", stand.port), timeout=DEADLINE_S) for _ in range(4)]
@@ -254,12 +254,14 @@ def test_connections_when_there_are_too_many_then_the_rest_is_closed_at_once(mon
         wait_until(lambda: exchange(stand.port, request(stand.port, f"/?token={TOKEN}")).startswith(b"HTTP/1.1 200"))
 
 
-def test_strangers_when_many_say_little_then_the_oldest_leave_and_a_page_is_served_at_once(monkeypatch):
+def test_connections_when_many_are_slow_without_token_then_the_oldest_close_and_a_page_is_served(monkeypatch):
     monkeypatch.setattr(site, "REQUEST_TIMEOUT_S", 3600)
     with Stand() as stand:
         address = ("127.0.0.1", stand.port)
         with Client(stand.port, "/pictures") as viewer:
-            slow = [socket.create_connection(address, timeout=DEADLINE_S) for _ in range(3 * site.MAX_CONNECTIONS)]
+            slow = [
+                socket.create_connection(address, timeout=DEADLINE_S) for _ in range(3 * connections.MAX_CONNECTIONS)
+            ]
             for connection in slow:
                 with contextlib.suppress(ConnectionError):
                     connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
@@ -267,14 +269,14 @@ def test_strangers_when_many_say_little_then_the_oldest_leave_and_a_page_is_serv
             assert viewer.status == 101
             wait_until(lambda: stand.source.status().n_viewers == 1)
             stand.put(disc_picture(64))
-            assert decode(viewer.receive())[0] == 1, "whoever was let in stays"
+            assert decode(viewer.receive())[0] == 1, "connections with the token stay open"
         with contextlib.suppress(ConnectionError):
             assert slow[0].recv(10) == b""
         for connection in slow:
             connection.close()
 
 
-def test_start_when_port_is_taken_then_uses_the_next_and_says_so(stand):
+def test_start_when_port_is_taken_then_uses_the_next_and_reports_it(stand):
     with Stand(stand.port) as second:
         assert stand.port < second.port < stand.port + 5
         assert f"port {second.port}" in second.notices.current()[0].text
@@ -288,7 +290,7 @@ def test_start_when_token_is_short_then_nothing_is_opened():
     assert stand.source.status().state is BrowserState.STOPPED
 
 
-def test_stop_when_viewers_do_not_say_goodbye_then_ends_soon_and_can_start_again():
+def test_stop_when_viewers_do_not_close_then_ends_soon_and_can_start_again():
     before = set(threading.enumerate())
     with Stand() as stand:
         port = stand.port
@@ -316,3 +318,29 @@ def test_logs_when_served_then_never_hold_the_token(caplog):
         assert TOKEN not in str(stand.source.status())
     assert "browser source at" in caplog.text
     assert TOKEN not in caplog.text
+
+
+def test_show_when_switched_off_then_viewers_get_the_placeholder_once_and_pictures_when_on_again(stand):
+    with Client(stand.port, "/pictures") as client:
+        wait_until(lambda: stand.source.status().n_viewers == 1)
+        stand.put(disc_picture(64))
+        assert decode(client.receive())[1].any()
+        client.send("shown")
+        stand.source.show(is_on=False)
+        _, placeholder = decode(client.receive())
+        assert placeholder.shape == (64, 64, 4) and not placeholder[:, :, 3].any()
+        client.send("shown")
+        stand.put(disc_picture(64))
+        wait_until(lambda: stand.pictures._item is None)
+        stand.source.show(is_on=True)
+        stand.put(disc_picture(64))
+        index, picture = decode(client.receive())
+        assert index == stand.index and picture[:, :, 3].any()
+
+
+@pytest.mark.parametrize("expect", ["100-continue", "nonsense"])
+@pytest.mark.parametrize("path", ["/", "*", "/nothing"])
+def test_request_when_it_expects_something_without_token_then_refused_like_any_other(standing, path, expect):
+    answer = exchange(standing.port, request(standing.port, path, Expect=expect))
+    assert bare(answer).startswith(b"HTTP/1.1 404 ") and answer.count(b"HTTP/1.") == 1
+    assert answer.endswith(site.REFUSAL_TEXT.encode())

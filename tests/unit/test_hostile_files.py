@@ -20,7 +20,7 @@ from avatar_app.contracts.fields import check_fields
 from avatar_app.contracts.input_file import read_arrays
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.gui.panel.catalogue import avatar_options, model_options
-from avatar_app.live.browser.control import Action, Argument, Desk
+from avatar_app.live.browser.control import Action, Argument, ControlApi
 from avatar_app.live.frame import Avatar, Background, PoseAssets
 from avatar_app.live.frame.picture_file import picture_size
 from avatar_app.live.student import list_models, ranking
@@ -192,7 +192,7 @@ def test_poses_when_an_array_does_not_fit_then_one_sentence_that_names_its_file(
 def test_request_when_hostile_then_an_answer_that_is_short_json(data):
     done = []
     actions = [Action(kind.name.lower(), "", kind, done.append) for kind in Argument]
-    desk = Desk({action.name: action for action in actions}, lambda: {"is_muted": False}, ManualClock())
+    desk = ControlApi({action.name: action for action in actions}, lambda: {"is_muted": False}, ManualClock())
     text = data.draw(hostile({"id": 1, "do": "number", "value": 3})).decode(errors="replace")
     answer = desk.answer(text)
     assert isinstance(answer["ok"], bool) and len(json.dumps(answer, allow_nan=False)) < 2000

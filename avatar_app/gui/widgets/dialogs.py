@@ -16,8 +16,8 @@ VIDEOS = "Videos (*.mp4 *.mkv *.webm *.mov *.avi);;All files (*)"
 PROFILES = "Profiles (*.json);;All files (*)"
 
 
-def dialogs(parent: Callable[[], QWidget]) -> Dialogs:
-    """The system's own dialogs, above the given window."""
+def dialogs(parent: Callable[[], QWidget | None]) -> Dialogs:
+    """The system's own dialogs, above the window that `parent` returns."""
     return Dialogs(
         ask_colour=lambda current: _colour(parent(), current),
         ask_picture=lambda current: _file(parent(), "Choose a picture", str(Path(current).parent), PICTURES),
@@ -30,25 +30,25 @@ def dialogs(parent: Callable[[], QWidget]) -> Dialogs:
     )
 
 
-def _colour(parent: QWidget, current: str) -> str | None:
+def _colour(parent: QWidget | None, current: str) -> str | None:
     colour = QColorDialog.getColor(QColor(current), parent, "Choose the background colour")
     return colour.name() if colour.isValid() else None
 
 
-def _file(parent: QWidget, title: str, folder: str, kinds: str) -> str | None:
+def _file(parent: QWidget | None, title: str, folder: str, kinds: str) -> str | None:
     path, _ = QFileDialog.getOpenFileName(parent, title, folder, kinds)
     return path or None
 
 
-def _new_file(parent: QWidget, title: str, name: str, kinds: str) -> str | None:
+def _new_file(parent: QWidget | None, title: str, name: str, kinds: str) -> str | None:
     path, _ = QFileDialog.getSaveFileName(parent, title, name, kinds)
     return path or None
 
 
-def _folder(parent: QWidget, current: str) -> str | None:
+def _folder(parent: QWidget | None, current: str) -> str | None:
     return QFileDialog.getExistingDirectory(parent, "Choose the folder for recordings", current) or None
 
 
-def _name(parent: QWidget, current: str) -> str | None:
+def _name(parent: QWidget | None, current: str) -> str | None:
     text, is_given = QInputDialog.getText(parent, "Keep these settings", "Name of the profile:", text=current)
     return text if is_given and text.strip() else None

@@ -1,4 +1,4 @@
-"""The control protocol: what a stream deck may ask for, and what it is answered. Knows nothing of the network."""
+"""The control API: requests of a stream deck or script, and their answers. Independent of the network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_TEXT_CHARACTERS = 1000
 MAX_ID_CHARACTERS = 100
 STATE, HELP = "state", "help"
 KEYS = ("id", "do", "value")
-# What is asked for goes to the window one after the other: a flood would keep it busy for minutes.
+# The window runs actions one after the other: a flood of them would keep it busy for minutes.
 MAX_ACTIONS_PER_S = 20
 
 
@@ -30,21 +30,21 @@ class Argument(enum.Enum):
     """What an action takes as `value`."""
 
     NONE = "nothing"
-    SWITCH = "true, false, or nothing to turn it round"
+    SWITCH = "true, false, or nothing to toggle it"
     NUMBER = "a number"
     TEXT = "a text"
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that can be asked for.
+    """An action that clients can request.
 
     Attributes:
-        name: what it is called by; lower case, words joined by `-`.
+        name: lower case, words joined by `-`.
         help: one sentence that says what it does.
         argument: what it takes.
-        call: does it; gets the checked value, None where there was none. Called on the server's thread: it must come
-            back soon. A `UserError` becomes the answer.
+        call: runs it with the checked value, None without one. Called on the server's thread, so it must return
+            soon. A `UserError` becomes the answer.
     """
 
     name: str
@@ -57,12 +57,12 @@ class RequestError(UserError):
     """A request that cannot be understood."""
 
 
-class Desk:
-    """Answers requests. Thread: the server's.
+class ControlApi:
+    """Answers control requests. Thread: the server's.
 
     Args:
-        actions: by name; `state` and `help` are there already.
-        state: what is so now; called a few times a second while a client listens.
+        actions: by name; `state` and `help` are built in.
+        state: the current state; called a few times a second while a client is connected.
         clock: the program's.
     """
 
@@ -73,11 +73,11 @@ class Desk:
         self._done_ns: deque[int] = deque(maxlen=MAX_ACTIONS_PER_S)
 
     def state(self) -> dict[str, Json]:
-        """What is so now."""
+        """The current state."""
         return dict(self._state())
 
     def answer(self, text: str) -> dict[str, Json]:
-        """Do what a message of a WebSocket client asks for.
+        """Run the request in a message of a WebSocket client.
 
         Returns:
             `id` as in the request, `ok`, then `state`, or `error` and `what_to_do`.
@@ -94,7 +94,7 @@ class Desk:
         return {"id": request_id, "ok": True, **done}
 
     def answer_post(self, name: str, text: str) -> dict[str, Json]:
-        """Do what `POST /control/<name>` asks for; its body is empty or `{"value": ...}`."""
+        """Run the request `POST /control/<name>`; its body is empty or `{"value": ...}`."""
         body = text if text.strip() else "{}"
         try:
             request = _read_object(body)
@@ -103,21 +103,21 @@ class Desk:
         return self.answer(json.dumps({**request, "do": name}))
 
     def do(self, name: Json, value: Json) -> dict[str, Json]:
-        """Do one thing.
+        """Run one action.
 
         Raises:
-            UserError: there is no such action, it takes another value, or it failed.
+            UserError: the action is unknown, takes another value, or failed.
         """
         if name == HELP:
             return {"actions": self._describe()}
         if name != STATE:
             action = self._find(name)
             checked = _check(action, value)
-            self._note_action()
+            self._check_rate()
             action.call(checked)
         return {"state": self.state()}
 
-    def _note_action(self) -> None:
+    def _check_rate(self) -> None:
         now_ns = self._clock.now_ns()
         if len(self._done_ns) == MAX_ACTIONS_PER_S and now_ns - self._done_ns[0] < NS_PER_S:
             raise RequestError("There are too many requests.", f"Send at most {MAX_ACTIONS_PER_S} a second.")
@@ -125,7 +125,7 @@ class Desk:
 
     def _find(self, name: Json) -> Action:
         if not isinstance(name, str):
-            raise RequestError("A request names in `do` what is to be done.", 'As in {"id": 1, "do": "state"}.')
+            raise RequestError("The request has no action in `do`.", 'As in {"id": 1, "do": "state"}.')
         if name in self._actions:
             return self._actions[name]
         known = [*self._actions, STATE, HELP]
@@ -157,7 +157,7 @@ def _read_id(request: Mapping[str, Json]) -> Json:
 
 
 def _check(action: Action, value: Json) -> bool | float | str | None:
-    """The value, if the action takes it."""
+    """The value, when the action takes it."""
     if action.argument is Argument.NONE and value is None:
         return None
     if action.argument is Argument.SWITCH and (value is None or isinstance(value, bool)):

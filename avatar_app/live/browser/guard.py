@@ -1,4 +1,4 @@
-"""Who is let in: our own host names, our own pages, the token; whoever is not let in learns nothing."""
+"""Access control: host name, origin and token. A refused request learns nothing."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ HEADERS = {
 
 
 def new_token() -> str:
-    """A token that nobody guesses."""
+    """A random token of 192 bits."""
     return secrets.token_urlsafe(24)
 
 
 class Guard:
     """Checks requests. Thread: any.
 
-    A web page elsewhere can make a browser send requests here, even under a host name of its own that points to this
-    machine; therefore host and origin are checked besides the token.
+    A page of another site can make a browser send requests here, even under a host name of its own that resolves to
+    this machine (DNS rebinding), so host and origin are checked besides the token.
 
     Args:
         token: what a request must carry.
@@ -51,12 +51,12 @@ class Guard:
         self._token = token.encode()
         self._hosts = frozenset(f"{host}:{port}" for host in HOSTS)
 
-    def lets_in(self, headers: Mapping[str, str], tokens: Sequence[str]) -> bool:
-        """Whether a request may see anything.
+    def allows(self, headers: Mapping[str, str], tokens: Sequence[str]) -> bool:
+        """Whether a request may be served.
 
         Args:
-            headers: of the request; names in any case.
-            tokens: all that it carries; one is right.
+            headers: of the request; a case-insensitive mapping.
+            tokens: all tokens in its query; exactly one is accepted.
         """
         host, origin = headers.get("Host", ""), headers.get("Origin")
         if host not in self._hosts or (origin is not None and origin != f"http://{host}"):
@@ -65,9 +65,9 @@ class Guard:
 
 
 def page_headers(page: str, host: str) -> dict[str, str]:
-    """What the page may do: run its own script, and connect to where it came from.
+    """Headers of the page: it may run its own script, and connect to where it came from.
 
-    Any style may be added, as OBS does with its *Custom CSS*: it can load nothing, and nothing foreign is in the page.
+    Any style may be added, as OBS does with its *Custom CSS*: a style can load nothing here.
     """
     policy = (
         "default-src 'none'",
@@ -82,7 +82,7 @@ def page_headers(page: str, host: str) -> dict[str, str]:
 
 
 def _digest(page: str) -> str:
-    """Of the page's script."""
+    """The hash of the page's script, as in a content security policy."""
     found = re.search("<script>(.*?)</script>", page, re.DOTALL)
     content = found.group(1) if found is not None else ""
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"

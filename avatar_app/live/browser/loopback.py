@@ -1,4 +1,4 @@
-"""A port of the loopback interface, for IPv4 and IPv6 alike."""
+"""Listening sockets on the loopback interface, for IPv4 and IPv6."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _listen_at(port: int) -> tuple[int, tuple[socket.socket, ...]]:
     try:
         second = _bound(socket.AF_INET6, "::1", port) if socket.has_ipv6 else None
     except OSError as error:
-        # Without IPv6 there is nobody on ::1; were the port taken there, "localhost" could mean a stranger.
+        # Without IPv6 nothing listens on ::1. A port that is taken there is refused: "localhost" can resolve to it.
         if error.errno not in NO_IPV6:
             first.close()
             raise
@@ -53,10 +53,10 @@ def _bound(family: socket.AddressFamily, address: str, port: int) -> socket.sock
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
-            # There, "reuse" would let another program take the same port.
+            # On Windows, SO_REUSEADDR would let another program take the same port.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
-            # Connections of a moment ago do not keep a restarted program from its port.
+            # A restarted program can use its port although old connections are in TIME_WAIT.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

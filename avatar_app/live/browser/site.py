@@ -1,4 +1,4 @@
-"""The server, an asyncio program on `aiohttp`, which is imported in this module alone."""
+"""The HTTP server, an aiohttp application; only this module imports aiohttp."""
 
 from __future__ import annotations
 
@@ -6,57 +6,64 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
-from typing import Any
+from typing import TypeAlias
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from avatar_app.live.browser.control import Desk, Json
+from avatar_app.live.browser.connections import Connections
+from avatar_app.live.browser.control import ControlApi, Json
 from avatar_app.live.browser.guard import HEADERS, Guard, page_headers
+from avatar_app.live.browser.placeholder import PLACEHOLDER_SCRIPT
 from avatar_app.live.browser.viewers import Viewers
 
 log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 80
-# Of those, connections that did not show the token yet. One more closes the oldest: a page shows it within
-# milliseconds, so that nobody keeps others away by saying little.
-MAX_STRANGERS = 48
 MAX_CONTROLLERS = 8
 MAX_HEADER_BYTES = 4096
 MAX_HEADERS = 40
 MAX_BODY_BYTES = 4096
-# A request must be complete by then, whatever it dribbles.
+# A request must be complete within this time, however slowly it comes.
 REQUEST_TIMEOUT_S = 5.0
-# A viewer that does not answer for so long is gone.
+# A viewer that does not answer a ping for this long is closed.
 HEARTBEAT_S = 10.0
-STATE_EVERY_S = 0.2
-GOODBYE_S = 0.3
-CONTROL = "/control"
-# Said to everyone who is not let in, whatever was asked for: it helps a person and tells nothing else.
-STRANGER_TEXT = "Copy the whole address from the On air page: it ends in a token."
+STATE_INTERVAL_S = 0.2
+CLOSE_TIMEOUT_S = 0.3
+# The same answer to every refused request: it helps a person and reveals nothing else.
+REFUSAL_TEXT = "Copy the whole address from the On air page: it ends in a token."
 
 
 class Site:
-    """Everything that is served. Thread: the one that runs the loop.
+    """All that is served: the page, its pictures and the control API. Thread: the one that runs the loop.
 
     Args:
-        guard: who is let in.
-        viewers: where pages that want pictures are entered.
-        desk: what answers control requests.
+        guard: checks every request.
+        viewers: the pages that show the pictures.
+        control: answers control requests.
     """
 
-    def __init__(self, guard: Guard, viewers: Viewers, desk: Desk) -> None:
+    def __init__(self, guard: Guard, viewers: Viewers, control: ControlApi) -> None:
         self._guard = guard
         self._viewers = viewers
-        self._desk = desk
-        self._page = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._control = control
+        page = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+        self._page = page.replace("PLACEHOLDER_SCRIPT", PLACEHOLDER_SCRIPT)
+        self._websockets: set[web.WebSocketResponse] = set()
         self._listeners: list[asyncio.Server] = []
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        for method, path, handler in (
+            ("GET", "/", self._serve_page),
+            ("GET", "/pictures", self._serve_viewer),
+            ("GET", "/control", self._serve_controller),
+            ("POST", "/control/{action:.*}", self._serve_post),
+        ):
+            application.router.add_route(method, path, handler)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         self._server: web.Server | None = None
         self._n_controllers = 0
-        self._connections = _Connections()
+        self._connections: Connections[web.RequestHandler] = Connections()
 
     @property
     def n_controllers(self) -> int:
@@ -65,144 +72,103 @@ class Site:
 
     async def open(self, sockets: tuple[socket.socket, ...]) -> None:
         """Serve on listening sockets, which belong to the site from now on."""
+        await self._runner.setup()
+        inner = self._runner.server
+        if inner is None:
+            raise AssertionError("the runner is set up")
+        answer = _guarded(inner.request_handler, self._guard, self._connections)
+        self._server = server = web.Server(answer, request_factory=inner.request_factory, handler_cancellation=True)
         loop = asyncio.get_running_loop()
-        server = web.Server(self._answer, request_factory=_make_request, handler_cancellation=True)
-        self._server = server
         for listening in sockets:
             self._listeners.append(
                 await loop.create_server(lambda: _Connection(server, loop, self._connections), sock=listening)
             )
 
     async def close(self) -> None:
-        """Say goodbye to everyone and stop listening; takes half a second at most."""
+        """Close all connections and stop listening; takes half a second at most."""
         for listener in self._listeners:
             listener.close()
-        goodbyes = [asyncio.ensure_future(made.close(code=WSCloseCode.GOING_AWAY)) for made in self._sockets]
-        if goodbyes:
-            await asyncio.wait(goodbyes, timeout=GOODBYE_S)
+        closing = [asyncio.ensure_future(one.close(code=WSCloseCode.GOING_AWAY)) for one in self._websockets]
+        if closing:
+            await asyncio.wait(closing, timeout=CLOSE_TIMEOUT_S)
         if self._server is not None:
             self._server.pre_shutdown()
             await self._server.shutdown(timeout=0.1)
+        await self._runner.cleanup()
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Any request: whoever is not let in sees the same as where nothing is."""
-        if not self._guard.lets_in(request.headers, request.query.getall("token", [])):
-            return _nothing()
-        self._connections.let_in(request.protocol)
-        try:
-            return await self._serve(request)
-        except web.HTTPException as refusal:
-            return _refusal(refusal.status)
+    async def _serve_page(self, request: web.Request) -> web.StreamResponse:
+        headers = page_headers(self._page, request.headers["Host"])
+        return web.Response(text=self._page, content_type="text/html", headers=headers)
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method == "GET" and request.path == "/":
-            headers = page_headers(self._page, request.headers["Host"])
-            return _once(web.Response(text=self._page, content_type="text/html", headers=headers))
-        if request.method == "GET" and request.path == "/pictures" and _wants_socket(request):
-            return await self._serve_viewer(request)
-        if request.method == "GET" and request.path == CONTROL and _wants_socket(request):
-            return await self._serve_controller(request)
-        if request.method == "POST" and request.path.startswith(f"{CONTROL}/"):
-            return await self._serve_post(request)
-        return _nothing()
-
-    async def _serve_viewer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve_viewer(self, request: web.Request) -> web.StreamResponse:
         if self._viewers.is_full:
             return _refusal(503)
         viewer = self._viewers.add()
         try:
-            async with self._socket(request, max_bytes=64) as made:
-                sending = asyncio.ensure_future(viewer.send_all(made.send_bytes))
+            async with self._websocket(request, max_bytes=64) as websocket:
+                sending = asyncio.ensure_future(viewer.send_all(websocket.send_bytes))
                 try:
-                    await _hear(made, lambda text: text == "shown" and viewer.note_shown())
+                    await _read_while(websocket, lambda text: text == "shown" and viewer.note_shown())
                 finally:
-                    await _end(sending)
+                    await _cancel(sending)
         finally:
             self._viewers.remove(viewer)
-        return made
+        return websocket
 
-    async def _serve_controller(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve_controller(self, request: web.Request) -> web.StreamResponse:
         if self._n_controllers >= MAX_CONTROLLERS:
             return _refusal(503)
         self._n_controllers += 1
         try:
-            async with self._socket(request, max_bytes=MAX_BODY_BYTES) as made:
-                telling = asyncio.ensure_future(self._tell_state(made))
+            async with self._websocket(request, max_bytes=MAX_BODY_BYTES) as websocket:
+                sending = asyncio.ensure_future(self._send_state(websocket))
                 try:
-                    async for message in made:
+                    async for message in websocket:
                         if message.type is not WSMsgType.TEXT:
                             break
-                        await made.send_str(json.dumps(self._desk.answer(message.data)))
+                        await websocket.send_str(json.dumps(self._control.answer(message.data)))
                 finally:
-                    await _end(telling)
+                    await _cancel(sending)
         finally:
             self._n_controllers -= 1
-        return made
+        return websocket
 
-    async def _tell_state(self, made: web.WebSocketResponse) -> None:
-        """Send the state, and again whenever it changed."""
-        told: dict[str, Json] | None = None
+    async def _send_state(self, websocket: web.WebSocketResponse) -> None:
+        """Send the state, and again whenever it has changed."""
+        sent: dict[str, Json] | None = None
         while True:
-            state = self._desk.state()
-            if state != told:
-                told = state
-                await made.send_str(json.dumps({"event": "state", "state": state}))
-            await asyncio.sleep(STATE_EVERY_S)
+            state = self._control.state()
+            if state != sent:
+                sent = state
+                await websocket.send_str(json.dumps({"event": "state", "state": state}))
+            await asyncio.sleep(STATE_INTERVAL_S)
 
-    async def _serve_post(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve_post(self, request: web.Request) -> web.StreamResponse:
         body = await asyncio.wait_for(request.read(), REQUEST_TIMEOUT_S)
-        name = request.path.removeprefix(f"{CONTROL}/")
-        answer = self._desk.answer_post(name, body.decode(errors="replace"))
-        return _once(web.json_response(answer, status=200 if answer["ok"] else 400, headers=HEADERS))
+        answer = self._control.answer_post(request.match_info["action"], body.decode(errors="replace"))
+        return web.json_response(answer, status=200 if answer["ok"] else 400, headers=HEADERS)
 
     @asynccontextmanager
-    async def _socket(self, request: web.BaseRequest, max_bytes: int) -> AsyncIterator[web.WebSocketResponse]:
-        made = web.WebSocketResponse(max_msg_size=max_bytes, heartbeat=HEARTBEAT_S, compress=False, timeout=GOODBYE_S)
+    async def _websocket(self, request: web.Request, max_bytes: int) -> AsyncIterator[web.WebSocketResponse]:
+        made = web.WebSocketResponse(
+            max_msg_size=max_bytes, heartbeat=HEARTBEAT_S, compress=False, timeout=CLOSE_TIMEOUT_S
+        )
         await made.prepare(request)
-        self._sockets.add(made)
+        self._websockets.add(made)
         try:
             yield made
         finally:
-            self._sockets.discard(made)
-
-
-class _Connections:
-    """Who is connected now. One that was told to leave counts no more, though its socket takes a moment to close."""
-
-    def __init__(self) -> None:
-        # In the order in which they came.
-        self._strangers: dict[web.RequestHandler, None] = {}
-        self._let_in: set[web.RequestHandler] = set()
-
-    def add(self, connection: web.RequestHandler) -> web.RequestHandler | None:
-        """Take a new one; whoever must leave for it: the oldest stranger, itself where all places are taken."""
-        if len(self._strangers) + len(self._let_in) >= MAX_CONNECTIONS:
-            return connection
-        self._strangers[connection] = None
-        if len(self._strangers) <= MAX_STRANGERS:
-            return None
-        oldest = next(iter(self._strangers))
-        del self._strangers[oldest]
-        return oldest
-
-    def let_in(self, connection: web.RequestHandler) -> None:
-        """It showed the token."""
-        if connection in self._strangers:
-            del self._strangers[connection]
-            self._let_in.add(connection)
-
-    def remove(self, connection: web.RequestHandler) -> None:
-        """It is gone; an unknown one is fine."""
-        self._strangers.pop(connection, None)
-        self._let_in.discard(connection)
+            self._websockets.discard(made)
 
 
 class _Connection(web.RequestHandler):
-    """One connection, which serves one request: the limits, and no word about what was wrong with it."""
+    """One connection that serves one request: it keeps the limits and never says what was wrong with a request."""
 
     __slots__ = ("_connections",)
 
-    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, connections: _Connections) -> None:
+    def __init__(
+        self, server: web.Server, loop: asyncio.AbstractEventLoop, connections: Connections[web.RequestHandler]
+    ) -> None:
         self._connections = connections
         super().__init__(
             server,
@@ -218,9 +184,9 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        leaving = self._connections.add(self)
-        if leaving is not None:
-            leaving.force_close()
+        surplus = self._connections.add(self)
+        if surplus is not None:
+            surplus.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.remove(self)
@@ -234,45 +200,56 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         del message
-        # A client that has gone meanwhile is no failure, and one that talks nonsense is none of ours.
+        # A client that closed meanwhile is no failure of ours, and neither is a malformed request.
         if status >= 500 and exc is not None and not isinstance(exc, ConnectionError):
             log.error("a request failed", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
-        return _nothing()
+        return _refusal()
 
 
-def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-def _wants_socket(request: web.BaseRequest) -> bool:
-    return web.WebSocketResponse().can_prepare(request).ok
+def _guarded(handler: Handler, guard: Guard, connections: Connections[web.RequestHandler]) -> Handler:
+    """Check the token before the application sees a request, and give every refusal the same answer.
+
+    Not a middleware: an application answers the header `Expect` before its middlewares run, so it would answer without
+    a token, and not as every other refusal.
+    """
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if not guard.allows(request.headers, request.query.getall("token", [])):
+            return _refusal()
+        connections.authenticate(request.protocol)
+        try:
+            response = await handler(request)
+        except web.HTTPRequestEntityTooLarge as error:
+            return _refusal(error.status)
+        except web.HTTPException:
+            return _refusal()
+        # The time limit of the first request is that of the connection.
+        response.force_close()
+        return response
+
+    return answer
 
 
-def _nothing() -> web.Response:
-    return _refusal(404, STRANGER_TEXT)
-
-
-def _refusal(status: int, text: str | None = None) -> web.Response:
-    return _once(web.Response(status=status, text=text, headers=HEADERS))
-
-
-def _once(response: web.Response) -> web.Response:
-    """An answer after which the connection is closed: the time-out of the first request is that of all."""
+def _refusal(status: int = 404) -> web.Response:
+    """The answer to a request that is not served; the connection closes after it."""
+    response = web.Response(status=status, text=REFUSAL_TEXT if status == 404 else None, headers=HEADERS)
     response.force_close()
     return response
 
 
-async def _hear(made: web.WebSocketResponse, accepts: Callable[[str], bool]) -> None:
-    """Hear a client out until it leaves or says what it must not."""
-    async for message in made:
+async def _read_while(websocket: web.WebSocketResponse, accepts: Callable[[str], bool]) -> None:
+    """Read messages until the client closes or sends one that is not accepted."""
+    async for message in websocket:
         if message.type is not WSMsgType.TEXT or not accepts(message.data):
             return
 
 
-async def _end(task: asyncio.Future[None]) -> None:
+async def _cancel(task: asyncio.Future[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError, ConnectionError):
         await task

@@ -1,4 +1,4 @@
-"""Who looks on: one place for one picture each, and never more than two pictures on the way to a viewer."""
+"""The pages that show the pictures. Each has a mailbox for one picture and at most two pictures in flight."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from avatar_app.contracts.handoff import Latest
 
-# One is drawn while the next travels; with more, a slow viewer would see the past.
-MAX_ON_THE_WAY = 2
+# The page draws one while the next one is sent; more would add latency for a slow viewer.
+MAX_IN_FLIGHT = 2
 
 
 class Viewer:
@@ -17,7 +17,7 @@ class Viewer:
     def __init__(self) -> None:
         self._next: Latest[bytes] = Latest()
         self._wake = asyncio.Event()
-        self._n_on_the_way = 0
+        self._n_in_flight = 0
         self.n_sent = 0
 
     @property
@@ -26,34 +26,38 @@ class Viewer:
         return self._next.n_replaced
 
     def offer(self, message: bytes) -> None:
-        """Leave a picture; the one that still waits is dropped."""
+        """Queue a picture; it replaces one that waits."""
         self._next.put(message)
         self._wake.set()
 
     def note_shown(self) -> bool:
-        """The page says that it showed a picture. False when it cannot have."""
-        if self._n_on_the_way == 0:
+        """Note that the page showed a picture.
+
+        Returns:
+            False when no picture was in flight.
+        """
+        if self._n_in_flight == 0:
             return False
-        self._n_on_the_way -= 1
+        self._n_in_flight -= 1
         self._wake.set()
         return True
 
     async def send_all(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        """Send the newest picture whenever the page is ready for one, until cancelled or cut off."""
+        """Send the newest picture whenever the page is ready for one, until cancelled or disconnected."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._n_on_the_way < MAX_ON_THE_WAY and (message := self._next.take()) is not None:
-                self._n_on_the_way += 1
+            while self._n_in_flight < MAX_IN_FLIGHT and (message := self._next.take()) is not None:
+                self._n_in_flight += 1
                 await send(message)
                 self.n_sent += 1
 
 
 class Viewers:
-    """All pages that show the pictures. Thread: the server's; the counts may be read by any."""
+    """All pages that show the pictures. Thread: the server's; any may read the counts."""
 
-    def __init__(self, n_most: int) -> None:
-        self._n_most = n_most
+    def __init__(self, n_max: int) -> None:
+        self._n_max = n_max
         self._viewers: tuple[Viewer, ...] = ()
         self._n_dropped_before = 0
 
@@ -62,26 +66,26 @@ class Viewers:
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room for another."""
-        return len(self._viewers) >= self._n_most
+        """Whether no further viewer is accepted."""
+        return len(self._viewers) >= self._n_max
 
     @property
     def n_dropped(self) -> int:
-        """Pictures that viewers were too slow for, of all viewers so far."""
+        """Pictures dropped because viewers were too slow, of all viewers so far."""
         return self._n_dropped_before + sum(viewer.n_dropped for viewer in self._viewers)
 
     def add(self) -> Viewer:
-        """A new viewer."""
+        """Add a viewer."""
         viewer = Viewer()
         self._viewers = (*self._viewers, viewer)
         return viewer
 
     def remove(self, viewer: Viewer) -> None:
-        """Send nothing more to a viewer."""
+        """Remove a viewer; it gets no more pictures."""
         self._viewers = tuple(other for other in self._viewers if other is not viewer)
         self._n_dropped_before += viewer.n_dropped
 
     def offer(self, message: bytes) -> None:
-        """Leave a picture for everyone."""
+        """Queue a picture for every viewer."""
         for viewer in self._viewers:
             viewer.offer(message)

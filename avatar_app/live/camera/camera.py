@@ -30,7 +30,7 @@ class VirtualCamera:
     again on a thread of their own.
 
     Args:
-        pictures: mailbox of the avatar's pictures, as `LivePipeline.add_sink` gives it.
+        pictures: mailbox of the avatar's pictures.
         layout: size, rate and background, fixed while it runs.
         clock: the program's.
         notices: where a lost camera is told, under the key "camera".

@@ -7,20 +7,17 @@ nor keys have. The first two follow fast consonants; the third keeps other sound
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import webrtcvad
 
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32
+from avatar_app.live.audio.voicing import NoiseFloor, PitchDetector, level_db
 
-BLOCK_SAMPLES = 160
 VAD_MODE = 3
 QUIET_DB = -70.0
 
 # The room's noise: found at once when it falls, followed slowly when it rises.
 FLOOR_START_DB = -55.0
-FLOOR_FALL = 0.2
 FLOOR_RISE_DB = 0.02
 FLOOR_MAX_DB = -30.0
 ABOVE_FLOOR_DB = 9.0
@@ -33,11 +30,6 @@ VOICE_FALL = 0.02
 TELEPHONE_DB = -22.0
 GAIN_RANGE_DB = (-12.0, 30.0)
 
-# Pitch is looked for below 1 kHz, in the newest 40 ms.
-PITCH_RATE_HZ = 4_000
-PITCH_WINDOW = 160
-PITCH_LAGS = (10, 55)
-WHITEN = 0.9
 PERIODICITY = 0.5
 # Blocks in a row with pitch that make a voice; a key's ring has fewer.
 N_VOICED = 2
@@ -59,10 +51,10 @@ class SpeechGate:
 
     def reset(self) -> None:
         """Forget all sound: shut, and the room unknown."""
-        self._floor_db = FLOOR_START_DB
+        self._floor = NoiseFloor(FLOOR_START_DB, QUIET_DB, FLOOR_MAX_DB, FLOOR_RISE_DB)
         self._voice_db = VOICE_START_DB
         self._rest = np.zeros(0, np.float32)
-        self._recent = np.zeros(PITCH_WINDOW * LIVE_RATE_HZ // PITCH_RATE_HZ, np.float32)
+        self._pitch = PitchDetector()
         self._n_voiced = 0
         self._since_voice = VOICE_MEMORY_BLOCKS
         self._hold = 0
@@ -88,7 +80,7 @@ class SpeechGate:
         return [self._hear(piece) for piece in pieces]
 
     def _hear(self, samples: Float32) -> float:
-        self._recent = np.concatenate((self._recent, samples))[-len(self._recent) :]
+        self._pitch.feed(samples)
         if self._is_speech(samples):
             self._hold = HOLD_BLOCKS
             self._openness = min(1.0, self._openness + ATTACK)
@@ -99,12 +91,12 @@ class SpeechGate:
         return self._openness
 
     def _is_speech(self, samples: Float32) -> bool:
-        level_db = _level_db(samples)
-        is_loud = level_db > max(QUIET_DB, self._floor_db + ABOVE_FLOOR_DB)
-        self._follow_floor(level_db)
-        is_voiced = is_loud and _periodicity(self._recent) > PERIODICITY
+        block_db = level_db(samples)
+        is_loud = block_db > max(QUIET_DB, self._floor.level_db + ABOVE_FLOOR_DB)
+        self._floor.update(block_db)
+        is_voiced = is_loud and self._pitch.periodicity() > PERIODICITY
         if is_voiced:
-            self._follow_voice(level_db)
+            self._follow_voice(block_db)
         self._n_voiced = self._n_voiced + 1 if is_voiced else 0
         self._since_voice = 0 if self._n_voiced >= N_VOICED else self._since_voice + 1
         if not is_loud or self._since_voice >= VOICE_MEMORY_BLOCKS:
@@ -112,38 +104,10 @@ class SpeechGate:
         gain_db = min(max(TELEPHONE_DB - self._voice_db, GAIN_RANGE_DB[0]), GAIN_RANGE_DB[1])
         return bool(self._vad.is_speech(_pcm(samples * 10 ** (gain_db / 20)), LIVE_RATE_HZ))
 
-    def _follow_voice(self, level_db: float) -> None:
-        share = VOICE_RISE if level_db > self._voice_db else VOICE_FALL
-        self._voice_db += share * (level_db - self._voice_db)
-
-    def _follow_floor(self, level_db: float) -> None:
-        if level_db < self._floor_db:
-            self._floor_db += FLOOR_FALL * (max(level_db, QUIET_DB) - self._floor_db)
-        else:
-            self._floor_db = min(FLOOR_MAX_DB, self._floor_db + FLOOR_RISE_DB)
-
-
-def _level_db(samples: Float32) -> float:
-    power = float(np.dot(samples, samples)) / max(1, len(samples))
-    return 10 * math.log10(power + 1e-12)
+    def _follow_voice(self, block_db: float) -> None:
+        share = VOICE_RISE if block_db > self._voice_db else VOICE_FALL
+        self._voice_db += share * (block_db - self._voice_db)
 
 
 def _pcm(samples: Float32) -> bytes:
     return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
-
-
-def _periodicity(samples: Float32) -> float:
-    """Highest normalized autocorrelation at the lags of a human pitch, 73 to 400 Hz; 0 for none, 1 for a pure tone."""
-    low = samples.reshape(-1, LIVE_RATE_HZ // PITCH_RATE_HZ).mean(axis=1)
-    # Rumble below speech is the most periodic noise of all: whiten before looking for a pitch.
-    low = low[1:] - WHITEN * low[:-1]
-    first, last = PITCH_LAGS
-    powers = np.concatenate(([0.0], np.cumsum(low * low, dtype=np.float64)))
-    n = len(low) - last
-    head = powers[n]
-    best = 0.0
-    products = np.correlate(low, low[:n], mode="valid")[first:]
-    tails = powers[n + first : n + last + 1] - powers[first : last + 1]
-    if head > 0:
-        best = float(np.max(products / np.sqrt(head * np.maximum(tails, 1e-12))))
-    return best

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from avatar_app.contracts.handoff import Fan, Latest
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.live.audio.downmix import Downmix
 from avatar_app.live.mic.clean import Cleaner, Cleaning
 from avatar_app.live.mic.level import Level
-from avatar_app.live.mic.mic import BLOCK_SAMPLES
 from avatar_app.live.mic.resample import Resampler
 from avatar_app.live.mic.sample_clock import SampleClock
 

@@ -14,14 +14,14 @@ from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import Level as NoticeLevel
 from avatar_app.contracts.notices import Notice, NoticeBoard
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.media_file import shown
 from avatar_app.live.mic.audio_file import SoundFile, missing_text
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.clean import Cleaning, require
 from avatar_app.live.mic.level import Level, MicControls
-from avatar_app.live.mic.mic import BLOCK_SAMPLES, SILENT_DB, MicState, MicStatus
+from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
 from avatar_app.live.runtime.worker import Worker
 
 # After a longer sleep of the machine, sound goes on from now instead of rushing through what was missed.

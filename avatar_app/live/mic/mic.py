@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 from avatar_app.live.audio.sound_system import SoundDevice
-
-if TYPE_CHECKING:
-    from avatar_app.live.mic.clean import Cleaning
+from avatar_app.live.mic.clean import Cleaning
 
 MicDevice = SoundDevice
-BLOCK_SAMPLES = 160
 SILENT_DB = -120.0
 
 

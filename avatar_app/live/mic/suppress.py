@@ -1,7 +1,7 @@
-"""Noise suppression: WebRTC's, as browsers run it in every call, from pywebrtc-audio: the only module that knows it.
+"""Noise suppression by WebRTC, from the package pywebrtc-audio; no other module imports it.
 
-It works on blocks of 10 ms, lets go of the interpreter meanwhile, and its transforms shift sound by 6 ms. What comes
-out here is in its place again: sample k out is sample k in, and merely comes later.
+The library processes blocks of 10 ms, releases the GIL meanwhile, and shifts sound by 6 ms. This module undoes the
+shift: sample k out is sample k in, 6 ms later.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 
 from avatar_app.contracts.errors import MissingExtraError
-from avatar_app.contracts.packets import LIVE_RATE_HZ, Float32
-from avatar_app.live.mic.mic import BLOCK_SAMPLES
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, Float32
 
-# How far the library shifts sound at 16 kHz; a test finds it again by a click.
+# Shift of the library at 16 kHz; a test measures it with a click.
 SHIFT_SAMPLES = 96
-# The library's own levels: noise 12 and 18 dB softer. Beyond that it eats consonants.
+# The library's levels: noise 12 and 18 dB softer. Higher ones damage consonants.
 STRENGTHS = {"mild": 1, "strong": 2}
 
 
 class NoiseSuppressor:
-    """A stage: noisy sound in, cleaner sound out. Answers the same fed whole or in pieces. Thread: one.
+    """A stage: noisy sound in, cleaner sound out. Whole and piecewise feeding give the same. Thread: one.
 
     Args:
         strength: "mild" or "strong".
@@ -43,35 +42,35 @@ class NoiseSuppressor:
 
     @property
     def lookahead_ms(self) -> float:
-        """Sound beyond an instant that its answer waits for; blocks of 10 ms come on top."""
+        """Delay of a sample, besides the wait for a complete block of 10 ms."""
         return 1000 * SHIFT_SAMPLES / LIVE_RATE_HZ
 
     def reset(self) -> None:
-        """Begin as if nothing had been heard."""
+        """Return to the initial state."""
         self._webrtc.reset()
         self._rest: Float32 = np.zeros(0, np.float32)
         self._n_to_drop = SHIFT_SAMPLES
 
     def feed(self, samples: Float32) -> Float32:
-        """Take (n,) float32 at 16 kHz in -1..1; give the samples that are known now."""
+        """Take (n,) float32 at 16 kHz in -1..1; return the samples that are complete."""
         sound = np.concatenate((self._rest, samples))
         n_whole = len(sound) // BLOCK_SAMPLES * BLOCK_SAMPLES
         self._rest = sound[n_whole:]
         if not n_whole:
             return np.zeros(0, np.float32)
-        return self._in_place(np.ascontiguousarray(sound[:n_whole], np.float32))
+        return self._unshifted(np.ascontiguousarray(sound[:n_whole], np.float32))
 
     def flush(self) -> Float32:
-        """Give what is held back, as when the stage is taken out of a running stream."""
+        """Return all samples still held back, before this stage is removed from a running stream."""
         n_due = len(self._rest) + SHIFT_SAMPLES - self._n_to_drop
         n_blocks = -(-(len(self._rest) + SHIFT_SAMPLES) // BLOCK_SAMPLES)
         padded = np.zeros(n_blocks * BLOCK_SAMPLES, np.float32)
         padded[: len(self._rest)] = self._rest
-        sound = self._in_place(padded)[:n_due]
+        sound = self._unshifted(padded)[:n_due]
         self.reset()
         return sound
 
-    def _in_place(self, blocks: Float32) -> Float32:
+    def _unshifted(self, blocks: Float32) -> Float32:
         clean = np.asarray(self._webrtc.process(blocks), np.float32)
         n_dropped = min(self._n_to_drop, len(clean))
         self._n_to_drop -= n_dropped

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError, UserError
-from avatar_app.contracts.handoff import Latest
+from avatar_app.contracts.handoff import Latest, Mailboxes
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.live.record.snapshot_file import snapshot
@@ -28,20 +28,18 @@ class Snapshots:
     Thread: `start` and `stop` by one owner, `ask` any.
 
     Args:
-        add_sink: opens a mailbox that gets every picture.
-        remove_sink: closes it.
+        pictures: where finished pictures come from.
         clock: the program's.
         notices: where each snapshot is told, or why there is none.
     """
 
     def __init__(
         self,
-        add_sink: Callable[[str], Latest[Picture]],
-        remove_sink: Callable[[Latest[Picture]], None],
+        pictures: Mailboxes[Picture],
         clock: Clock,
         notices: NoticeBoard,
     ) -> None:
-        self._add_sink, self._remove_sink = add_sink, remove_sink
+        self._pictures = pictures
         self._clock, self._notices = clock, notices
         self._folders: Latest[Callable[[], Path]] = Latest()
         self._worker: Worker | None = None
@@ -85,11 +83,11 @@ class Snapshots:
         stop.wait(PAUSE_S)
 
     def _write(self, folder: Callable[[], Path]) -> Path:
-        sink = self._add_sink(NOTICE_KEY)
+        mailbox = self._pictures.add()
         try:
-            picture = sink.take(timeout_s=PICTURE_WAIT_S)
+            picture = mailbox.take(timeout_s=PICTURE_WAIT_S)
         finally:
-            self._remove_sink(sink)
+            self._pictures.remove(mailbox)
         if picture is None:
             raise OutputError("There is no picture to keep.", "Press Start first.")
         return snapshot(picture, folder())

@@ -1,4 +1,4 @@
-"""Everything that leaves the program at once, from pictures and voice that a test makes."""
+"""The sinks of the program, with pictures and a voice that a test makes."""
 
 import threading
 import time
@@ -9,15 +9,17 @@ import pytest
 
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import OutputError
-from avatar_app.contracts.handoff import Fan, Latest
+from avatar_app.contracts.handoff import Fan, Mailboxes
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
-from avatar_app.live import sink_slots
-from avatar_app.live import sinks as on_air_module
 from avatar_app.live.browser import BrowserState
+from avatar_app.live.browser.sink import BrowserSink
 from avatar_app.live.record import Mender, RecordState
 from avatar_app.live.record.recording import open_film
-from avatar_app.live.sinks import OnAir, recording_folder
+from avatar_app.live.record.sink import RecordSink, recording_folder
+from avatar_app.live.sinks import Sinks
+from avatar_app.live.voice import NO_VOICE
+from avatar_app.parts import sink_list
 from avatar_app.settings.schema import Settings
 from tests.fakes.browser_source import Client, decode
 
@@ -30,16 +32,9 @@ class FakeSource:
 
     def __init__(self):
         self.voice = Fan()
-        self.sinks = []
+        self.pictures = Mailboxes()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="source")
-
-    def add_sink(self, name):
-        self.sinks.append(Latest())
-        return self.sinks[-1]
-
-    def remove_sink(self, sink):
-        self.sinks.remove(sink)
 
     def shown_ms(self):
         return 100.0, 10.0
@@ -63,8 +58,7 @@ class FakeSource:
                 self.voice.put(VoiceBlock(t_ns, RATE_HZ, np.zeros(160, np.float32), did_restart=k == 0))
                 if k % 4 == 0:
                     pixels = np.full((64, 64, 4), 1 + k % 250, np.uint8)
-                    for sink in tuple(self.sinks):
-                        sink.put(Picture(t_ns, time.monotonic_ns(), k // 4, pixels))
+                    self.pictures.put(Picture(t_ns, time.monotonic_ns(), k // 4, pixels))
                 k += 1
 
 
@@ -85,13 +79,13 @@ def make(source, notices, tmp_path):
 
     def make(**changes):
         settings = Settings(record_folder=str(tmp_path / "films"), browser_port=20_000 + len(made)).replace(**changes)
-        made.append(OnAir(source, settings, TOKEN, MonotonicClock(), notices, {}, dict))
+        made.append(Sinks(sink_list(TOKEN, {}, dict), source, settings, MonotonicClock(), notices))
         made[-1].settings = settings
         return made[-1]
 
     yield make
-    for on_air in made:
-        on_air.close()
+    for sinks in made:
+        sinks.close()
 
 
 def wait_for(condition, timeout_s=60):
@@ -101,16 +95,20 @@ def wait_for(condition, timeout_s=60):
         time.sleep(0.02)
 
 
+def slot_of(sinks, name):
+    return next(slot for slot in sinks._slots if slot.name == name)
+
+
 def test_recording_when_begun_and_ended_then_a_film_with_sound_and_nothing_is_left_listening(make, source, tmp_path):
-    on_air = make()
-    on_air.start()
-    on_air.start_recording()
-    on_air.start_recording()
-    wait_for(lambda: on_air.status().record.seconds > 1)
-    on_air.stop_recording()
-    wait_for(lambda: on_air.status().record.state is RecordState.SAVED)
-    on_air.status()
-    assert source.sinks == []
+    sinks = make()
+    sinks.start()
+    sinks.start_recording()
+    sinks.start_recording()
+    wait_for(lambda: sinks.status().record.seconds > 1)
+    sinks.stop_recording()
+    wait_for(lambda: sinks.status().record.state is RecordState.SAVED)
+    sinks.status()
+    assert len(source.pictures) == 0
     (film,) = (tmp_path / "films").glob("*.mp4")
     with av.open(str(film)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
@@ -118,11 +116,11 @@ def test_recording_when_begun_and_ended_then_a_film_with_sound_and_nothing_is_le
 
 
 def test_recording_when_the_program_ends_in_it_then_it_is_saved(make, tmp_path):
-    on_air = make()
-    on_air.start()
-    on_air.start_recording()
-    wait_for(lambda: on_air.status().record.seconds > 0.5)
-    on_air.close()
+    sinks = make()
+    sinks.start()
+    sinks.start_recording()
+    wait_for(lambda: sinks.status().record.seconds > 0.5)
+    sinks.close()
     (film,) = (tmp_path / "films").glob("*.mp4")
     assert ".recording" not in film.name
 
@@ -131,24 +129,24 @@ def test_recording_when_nothing_runs_or_the_folder_cannot_be_made_then_says_so(m
     with pytest.raises(OutputError, match="Nothing runs"):
         make().start_recording()
     (tmp_path / "file").write_text("")
-    on_air = make(record_folder=str(tmp_path / "file" / "films"))
-    on_air.start()
+    sinks = make(record_folder=str(tmp_path / "file" / "films"))
+    sinks.start()
     with pytest.raises(OutputError, match="cannot be made"):
-        on_air.start_recording()
-    assert source.sinks == []
+        sinks.start_recording()
+    assert len(source.pictures) == 0
 
 
 def test_snapshot_when_taken_then_a_png_that_is_told_and_the_mailbox_is_given_back(make, source, notices, tmp_path):
-    on_air = make()
+    sinks = make()
     with pytest.raises(OutputError, match="no picture"):
-        on_air.take_snapshot()
-    on_air.start()
-    on_air.take_snapshot()
+        sinks.take_snapshot()
+    sinks.start()
+    sinks.take_snapshot()
     wait_for(lambda: any(notice.key == "snapshot" for notice in notices.current()))
     (file,) = (tmp_path / "films").glob("*.png")
     assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
     assert f"Kept as {file.name}." in [notice.text for notice in notices.current()]
-    assert source.sinks == []
+    assert len(source.pictures) == 0
 
 
 def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_in_a_queue(make, source, monkeypatch):
@@ -160,48 +158,48 @@ def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_i
         return folder / "a.png"
 
     monkeypatch.setattr("avatar_app.live.record.snapshots.snapshot", write)
-    on_air = make()
-    on_air.start()
+    sinks = make()
+    sinks.start()
     for _ in range(1000):
-        on_air.take_snapshot()
+        sinks.take_snapshot()
     wait_for(lambda: begun)
     for _ in range(1000):
-        on_air.take_snapshot()
+        sinks.take_snapshot()
     assert begun == ["snapshots"], "never on the thread of whoever asks"
     go_on.set()
     wait_for(lambda: len(begun) == 2)
-    assert on_air._snapshots._folders.take() is None
-    on_air.stop()
-    assert len(begun) == 2 and source.sinks == []
+    assert sinks.find(RecordSink)._snapshots._folders.take() is None
+    sinks.stop()
+    assert len(begun) == 2 and len(source.pictures) == 0
 
 
 def test_snapshot_when_its_folder_cannot_be_made_then_one_sentence(make, notices, tmp_path):
     (tmp_path / "file").write_text("")
-    on_air = make(record_folder=str(tmp_path / "file" / "films"))
-    on_air.start()
-    on_air.take_snapshot()
+    sinks = make(record_folder=str(tmp_path / "file" / "films"))
+    sinks.start()
+    sinks.take_snapshot()
     wait_for(lambda: any("cannot be made" in notice.text for notice in notices.current()))
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_close_when_the_browser_source_is_on_then_it_ends_too(make, source, is_stopped):
-    on_air = make(is_browser_on=True)
-    on_air.start()
-    wait_for(lambda: on_air.page_url)
+    sinks = make(is_browser_on=True)
+    sinks.start()
+    wait_for(lambda: sinks.page_url)
     if is_stopped:
-        on_air.stop()
-    on_air.close()
-    assert on_air.page_url == "" and on_air.status().browser is None and source.sinks == []
+        sinks.stop()
+    sinks.close()
+    assert sinks.page_url == "" and sinks.status().browser is None and len(source.pictures) == 0
 
 
 @pytest.mark.parametrize("folder", ["a" * 4000, "\ud800", "/dev/null/films"])
 def test_start_when_the_folder_is_none_then_all_goes_on_and_a_recording_is_refused(make, notices, folder):
-    on_air = make(record_folder=folder, is_browser_on=True)
-    on_air.start()
-    wait_for(lambda: on_air.page_url)
+    sinks = make(record_folder=folder, is_browser_on=True)
+    sinks.start()
+    wait_for(lambda: sinks.page_url)
     assert notices.current() == ()
     with pytest.raises(OutputError, match="cannot be made"):
-        on_air.start_recording()
+        sinks.start_recording()
 
 
 @pytest.mark.parametrize("folder", ["~nosuchuser/films", "~nosuchuser"])
@@ -211,53 +209,53 @@ def test_recording_folder_when_there_is_no_such_user_then_it_is_a_path_all_the_s
 
 
 def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(make, source, monkeypatch):
-    on_air = make(fps=25)
+    sinks = make(fps=25)
     # Capture to picture, picture to screen, and three quarters of the time for which it stands.
-    assert on_air.delay_ms == pytest.approx(100 + 10 + 30)
+    assert sinks.delay_ms == pytest.approx(100 + 10 + 30)
     monkeypatch.setattr(source, "shown_ms", lambda: (float("nan"), float("nan")))
-    assert np.isnan(on_air.delay_ms)
+    assert np.isnan(sinks.delay_ms)
 
 
 def test_browser_when_switched_on_and_off_then_serves_and_ends(make, source):
-    on_air = make(is_browser_on=True)
-    on_air.start()
-    wait_for(lambda: on_air.status().browser is not None)
-    assert on_air.status().browser.state is BrowserState.RUNNING
-    assert TOKEN in on_air.page_url and TOKEN not in on_air.status().browser.url
-    on_air.apply(on_air.settings.replace(is_browser_on=False))
-    wait_for(lambda: on_air.status().browser is None)
-    wait_for(lambda: source.sinks == [])
-    assert on_air.page_url == ""
+    sinks = make(is_browser_on=True)
+    sinks.start()
+    wait_for(lambda: sinks.status().browser is not None)
+    assert sinks.status().browser.state is BrowserState.RUNNING
+    assert TOKEN in sinks.page_url and TOKEN not in sinks.status().browser.url
+    sinks.apply(sinks.settings.replace(is_browser_on=False))
+    wait_for(lambda: sinks.status().browser is None)
+    wait_for(lambda: len(source.pictures) == 0)
+    assert sinks.page_url == ""
 
 
 def test_browser_when_stopped_then_shows_nothing_but_answers_until_the_end(make, source):
-    on_air = make(is_browser_on=True)
-    on_air.start()
-    wait_for(lambda: on_air.page_url)
-    port = on_air.status().browser.port
+    sinks = make(is_browser_on=True)
+    sinks.start()
+    wait_for(lambda: sinks.page_url)
+    port = sinks.status().browser.port
     with Client(port, "/pictures", token=TOKEN) as page:
         assert decode(page.receive())[1][:, :, 3].any()
         page.send("shown")
-        on_air.stop()
+        sinks.stop()
         while decode(page.receive())[1][:, :, 3].any():
             page.send("shown")
         page.send("shown")
         with Client(port, "/control", token=TOKEN) as control:
             assert control.ask(id=1, do="state")["ok"], "whoever stopped by it can start again"
-        on_air.start()
+        sinks.start()
         assert decode(page.receive())[1][:, :, 3].any()
-    on_air.stop()
-    on_air.apply(on_air.settings.replace(is_browser_on=False))
-    assert on_air.page_url == "" and source.sinks == []
-    on_air.close()
+    sinks.stop()
+    sinks.apply(sinks.settings.replace(is_browser_on=False))
+    assert sinks.page_url == "" and len(source.pictures) == 0
+    sinks.close()
 
 
 def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(make, notices):
-    on_air = make(voice_output="No such output, ALSA", is_browser_on=True)
-    on_air.start()
-    wait_for(lambda: on_air.status().browser is not None)
+    sinks = make(voice_output="No such output, ALSA", is_browser_on=True)
+    sinks.start()
+    wait_for(lambda: sinks.status().browser is not None)
     wait_for(lambda: any(notice.key == "voice" for notice in notices.current()))
-    assert on_air.status().voice.device == ""
+    assert sinks.status().voice.device == ""
 
 
 class FailingPart:
@@ -273,20 +271,20 @@ class FailingPart:
 @pytest.mark.parametrize(
     ("part", "key", "changes"),
     [
-        ("VirtualCamera", "camera", {"is_camera_on": True}),
-        ("BrowserSource", "browser", {"is_browser_on": True}),
-        ("VoiceOutput", "voice", {"voice_output": "Headphones"}),
+        ("camera.sink.VirtualCamera", "camera", {"is_camera_on": True}),
+        ("browser.sink.BrowserSource", "browser", {"is_browser_on": True}),
+        ("voice.sink.VoiceOutput", "voice", {"voice_output": "Headphones"}),
     ],
 )
 def test_part_when_it_cannot_begin_then_its_mailbox_is_given_back(
     make, source, notices, monkeypatch, part, key, changes
 ):
-    monkeypatch.setattr(sink_slots, part, FailingPart)
-    on_air = make(**changes)
-    on_air.start()
+    monkeypatch.setattr(f"avatar_app.live.{part}", FailingPart)
+    sinks = make(**changes)
+    sinks.start()
     wait_for(lambda: any(notice.key == key for notice in notices.current()))
-    wait_for(lambda: source.sinks == [] and on_air._recorded is None)
-    status = on_air.status()
+    wait_for(lambda: len(source.pictures) == 0)
+    status = sinks.status()
     assert status.camera is None and status.browser is None
 
 
@@ -294,12 +292,12 @@ def test_recording_when_it_cannot_begin_then_mailbox_and_voice_are_given_back(ma
     def refuse(*_):
         raise OutputError("The disk is full.", "Free some space.")
 
-    on_air = make()
-    on_air.start()
-    monkeypatch.setattr(on_air._recorder, "start", refuse)
+    sinks = make()
+    sinks.start()
+    monkeypatch.setattr(sinks.find(RecordSink)._recorder, "start", refuse)
     with pytest.raises(OutputError):
-        on_air.start_recording()
-    assert source.sinks == []
+        sinks.start_recording()
+    assert len(source.pictures) == 0
     assert source.voice._rings == ()
 
 
@@ -314,10 +312,10 @@ def test_start_when_a_long_recording_is_mended_then_camera_and_browser_do_not_wa
 
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4").write_bytes(b"not empty")
-    monkeypatch.setattr(on_air_module, "Mender", lambda *args: Mender(*args, repair=wait))
-    on_air = make(is_browser_on=True)
-    on_air.start()
-    wait_for(lambda: on_air.status().browser is not None)
+    monkeypatch.setattr("avatar_app.live.record.sink.Mender", lambda *args: Mender(*args, repair=wait))
+    sinks = make(is_browser_on=True)
+    sinks.start()
+    wait_for(lambda: sinks.status().browser is not None)
     assert not go_on.is_set()
     go_on.set()
 
@@ -338,33 +336,33 @@ def test_stop_when_the_film_does_not_close_then_does_not_wait_for_it_and_all_can
         def __getattr__(self, name):
             return getattr(self._film, name)
 
-    on_air = make()
-    monkeypatch.setattr(on_air._recorder, "_open_film", lambda *args: SlowFilm(open_film(*args)))
-    on_air.start()
-    on_air.start_recording()
-    wait_for(lambda: on_air.status().record.seconds > 0.5)
-    on_air.stop()
-    assert on_air.status().record.state in (RecordState.RECORDING, RecordState.FINISHING)
-    on_air.start()
+    sinks = make()
+    monkeypatch.setattr(sinks.find(RecordSink)._recorder, "_open_film", lambda *args: SlowFilm(open_film(*args)))
+    sinks.start()
+    sinks.start_recording()
+    wait_for(lambda: sinks.status().record.seconds > 0.5)
+    sinks.stop()
+    assert sinks.status().record.state in (RecordState.RECORDING, RecordState.FINISHING)
+    sinks.start()
     may_close.set()
-    wait_for(lambda: on_air.status().record.state is RecordState.SAVED)
-    on_air.start_recording()
-    wait_for(lambda: on_air.status().record.seconds > 0.5)
-    on_air.close()
+    wait_for(lambda: sinks.status().record.state is RecordState.SAVED)
+    sinks.start_recording()
+    wait_for(lambda: sinks.status().record.seconds > 0.5)
+    sinks.close()
     films = list((tmp_path / "films").glob("*.mp4"))
     assert len(films) == 2 and not any(".recording" in film.name for film in films)
 
 
 def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_notice_stays(make, notices):
     first, second = make(is_browser_on=True), make(is_browser_on=True, browser_port=20_000)
-    for on_air in (first, second):
-        on_air.start()
-        wait_for(lambda on_air=on_air: on_air.page_url)
-    running, port = second._browser.part, second.status().browser.port
+    for sinks in (first, second):
+        sinks.start()
+        wait_for(lambda sinks=sinks: sinks.page_url)
+    running, port = second.find(BrowserSink)._browser, second.status().browser.port
     assert port != 20_000
     second.apply(second.settings.replace(browser_port=port))
-    second._browser.settle()
-    assert second._browser.part is running and [notice.key for notice in notices.current()] == ["browser"]
+    slot_of(second, "browser").settle()
+    assert second.find(BrowserSink)._browser is running and [notice.key for notice in notices.current()] == ["browser"]
     second.apply(second.settings.replace(browser_port=port, is_browser_on=False))
     wait_for(lambda: not second.page_url)
 
@@ -387,11 +385,11 @@ class SlowVoice:
 
 def test_stop_when_the_voice_output_is_opening_then_returns_at_once_and_it_never_plays(make, monkeypatch):
     voice = SlowVoice()
-    monkeypatch.setattr(sink_slots, "VoiceOutput", lambda *_, **__: voice)
-    on_air = make(voice_output="Cable, ALSA")
-    on_air.start()
+    monkeypatch.setattr("avatar_app.live.voice.sink.VoiceOutput", lambda *_, **__: voice)
+    sinks = make(voice_output="Cable, ALSA")
+    sinks.start()
     assert voice.begun.wait(30)
-    on_air.stop()
+    sinks.stop()
     voice.go_on.set()
-    on_air._voice.settle()
-    assert not voice.is_playing and on_air._voice.part is None
+    slot_of(sinks, "voice").settle()
+    assert not voice.is_playing and slot_of(sinks, "voice").part is None and sinks.status().voice is NO_VOICE

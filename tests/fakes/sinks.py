@@ -1,17 +1,19 @@
 """What leaves the program, for windows under test: remembers what it was asked for."""
 
-from dataclasses import replace
-
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.record import RecordState, RecordStatus
-from avatar_app.live.sinks import OnAirStatus
-from avatar_app.live.voice import NO_VOICE
+from avatar_app.live.sinks import SinksStatus
 
-OFF = OnAirStatus(camera=None, browser=None, voice=NO_VOICE, record=RecordStatus())
+OFF = SinksStatus({})
 
 
-class FakeOnAir:
-    """Same calls as `OnAir`; `is_full` makes recordings and snapshots fail."""
+def changed(status, **by_name):
+    """The same status with that of some sinks in place of theirs."""
+    return SinksStatus({**status.by_name, **by_name})
+
+
+class FakeSinks:
+    """Same calls as `Sinks`; `is_full` makes recordings and snapshots fail."""
 
     delay_ms = 138.4
     page_url = "http://127.0.0.1:18750/?token=secret"
@@ -43,10 +45,10 @@ class FakeOnAir:
 
     def start_recording(self):
         self._need_room()
-        self.figures = replace(self.figures, record=RecordStatus(RecordState.RECORDING, seconds=65.0))
+        self.figures = changed(self.figures, record=RecordStatus(RecordState.RECORDING, seconds=65.0))
 
     def stop_recording(self):
-        self.figures = replace(self.figures, record=RecordStatus(RecordState.SAVED))
+        self.figures = changed(self.figures, record=RecordStatus(RecordState.SAVED))
 
     def take_snapshot(self):
         self._need_room()

@@ -1,0 +1,1 @@
+"""Builds the training data: voices with phone times from LibriSpeech, and rendered clips."""
