@@ -9,13 +9,13 @@ import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio import arithmetic
-from avatar_app.studio.data.av_clips import Scene, UInt8, whole
-from avatar_app.studio.data.dataset import Stage
+from avatar_app.studio.data.av_clips import AvClip, UInt8, whole_clip
+from avatar_app.studio.data.dataset import Dataset
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.metrics.scores import OpeningReader, closings, correlation, jitter, psnr_db, ssim
 from avatar_app.studio.metrics.sync import distances, moving, scores_of_each
 from avatar_app.studio.nets.expert import SyncExpert
-from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.lower_half import LowerHalfGenerator
 
 BATCH = 32
 N_READER_CLIPS = 4
@@ -54,16 +54,16 @@ class GeneratorScorer:
         expert: a sync expert that no generator was trained with.
     """
 
-    dataset: Stage
+    dataset: Dataset
     reader: OpeningReader
     expert: SyncExpert
 
     @classmethod
-    def of_dataset(cls, dataset: Stage, expert: SyncExpert) -> GeneratorScorer:
+    def of_dataset(cls, dataset: Dataset, expert: SyncExpert) -> GeneratorScorer:
         """A scorer whose reader is fitted to training clips."""
         return cls(dataset, fit_reader(dataset), expert)
 
-    def score(self, net: DrawsLowerHalf, lookahead_ms: int) -> GeneratorScores:
+    def score(self, net: LowerHalfGenerator, lookahead_ms: int) -> GeneratorScores:
         """Scores on the rendered clips of the test split.
 
         Raises:
@@ -76,7 +76,7 @@ class GeneratorScorer:
         distance, confidence = np.mean([(s.distance, s.confidence) for s in sync], axis=0).tolist()
         return GeneratorScores(psnr, similarity, opening_r, tremor, worst, distance, confidence)
 
-    def lips_closed(self, net: DrawsLowerHalf, lookahead_ms: int) -> float:
+    def lips_closed(self, net: LowerHalfGenerator, lookahead_ms: int) -> float:
         """Share of the lip closings of held-out voices in which the generated lips are closed.
 
         The test clips contain too few closings to distinguish generators.
@@ -87,16 +87,16 @@ class GeneratorScorer:
             found += closings(self.reader.read(mouths(generated.pictures)), clip.mouth @ self.dataset.opening_mm)
         return float(found[0] / max(1.0, found[1]))
 
-    def _picture_scores(self, clip: Scene, generated: Scene) -> tuple[float, float, float, float]:
+    def _picture_scores(self, clip: AvClip, generated: AvClip) -> tuple[float, float, float, float]:
         """The first four of `GeneratorScores`."""
         a, b = mouths(generated.pictures), mouths(clip.pictures)
         opening_r = correlation(self.reader.read(a), clip.mouth @ self.dataset.opening_mm)
         return psnr_db(a, b), ssim(a, b), opening_r, jitter(a, b)
 
 
-def fit_reader(dataset: Stage) -> OpeningReader:
+def fit_reader(dataset: Dataset) -> OpeningReader:
     """A reader of the lip gap, fitted to some training clips."""
-    shown = [clip for clip in dataset.train if clip.is_true and np.ptp(clip.mouth) > 0]
+    shown = [clip for clip in dataset.train if clip.is_ground_truth and np.ptp(clip.mouth) > 0]
     shown = shown[:: max(1, len(shown) // N_READER_CLIPS)][:N_READER_CLIPS]
     return OpeningReader.fit(
         np.concatenate([mouths(clip.pictures) for clip in shown]),
@@ -105,7 +105,7 @@ def fit_reader(dataset: Stage) -> OpeningReader:
 
 
 @torch.no_grad()
-def generated_clip(net: DrawsLowerHalf, clip: Scene, rest: UInt8, lookahead_ms: int) -> Scene:
+def generated_clip(net: LowerHalfGenerator, clip: AvClip, rest: UInt8, lookahead_ms: int) -> AvClip:
     """The clip with the pictures that a network generates for its sound."""
     is_training = net.training
     net.eval()
@@ -115,8 +115,8 @@ def generated_clip(net: DrawsLowerHalf, clip: Scene, rest: UInt8, lookahead_ms: 
     # The error of bf16 is far below that of any network.
     with arithmetic.autocast(device):
         features = net.encode_face(face_of(rest).to(device))
-        for windows in torch.split(whole(clip).windows([lookahead_ms]).to(device), BATCH):
-            generated = net.draw(net.hear(windows, lookahead.expand(len(windows), -1)), features).float()
+        for windows in torch.split(whole_clip(clip).mel_windows([lookahead_ms]).to(device), BATCH):
+            generated = net.decode(net.encode_audio(windows, lookahead.expand(len(windows), -1)), features).float()
             pictures.append((generated.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
     net.train(is_training)
     return replace(clip, pictures=np.concatenate(pictures))

@@ -14,7 +14,7 @@ from avatar_app.contracts.errors import AudioInputError, StudioError
 from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.studio.data import noises
-from avatar_app.studio.data.av_clips import Scene, read_sound
+from avatar_app.studio.data.av_clips import AvClip, read_sound
 from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, rest_picture, still_clips
 from avatar_app.studio.data.faces import lower_half
 from avatar_app.studio.data.mel import linear_magnitudes
@@ -55,7 +55,7 @@ class TestClip:
     mouths: UInt8
     opening_mm: Float32
     lips_px: Float64
-    av_clip: Scene
+    av_clip: AvClip
 
     @property
     def name(self) -> str:
@@ -104,19 +104,19 @@ def load_test_data(
     nova = data / "nova"
     opening, lips = lip_opening_mm(nova / "rig.npz"), Lips.of_rig(nova / "rig.npz")
     clips = still_clips(nova)
-    seen = [clip for clip in clips if clip.is_train]
-    reader, lip_reader = _readers(seen, opening, lips)
+    train = [clip for clip in clips if clip.is_train]
+    reader, lip_reader = _readers(train, opening, lips)
     tests = _test_clips([clip for clip in clips if not clip.is_train][:n_clips], opening, lip_reader)
     errors_px = [distance_px(test.lips_px, lips.at(test.av_clip.mouth)) for test in tests]
     recordings = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split != "train"]
     voices = [(r.name, read_audio(r.file), _voice_opening(r, opening)) for r in recordings[:n_voices]]
     return TestData(
-        tests, voices, _quiet_sounds()[:n_noises], rest_picture(seen), reader, lip_reader, float(np.mean(errors_px))
+        tests, voices, _quiet_sounds()[:n_noises], rest_picture(train), reader, lip_reader, float(np.mean(errors_px))
     )
 
 
-def _readers(seen: Sequence[Clip], opening: Float32, lips: Lips) -> tuple[OpeningReader, LipReader]:
-    few, more = _spread(seen, N_READER_CLIPS), _spread(seen, N_LIP_READER_CLIPS)
+def _readers(clips: Sequence[Clip], opening: Float32, lips: Lips) -> tuple[OpeningReader, LipReader]:
+    few, more = _spread(clips, N_READER_CLIPS), _spread(clips, N_LIP_READER_CLIPS)
     ground_truth = {clip.name: (_mouths(frames), params) for clip, frames, params in read_clips(_union(few, more))}
     if not ground_truth:
         raise StudioError("None of the training clips can be read.", GET_THE_DATA)
@@ -150,7 +150,7 @@ def _test_clips(clips: Sequence[Clip], opening: Float32, lip_reader: LipReader) 
             continue
         mouths = _mouths(frames)
         halves = np.stack([lower_half(frame) for frame in frames])
-        av_clip = Scene(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_true=True)
+        av_clip = AvClip(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_ground_truth=True)
         opening_mm = (params @ opening).astype(np.float32)
         tests.append(TestClip(clip, samples, mouths, opening_mm, lip_reader.read(mouths), av_clip))
     if not tests:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.live.student import Student
-from avatar_app.studio.data.av_clips import Scene
+from avatar_app.studio.data.av_clips import AvClip
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
 from avatar_app.studio.metrics.held_out import TestClip, TestData
@@ -83,7 +83,7 @@ def sync_scores(found: Sequence[Float32]) -> dict[str, Any]:
     }
 
 
-def expert_distances(expert: SyncExpert, clip: Scene) -> Float32:
+def expert_distances(expert: SyncExpert, clip: AvClip) -> Float32:
     """(n, 31) distances of the pictures in which the ground-truth mouth speaks."""
     return np.asarray(distances(expert, clip, is_precise=False)[moving(clip)])
 
@@ -133,7 +133,7 @@ def _clip_scores(mouths: UInt8, test: TestClip, data: TestData) -> dict[str, Any
     }
 
 
-def _generated_clip(clip: Scene, halves: UInt8) -> Scene:
+def _generated_clip(clip: AvClip, halves: UInt8) -> AvClip:
     """The clip with the generated lower halves, at the size of the sync expert's input."""
     size = (SIZE_PX, SIZE_PX - TOP_PX)
     pictures = np.stack([cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in halves])

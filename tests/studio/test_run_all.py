@@ -1,4 +1,4 @@
-"""`studio all`: order, what is kept after a failure, and after a kill."""
+"""`studio all`: order of the steps, and continuation after a failure or a kill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from avatar_app import cli
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio import run_all as pipeline
+from avatar_app.studio import run_all
 from avatar_app.studio.cli import COMMANDS, find
 from avatar_app.studio.recipe import Step, whole_recipe
 from avatar_app.studio.run_all import Ledger, Pipeline, data_folder, launch
@@ -24,7 +24,7 @@ REPO = Path(__file__).parents[2]
 STEPS = [Step("a", ()), Step("b", (), ("a",)), Step("c", (), ("a",)), Step("d", (), ("b", "c"))]
 
 
-def test_run_when_all_is_well_then_each_step_runs_once_after_what_it_needs(tmp_path):
+def test_run_when_no_step_fails_then_each_runs_once_after_the_steps_it_needs(tmp_path):
     done = []
     Pipeline(STEPS, Ledger(tmp_path), 2, lambda step: done.append(step.name)).run()
     assert sorted(done) == ["a", "b", "c", "d"]
@@ -47,7 +47,7 @@ def test_run_when_a_step_is_alone_then_it_has_all_cores(tmp_path, monkeypatch):
     assert (done["b"], done["c"], done["e"]) == (("train",), ("distil",), ("publish",))
 
 
-def test_run_when_a_step_fails_then_the_rest_waits_and_the_next_run_continues_there(tmp_path):
+def test_run_when_a_step_fails_then_no_other_starts_and_the_next_run_continues(tmp_path):
     done = []
 
     def work(step, broken="b"):
@@ -62,11 +62,11 @@ def test_run_when_a_step_fails_then_the_rest_waits_and_the_next_run_continues_th
     assert sorted(done) == ["a", "b", "c", "d"]
 
 
-def test_run_when_killed_in_a_step_then_its_time_counts_and_the_next_sitting_adds_to_it(tmp_path, monkeypatch, caplog):
+def test_run_when_killed_in_a_step_then_its_time_counts_and_the_next_run_adds_to_it(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO")
     now_s, t_killed_s = [0.0], 1000.0
-    monkeypatch.setattr(pipeline, "NOTE_EVERY_S", 0.01)
-    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(run_all, "SAVE_INTERVAL_S", 0.01)
+    monkeypatch.setattr(run_all.time, "monotonic", lambda: now_s[0])
 
     def work(step):
         now_s[0] += 100
@@ -84,7 +84,7 @@ def test_run_when_killed_in_a_step_then_its_time_counts_and_the_next_sitting_add
     assert "All 4 steps are finished, after 0:08:20." in caplog.text
 
 
-def test_run_when_a_step_was_another_command_then_refused_and_in_a_moved_folder_it_is_the_same(tmp_path):
+def test_run_when_a_step_had_another_command_then_error_and_a_moved_folder_is_accepted(tmp_path):
     here = tmp_path / "here"
     here.mkdir()
     step = Step("a", ("train", "--run", str(here / "a"), "--data", "one"))
@@ -97,20 +97,20 @@ def test_run_when_a_step_was_another_command_then_refused_and_in_a_moved_folder_
     Pipeline([again], Ledger(moved), 1, lambda _: pytest.fail("it is finished")).run()
 
 
-def test_run_when_the_disk_is_full_then_one_sentence(tmp_path, monkeypatch):
+def test_run_when_the_disk_is_full_then_error(tmp_path, monkeypatch):
     ledger = Ledger(tmp_path)
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(StudioError, match="No space left on device"):
         Pipeline(STEPS, ledger, 1, lambda _: None).run()
 
 
-def test_ledger_when_damaged_then_one_sentence_says_what_to_do(tmp_path):
-    (tmp_path / pipeline.STEPS_FILE).write_text('{"clock_s": 3}')
+def test_ledger_when_damaged_then_error_with_advice(tmp_path):
+    (tmp_path / run_all.STEPS_FILE).write_text('{"clock_s": 3}')
     with pytest.raises(StudioError, match=r"steps.json cannot be read.*Delete it"):
         Ledger(tmp_path)
 
 
-def test_all_when_typed_then_shows_what_it_runs_and_ends_its_steps_when_killed(data, tmp_path):
+def test_all_when_killed_then_its_steps_end_too(data, tmp_path):
     pytest.importorskip("torch", reason="needs the studio extra")
     command = [sys.executable, "-m", "avatar_app", "studio", "all", "--data", str(data), "--run", str(tmp_path / "r")]
     with subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, text=True, cwd=REPO) as child:
@@ -118,15 +118,15 @@ def test_all_when_typed_then_shows_what_it_runs_and_ends_its_steps_when_killed(d
         steps = psutil.Process(child.pid).children()
         child.kill()
     assert "steps are finished, about" in progress
-    assert first.startswith("[speech] avatar-app studio train speech --data")
+    assert first.startswith("[speech-encoder] avatar-app studio train speech-encoder --data")
     _gone, alive = psutil.wait_procs(steps, timeout=60)
     assert not alive
 
 
-def test_run_when_a_step_has_ended_then_says_what_is_left_at_the_pace_it_had(tmp_path, monkeypatch, caplog):
+def test_run_when_a_step_has_ended_then_reports_the_remaining_time(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO")
     now_s = [0.0]
-    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(run_all.time, "monotonic", lambda: now_s[0])
     steps = [Step("a", (), (), 100), Step("b", (), ("a",), 50), Step("c", (), ("a",), 200), Step("d", (), ("b",), 100)]
 
     def work(step):
@@ -138,11 +138,11 @@ def test_run_when_a_step_has_ended_then_says_what_is_left_at_the_pace_it_had(tmp
         Pipeline(steps, Ledger(tmp_path), 1, work).run()
     assert "0 of 4 steps are finished, about 0:07:30 left" in caplog.text
     assert "[a] finished after 0:05:00; 1 of 4 steps are finished, about 0:17:30 left" in caplog.text
-    # Two at a time: the longer of b and d together, and c.
+    # Two at a time: b, then d, beside c.
     assert Pipeline(steps, Ledger(tmp_path), 2, work)._left_s() == 600
 
 
-def test_launch_when_a_command_fails_then_its_last_line_is_the_reason(caplog):
+def test_launch_when_a_command_fails_then_error_has_its_last_line(caplog):
     caplog.set_level("INFO")
     with pytest.raises(StudioError, match="There is no studio command"):
         launch(Step("wrong", ("nonsense",)))
@@ -169,19 +169,19 @@ def test_step_when_the_pipeline_is_killed_then_it_ends_too():
     assert child.wait(timeout=60) in (1, None)
 
 
-def test_main_when_no_job_is_allowed_then_says_so(tmp_path, capsys):
+def test_main_when_jobs_is_zero_then_error(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        pipeline.main(["--data", str(tmp_path), "--jobs", "0"])
+        run_all.main(["--data", str(tmp_path), "--jobs", "0"])
     assert "--jobs must be 1 or more" in capsys.readouterr().err
 
 
-def test_recipe_when_begun_and_published_elsewhere_then_only_what_lies_there_is_compared():
+def test_recipe_when_begun_and_published_elsewhere_then_the_report_has_the_new_model_only():
     report = whole_recipe(Path("data"), Path("runs"), Path("mine"), is_begun=True)[-1]
     assert report.words[:4] == ("evaluate", "--models", "nova-96", "--data")
 
 
 @pytest.mark.parametrize("is_begun", [False, True])
-def test_recipe_when_read_then_every_step_is_a_command_and_needs_steps_before_it(is_begun):
+def test_recipe_when_listed_then_every_step_is_a_command_and_needs_earlier_steps(is_begun):
     seen = set()
     for step in whole_recipe(Path("data"), Path("runs"), None, is_begun=is_begun):
         assert set(step.after) <= seen
@@ -189,13 +189,18 @@ def test_recipe_when_read_then_every_step_is_a_command_and_needs_steps_before_it
         seen.add(step.name)
 
 
-def test_recipe_when_begun_from_published_models_then_nothing_that_they_know_is_trained():
+def test_recipe_when_begun_from_published_models_then_their_networks_are_not_trained():
     names = {step.words[:2] for step in whole_recipe(Path("data"), Path("runs"), None, is_begun=True)}
     assert ("unpack", "nova-hd") in names and ("unpack", "nova-96") in names and ("train", "teacher") in names
-    assert not names & {("train", "speech"), ("train", "picture"), ("train", "student"), ("publish", "nova-hd")}
+    assert not names & {
+        ("train", "speech-encoder"),
+        ("train", "mouth-renderer"),
+        ("train", "student"),
+        ("publish", "nova-hd"),
+    }
 
 
-def test_data_folder_when_nova_is_named_then_its_parent_and_when_speech_is_missing_then_says_so(tmp_path):
+def test_data_folder_when_nova_is_named_then_its_parent_and_when_speech_is_missing_then_error(tmp_path):
     (tmp_path / "nova").mkdir()
     with pytest.raises(StudioError, match="no folder speech"):
         data_folder(tmp_path / "nova")
@@ -203,19 +208,19 @@ def test_data_folder_when_nova_is_named_then_its_parent_and_when_speech_is_missi
     assert data_folder(tmp_path / "nova") == data_folder(tmp_path) == tmp_path
 
 
-def test_main_when_data_is_missing_then_one_sentence_and_two(tmp_path, capsys):
+def test_main_when_data_is_missing_then_error_and_code_two(tmp_path, capsys):
     assert cli.main(["studio", "all", "--data", str(tmp_path / "no"), "--run", str(tmp_path / "runs")]) == 2
     assert "no folder nova" in capsys.readouterr().err
 
 
-def test_main_when_the_run_folder_cannot_be_made_then_says_so(tmp_path):
+def test_main_when_the_run_folder_cannot_be_made_then_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StudioError, match=r"cannot be made.*--run"):
-        pipeline.main(["--data", str(tmp_path), "--run", str(tmp_path / "file" / "runs")])
+        run_all.main(["--data", str(tmp_path), "--run", str(tmp_path / "file" / "runs")])
 
 
 @pytest.mark.studio
-def test_recipe_when_typed_then_every_command_knows_its_flags(capsys):
+def test_recipe_when_run_then_every_command_has_its_flags(capsys):
     pytest.importorskip("torch", reason="needs the studio extra")
     every = [whole_recipe(Path("data"), Path("runs"), Path("models"), is_begun=is_begun) for is_begun in (False, True)]
     for step in dict.fromkeys(step for recipe in every for step in recipe):
