@@ -1,4 +1,4 @@
-"""What travels between the threads: frozen, and stamped with the instant the sound was captured."""
+"""What the threads pass to each other: frozen, with the capture instant of the sound."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AudioBlock:
 
 @dataclass(frozen=True, slots=True)
 class VoiceBlock:
-    """The same sound at the device's own rate, for ears instead of networks.
+    """The same sound at the device's own rate, to play and to record.
 
     Attributes:
         t_capture_ns: capture instant of the first sample, on the program's clock; smoothed, so that blocks join.

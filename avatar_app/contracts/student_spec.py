@@ -1,4 +1,4 @@
-"""What a model folder says of itself: `models/<id>/manifest.json`."""
+"""The manifest of a student: `models/<id>/manifest.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STUDENT_KIND = "student"
 
 
 class Precision(enum.Enum):
-    """Arithmetic of the shipped graph; FP32 is the reference."""
+    """Precision of a published graph; FP32 is the reference."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -27,7 +27,7 @@ class Precision(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A graph of the folder with the checksum it must have."""
+    """A file of the model folder and its checksum."""
 
     name: str
     sha256: str
@@ -39,15 +39,15 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class StudentSpec(DriverSpec):
-    """A student's contract.
+    """The contract of a student.
 
     The graph's inputs are `mel` (1, 1, 80, n_mel_columns) float32, newest column last, and `lookahead`
-    (1, len(lookahead_ms)) float32, one-hot. With a `face_file`, that graph turns `face` (1, 6, S, S)
-    float32 into features once, and the student's graph takes some of them as further inputs of the same names: graphs
-    in 8 bits take theirs as uint8.
-    The output `patch` is (1, 3, h, w) float32 in 0..1, BGR, the picture inside `box`. The newest column of
-    `mel` lies `lookahead_ms` after the instant that is drawn. A short window that reaches far ahead hears little of
-    what came before, so the largest look-ahead is not always `best_lookahead_ms`, whose mouths are most like true ones.
+    (1, len(lookahead_ms)) float32, one-hot. With a `face_file`, that graph turns `face` (1, 6, S, S) float32 into
+    features once, and the student's graph takes some of them as further inputs of the same names; 8-bit graphs take
+    them as uint8.
+    The output `patch` is (1, 3, h, w) float32 in 0..1, BGR, the picture inside `box`. The newest column of `mel` lies
+    `lookahead_ms` after the instant of the mouth. A short window that reaches far ahead holds little earlier sound, so
+    `best_lookahead_ms`, whose mouths are closest to the ground truth, is not always the largest.
 
     Raises:
         ValueError: a field is out of its range, or the box leaves the crop.
@@ -78,7 +78,7 @@ class StudentSpec(DriverSpec):
         """Read a manifest.
 
         Raises:
-            ModelError: a field is missing or has a wrong type; the sentence names it.
+            ModelError: a field is missing or has a wrong type; the message names it.
         """
         try:
             if data["schema"] != MANIFEST_SCHEMA:
@@ -103,12 +103,12 @@ class StudentSpec(DriverSpec):
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise ModelError(
                 f"The model manifest {where} cannot be used: {problem(error)}.",
-                "Install the model again, or publish it anew with `avatar-app studio publish`.",
+                "Install the model again, or publish it again with `avatar-app studio publish`.",
             ) from error
 
 
 def _best(lookahead_ms: tuple[int, ...], held_out: Mapping[str, Any]) -> int:
-    """The look-ahead whose lips opened most like the true ones on held-out clips; the largest if nobody measured."""
+    """The look-ahead whose lip opening correlated best on held-out clips; the largest where none was measured."""
     scores = {ms: float(_mapping(held_out, f"lookahead_{ms}").get("opening_correlation", -1)) for ms in lookahead_ms}
     return max(lookahead_ms, key=lambda ms: (scores[ms], ms), default=0)
 
@@ -120,7 +120,7 @@ def _box(values: Any) -> PatchBox:
 
 
 def _mapping(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The fields below one; none where it is missing."""
+    """A field that holds fields; empty where it is missing."""
     found = data.get(name, {})
     if isinstance(found, dict):
         return found

@@ -13,6 +13,11 @@ from avatar_app.contracts.packets import Float32, UInt8
 OPAQUE = 255
 
 
+def is_opaque(bgra: UInt8) -> bool:
+    """Whether no pixel of (H, W, 4) uint8 BGRA is transparent, not even in part."""
+    return int(cv2.minMaxLoc(cv2.extractChannel(bgra, 3))[0]) == OPAQUE
+
+
 def over(colours: UInt8, alpha: UInt8, behind: UInt8 | None, into: UInt8 | None = None) -> UInt8:
     """Compose a picture over an opaque one. Fast where few pixels are partly transparent.
 
@@ -71,14 +76,15 @@ def over_colour(bgra: UInt8, colour_bgr: tuple[int, int, int]) -> UInt8:
     Returns:
         (H, W, 3) uint8 BGR.
     """
-    colours, alpha = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR), np.uint8), cv2.extractChannel(bgra, 3)
-    if int(cv2.minMaxLoc(alpha)[0]) == OPAQUE:
+    colours = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR), np.uint8)
+    if is_opaque(bgra):
         return colours
+    alpha = cv2.extractChannel(bgra, 3)
     cover = cv2.merge((alpha, alpha, alpha))
     front = cv2.multiply(colours, cover, scale=1 / OPAQUE)
     # What the colour adds depends on the alpha alone: a table of 256 entries.
-    table = np.outer(OPAQUE - np.arange(256), colour_bgr).astype(np.float32) / OPAQUE
-    behind = cv2.LUT(cover, np.rint(table).astype(np.uint8)[:, None, :].transpose(1, 0, 2))
+    tables = np.outer(colour_bgr, OPAQUE - np.arange(256)).astype(np.float32) / OPAQUE
+    behind = cv2.merge([cv2.LUT(alpha, table) for table in np.rint(tables).astype(np.uint8)])
     return np.asarray(cv2.add(front, behind), np.uint8)
 
 

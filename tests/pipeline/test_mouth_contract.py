@@ -74,7 +74,7 @@ def test_driver_when_it_is_added_from_outside_then_drives_the_speech_and_frame_t
     speech, frame = SpeechPart(clock, StageMeters(), mouth), FramePart(clock, StageMeters(), mouth, 25)
     speech.set_driver(open_driver("loud", DriverOptions(face_of), user_dir=user_dir))
     frame.set_renderer(load_avatar("nova").renderer())
-    sink, step, samples = frame.add_sink(), speech.run(lambda: ring), read_audio(demo_sample())[:32_000]
+    sink, step, samples = frame.pictures.add(), speech.run(lambda: ring), read_audio(demo_sample())[:32_000]
     jaws, levels = [], []
     for start in range(0, len(samples), 160):
         ring.put(AudioBlock(clock.now_ns(), start, samples[start : start + 160]))
@@ -92,7 +92,7 @@ def test_driver_when_it_is_added_from_outside_then_drives_the_speech_and_frame_t
 def test_driver_when_it_is_chosen_in_the_settings_then_the_whole_pipeline_uses_it(user_dir, tmp_path):
     settings = Settings(mic="demo", model="loud", lookahead_ms=0)
     pipeline = LivePipeline(settings, ProfilePaths(tmp_path), MonotonicClock(), NoticeBoard())
-    sink = pipeline.add_sink("test")
+    sink = pipeline.pictures.add()
     pipeline.start()
     try:
         for _ in range(500):

@@ -86,7 +86,7 @@ def jaw_open(jaw: float, index: int, t_ns: int) -> Mouth:
 def test_renderer_when_it_is_added_from_outside_then_the_frame_thread_shows_it(assets):
     clock, mouth, pose = ManualClock(NS_PER_S), Latest[Mouth](), [None]
     frame = FramePart(clock, StageMeters(), mouth, 25, lambda t_ns: pose[0])
-    sink = frame.add_sink()
+    sink = frame.pictures.add()
     frame.set_renderer(load_avatar("moon", assets).renderer())
     frame.set_background(Background.colour("#0000ff"))
 

@@ -1,4 +1,4 @@
-"""An avatar folder, opened: the idle loop, the face at rest, the mouth mask."""
+"""An opened avatar folder: the idle loop, the face at rest, the mouth mask."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Avatar:
         colours: JPEG pictures of the idle loop, encoded.
         alphas: their alpha as PNG, encoded.
         reference: (crop, crop, 3) uint8 BGR, the face at rest.
-        mask: (crop, crop) uint8, where the mouth patch counts.
-        folder: where it was opened; None for one that is not on disk.
+        mask: (crop, crop) uint8, weight of the mouth patch.
+        folder: of the avatar; None for one that is not on disk.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class Avatar:
         return tuple(self.spec.idle_files[k] for k in sorted(self._damaged))
 
     def idle(self, k: int) -> tuple[UInt8, UInt8]:
-        """Idle picture k, or its nearest neighbour where that one is damaged.
+        """Idle picture k, or the nearest one that is not damaged.
 
         Returns:
-            (size, size, 3) uint8 BGR, and (size, size) uint8 alpha, straight; both fresh.
+            (size, size, 3) uint8 BGR, and (size, size) uint8 alpha, straight; both newly allocated.
 
         Raises:
             AvatarError: no idle picture can be decoded.
@@ -161,7 +161,7 @@ class Avatar:
         return np.concatenate((masked, whole))[None]
 
     def _nearest(self, k: int) -> Iterator[int]:
-        """Picture k, then its neighbours from near to far, but for those that were found damaged."""
+        """Picture k, then its neighbours by distance, without those that are damaged."""
         for distance in range(self.n_idle):
             for near in sorted({k - distance, k + distance}):
                 if 0 <= near < self.n_idle and near not in self._damaged:
@@ -173,7 +173,7 @@ class Avatar:
         return colours, self._alpha(k)
 
     def _alpha(self, k: int) -> UInt8:
-        """The alpha of idle picture k, kept as runs once decoded: a PNG takes twenty times as long as they do."""
+        """The alpha of idle picture k, cached run-length encoded: decoding the PNG takes twenty times as long."""
         shape = (self.spec.size_px, self.spec.size_px)
         if k not in self._alpha_runs:
             self._alpha_runs[k] = _runs(_decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, shape, self.spec.alpha_files[k]))
@@ -182,7 +182,7 @@ class Avatar:
 
 
 def _read_all(folder: Path, names: Iterable[str], end: bytes) -> tuple[bytes, ...]:
-    """Encoded pictures; decoding all would cost half a second at every start, so only their ends are checked."""
+    """Read encoded pictures. Only their ends are checked: decoding all would take half a second at every start."""
     contents, n_left = [], MAX_IDLE_BYTES // 2
     for name in names:
         content = _read(folder / name)
@@ -216,7 +216,7 @@ def _decode(content: bytes, mode: int, shape: tuple[int, ...], name: str) -> UIn
 
 
 def _runs(picture: UInt8) -> tuple[UInt8, NDArray[np.int32]]:
-    """Value and length of each run of equal pixels, row after row."""
+    """Run-length encode a picture, row after row: values and lengths."""
     pixels = picture.ravel()
     starts = np.concatenate(([0], np.flatnonzero(pixels[1:] != pixels[:-1]) + 1))
     return pixels[starts], np.diff(starts, append=len(pixels)).astype(np.int32)

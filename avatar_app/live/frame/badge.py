@@ -1,4 +1,4 @@
-"""The visible mark: a small pill in a corner that says what the viewer sees."""
+"""The visible mark: a small badge in a corner that says that the picture is AI-generated."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MARGIN_SHARE = 0.6
 PILL_BGR = (40, 32, 28)
 TEXT_BGR = (245, 242, 240)
 PILL_ALPHA = 0.72
-# Drawn larger and shrunk: OpenCV's letters are thin and stepped at small sizes.
+# Drawn larger and scaled down: OpenCV's letters are thin and jagged at small sizes.
 OVERSAMPLE = 6
 
 
 class Badge:
-    """Blends the pill into the lower right corner. Thread: one at a time."""
+    """Draws the badge in the lower right corner. Thread: one at a time."""
 
     def __init__(self) -> None:
         self._height_px = 0
@@ -28,7 +28,7 @@ class Badge:
         self._alpha: Float32 = np.zeros((0, 0, 1), np.float32)
 
     def stamp(self, bgra: UInt8) -> None:
-        """Draw into (H, W, 4) uint8 BGRA, straight alpha, in place. A picture too small for it stays as it is."""
+        """Draw into (H, W, 4) uint8 BGRA, straight alpha, in place. A picture too small for it is left unchanged."""
         height_px = max(MIN_HEIGHT_PX, round(HEIGHT_SHARE * bgra.shape[0]))
         if height_px != self._height_px:
             self._height_px = height_px
@@ -42,7 +42,7 @@ class Badge:
 
 
 def _draw(height_px: int) -> tuple[Float32, Float32]:
-    """Colours (h, w, 3) and alpha (h, w, 1) of the pill."""
+    """Colours (h, w, 3) and alpha (h, w, 1) of the badge."""
     tall = height_px * OVERSAMPLE
     scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, round(0.4 * tall), 1)
     thickness = max(1, round(0.055 * tall))

@@ -18,7 +18,7 @@ class MelHistory:
         self.clear()
 
     def clear(self) -> None:
-        """Start again after silence."""
+        """Start again, as after silence."""
         self._block = np.full((MEL.n_mels, 2 * self._n_kept), -MEL.max_abs_value, dtype=np.float32)
         self._end = self._n_kept
         self.n_columns = 0

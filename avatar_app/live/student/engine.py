@@ -1,4 +1,4 @@
-"""What a session of an engine is, and what it reports of itself."""
+"""The session of an inference engine, and what it reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.contracts.student_spec import Precision
 
-# What goes in and comes out: floats, and in 8-bit graphs the features of the face.
+# Inputs and outputs: floats, and in 8-bit graphs the features of the face.
 Values = Float32 | UInt8
 
 PRECISION_NAMES = {
@@ -22,13 +22,13 @@ PRECISION_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What really runs.
+    """How a session runs, as the engine reports it.
 
     Attributes:
         engine: one of `engines.ENGINES`.
-        device: the processor, as in "CPU".
+        device: for people, as in "CPU".
         precision: of the published graph.
-        arithmetic: what the engine itself says it computes in, fewest bits first, as in "INT8 + BF16".
+        arithmetic: of the layers that do the work, fewest bits first, as in "INT8 + BF16".
     """
 
     engine: str
@@ -38,7 +38,7 @@ class EngineInfo:
 
     @property
     def label(self) -> str:
-        """For people: "INT8", or "FP16, run as BF16 on this CPU" where the engine does something else."""
+        """For people: "INT8", or "FP16, run as BF16 on this CPU" where the engine uses another precision."""
         name = PRECISION_NAMES[self.precision]
         if self.arithmetic == name:
             return name
@@ -48,21 +48,21 @@ class EngineInfo:
 
 
 class Session(Protocol):
-    """A graph made ready to run. Thread: one at a time."""
+    """A graph that an engine has loaded. Thread: one at a time."""
 
     @property
     def info(self) -> EngineInfo:
-        """What really runs."""
+        """How it runs."""
         ...
 
     def keep(self, inputs: Mapping[str, Values]) -> None:
-        """Take inputs that stay the same from now on, so that no step copies them; names unknown here are left out."""
+        """Keep constant inputs, so that no step copies them; unknown names are ignored."""
         ...
 
     def run(self, inputs: Mapping[str, Values]) -> dict[str, Values]:
-        """Outputs by name, for what was kept and these inputs; they stay valid until the next call."""
+        """Outputs by name, from the kept inputs and these; valid until the next call."""
         ...
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         ...

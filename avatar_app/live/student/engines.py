@@ -9,7 +9,7 @@ from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import Session
 from avatar_app.live.student.onnx_graph import is_whole
 
-# Known engines, in the order in which they are tried before this machine was measured.
+# All engines, in the order in which they are tried before this machine is measured.
 ENGINES = (
     "openvino",
     "onnxruntime-cpu",
@@ -21,7 +21,7 @@ ENGINES = (
 
 
 def installed_engines() -> tuple[str, ...]:
-    """Engines whose packages are installed and whose devices the packages know."""
+    """Engines whose packages are installed and support their devices."""
     found = []
     if importlib.util.find_spec("openvino"):
         found.append("openvino")
@@ -33,16 +33,16 @@ def installed_engines() -> tuple[str, ...]:
 
 
 def open_session(engine: str, graph: bytes, precision: Precision, n_threads: int) -> Session:
-    """Make a graph ready.
+    """Load a graph into a session.
 
     Args:
         engine: one of `ENGINES`.
-        graph: ONNX, whole in itself.
+        graph: ONNX, with all weights inside.
         precision: that the graph was published as.
         n_threads: that one call may use.
 
     Raises:
-        ModelError: the engine is not installed, or refuses the graph or the device; or the graph needs other files.
+        ModelError: the engine is not installed or rejects the graph or the device, or the graph needs other files.
     """
     _require_whole(graph)
     try:
@@ -60,13 +60,13 @@ def open_session(engine: str, graph: bytes, precision: Precision, n_threads: int
 
 
 def _require_whole(graph: bytes) -> None:
-    """An engine would read weights beside the graph from whatever folder the program was started in."""
+    """Reject weights in other files: an engine would read them from the current folder, unchecked."""
     try:
         if is_whole(graph):
             return
     except ValueError as error:
         raise ModelError(f"The model's file is not in ONNX format ({error}).", "Install the model again.") from error
     raise ModelError(
-        "The model keeps weights in files of their own, which its checksum does not cover.",
+        "The model keeps weights in separate files, which its checksum does not cover.",
         "Save it as one file, and publish it again.",
     )

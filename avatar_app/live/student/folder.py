@@ -1,4 +1,4 @@
-"""A model folder: its manifest, and files that are what the manifest says they are."""
+"""A model folder: its manifest, and its files, verified by their checksums."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_manifest(folder: Path) -> StudentSpec:
     """Read `manifest.json` of a model folder.
 
     Raises:
-        ModelError: it is missing or broken, or the model reads another mel spectrogram than this program computes.
+        ModelError: it is missing or invalid, or the model reads another mel spectrogram than this program computes.
     """
     spec = StudentSpec.from_json(_read(folder), str(folder / MANIFEST))
     if spec.mel_fingerprint != MEL.fingerprint():
@@ -33,16 +33,16 @@ def read_manifest(folder: Path) -> StudentSpec:
 
 
 def read_kind(folder: Path) -> str:
-    """The `kind` of a model, which says how it drives a mouth.
+    """The `kind` of a model: which mouth driver opens it.
 
     Raises:
-        ModelError: the manifest is missing or broken.
+        ModelError: the manifest is missing or invalid.
     """
     return str(_read(folder).get("kind", STUDENT_KIND))
 
 
 def verified_bytes(folder: Path, file: ModelFile) -> bytes:
-    """The content of a file, whose checksum is compared with the manifest's at each load.
+    """Read a file and verify its checksum.
 
     Raises:
         ModelError: it is missing, unreadable, or not the file that was published.

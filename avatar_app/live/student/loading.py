@@ -30,20 +30,20 @@ def load(
 ) -> Student:
     """Open a model.
 
-    What is `auto` is chosen by the ranking that was measured on this machine (`ranking`), or by a fixed order before
-    there is one. What is named is what runs, or an error: there is no silent fallback.
+    The ranking measured on this machine (`ranking`) chooses what is `auto`; before it exists, a fixed order does. If a
+    named engine or precision cannot be used, the call fails: there is no silent fallback.
 
     Args:
         model_id: a registered model; "" means the default.
         precision: of the published graph; "auto" is the fastest within the model's quality budget.
-        engine: one of `engine.ENGINES`, or "auto".
-        models_dir: where the models lie; None means the shipped ones.
-        user_dir: where the user's own models lie, if any.
-        n_threads: that the engine may use for one picture.
-        cache_dir: where the ranking lies; None means that none is used.
+        engine: one of `engines.ENGINES`, or "auto".
+        models_dir: folder of the models; None means the shipped ones.
+        user_dir: folder of the user's own models, if any.
+        n_threads: that the engine may use for one mouth.
+        cache_dir: folder of the ranking; None ignores it.
 
     Raises:
-        ModelError: the model is not there or damaged, or no engine runs it as asked.
+        ModelError: the model is missing or damaged, or no engine can run it as requested.
     """
     folder = find_model(model_id, models_dir, user_dir)
     return load_folder(folder, precision, engine, n_threads=n_threads, cache_dir=cache_dir)
@@ -60,7 +60,7 @@ def load_folder(
     """Open the model of a folder; see `load`.
 
     Raises:
-        ModelError: the model is damaged, or no engine runs it as asked.
+        ModelError: the model is damaged, or no engine can run it as requested.
     """
     spec = read_manifest(folder)
     pairs = _pairs(spec, _precision(precision), engine, cache_dir)
@@ -76,7 +76,7 @@ def open_student(folder: Path, spec: StudentSpec, engine: str, precision: Precis
     """Open a model on one engine in one precision.
 
     Raises:
-        ModelError: a file is missing, damaged or does not fit the manifest, or the engine refuses it.
+        ModelError: a file is missing, damaged or does not match the manifest, or the engine rejects it.
     """
     if precision not in spec.files:
         raise ModelError(f"The model {spec.id} has no version in {precision.value}.", _precisions_hint(spec))
@@ -84,7 +84,7 @@ def open_student(folder: Path, spec: StudentSpec, engine: str, precision: Precis
     session = open_session(engine, graph, precision, n_threads)
     face_session = None
     if spec.face_file is not None:
-        # It runs once, so its speed does not matter, and its features should be exact.
+        # It runs once: exactness matters, speed does not.
         face_graph = verified_bytes(folder, spec.face_file)
         face_session = open_session(engine, face_graph, Precision.FP32, n_threads)
     student = Student(spec, session, face_session)
@@ -93,7 +93,7 @@ def open_student(folder: Path, spec: StudentSpec, engine: str, precision: Precis
 
 
 def _precision(precision: Precision | str) -> Precision | None:
-    """The precision that is named; None means the fastest.
+    """The named precision; None means the fastest.
 
     Raises:
         ModelError: there is no such precision.
@@ -115,7 +115,7 @@ def _pairs(
     measured = ranking.read(spec, cache_dir) if cache_dir else None
     pairs = measured.order() if measured else [(e, p) for e in _default_engines(engine) for p in precisions]
     wanted = [(e, p) for e, p in pairs if p in precisions and engine in (AUTO, e)]
-    # A pair that was named but never measured, as an engine installed since, is tried all the same.
+    # A named pair that was never measured, as of an engine installed later, is tried nevertheless.
     if not wanted:
         wanted = [(e, p) for e in _default_engines(engine) for p in precisions]
     return wanted

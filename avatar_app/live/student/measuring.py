@@ -28,7 +28,7 @@ WARM_UP_STEPS = 5
 
 
 def measure(folder: Path, seconds: float = MEASURE_S) -> ranking.Ranking:
-    """Run every installed engine in every precision of a model for a while, one thread each.
+    """Time every installed engine in every precision of a model, on one thread each.
 
     Raises:
         ModelError: the manifest cannot be used.
@@ -43,13 +43,13 @@ def measure(folder: Path, seconds: float = MEASURE_S) -> ranking.Ranking:
 def start_measuring(
     model_id: str, cache_dir: Path, models_dir: Path | None = None, user_dir: Path | None = None
 ) -> subprocess.Popen[str]:
-    """Measure a model in a process of its own, of low priority, that remembers the ranking and ends.
+    """Measure a model in a child process of low priority, which writes the ranking and ends.
 
-    A child, so that an engine that crashes takes nothing with it, and that the memory of engines that are not chosen
-    goes back. Its standard error says what went wrong when its exit code is not 0.
+    A process, so that an engine that crashes does not end the program, and the memory of the other engines is released.
+    If its exit code is not 0, its standard error says why.
 
     Raises:
-        OSError: no process can be started.
+        OSError: the process cannot be started.
     """
     code = f"import sys; from {__name__} import main; sys.exit(main())"
     arguments = [sys.executable, "-c", code, "--model", model_id, "--cache-dir", str(cache_dir)]
@@ -61,7 +61,7 @@ def start_measuring(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure one model and remember the ranking; what `start_measuring` starts."""
+    """Measure one model and write the ranking; `start_measuring` runs this."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="")
     parser.add_argument("--cache-dir", type=Path, required=True)
@@ -90,14 +90,14 @@ def _measure_pair(folder: Path, spec: StudentSpec, engine: str, precision: Preci
         student.close()
 
 
-def _step_times_ms(draw: Callable[[Float32], object], n_columns: int, seconds: float) -> list[float]:
-    """How long each step took, in milliseconds, over a while."""
+def _step_times_ms(step: Callable[[Float32], object], n_columns: int, seconds: float) -> list[float]:
+    """Duration of each step, in milliseconds."""
     windows = np.random.default_rng(0).uniform(-4, 4, (16, 80, n_columns)).astype(np.float32)
     for k in range(WARM_UP_STEPS):
-        draw(windows[k])
+        step(windows[k])
     times_ms: list[float] = []
     t_end = time.perf_counter() + seconds
     while (t_start := time.perf_counter()) < t_end:
-        draw(windows[len(times_ms) % len(windows)])
+        step(windows[len(times_ms) % len(windows)])
         times_ms.append(1e3 * (time.perf_counter() - t_start))
     return times_ms

@@ -1,4 +1,4 @@
-"""Which engine and precision is fastest here: measured once per machine and model, then remembered."""
+"""The ranking of engines and precisions by speed: measured once per machine and model, then kept in the cache."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from avatar_app.live.student.processor import cpu_name, instruction_set
 log = logging.getLogger(__name__)
 
 SCHEMA = 1
-# Mouth PSNR that a precision may lose against FP32 and still be chosen without being asked for.
+# Loss of mouth PSNR against FP32 up to which `auto` may choose a precision.
 BUDGET_DB = 0.3
-# The order before anything was measured.
+# The order before the measurement.
 DEFAULT_ORDER = (Precision.MIXED, Precision.INT8, Precision.FP16, Precision.FP32)
 PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One engine in one precision; `error` says why it cannot run, its times are 0 then."""
+    """One engine in one precision. If it cannot run, `error` says why and the times are 0."""
 
     engine: str
     precision: str
@@ -58,13 +58,13 @@ class Ranking:
 
 
 def within_budget(spec: StudentSpec) -> tuple[Precision, ...]:
-    """Precisions whose published loss against FP32 stays within the budget."""
+    """Precisions whose published loss against FP32 is within the budget."""
     losses = spec.quality.get("loss_db", {})
     return tuple(p for p in DEFAULT_ORDER if p in spec.files and losses.get(p.value, 0.0) <= BUDGET_DB)
 
 
 def machine_key(spec: StudentSpec) -> str:
-    """Changes when the model, the processor or an engine does: then the ranking is measured again."""
+    """A key that changes with the model, the processor and the engines; a ranking with another key is obsolete."""
     processor = [platform.machine(), cpu_name(), instruction_set(), os.cpu_count()]
     facts = [*processor, platform.system(), *map(_version, PACKAGES)]
     facts += [f"{p.value}:{file.sha256}" for p, file in sorted(spec.files.items(), key=lambda item: item[0].value)]
@@ -72,7 +72,7 @@ def machine_key(spec: StudentSpec) -> str:
 
 
 def read(spec: StudentSpec, cache_dir: Path) -> Ranking | None:
-    """The remembered ranking; None when there is none for this machine and model, or it is damaged."""
+    """Read the ranking from the cache; None if there is none for this machine and model, or it is damaged."""
     path = _path(spec, cache_dir)
     try:
         data = read_object(path)
@@ -82,12 +82,12 @@ def read(spec: StudentSpec, cache_dir: Path) -> Ranking | None:
     except MissingFileError:
         return None
     except (InputFileError, ValueError, KeyError, TypeError) as error:
-        log.warning("the ranking %s is measured again: %s", path, problem(error))
+        log.warning("ranking %s is invalid and will be measured again: %s", path, problem(error))
         return None
 
 
 def write(spec: StudentSpec, cache_dir: Path, found: Ranking) -> None:
-    """Remember a ranking.
+    """Write a ranking to the cache.
 
     Raises:
         OSError: the folder cannot be written to.

@@ -1,4 +1,4 @@
-"""The student: mel columns in, the mouth of one instant out."""
+"""The student network: a mel window in, the mouth of one instant out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Student:
 
     Args:
         spec: the model's manifest.
-        session: its graph, ready to run.
-        face_session: the graph that looks at the face, for models that have one.
+        session: of its graph.
+        face_session: of the graph that encodes the face, for models that have one.
     """
 
     def __init__(self, spec: StudentSpec, session: Session, face_session: Session | None) -> None:
@@ -36,7 +36,7 @@ class Student:
 
     @property
     def engine(self) -> EngineInfo:
-        """What really runs."""
+        """How it runs."""
         return self._session.info
 
     @property
@@ -50,7 +50,7 @@ class Student:
         return self.engine.label
 
     def set_face(self, face: Float32) -> None:
-        """Show the fixed identity; all that depends on it alone is computed here, once.
+        """Set the identity, and compute once all that depends on it alone.
 
         Args:
             face: (1, 6, S, S) float32 in 0..1, BGR: the target pose without its lower half, then a reference.
@@ -92,20 +92,20 @@ class Student:
 
         Args:
             mel: (1, 1, 80, n_mel_columns) float32.
-            face: (1, 6, S, S) float32 in 0..1; None means the face shown before.
+            face: (1, 6, S, S) float32 in 0..1; None means the face that was set before.
             lookahead_ms: one of `spec.lookahead_ms`; None means the largest.
 
         Returns:
-            (1, 3, S, S) float32 in 0..1, BGR: the reference face with the mouth drawn in.
+            (1, 3, S, S) float32 in 0..1, BGR: the reference face with the rendered mouth.
 
         Raises:
-            ModelError: no face was shown yet, or it has another size than the model's.
+            ModelError: no face was set, or it has another size than the model's.
         """
         if face is not None and face is not self._face:
             self.set_face(face)
         if self._face is None:
             raise ModelError(
-                f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for."
+                f"The model {self.spec.id} was given no face.", "Use the avatar that the model was made for."
             )
         box = self.spec.box
         picture = self._face[:, 3:].copy()
@@ -114,27 +114,27 @@ class Student:
         return picture
 
     def try_out(self) -> None:
-        """Draw once in silence: a graph that does not fit its manifest fails here, not in the middle of a sentence.
+        """Run once on silence, so that a graph that does not match its manifest fails here and not during speech.
 
         Raises:
-            ModelError: it does not draw a picture of the box's size.
+            ModelError: its output is not a picture of the box's size.
         """
         side, columns = self.spec.size_px, self.spec.n_mel_columns
         try:
             self.set_face(np.zeros((1, 6, side, side), np.float32))
             patch = self._infer(np.full((80, columns), -MEL.max_abs_value, np.float32), self.spec.lookahead_ms[0])
             if patch.shape != (3, self.spec.box.h, self.spec.box.w) or not np.isfinite(patch).all():
-                raise ValueError(f"it draws {patch.shape}")
+                raise ValueError(f"its output is {patch.shape}")
         except Exception as error:
             raise ModelError(
-                f"The file of the model {self.spec.id} does not do what its description says: {shown(str(error))}.",
-                "Install the model again, or publish it anew with `avatar-app studio publish`.",
+                f"The graph of the model {self.spec.id} does not match its manifest: {shown(str(error))}.",
+                "Install the model again, or publish it again with `avatar-app studio publish`.",
             ) from error
         finally:
             self._face = None
 
     def close(self) -> None:
-        """Give the engine's memory back."""
+        """Release the engine's memory."""
         self._session.close()
         if self._face_session is not None:
             self._face_session.close()
@@ -145,7 +145,7 @@ class Student:
             raise InternalError(f"{self.spec.id} has no look-ahead of {lookahead_ms} ms")
         if self._face_session is not None and self._face is None:
             raise ModelError(
-                f"The model {self.spec.id} was shown no face.", "Use the avatar that the model was made for."
+                f"The model {self.spec.id} was given no face.", "Use the avatar that the model was made for."
             )
         self._inputs["mel"][0, 0] = mel
         self._inputs["lookahead"][0] = 0.0
