@@ -175,7 +175,7 @@ def test_sink_when_it_stands_beside_those_of_the_program_then_each_has_its_statu
     assert sinks.status().camera is None and not sinks.is_recording
 
 
-def test_sink_when_another_one_fails_then_it_goes_on(make, notices):
+def test_sink_when_another_one_fails_then_it_continues(make, notices):
     sinks, _ = make(makers=sink_list("a-token-of-enough-letters", {}, dict), voice_output="No such output, ALSA")
     sinks.start()
     wait_for(lambda: [notice.key for notice in notices.current()] == ["voice"])

@@ -7,7 +7,7 @@ from avatar_app.live.webcam import CameraDevice
 from tests.fakes.camera import FakeProbe
 
 
-def test_doctor_when_camera_is_in_trouble_then_warns_and_never_fails(monkeypatch):
+def test_doctor_when_the_camera_has_a_problem_then_a_warning_and_no_failure(monkeypatch):
     probe = FakeProbe("linux")
     monkeypatch.setattr(doctor, "camera_findings", lambda: camera_findings(probe))
     (finding,) = doctor._camera()
@@ -21,7 +21,7 @@ def test_doctor_when_camera_is_in_trouble_then_warns_and_never_fails(monkeypatch
 @pytest.mark.parametrize(
     ("names", "health", "words"), [(["Desk", "Lid"], "ok", "Desk; Lid"), ([], "warning", "No webcam was found")]
 )
-def test_doctor_when_heads_can_be_followed_then_names_the_webcams_or_says_that_there_is_none(
+def test_doctor_when_the_tracker_is_installed_then_names_the_webcams_or_says_that_there_is_none(
     monkeypatch, names, health, words
 ):
     monkeypatch.setattr(doctor, "require_package", lambda: None)
@@ -32,7 +32,7 @@ def test_doctor_when_heads_can_be_followed_then_names_the_webcams_or_says_that_t
     assert bool(finding.what_to_do) is not (health == "ok")
 
 
-def test_doctor_when_the_tracker_is_missing_then_how_to_get_it_and_no_failure(monkeypatch):
+def test_doctor_when_the_tracker_is_missing_then_how_to_install_it_and_no_failure(monkeypatch):
     def refuse():
         raise MissingExtraError("Following your head needs the package mediapipe.", "Run `avatar-app webcam setup`.")
 
