@@ -15,6 +15,8 @@ INNER = re.compile(
     r"\b(thread|worker|mailbox|errno|pipeline|sink|traceback|exception|callback|queue|graph|frame part|speech part"
     r"|frame thread|step|Latest|ring|subprocess|module-null-sink)\b"
 )
+# The short calls of a `NoticeBoard`.
+POSTS = re.compile(r"\b_?(notices|board)\.(info|warning|error)$")
 # Of the programmer's own mistakes, and of a report that is not for the window.
 NOT_SHOWN = ("ValueError", "RuntimeError", "TypeError", "InternalError", "KeyError", "AssertionError")
 
@@ -25,8 +27,9 @@ def shown_texts(tree):
         if not isinstance(call, ast.Call):
             continue
         name = ast.unparse(call.func).rsplit(".", 1)[-1]
-        if name == "Notice" or (name.lower().endswith("error") and name not in NOT_SHOWN):
-            for part in (*call.args[1 if name == "Notice" else 0 :], *(word.value for word in call.keywords)):
+        is_notice = name == "Notice" or POSTS.search(ast.unparse(call.func)) is not None
+        if is_notice or (name.lower().endswith("error") and name not in NOT_SHOWN):
+            for part in (*call.args[1 if is_notice else 0 :], *(word.value for word in call.keywords)):
                 yield from ((part.lineno, text) for text in texts_in(part))
 
 

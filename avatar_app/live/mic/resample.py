@@ -37,7 +37,7 @@ class Resampler:
         self.reset()
 
     @property
-    def withheld_samples(self) -> int:
+    def delay_samples(self) -> int:
         """Delay of an output sample, in input samples."""
         return self._half
 
