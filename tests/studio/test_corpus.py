@@ -73,9 +73,7 @@ def librispeech(tmp_path):
         for k in range(len(texts)):
             noise = np.random.default_rng(k).normal(0, 0.05, RATE_HZ)
             soundfile.write(str(folder / f"{first}-{k:04d}.flac"), noise, RATE_HZ)
-    (root / "SPEAKERS.TXT").write_text(
-        "; ID |SEX|\n103 | F | train-clean-100 |\n26 | M | train-clean-100 |\n"
-    )
+    (root / "SPEAKERS.TXT").write_text("; ID |SEX|\n103 | F | train-clean-100 |\n26 | M | train-clean-100 |\n")
     return root
 
 
