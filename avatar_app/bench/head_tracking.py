@@ -50,8 +50,8 @@ def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
         return {"is_installed": False}
     with tempfile.TemporaryDirectory() as folder:
         moving, still = Path(folder) / "moving.mp4", Path(folder) / "still.mp4"
-        write_film(moving, lambda t_s: pose_at(PACE * t_s))
-        write_film(still, lambda t_s: AvatarPose(4.0, 2.0, weight=1.0))
+        write_video(moving, lambda t_s: pose_at(PACE * t_s))
+        write_video(still, lambda t_s: AvatarPose(4.0, 2.0, weight=1.0))
         wanted = settings.replace(
             is_following=True, webcam=f"file:{moving}", fps=FPS, mic="demo", background="colour", is_panel_visible=False
         )
@@ -63,7 +63,7 @@ def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
         }
 
 
-def write_film(path: Path, pose: Callable[[float], AvatarPose], avatar_id: str = "nova") -> None:
+def write_video(path: Path, pose: Callable[[float], AvatarPose], avatar_id: str = "nova") -> None:
     """The avatar before a grey wall as a webcam would see her, with its noise."""
     renderer, noise = load_avatar(avatar_id).renderer(turns_head=True), np.random.default_rng(0)
     renderer.set_background(Background.colour("#8c9096"))

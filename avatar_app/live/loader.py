@@ -15,7 +15,7 @@ from avatar_app.contracts.renderer import Renderable, Renderer
 from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FramePart
-from avatar_app.live.head_tracking import Following
+from avatar_app.live.head_tracking import HeadTracking
 from avatar_app.live.mouth_drivers import DriverOptions, open_driver
 from avatar_app.live.runtime.slot import Request, Slot
 from avatar_app.live.speech_thread import SpeechPart
@@ -158,7 +158,7 @@ class WebcamSlot(Slot[HeadMotion]):
     """The webcam that the head follows; an avatar without poses leaves it closed. Thread: see `Slot`."""
 
     def __init__(
-        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FramePart, following: Following
+        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FramePart, following: HeadTracking
     ) -> None:
         super().__init__("follow", ("is_following", "webcam"), settings, notices, is_exclusive=True)
         self._avatar = avatar

@@ -20,7 +20,7 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame_thread import FramePart
-from avatar_app.live.head_tracking import Following
+from avatar_app.live.head_tracking import HeadTracking
 from avatar_app.live.loader import AvatarSlot, BackgroundSlot, StudentSlot, WebcamSlot
 from avatar_app.live.mic import MicControls, MicStatus
 from avatar_app.live.mic.slot import CleaningSlot, MicSlot
@@ -95,7 +95,7 @@ class LivePipeline:
         self._voice: Fan[VoiceBlock] = Fan()
         self._controls = MicControls(settings.mic_gain_db, is_muted=settings.is_muted)
         self._speech = SpeechPart(clock, self._meters, self._mouth)
-        self._following = Following(clock, notices, profile.state_dir)
+        self._following = HeadTracking(clock, notices, profile.state_dir)
         self._frame = FramePart(clock, self._meters, self._mouth, settings.fps, self._following.pose)
         self._avatar = AvatarSlot(settings, notices, profile, self._frame)
         self._background = BackgroundSlot(settings, notices, self._frame)

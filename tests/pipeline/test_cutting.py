@@ -83,7 +83,7 @@ class Desk:
         self._real_open = loader.open_driver
         monkeypatch.setattr(mic_slot, "open_mic", self._open_mic)
         monkeypatch.setattr(loader, "open_driver", self._open_driver)
-        monkeypatch.setattr(following.Following.__init__, "__defaults__", (FakeWebcam,))
+        monkeypatch.setattr(following.HeadTracking.__init__, "__defaults__", (FakeWebcam,))
         monkeypatch.setattr(FakeWebcam, "made", [])
         self.notices = NoticeBoard()
         self.settings = SETTINGS

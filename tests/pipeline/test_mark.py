@@ -13,14 +13,12 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.browser.message import HEADER, encode
 from avatar_app.live.camera import layout_of
-from avatar_app.live.camera.canvas import Canvas as CameraCanvas
+from avatar_app.live.camera.canvas import Canvas
 from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.pipeline import LivePipeline
-from avatar_app.live.record import RecordFormat, RecordOptions
-from avatar_app.live.record.canvas import Canvas as FilmCanvas
-from avatar_app.live.record.canvas import film_size
-from avatar_app.live.record.snapshot_file import snapshot
+from avatar_app.live.record import RecordFormat, RecordOptions, snapshot
+from avatar_app.live.record.frame_converter import FrameConverter, video_size
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -90,7 +88,7 @@ def test_browser_source_when_marked_then_its_viewers_see_it(make_picture):
 @pytest.mark.parametrize("size", ["meeting", "square-720"])
 @pytest.mark.parametrize("keeps_alpha", [True, False])
 def test_camera_when_marked_then_meetings_see_it(make_picture, size, keeps_alpha):
-    frame = CameraCanvas(layout_of(size), keeps_alpha=keeps_alpha).draw(make_picture().pixels)
+    frame = Canvas(layout_of(size), keeps_alpha=keeps_alpha).draw(make_picture().pixels)
     left_px = (frame.shape[1] - frame.shape[0]) // 2
     assert is_marked(frame[:, left_px : left_px + frame.shape[0]])
 
@@ -104,8 +102,8 @@ def test_snapshot_when_marked_then_the_file_shows_it(make_picture, tmp_path):
 def test_recording_when_marked_then_every_format_and_size_shows_it(make_picture, tmp_path, kind, side_px):
     picture = make_picture().pixels
     options = RecordOptions(tmp_path, 25, kind, width_px=side_px, height_px=side_px)
-    film = FilmCanvas(options, film_size(options, picture)).paint(picture)
-    assert is_marked(film if kind.has_alpha else cv2.cvtColor(film, cv2.COLOR_YUV2BGR_I420))
+    frame = FrameConverter(options, video_size(options, picture)).convert(picture)
+    assert is_marked(frame if kind.has_alpha else cv2.cvtColor(frame, cv2.COLOR_YUV2BGR_I420))
 
 
 def test_pipeline_when_the_setting_changes_then_the_pictures_of_all_sinks_follow(tmp_path):

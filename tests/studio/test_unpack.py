@@ -25,7 +25,7 @@ pytestmark = pytest.mark.studio
 def test_unpack_when_a_model_is_shipped_then_its_networks_draw_the_same_at_every_lookahead(model, tmp_path):
     assert unpack.main([model, "--run", str(tmp_path)]) == 0
     source = (
-        nova_hd(tmp_path / "speech" / "best", tmp_path / "picture" / "best")
+        nova_hd(tmp_path / "speech-encoder" / "best", tmp_path / "mouth-renderer" / "best")
         if model == "nova-hd"
         else nova_96(tmp_path / "student" / "best")
     )

@@ -48,13 +48,13 @@ def test_logging_when_started_then_terminal_and_memory_are_both_spared(capsys):
 def test_alsa_when_it_complains_then_in_the_log_and_not_on_stderr():
     code = """
 import ctypes, logging, sys
-from avatar_app.live.audio.alsa import LIBRARY, quieten_alsa
+from avatar_app.live.audio.alsa import LIBRARY, redirect_alsa_errors
 try:
     library = ctypes.CDLL(LIBRARY)
 except OSError:
     sys.exit(77)
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-quieten_alsa()
+redirect_alsa_errors()
 pcm = ctypes.c_void_p()
 library.snd_pcm_open(ctypes.byref(pcm), b"no-such-device", 0, 0)
 """

@@ -171,4 +171,4 @@ def test_slot_when_opening_fails_by_a_fault_then_refused_without_an_error(slot):
     slot._open = lambda *_: 1 / 0
     slot.ask("Head", number=8)
     slot.wait_until_idle()
-    assert slot.take_result() == Refused(8, Settings(mic="Head"), ("mic",))
+    assert slot.take_result() == Refused(8, Settings(mic="Head"), ("mic",), slot.name)

@@ -59,12 +59,14 @@ class Refused:
         request: its number.
         settings: the requested ones.
         fields: names of the settings that could not be used.
+        key: of the notice that reports the failure.
         error: why; None for a fault of the program.
     """
 
     request: int
     settings: Settings
     fields: tuple[str, ...]
+    key: str
     error: UserError | None = None
 
 
@@ -212,7 +214,7 @@ class Slot(ABC, Generic[P]):
     def _refuse(self, request: Request, error: UserError) -> None:
         # If there is no older part either, the state lasts until something else is chosen.
         self._notices.error(self.name, error, is_lasting=self._part is None)
-        self._results.put(Refused(request.number, request.settings, self.fields, error))
+        self._results.put(Refused(request.number, request.settings, self.fields, self.name, error))
 
     def _retry(self, settings: Settings) -> None:
         """From `_idle`: serve the last request again, unless there was a newer one or a `close`."""
@@ -265,7 +267,7 @@ class Slot(ABC, Generic[P]):
             # The worker posts the notice; the window must not show settings that are not in use.
             with self._changed:
                 if self._is_current():
-                    self._results.put(Refused(request.number, request.settings, self.fields))
+                    self._results.put(Refused(request.number, request.settings, self.fields, self.name))
             raise
         with self._changed:
             is_used = self._is_current() and self._put_to_use(part, request)

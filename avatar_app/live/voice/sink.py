@@ -39,7 +39,7 @@ class VoiceSink(Sink[Settings]):
             self.delay_ns,
             self._context.clock,
             self._context.notices,
-            heard_from=self._context.source.heard_from,
+            mic_source=self._context.source.heard_from,
         )
         output.start()
         self._output = output

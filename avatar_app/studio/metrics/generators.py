@@ -9,13 +9,13 @@ import torch
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio import arithmetic
-from avatar_app.studio.data.av_clips import Scene, UInt8, whole
-from avatar_app.studio.data.dataset import Stage
+from avatar_app.studio.data.av_clips import AvClip, UInt8, whole_clip
+from avatar_app.studio.data.dataset import Dataset
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, face_of
 from avatar_app.studio.metrics.scores import OpeningReader, closings, correlation, jitter, psnr_db, ssim
 from avatar_app.studio.metrics.sync import distances, moving, scores_of_each
 from avatar_app.studio.nets.expert import SyncExpert
-from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.lower_half import LowerHalfGenerator
 
 BATCH = 32
 N_READER_SCENES = 4
@@ -54,16 +54,16 @@ class Jury:
         expert: one that no generator was trained with.
     """
 
-    stage: Stage
+    stage: Dataset
     reader: OpeningReader
     expert: SyncExpert
 
     @classmethod
-    def of_clips(cls, stage: Stage, expert: SyncExpert) -> Jury:
+    def of_clips(cls, stage: Dataset, expert: SyncExpert) -> Jury:
         """The rendered clips of the test split; the reader is fitted to others."""
         return cls(stage, fit_reader(stage), expert)
 
-    def score(self, net: DrawsLowerHalf, lookahead_ms: int) -> GeneratorScores:
+    def score(self, net: LowerHalfGenerator, lookahead_ms: int) -> GeneratorScores:
         """Let a network speak all scenes.
 
         Raises:
@@ -76,7 +76,7 @@ class Jury:
         distance, confidence = np.mean([(s.distance, s.confidence) for s in sync], axis=0).tolist()
         return GeneratorScores(psnr, similarity, opening_r, trembling, worst, distance, confidence)
 
-    def lips_closed(self, net: DrawsLowerHalf, lookahead_ms: int) -> float:
+    def lips_closed(self, net: LowerHalfGenerator, lookahead_ms: int) -> float:
         """Share of the closings of held-out voices in which the drawn lips look closed.
 
         Voices, not the test clips: these close their lips too seldom to tell generators apart.
@@ -87,16 +87,16 @@ class Jury:
             found += closings(self.reader.read(mouths(drawn.pictures)), scene.mouth @ self.stage.opening_mm)
         return float(found[0] / max(1.0, found[1]))
 
-    def _looks(self, scene: Scene, drawn: Scene) -> tuple[float, float, float, float]:
+    def _looks(self, scene: AvClip, drawn: AvClip) -> tuple[float, float, float, float]:
         """The first four of `GeneratorScores`."""
         a, b = mouths(drawn.pictures), mouths(scene.pictures)
         opening_r = correlation(self.reader.read(a), scene.mouth @ self.stage.opening_mm)
         return psnr_db(a, b), ssim(a, b), opening_r, jitter(a, b)
 
 
-def fit_reader(stage: Stage) -> OpeningReader:
+def fit_reader(stage: Dataset) -> OpeningReader:
     """What reads the lip gap, fitted to a few of the clips to learn from."""
-    seen = [scene for scene in stage.train if scene.is_true and np.ptp(scene.mouth) > 0]
+    seen = [scene for scene in stage.train if scene.is_ground_truth and np.ptp(scene.mouth) > 0]
     seen = seen[:: max(1, len(seen) // N_READER_SCENES)][:N_READER_SCENES]
     return OpeningReader.fit(
         np.concatenate([mouths(scene.pictures) for scene in seen]),
@@ -105,7 +105,7 @@ def fit_reader(stage: Stage) -> OpeningReader:
 
 
 @torch.no_grad()
-def drawn_scene(net: DrawsLowerHalf, scene: Scene, rest: UInt8, lookahead_ms: int) -> Scene:
+def drawn_scene(net: LowerHalfGenerator, scene: AvClip, rest: UInt8, lookahead_ms: int) -> AvClip:
     """The scene with the pictures that a network draws for its sound."""
     is_training = net.training
     net.eval()
@@ -115,8 +115,8 @@ def drawn_scene(net: DrawsLowerHalf, scene: Scene, rest: UInt8, lookahead_ms: in
     # What bf16 changes lies far below what any network is from the truth.
     with arithmetic.autocast(device):
         features = net.encode_face(face_of(rest).to(device))
-        for windows in torch.split(whole(scene).windows([lookahead_ms]).to(device), BATCH):
-            drawn = net.draw(net.hear(windows, lookahead.expand(len(windows), -1)), features).float()
+        for windows in torch.split(whole_clip(scene).mel_windows([lookahead_ms]).to(device), BATCH):
+            drawn = net.decode(net.encode_audio(windows, lookahead.expand(len(windows), -1)), features).float()
             pictures.append((drawn.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
     net.train(is_training)
     return replace(scene, pictures=np.concatenate(pictures))

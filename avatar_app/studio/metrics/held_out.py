@@ -14,7 +14,7 @@ from avatar_app.contracts.errors import AudioInputError, StudioError
 from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.studio.data import noises
-from avatar_app.studio.data.av_clips import Scene, read_sound
+from avatar_app.studio.data.av_clips import AvClip, read_sound
 from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, rest_picture, still_clips
 from avatar_app.studio.data.faces import lower_half
 from avatar_app.studio.data.mel import linear_magnitudes
@@ -55,7 +55,7 @@ class TestClip:
     mouths: UInt8
     opening_mm: Float32
     lips_px: Float64
-    scene: Scene
+    scene: AvClip
 
     @property
     def name(self) -> str:
@@ -150,7 +150,7 @@ def _test_clips(clips: Sequence[Clip], opening: Float32, lip_reader: LipReader) 
             continue
         mouths = _mouths(frames)
         halves = np.stack([lower_half(frame) for frame in frames])
-        scene = Scene(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_true=True)
+        scene = AvClip(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_ground_truth=True)
         opening_mm = (params @ opening).astype(np.float32)
         tests.append(TestClip(clip, samples, mouths, opening_mm, lip_reader.read(mouths), scene))
     if not tests:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.live.student import Student
-from avatar_app.studio.data.av_clips import Scene
+from avatar_app.studio.data.av_clips import AvClip
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
 from avatar_app.studio.metrics.held_out import TestClip, TestData
@@ -84,7 +84,7 @@ def sync_scores(found: Sequence[Float32]) -> dict[str, Any]:
     }
 
 
-def expert_distances(expert: SyncExpert, scene: Scene) -> Float32:
+def expert_distances(expert: SyncExpert, scene: AvClip) -> Float32:
     """(n, 31) distances of the pictures in which the true mouth speaks."""
     return np.asarray(distances(expert, scene, is_precise=False)[moving(scene)])
 
@@ -134,7 +134,7 @@ def _clip_scores(mouths: UInt8, test: TestClip, data: TestData) -> dict[str, Any
     }
 
 
-def _drawn_scene(scene: Scene, halves: UInt8) -> Scene:
+def _drawn_scene(scene: AvClip, halves: UInt8) -> AvClip:
     """The clip with what a student draws, as small as a sync expert looks at it."""
     size = (SIZE_PX, SIZE_PX - TOP_PX)
     pictures = np.stack([cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in halves])

@@ -19,7 +19,7 @@ from avatar_app.studio.data.av_clips import (
     COLUMNS_PER_PICTURE,
     N_EXPERT_PICTURES,
     WINDOW_COLUMNS,
-    Scene,
+    AvClip,
     mel_of,
     stack_pictures,
 )
@@ -54,7 +54,7 @@ class SyncScores:
 
 
 @torch.no_grad()
-def distances(expert: SyncExpert, scene: Scene, *, is_precise: bool = True) -> Float32:
+def distances(expert: SyncExpert, scene: AvClip, *, is_precise: bool = True) -> Float32:
     """How far each five pictures are from the sound at each shift.
 
     Args:
@@ -74,8 +74,10 @@ def distances(expert: SyncExpert, scene: Scene, *, is_precise: bool = True) -> F
     windows = torch.stack([mel[:, start : start + WINDOW_COLUMNS] for start in starts])[:, None]
     device = next(expert.parameters()).device
     with arithmetic.autocast(device, enabled=not is_precise):
-        seen = torch.cat([expert.see(stacks[k : k + BATCH].to(device)) for k in range(0, n, BATCH)])
-        heard = torch.cat([expert.hear(windows[k : k + BATCH].to(device)) for k in range(0, len(windows), BATCH)])
+        seen = torch.cat([expert.embed_pictures(stacks[k : k + BATCH].to(device)) for k in range(0, n, BATCH)])
+        heard = torch.cat(
+            [expert.embed_audio(windows[k : k + BATCH].to(device)) for k in range(0, len(windows), BATCH)]
+        )
     shifted = heard.float().unfold(0, 2 * MAX_SHIFT + 1, 1)
     found: Float32 = (seen.float()[:, :, None] - shifted).norm(dim=1).cpu().numpy()
     return found
@@ -103,7 +105,7 @@ def scores_of_each(found: Sequence[Float32]) -> list[SyncScores]:
     return told
 
 
-def moving(scene: Scene) -> NDArray[np.bool_]:
+def moving(scene: AvClip) -> NDArray[np.bool_]:
     """(n - 4,): which five pictures show speech; a mouth at rest is in sync with any silence."""
     is_rest = np.abs(scene.mouth - REST).max(axis=1) < STILL
     windows = np.lib.stride_tricks.sliding_window_view(~is_rest, N_EXPERT_PICTURES)
