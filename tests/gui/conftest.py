@@ -17,6 +17,7 @@ from avatar_app.gui.panel.camera_section import CameraSection
 from avatar_app.gui.panel.panel import Panel
 from avatar_app.gui.panel.profile_section import ProfileSection
 from avatar_app.gui.panel.recording_section import RecordingSection
+from avatar_app.gui.panel.sink_sections import SECTIONS
 from avatar_app.gui.panel.system_section import MachineGroup
 from avatar_app.gui.panel.voice_section import VoiceSection
 from avatar_app.gui.panel.webcam_section import WebcamGroup
@@ -97,7 +98,7 @@ class Answers:
 class Desk:
     """A window on a fake pipeline."""
 
-    def __init__(self, qtbot, paths, notices, settings=None, refuse=None):
+    def __init__(self, qtbot, paths, notices, settings=None, refuse=None, sections=SECTIONS):
         settings = settings or Settings(theme="dark")
         self.qtbot = qtbot
         self.paths = paths
@@ -116,7 +117,7 @@ class Desk:
         profile, machine = ProfileSection(paths, dialogs, notices), MachineGroup(self.autostart, notices)
         choices = self._catalogue()
         webcam = WebcamGroup(self.pipeline, choices, dialogs, notices, self._require, self._fetch)
-        self.panel = Panel(choices, dialogs, profile, machine, webcam, lambda: self.sinks.page_url)
+        self.panel = Panel(choices, dialogs, profile, machine, webcam, lambda: self.sinks.page_url, sections)
         icons = Icons(ASSETS)
         self.window = Window(self.pipeline, self.sinks, self.keeper, self.panel, icons, notices, self.clock)
         qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())

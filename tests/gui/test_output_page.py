@@ -11,8 +11,10 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from avatar_app.gui.control import panic
 from avatar_app.gui.obs.dialog import ObsDialog
 from avatar_app.gui.panel import browser_section
-from avatar_app.gui.widgets.rows import Chooser
-from avatar_app.gui.widgets.segments import Segments
+from avatar_app.gui.panel.sink_section import SinkSection
+from avatar_app.gui.panel.sink_sections import SECTIONS
+from avatar_app.gui.widgets.rows import Chooser, Section
+from avatar_app.gui.widgets.segments import Choice, Segments
 from avatar_app.live.browser import BrowserState, BrowserStatus
 from avatar_app.live.camera import CameraState, CameraStatus
 from avatar_app.live.record import RecordState, RecordStatus
@@ -315,3 +317,45 @@ def test_transparency_when_a_background_takes_it_then_said_where_it_was_wanted(
     assert f"is a {word}" in desk.browser.warning.text() or not word
     desk.keeper.change({"background": "checker"})
     assert not desk.browser.warning.isVisible() and not desk.recording.warning.isVisible()
+
+
+class ToySection(SinkSection):
+    """The section of a sink that the program does not know."""
+
+    def __init__(self, services):
+        super().__init__()
+        self.services = services
+        self.shown, self.statuses, self.n_refreshed = [], [], 0
+        self.switch = Segments("Toy", (Choice("meeting", "Meeting"), Choice("square-720", "Square")))
+        self._add(Section("To&y", self.switch))
+        self.switch.chosen.connect(lambda value: self.changed.emit({"camera_size": value}))
+
+    def show_settings(self, settings):
+        self.shown.append(settings)
+
+    def show_status(self, status, *, has_mic):
+        self.statuses.append((status.by_name.get("toy"), has_mic))
+
+    def refresh(self):
+        self.n_refreshed += 1
+
+
+def test_section_when_a_new_sink_lists_one_then_the_page_shows_it_and_keeps_it_up_to_date(make_desk):
+    desk = make_desk(sections=(*SECTIONS, ToySection))
+    desk.panel.show_page("output")
+    settle()
+    toy = desk.panel.sink(ToySection)
+    assert toy.isVisible() and toy.shown[-1] == desk.keeper.settings
+    press(toy.switch.button("square-720"))
+    assert desk.sinks.applied[-1].camera_size == "square-720" and toy.shown[-1].camera_size == "square-720"
+    desk.pipeline.live_status = running_status()
+    desk.sinks.sinks_status = changed(OFF, toy="busy")
+    desk.window.refresh_status()
+    assert toy.statuses[-1] == ("busy", True)
+    desk.panel.refresh_devices()
+    assert toy.n_refreshed == 1
+
+
+def test_section_when_the_panel_has_none_of_a_kind_then_lookup_error(desk):
+    with pytest.raises(LookupError, match="ToySection"):
+        desk.panel.sink(ToySection)

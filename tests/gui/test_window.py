@@ -363,9 +363,12 @@ def test_choice_when_a_good_one_follows_a_failed_one_then_it_holds(make_desk):
     desk = make_desk(refuse={"model": "nova-x"})
     desk.keeper.change({"model": "nova-x"})
     desk.window.refresh_status()
+    desk.keeper.change({"fps": 30})
+    assert [notice.key for notice in desk.notices.current()] == ["model"]
     desk.keeper.change({"model": "nova-96"})
     desk.window.refresh_status()
     assert desk.keeper.settings.model == "nova-96"
+    assert desk.notices.current() == ()
 
 
 def test_choice_when_corrected_before_the_failed_one_is_reported_then_the_correction_stays(make_desk):

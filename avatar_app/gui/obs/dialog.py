@@ -73,7 +73,8 @@ class ObsDialog(QDialog):
         self.port = _number(port, *PORT_RANGE)
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.password.setPlaceholderText("Tools > WebSocket Server Settings")
+        self.password.setPlaceholderText("WebSocket Server Settings")
+        self.password.setToolTip("In OBS: Tools, WebSocket Server Settings, Show Connect Info")
         self.inputs = Chooser("Microphone in OBS", "The input to delay")
         self.inputs.setPlaceholderText("Choose an input")
         self._delay_ms, self._is_edited = delay_ms, False

@@ -23,7 +23,7 @@ CHOICES = (
 )
 COPY, COPIED = "Copy URL", "Copied"
 COPIED_SHOWN_MS = 4_000
-IN_OBS = "In OBS: Sources, +, Browser. Paste the URL, and set width and height to 512 or any square."
+IN_OBS = "In OBS, add a Browser source. Paste the URL, and set width and height to 512."
 IN_OBS_LINES = 2
 
 

@@ -30,6 +30,7 @@ PAGE_CHOICES = (
     Choice("avatar", "Avatar", "Microphone, head tracking, avatar and picture"),
     Choice("output", "Output", "Profiles, recordings, virtual camera, OBS and voice"),
 )
+MARGIN_PX, HEAD_GAP_PX = 24, 10
 S = TypeVar("S", bound=SinkSection)
 
 
@@ -80,8 +81,11 @@ class Panel(QFrame):
             part.changed.connect(self.changed)
         self.pages = Segments("Settings", PAGE_CHOICES)
         self._stack = QStackedWidget()
+        self._head = QVBoxLayout()
         for parts in (avatar_page, (self.profile, *output_page)):
-            self._stack.addWidget(_scroll(_body(parts)))
+            page = _scroll(_body(parts))
+            page.verticalScrollBar().rangeChanged.connect(self._align_head)
+            self._stack.addWidget(page)
         self.pages.chosen.connect(self.show_page)
         self._lay_out()
         WheelGuard(self)
@@ -101,6 +105,7 @@ class Panel(QFrame):
         """Show the page `avatar` or `output`."""
         self.pages.set_value(name)
         self._stack.setCurrentIndex([choice.value for choice in PAGE_CHOICES].index(name))
+        self._align_head()
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without emitting `changed`."""
@@ -129,12 +134,19 @@ class Panel(QFrame):
         self.webcam.set_tokens(tokens)
         self.quality.set_tokens(tokens)
 
+    def _align_head(self) -> None:
+        """End the page switch where the sections end, left of a scroll bar."""
+        page = self._stack.currentWidget()
+        bar = page.verticalScrollBar() if isinstance(page, QScrollArea) else None
+        bar_px = bar.sizeHint().width() if bar is not None and bar.maximum() else 0
+        self._head.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX + bar_px, HEAD_GAP_PX)
+
     def _lay_out(self) -> None:
         head = QWidget()
         head.setObjectName("panelBody")
-        row = QVBoxLayout(head)
-        row.setContentsMargins(24, 24, 24, 0)
-        row.addWidget(self.pages)
+        head.setLayout(self._head)
+        self._head.addWidget(self.pages)
+        self._align_head()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 0, 0, 0)
         outer.setSpacing(0)
@@ -146,7 +158,7 @@ def _body(parts: Sequence[QWidget]) -> QWidget:
     body = QWidget()
     body.setObjectName("panelBody")
     column = QVBoxLayout(body)
-    column.setContentsMargins(24, 20, 24, 24)
+    column.setContentsMargins(MARGIN_PX, HEAD_GAP_PX, MARGIN_PX, MARGIN_PX)
     column.setSpacing(SECTION_GAP_PX)
     for part in parts:
         column.addWidget(part)

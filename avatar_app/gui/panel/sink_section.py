@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from avatar_app.live.sinks import SinksStatus
 
 BEHIND = {"colour": "a colour", "picture": "a picture"}
-OPAQUE = "Not transparent: the background is {}. Set Background to Transparent on the Avatar page."
+OPAQUE = "Not transparent: the background is {}. Set Background to Transparent."
 
 
 @dataclass(frozen=True, slots=True)
