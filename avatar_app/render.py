@@ -119,7 +119,7 @@ def render(job: RenderJob, progress: ProgressBar) -> Rendered:
     with SoundFile(job.audio, AAC_RATE_HZ) as sound:
         if os.path.exists(out) and out.samefile(sound.path):
             raise OutputError("The video would replace the sound it is made from.", "Choose another --out.")
-        renderer = load_avatar(job.settings.avatar).renderer()
+        renderer = load_avatar(job.settings.avatar, user_dir=job.profile.avatars_dir).renderer()
         background = Background.transparent() if has_alpha else choose_background(job.background, job.settings)
         renderer.set_background(background)
         driver = open_mouth_driver(job.settings, job.profile)
@@ -160,7 +160,7 @@ def open_mouth_driver(settings: Settings, profile: ProfilePaths) -> MouthDriver:
         UserError: it cannot be used.
     """
     options = DriverOptions(
-        lambda avatar_id, size_px: load_avatar(avatar_id).face_input(size_px),
+        lambda avatar_id, size_px: load_avatar(avatar_id, user_dir=profile.avatars_dir).face_input(size_px),
         settings.precision,
         settings.engine,
         n_threads=student_threads(n_cores()),
