@@ -72,13 +72,13 @@ def test_page_when_token_is_right_then_served_with_all_its_headers(stand):
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "BREW"])
 def test_request_when_token_is_missing_then_answer_is_always_the_same_404(standing, path, method):
     head, _, body = exchange(standing.port, request(standing.port, path, method)).partition(b"\r\n\r\n")
-    elsewhere, _, sentence = exchange(standing.port, request(standing.port, "/elsewhere")).partition(b"\r\n\r\n")
+    elsewhere, _, text = exchange(standing.port, request(standing.port, "/elsewhere")).partition(b"\r\n\r\n")
     assert bare(head) == bare(elsewhere)
     assert bare(head).startswith(b"HTTP/1.1 404 ")
-    assert sentence == site.REFUSAL_TEXT.encode()
-    assert f"Content-Length: {len(sentence)}\r\n".encode() in head
+    assert text == site.REFUSAL_TEXT.encode()
+    assert f"Content-Length: {len(text)}\r\n".encode() in head
     # The method of a malformed request is unknown, so its answer has a body.
-    assert body == sentence or (method == "HEAD" and not body)
+    assert body == text or (method == "HEAD" and not body)
 
 
 @pytest.mark.parametrize(
