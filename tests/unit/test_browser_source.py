@@ -344,3 +344,16 @@ def test_request_when_it_expects_something_without_token_then_refused_like_any_o
     answer = exchange(standing.port, request(standing.port, path, Expect=expect))
     assert bare(answer).startswith(b"HTTP/1.1 404 ") and answer.count(b"HTTP/1.") == 1
     assert answer.endswith(site.REFUSAL_TEXT.encode())
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nothing"), ("POST", "/"), ("HEAD", "/"), ("OPTIONS", "/"), ("GET", "/pictures"), ("GET", "/control"),
+     ("PUT", "/control/mute")],
+)  # fmt: skip
+def test_request_when_token_is_right_but_path_or_method_unknown_then_the_same_404(standing, method, path):
+    sent = request(standing.port, f"{path}?token={TOKEN}", method)
+    head, _, body = exchange(standing.port, sent).partition(b"\r\n\r\n")
+    elsewhere, _, text = exchange(standing.port, request(standing.port, "/elsewhere")).partition(b"\r\n\r\n")
+    assert bare(head) == bare(elsewhere) and b"Connection: close" in head
+    assert body == (b"" if method == "HEAD" else text)
