@@ -1,9 +1,9 @@
-"""Which arithmetic the networks compute in: bf16 where the processor has it natively, float32 elsewhere.
+"""The arithmetic of the networks: bf16 where the processor has it natively, float32 elsewhere.
 
-A processor that must emulate bf16 takes up to fifteen times as long for a convolution as in float32. Names of
-instruction sets do not tell what a build of torch makes of them, so a small training step is timed in both.
+Where bf16 is emulated, a convolution takes up to fifteen times as long as in float32. The instruction set alone does
+not determine the kernels of torch, so a small training step is timed in both.
 
-The choice holds inside `using`, as a precision does inside `decimal.localcontext`. Outside, it is `AUTO`.
+The choice applies inside `using`, like a precision inside `decimal.localcontext`. Outside, it is `AUTO`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 AUTO, BF16, FP32 = "auto", "bf16", "fp32"
 CHOICES = (AUTO, BF16, FP32)
-# So many that on a busy machine a few are left undisturbed; a second where bf16 is emulated.
+# Enough for a few undisturbed rounds on a busy machine; they take a second where bf16 is emulated.
 N_ROUNDS = 20
 
 _chosen: ContextVar[str] = ContextVar("arithmetic", default=AUTO)
@@ -36,15 +36,15 @@ def add_flag(parser: argparse.ArgumentParser, default: str = AUTO, more: str = "
     Args:
         parser: of the command.
         default: one of `CHOICES`.
-        more: what else this command's help says about it.
+        more: text to add to the help.
     """
-    text = f"what networks compute in; auto: bf16 where the processor has it natively{more} (default: {default})"
+    text = f"arithmetic of the networks; auto: bf16 where the processor has it natively{more} (default: {default})"
     parser.add_argument("--arithmetic", choices=CHOICES, default=default, help=text)
 
 
 @contextlib.contextmanager
 def using(name: str) -> Iterator[None]:
-    """Compute in this arithmetic, one of `CHOICES`, as long as the context lasts."""
+    """Compute in this arithmetic, one of `CHOICES`, inside the context."""
     token = _chosen.set(name)
     try:
         yield
@@ -53,7 +53,7 @@ def using(name: str) -> Iterator[None]:
 
 
 def in_use(device_type: str) -> str:
-    """`bf16` or `fp32`: what networks on a device, `cpu` or `cuda`, compute in."""
+    """The arithmetic, `bf16` or `fp32`, of networks on a device, `cpu` or `cuda`."""
     name = _chosen.get()
     return native(device_type) if name == AUTO else name
 
@@ -62,8 +62,8 @@ def autocast(device: torch.device, *, enabled: bool = True) -> torch.autocast:
     """The context for a network's forward pass.
 
     Args:
-        device: where the network is.
-        enabled: False computes in float32 whatever is in use.
+        device: of the network.
+        enabled: False computes in float32.
     """
     import torch
 
@@ -72,7 +72,7 @@ def autocast(device: torch.device, *, enabled: bool = True) -> torch.autocast:
 
 @functools.cache
 def native(device_type: str) -> str:
-    """What a device computes natively: `bf16` on a GPU, on a processor whichever is faster. Decided once a process."""
+    """The fast arithmetic of a device: `bf16` on a GPU, the faster one on a processor. Measured once per process."""
     if device_type != "cpu":
         return BF16
     seconds = {name: min(times) for name, times in step_seconds().items()}
@@ -85,7 +85,7 @@ def step_seconds() -> dict[str, list[float]]:
     import torch
 
     times: dict[str, list[float]] = {BF16: [], FP32: []}
-    # No chance in it: a measurement must not move torch's generator.
+    # No random numbers: a measurement must not change the state of torch's generator.
     images, weight = torch.ones(2, 32, 48, 48), torch.ones(32, 32, 3, 3, requires_grad=True)
     for _ in range(N_ROUNDS):
         for name, taken in times.items():

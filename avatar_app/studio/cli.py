@@ -1,4 +1,4 @@
-"""`avatar-app studio ...`: finds the module of each studio command, and imports nothing else."""
+"""`avatar-app studio ...`: finds the module of a studio command, and imports only that one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avatar_app.contracts.errors import MissingExtraError, UserError
+from avatar_app.studio.renamed import current_words
 from avatar_app.studio.run_all import end_with_parent
 
 
@@ -18,10 +19,10 @@ class Command:
     """A studio command.
 
     Attributes:
-        words: what the user types.
-        module: where its `main(argv) -> int` lives; what the user can put right it raises as `UserError`.
+        words: its name.
+        module: module of its `main(argv) -> int`, which raises `UserError` for errors that the user can correct.
         text: one line of help.
-        needs: packages of the studio extra that it cannot do without.
+        needs: packages of the studio extra that it requires.
     """
 
     words: tuple[str, ...]
@@ -31,31 +32,32 @@ class Command:
 
 
 COMMANDS = (
-    Command(("all",), "avatar_app.studio.run_all", "every step from data to published models"),
+    Command(("all",), "avatar_app.studio.run_all", "run every step from data to published models"),
     Command(("data",), "avatar_app.studio.corpus.cli", "build the training data: voices, clips, pictures", ()),
     Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures or video", ()),
-    Command(("pose",), "avatar_app.studio.enrol.pose", "what an avatar needs to turn her head with yours", ()),
-    Command(("train", "speech"), "avatar_app.studio.train.speech_encoder", "what a sound means for the lips"),
-    Command(("train", "picture"), "avatar_app.studio.train.mouth_renderer", "what the lips look like"),
-    Command(("train", "expert"), "avatar_app.studio.train.expert", "a judge of whether sound and lips belong together"),
-    Command(("train", "teacher"), "avatar_app.studio.train.teacher", "Wav2Lip: hears and draws, large and slow"),
-    Command(("train", "student"), "avatar_app.studio.train.student", "the halves of a network 28 times smaller"),
-    Command(("distil", "ablation"), "avatar_app.studio.distil.ablation", "which pressure makes the best student"),
-    Command(("distil", "ears"), "avatar_app.studio.distil.speech_encoder", "the ears of nova-hd learn from pictures"),
-    Command(("distil", "student"), "avatar_app.studio.distil.student", "the student learns from the teacher"),
+    Command(("pose",), "avatar_app.studio.enrol.pose", "add the poses for head tracking to an avatar", ()),
+    Command(("train", "speech-encoder"), "avatar_app.studio.train.speech_encoder", "train sound to parameters"),
+    Command(("train", "mouth-renderer"), "avatar_app.studio.train.mouth_renderer", "train parameters to pictures"),
+    Command(("train", "expert"), "avatar_app.studio.train.expert", "train a sync expert"),
+    Command(("train", "teacher"), "avatar_app.studio.train.teacher", "train Wav2Lip, the large and slow teacher"),
+    Command(("train", "student"), "avatar_app.studio.train.student", "train the two halves of the 28x student"),
+    Command(("distil", "ablation"), "avatar_app.studio.distil.ablation", "compare the losses of distillation"),
+    Command(("distil", "speech-encoder"), "avatar_app.studio.distil.speech_encoder",
+            "distil the speech encoder of nova-hd through pictures"),
+    Command(("distil", "student"), "avatar_app.studio.distil.student", "distil the student from the teacher"),
     Command(("publish",), "avatar_app.studio.publish.cli", "export, quantize, check and register a model",
             ("torch", "onnx")),
-    Command(("unpack",), "avatar_app.studio.publish.unpack", "take the networks out of a published model",
+    Command(("unpack",), "avatar_app.studio.publish.unpack", "extract the networks of a published model",
             ("torch", "onnx")),
     Command(("import-wav2lip",), "avatar_app.studio.publish.import_wav2lip",
-            "make a model of a published checkpoint that you have", ("torch", "onnx")),
-    Command(("evaluate",), "avatar_app.studio.evaluate.cli", "compare models and their teacher on one page",
-            ("torch", "onnx")),
+            "make a model from a published checkpoint", ("torch", "onnx")),
+    Command(("evaluate",), "avatar_app.studio.evaluate.cli", "compare models and their teacher in a report",
+            ("torch", "onnx", "jinja2")),
 )  # fmt: skip
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the studio command that `argv` begins with.
+    """Run the studio command that `argv` begins with; names of older versions are accepted.
 
     Raises:
         UserError: there is no such command.
@@ -64,24 +66,25 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())  # noqa: T201
         return 0
-    command = find(argv)
+    words = current_words(argv)
+    command = find(words)
     need_packages(command)
     end_with_parent()
-    # A terminal of its own: the window's shows warnings only, here progress is what the user waits for.
+    # The log of the window shows warnings only; a studio command reports its progress.
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
-    rest = list(argv[len(command.words) :])
+    rest = list(words[len(command.words) :])
     sys.argv = ["avatar-app studio " + " ".join(command.words), *rest]
     return int(importlib.import_module(command.module).main(rest) or 0)
 
 
 def usage() -> str:
     """The list of commands."""
-    lines = [f"  {' '.join(command.words):<16}{command.text}" for command in COMMANDS]
+    lines = [f"  {' '.join(command.words):<24}{command.text}" for command in COMMANDS]
     return "\n".join(
         [
             "usage: avatar-app studio COMMAND [-h] ...",
             "",
-            "Makes avatars and the small fast network behind them.",
+            "Makes avatars and their networks.",
             "",
             *lines,
         ]
@@ -89,7 +92,7 @@ def usage() -> str:
 
 
 def find(argv: Sequence[str]) -> Command:
-    """The command that these words begin with.
+    """The command that these words begin with, in their present names.
 
     Raises:
         UserError: there is none.
@@ -102,7 +105,7 @@ def find(argv: Sequence[str]) -> Command:
 
 
 def need_packages(command: Command) -> None:
-    """Say which extra to install before a long traceback does not.
+    """Check the packages of a command.
 
     Raises:
         MissingExtraError: a package that the command needs is not installed.

@@ -1,7 +1,7 @@
-"""What the mouth does while a phone sounds: Nova's visemes, and how they melt into one another.
+"""Mouth parameters and visemes, and the mouth curves of a sequence of phones.
 
-The curves follow Cohen and Massaro, "Modeling coarticulation in synthetic visual speech" (1993): each phone pulls each
-parameter to its viseme's value with a dominance that decays away from the phone.
+The curves follow Cohen and Massaro, "Modeling coarticulation in synthetic visual speech" (1993): each phone pulls the
+parameters towards the values of its viseme with a dominance that decays with the distance in time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-MOUTH_NAMES = (
-    "jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthStretch", "mouthSmile", "mouthFrown", "mouthUpperUp",
-    "mouthLowerDown", "mouthPress", "mouthRollLower", "tongueUp", "tongueOut", "tongueBack",
-)  # fmt: skip
-N_MOUTH = len(MOUTH_NAMES)
+from avatar_app.contracts.mouth import MOUTH_NAMES as MOUTH_NAMES
+from avatar_app.contracts.mouth import N_MOUTH as N_MOUTH
+
 JAW = MOUTH_NAMES.index("jawOpen")
-# Nova at rest smiles a little.
+# A slight smile.
 REST = np.zeros(N_MOUTH, dtype=np.float32)
 REST[MOUTH_NAMES.index("mouthSmile")] = 0.1
 
@@ -37,7 +35,7 @@ _SAME_AS = {"ax": "ah", "axr": "er", "dx": "d", "en": "n", "el": "l", "em": "m"}
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """One sound of an utterance."""
+    """One phone of an utterance."""
 
     name: str
     start_s: float
@@ -46,10 +44,10 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class _Viseme:
-    """A mouth shape, how hard it pulls and how far in time."""
+    """A mouth shape, the peak of its dominance and its reach in time."""
 
     shape: Mapping[str, float]
-    strength: float
+    dominance: float
     reach_s: float = 0.048
 
 
@@ -91,18 +89,18 @@ _AMOUNT = {"ax": 0.55, "ah": 0.65, "ih": 0.8, "hh": 0.7, "ae": 0.85, "er": 0.9, 
 
 
 def phone_index(name: str) -> int:
-    """Place of a phone in `PHONES`; unknown sounds count as silence."""
+    """Index of a phone in `PHONES`; unknown phones count as silence."""
     name = _SAME_AS.get(name, name)
     return PHONES.index(name) if name in PHONES else 0
 
 
 def curves_of(phones: Sequence[Phone], n_values: int, hz: float = CURVE_HZ) -> NDArray[np.float32]:
-    """The mouth over time.
+    """The mouth curves of an utterance.
 
     Args:
-        phones: the sounds in order.
-        n_values: how many instants; value k is at (k + 0.5) / hz seconds.
-        hz: instants a second.
+        phones: in order.
+        n_values: length of the curves; value k is at (k + 0.5) / hz seconds.
+        hz: values a second.
 
     Returns:
         (n_values, 14) float32 in 0..1, columns `MOUTH_NAMES`.
@@ -113,7 +111,7 @@ def curves_of(phones: Sequence[Phone], n_values: int, hz: float = CURVE_HZ) -> N
     for viseme, start_s, end_s, amount in _segments(phones):
         middle_s, half_s = (start_s + end_s) / 2, (end_s - start_s) / 2
         outside_s = np.maximum(np.abs(t - middle_s) - 0.6 * half_s, 0.0)
-        dominance = viseme.strength * np.exp(-((outside_s / viseme.reach_s) ** 1.3))[:, None]
+        dominance = viseme.dominance * np.exp(-((outside_s / viseme.reach_s) ** 1.3))[:, None]
         pulled += dominance * (amount * _vector(viseme))
         total += dominance
     mouth = pulled / np.maximum(total, 1e-6)
@@ -121,7 +119,7 @@ def curves_of(phones: Sequence[Phone], n_values: int, hz: float = CURVE_HZ) -> N
 
 
 def phones_over_time(phones: Sequence[Phone], n_values: int, hz: float = CURVE_HZ) -> NDArray[np.int64]:
-    """Index into `PHONES` at the same instants as `curves_of`; silence where nothing is said."""
+    """Index into `PHONES` at the same instants as `curves_of`; silence between the phones."""
     t = (np.arange(n_values) + 0.5) / hz
     indices = np.zeros(n_values, dtype=np.int64)
     for phone in phones:
@@ -130,7 +128,7 @@ def phones_over_time(phones: Sequence[Phone], n_values: int, hz: float = CURVE_H
 
 
 def lip_opening_mm(rig_file: Path) -> NDArray[np.float32]:
-    """How the gap between the inner lips grows with each mouth parameter.
+    """Change of the gap between the inner lips with each mouth parameter.
 
     The head is a linear model, so the gap in the middle of the mouth is a scalar product with the parameters.
 
@@ -148,7 +146,7 @@ def lip_opening_mm(rig_file: Path) -> NDArray[np.float32]:
 
 
 def visible_weight(rig_file: Path) -> NDArray[np.float32]:
-    """How much each parameter moves what one sees of the mouth: (14,) float32 with mean 1."""
+    """Relative visible motion of each parameter: (14,) float32 with mean 1."""
     rig = np.load(rig_file)
     names = list(rig["label_names"])
     moved = np.linalg.norm(rig["deltas"][:N_MOUTH], axis=2)
@@ -160,7 +158,7 @@ def visible_weight(rig_file: Path) -> NDArray[np.float32]:
 
 
 def _segments(phones: Sequence[Phone]) -> list[tuple[_Viseme, float, float, float]]:
-    """Phones as (viseme, start_s, end_s, amount); a diphthong is two of them."""
+    """Phones as (viseme, start_s, end_s, amount); a diphthong gives two."""
     segments = []
     for phone in phones:
         viseme = _VISEMES[_PHONE_TO_VISEME.get(phone.name, "E" if phone.name.isalpha() else "sil")]

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import shutil
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
+
+import numpy as np
+
+from avatar_app import __version__
 
 
 def commit_id() -> str:
@@ -15,3 +22,23 @@ def commit_id() -> str:
     folder = Path(__file__).parent
     done = subprocess.run([git, "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
     return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Versions of the program and of what training depends on."""
+    return {
+        "avatar_app": __version__,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": np.__version__,
+    }
+
+
+def origin(file: Path) -> dict[str, object]:
+    """How a network was made from which another one was trained.
+
+    Args:
+        file: the JSON file beside its weights.
+    """
+    about = json.loads(file.read_text(encoding="utf-8"))
+    return {key: about[key] for key in ("recipe", "unpacked_from") if key in about}

@@ -1,8 +1,7 @@
-"""`avatar-app studio all`: every step from data to published models, two at a time, continued after a kill.
+"""`avatar-app studio all`: every step from data to published models, several at a time, continued after a kill.
 
-Each step is a command that a user can run alone, and runs as a process of its own: what it took in memory is free
-again when it ends. Steps continue from their own checkpoints; here is only written down which ones are finished, and
-how long each took.
+Each step is a studio command and runs in its own process, which frees its memory at the end. Steps continue from their
+own checkpoints; this module only stores which steps are finished, and their durations.
 """
 
 from __future__ import annotations
@@ -25,28 +24,29 @@ from pathlib import Path
 
 import psutil
 
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import StudioError
-from avatar_app.settings import store
 from avatar_app.studio import arithmetic
 from avatar_app.studio.recipe import NOVA_FOLDER, Step, whole_recipe
+from avatar_app.studio.renamed import current_path, current_step, current_words, rename_steps
 
 log = logging.getLogger(__name__)
 
 STEPS_FILE = "steps.json"
-# A kill loses no more than this of the times.
-NOTE_EVERY_S = 60.0
-# A step that finds this watches over the process of that number, and ends when that does.
+# At most this much of the durations is lost in a kill.
+SAVE_INTERVAL_S = 60.0
+# Environment variable with the process id of the pipeline; a step ends when that process does.
 PARENT_VARIABLE = "AVATAR_APP_STUDIO_PARENT"
 
 
 class Ledger:
-    """Which steps are finished, and how long everything took: in steps under way too, and over all sittings.
+    """Finished steps and durations, over all runs of the command; stored in `steps.json`.
 
     Args:
-        runs: where it is kept.
+        runs: folder of the file.
 
     Raises:
-        StudioError: what is kept cannot be read, or written.
+        StudioError: the file cannot be read or written.
     """
 
     def __init__(self, runs: Path) -> None:
@@ -55,29 +55,29 @@ class Ledger:
         self.finished: set[str] = set()
         self.took_s: defaultdict[str, float] = defaultdict(float)
         self.clock_s = 0.0
-        self._t_noted_s = time.monotonic()
+        self._t_saved_s = time.monotonic()
         if self._file.exists():
             self._read()
 
     def begin(self, step: Step) -> None:
-        """Take a step in, or see that it is the one that is kept.
+        """Add a step, or check that the stored one has the same command.
 
         Raises:
-            StudioError: what is kept under its name was another command, of other data or of another recipe.
+            StudioError: the stored step had another command, of other data or of another recipe.
         """
-        # The folder may be moved.
-        command = " ".join(step.words).replace(str(self._runs), "RUN")
+        # A placeholder, because the folder may be moved.
+        command = _current_command(" ".join(step.words).replace(str(self._runs), "RUN"))
         before = self._commands.setdefault(step.name, command)
         if before != command:
             raise StudioError(
                 f"The step {step.name} of this run was another command: avatar-app studio {before}.",
-                "Go on as it began, or choose another folder with --run.",
+                "Use the same arguments as before, or choose another folder with --run.",
             )
 
-    def note(self, running: Iterable[str], finished: str | None = None) -> None:
-        """Write down the time since the last note for each step that was running, and which one has finished."""
+    def save(self, running: Iterable[str], finished: str | None = None) -> None:
+        """Add the time since the last call to the running steps, mark a step as finished, and write the file."""
         now_s = time.monotonic()
-        passed_s, self._t_noted_s = now_s - self._t_noted_s, now_s
+        passed_s, self._t_saved_s = now_s - self._t_saved_s, now_s
         self.clock_s += passed_s
         for name in running:
             self.took_s[name] += passed_s
@@ -89,7 +89,7 @@ class Ledger:
         }
         text = json.dumps({"clock_s": round(self.clock_s, 1), "steps": steps}, indent=1) + "\n"
         try:
-            store.write(self._file, text)
+            write_text(self._file, text)
         except OSError as error:
             raise StudioError(
                 f"The file {self._file} cannot be written: {error}.",
@@ -100,23 +100,24 @@ class Ledger:
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
             self.clock_s = float(kept["clock_s"])
-            self.took_s.update({str(name): float(step["took_s"]) for name, step in kept["steps"].items()})
-            self._commands = {str(name): str(step["command"]) for name, step in kept["steps"].items()}
-            self.finished = {name for name, step in kept["steps"].items() if step["is_finished"]}
+            steps = {current_step(str(name)): step for name, step in kept["steps"].items()}
+            self.took_s.update({name: float(step["took_s"]) for name, step in steps.items()})
+            self._commands = {name: _current_command(str(step["command"])) for name, step in steps.items()}
+            self.finished = {name for name, step in steps.items() if step["is_finished"]}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StudioError(
-                f"The file {self._file} cannot be read: {error}.", "Delete it: steps find what they have done."
+                f"The file {self._file} cannot be read: {error}.", "Delete it; steps continue from their checkpoints."
             ) from error
 
 
 class Pipeline:
-    """Runs steps as soon as what they need is finished.
+    """Runs each step as soon as the steps that it needs are finished.
 
     Args:
-        steps: in any order.
-        ledger: where finished steps are written down.
+        steps: in order of priority.
+        ledger: stores finished steps.
         n_jobs: steps at a time.
-        launch: runs one; raises `StudioError` when it fails.
+        launch: runs a step; raises `StudioError` when it fails.
     """
 
     def __init__(self, steps: Sequence[Step], ledger: Ledger, n_jobs: int, launch: Callable[[Step], None]) -> None:
@@ -124,10 +125,10 @@ class Pipeline:
         self._n_jobs, self._launch = n_jobs, launch
 
     def run(self) -> None:
-        """Run what is not finished.
+        """Run the unfinished steps.
 
         Raises:
-            StudioError: a step failed; steps under way are finished first, and nothing new is begun.
+            StudioError: a step failed; no further step starts, and running ones are completed first.
         """
         for step in self._steps.values():
             self._ledger.begin(step)
@@ -143,14 +144,14 @@ class Pipeline:
                     for name in ready[: self._n_jobs - len(running)]:
                         step = self._steps[name]
                         if not running and len(ready) == 1:
-                            # Nothing else can begin before it ends.
+                            # No other step can start before it ends.
                             step = with_all_cores(step)
                         running[pool.submit(self._launch, step)] = name
                 if not running:
                     log.info("All %d steps are finished, after %s.", len(self._steps), _hours(self._ledger.clock_s))
                     return
-                done = wait(running, timeout=NOTE_EVERY_S, return_when=FIRST_COMPLETED).done
-                self._ledger.note(running.values())
+                done = wait(running, timeout=SAVE_INTERVAL_S, return_when=FIRST_COMPLETED).done
+                self._ledger.save(running.values())
                 for future in done:
                     failed = self._end(running.pop(future), future) or failed
             raise failed
@@ -167,10 +168,10 @@ class Pipeline:
         return f"{n_finished} of {n_steps} steps are finished, about {_hours(self._left_s())} left"
 
     def _left_s(self) -> float:
-        """How long the rest takes if every step is as much slower than it should be as those that are finished."""
+        """Remaining time, if the finished steps predict the speed of this machine."""
         took_s, finished = self._ledger.took_s, set(self._ledger.finished)
-        should_s = sum(self._steps[name].cost_s for name in finished)
-        pace = sum(took_s[name] for name in finished) / should_s if finished else 1.0
+        cost_s = sum(self._steps[name].cost_s for name in finished)
+        pace = sum(took_s[name] for name in finished) / cost_s if finished else 1.0
         left_s, running = 0.0, dict[str, float]()
         while len(finished) < len(self._steps):
             for name in self._ready(finished, running)[: self._n_jobs - len(running)]:
@@ -187,20 +188,25 @@ class Pipeline:
         if isinstance(error, StudioError):
             return error
         future.result()
-        self._ledger.note((), finished=name)
+        self._ledger.save((), finished=name)
         log.info("[%s] finished after %s; %s", name, _hours(self._ledger.took_s[name]), self._progress())
         return None
 
 
+def _current_command(command: str) -> str:
+    """A stored command in the present names."""
+    return current_path(" ".join(current_words(command.split(" "))))
+
+
 def with_all_cores(step: Step) -> Step:
-    """A step that works on every core; one that does not train is as it was."""
+    """A training step with one thread per core; other steps are unchanged."""
     if step.words[:1] not in (("train",), ("distil",)):
         return step
     return replace(step, words=(*step.words, "--n-threads", str(os.cpu_count() or 1)))
 
 
 def with_arithmetic(step: Step, name: str) -> Step:
-    """A step that computes in an arithmetic; with `auto`, and where no network computes, the step as it was."""
+    """A step with an arithmetic; steps without networks, and `auto`, are unchanged."""
     if name == arithmetic.AUTO or step.words[0] not in ("train", "distil", "evaluate"):
         return step
     return replace(step, words=(*step.words, "--arithmetic", name))
@@ -211,10 +217,10 @@ def _hours(seconds: float) -> str:
 
 
 def launch(step: Step) -> None:
-    """Run a step as a child process and pass on its lines, each with the step's name before it.
+    """Run a step as a child process and log its output with the name of the step.
 
     Raises:
-        StudioError: it ended with an error.
+        StudioError: it failed.
     """
     log.info("[%s] avatar-app studio %s", step.name, " ".join(step.words))
     last = ""
@@ -235,12 +241,12 @@ def launch(step: Step) -> None:
     if child.returncode != 0:
         raise StudioError(
             f"The step {step.name} ended with an error: {last or f'code {child.returncode}'}.",
-            "Put right what it says, then give the same command again: it continues there.",
+            "Correct the error, then give the same command again: it continues there.",
         )
 
 
 def end_with_parent() -> None:
-    """When this process is a step: end when the pipeline ends, however it ends."""
+    """If this process is a step, end it when the pipeline ends or is killed."""
     number = os.environ.get(PARENT_VARIABLE, "")
     if number.isdigit():
         threading.Thread(target=_wait_and_end, args=(int(number),), daemon=True).start()
@@ -249,12 +255,12 @@ def end_with_parent() -> None:
 def _wait_and_end(parent: int) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(parent).wait()
-    # Not sys.exit: that ends a thread. What a run keeps is written in one move at any time.
+    # Not sys.exit, which would end this thread only. All files of a run are written in one step.
     os._exit(1)
 
 
 def data_folder(path: Path) -> Path:
-    """The folder that holds nova/ and speech/; its nova/ may be named instead.
+    """The folder that holds nova/ and speech/; `path` may also be its nova/.
 
     Raises:
         StudioError: one of them is missing.
@@ -272,20 +278,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio all`."""
     parser = argparse.ArgumentParser(prog="avatar-app studio all", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds nova/ and speech/, or its nova/")
-    parser.add_argument("--run", type=Path, default=Path("runs"), help="where everything is kept (default: runs)")
+    parser.add_argument("--run", type=Path, default=Path("runs"), help="folder of all results (default: runs)")
     parser.add_argument("--models-dir", type=Path, help="where models are published (default: where the program looks)")
     parser.add_argument(
         "--from-published",
         action="store_true",
-        help="take the networks that hear and draw out of nova-hd and nova-96, and begin with the teacher",
+        help="extract speech encoder, mouth renderer and student from nova-hd and nova-96, and start with the teacher",
     )
-    arithmetic.add_flag(parser, more="; reports then in fp32")
+    arithmetic.add_flag(parser, more="; the report then uses fp32")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time")
     arguments = parser.parse_args(argv)
     if arguments.jobs < 1:
         parser.error("--jobs must be 1 or more")
     try:
         arguments.run.mkdir(parents=True, exist_ok=True)
+        rename_steps(arguments.run)
     except OSError as error:
         raise StudioError(
             f"The folder {arguments.run} cannot be made: {error}.", "Choose another with --run."
@@ -293,7 +300,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     recipe = whole_recipe(
         data_folder(arguments.data), arguments.run.resolve(), arguments.models_dir, is_begun=arguments.from_published
     )
-    # Not part of the recipe: what is left of it may be computed in another.
+    # Not part of the recipe, so that a run may continue in another arithmetic.
     Pipeline(
         recipe, Ledger(arguments.run), arguments.jobs, lambda step: launch(with_arithmetic(step, arguments.arithmetic))
     ).run()

@@ -13,8 +13,8 @@ from avatar_app.contracts.head_pose import AvatarPose, HeadPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live import head_tracking as module
-from avatar_app.live.frame import Avatar
-from avatar_app.live.frame.posed import mixed
+from avatar_app.live.frame import Avatar, PosedRenderer
+from avatar_app.live.frame.posed_renderer import mixed
 from avatar_app.live.head_tracking import NEUTRAL_FILE, HeadTracking
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.webcam import NeutralPose
@@ -171,7 +171,7 @@ def test_picture_when_the_head_turns_then_it_changes_and_is_idle_again_afterward
     bench = Bench(avatar)
     pose: list[AvatarPose | None] = [None]
     bench.part._pose_at = lambda t_ns: pose[0]
-    bench.part.set_poses(avatar.poses())
+    bench.part.set_renderer(PosedRenderer(avatar, avatar.poses()))
     straight = bench.tick().pixels
     pose[0] = AvatarPose(yaw_deg=12.0, weight=1.0, t_capture_ns=bench.clock.now_ns() - ms_to_ns(30))
     turned = bench.tick().pixels

@@ -14,7 +14,7 @@ from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.browser.message import HEADER, encode
 from avatar_app.live.camera import layout_of
 from avatar_app.live.camera.canvas import Canvas
-from avatar_app.live.frame import Avatar, Background
+from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.record import RecordFormat, RecordOptions, snapshot
@@ -29,7 +29,7 @@ BACKGROUNDS = {"transparent": Background.transparent(), "colour": Background.col
 
 @pytest.fixture(scope="module")
 def avatar():
-    return Avatar.load("nova")
+    return load_avatar("nova")
 
 
 @pytest.fixture(params=BACKGROUNDS)
@@ -39,10 +39,8 @@ def make_picture(request, avatar):
     def make(*, is_marked=True, is_hidden=False, pose=None):
         part = FramePart(ManualClock(NS_PER_S), StageMeters(), Latest(), 25, lambda t_ns: pose)
         sink = part.pictures.add()
-        part.set_avatar(avatar)
+        part.set_renderer(avatar.renderer(turns_head=pose is not None))
         part.set_background(BACKGROUNDS[request.param])
-        if pose is not None:
-            part.set_poses(avatar.poses())
         part.set_marked(is_marked=is_marked)
         part.set_hidden(is_hidden=is_hidden)
         part.step(threading.Event())
@@ -71,7 +69,7 @@ def test_picture_when_the_mark_is_switched_then_the_next_one_has_it(avatar):
     clock = ManualClock(NS_PER_S)
     part = FramePart(clock, StageMeters(), Latest(), 25)
     sink = part.pictures.add()
-    part.set_avatar(avatar)
+    part.set_renderer(avatar.renderer())
     seen = []
     for wanted in (False, True, False):
         part.set_marked(is_marked=wanted)

@@ -363,7 +363,7 @@ def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_noti
     running, port = second.find(BrowserSink)._browser, second.status().browser.port
     assert port != 20_000
     second.apply(second.settings.replace(browser_port=port))
-    slot_of(second, "browser").settle()
+    slot_of(second, "browser").wait_until_idle()
     assert second.find(BrowserSink)._browser is running and [notice.key for notice in notices.current()] == ["browser"]
     second.apply(second.settings.replace(browser_port=port, is_browser_on=False))
     wait_for(lambda: not second.page_url)
@@ -393,5 +393,5 @@ def test_stop_when_the_voice_output_is_opening_then_returns_at_once_and_it_never
     assert voice.begun.wait(30)
     sinks.stop()
     voice.go_on.set()
-    slot_of(sinks, "voice").settle()
+    slot_of(sinks, "voice").wait_until_idle()
     assert not voice.is_playing and slot_of(sinks, "voice").part is None and sinks.status().voice is NO_VOICE

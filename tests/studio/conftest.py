@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A data folder: thirty voices of a buzz that comes and goes, and a two-lipped head."""
+    """A data folder: thirty synthetic voices with pauses, and a head with two lips."""
     import soundfile
 
     from avatar_app.studio.data import speech_corpus

@@ -1,4 +1,4 @@
-"""Rendered clips made from nothing: grey pictures that grow brighter."""
+"""Synthetic rendered clips: grey pictures of rising brightness."""
 
 from __future__ import annotations
 

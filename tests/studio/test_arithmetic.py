@@ -1,4 +1,4 @@
-"""What networks compute in: chosen by the processor, overridden by a flag, written down, kept by a run."""
+"""The arithmetic of networks: chosen by the processor, overridden by a flag, stored and kept by a run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.contracts.errors import StudioError  # noqa: E402
-from avatar_app.studio import arithmetic  # noqa: E402
-from avatar_app.studio import run_all as pipeline  # noqa: E402
+from avatar_app.studio import arithmetic, run_all  # noqa: E402
 from avatar_app.studio.arithmetic import AUTO, BF16, FP32  # noqa: E402
 from avatar_app.studio.cli import COMMANDS  # noqa: E402
 from avatar_app.studio.cli import main as studio  # noqa: E402
@@ -25,9 +24,9 @@ from avatar_app.studio.metrics.student_scores import expert_distances  # noqa: E
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.recipe import Step  # noqa: E402
 from avatar_app.studio.run_all import Ledger, Pipeline, with_arithmetic  # noqa: E402
-from avatar_app.studio.train import speech_encoder as speech  # noqa: E402
+from avatar_app.studio.train import speech_encoder  # noqa: E402
 from avatar_app.studio.train.run_folder import RunFolder, arithmetic_of  # noqa: E402
-from tests.studio.tiny_stage import tiny_stage  # noqa: E402
+from tests.studio.tiny_dataset import tiny_dataset  # noqa: E402
 
 pytestmark = pytest.mark.studio
 REPO = Path(__file__).parents[2]
@@ -43,7 +42,7 @@ def test_native_when_a_step_was_timed_then_what_was_faster_undisturbed(monkeypat
     assert arithmetic.native.__wrapped__("cuda") == BF16
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only there can torch play another processor")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="needs an x86 processor")
 def test_native_when_the_processor_has_avx2_alone_then_float32():
     code = "from avatar_app.studio import arithmetic; print(arithmetic.in_use('cpu'))"
     done = subprocess.run(
@@ -85,7 +84,7 @@ def test_networks_when_they_compute_then_all_ask_one_module_for_the_arithmetic()
 
 def test_evaluation_when_an_arithmetic_is_in_use_then_the_expert_computes_in_it_and_says_nearly_the_same():
     torch.manual_seed(0)
-    expert, scene = SyncExpert().eval(), tiny_stage().test[0]
+    expert, scene = SyncExpert().eval(), tiny_dataset().test[0]
     found = {}
     for name in (BF16, FP32):
         with arithmetic.using(name):
@@ -102,7 +101,7 @@ def test_commands_when_they_train_or_evaluate_then_have_the_flag(words, capsys):
 
 def _train(data, run, n_steps, *more):
     small = ["--width", "8", "--dilations", "1", "--n-examples", "2", "--n-outputs", "16", "--n-steps", str(n_steps)]
-    return speech.main(["--data", str(data), "--run", str(run), "--cache", str(data / "cache"), *small, *more])
+    return speech_encoder.main(["--data", str(data), "--run", str(run), "--cache", str(data / "cache"), *small, *more])
 
 
 def _noted(run):
@@ -111,9 +110,11 @@ def _noted(run):
 
 def test_run_when_continued_then_keeps_its_arithmetic_until_the_flag_names_another(data, tmp_path, monkeypatch, caplog):
     seen = []
-    learn = speech.SpeechTask.step
+    learn = speech_encoder.SpeechTask.step
     monkeypatch.setattr(
-        speech.SpeechTask, "step", lambda self, *rest: seen.append(arithmetic.in_use("cpu")) or learn(self, *rest)
+        speech_encoder.SpeechTask,
+        "step",
+        lambda self, *rest: seen.append(arithmetic.in_use("cpu")) or learn(self, *rest),
     )
     monkeypatch.setattr(arithmetic, "native", lambda _: BF16)
     _train(data, tmp_path, 1)
@@ -125,14 +126,14 @@ def test_run_when_continued_then_keeps_its_arithmetic_until_the_flag_names_anoth
     _train(data, tmp_path, 3, "--arithmetic", "fp32")
     caplog.clear()
     _train(data, tmp_path, 4)
-    # One that is finished is not computed in anything any more.
+    # A finished run has no further steps.
     _train(data, tmp_path, 4, "--arithmetic", "bf16")
     assert _noted(tmp_path) == {"0": BF16, "2": FP32}
     assert seen == [BF16, BF16, FP32, FP32]
     assert "emulates" not in caplog.text
 
 
-def test_note_when_a_kill_took_steps_back_then_what_they_were_computed_in_is_forgotten(tmp_path):
+def test_note_when_a_kill_took_steps_back_then_their_arithmetic_is_removed(tmp_path):
     folder = RunFolder(tmp_path)
     folder.open_request({}, seed=0)
     for step, name in ((0, BF16), (150, FP32), (100, FP32), (200, FP32)):
@@ -140,26 +141,26 @@ def test_note_when_a_kill_took_steps_back_then_what_they_were_computed_in_is_for
     assert _noted(tmp_path) == {"0": BF16, "100": FP32}
 
 
-def test_arithmetic_of_when_the_parts_of_a_run_agree_then_theirs_and_when_not_then_none(tmp_path):
+def test_arithmetic_of_when_the_parts_of_a_run_agree_then_that_one_and_else_none(tmp_path):
     assert arithmetic_of(tmp_path) is None
-    for part, names in (("draw", [BF16]), ("hear", [FP32, BF16])):
+    for part, names in (("decoder", [BF16]), ("encoder", [FP32, BF16])):
         folder = RunFolder(tmp_path / part)
         folder.open_request({}, seed=0)
         for step, name in enumerate(names):
             folder.note_arithmetic(step, name)
     assert arithmetic_of(tmp_path) == BF16
-    RunFolder(tmp_path / "draw").note_arithmetic(5, FP32)
+    RunFolder(tmp_path / "decoder").note_arithmetic(5, FP32)
     assert arithmetic_of(tmp_path) is None
 
 
 @pytest.mark.parametrize("noted", [{"0": "int3"}, {"first": FP32}, [FP32]])
-def test_arithmetic_of_when_the_request_is_damaged_then_one_sentence(tmp_path, noted):
+def test_arithmetic_of_when_the_request_is_damaged_then_error(tmp_path, noted):
     (tmp_path / "request.json").write_text(json.dumps({"config": {}, "seed": 0, "arithmetic": noted}))
     with pytest.raises(StudioError, match=r"request.json cannot be read.*new run folder"):
         arithmetic_of(tmp_path)
 
 
-def test_arithmetic_of_when_an_older_version_wrote_the_request_then_nothing_is_known(tmp_path):
+def test_arithmetic_of_when_an_older_version_wrote_the_request_then_none(tmp_path):
     (tmp_path / "request.json").write_text(json.dumps({"config": {}, "seed": 0}))
     assert arithmetic_of(tmp_path) is None
 
@@ -167,11 +168,11 @@ def test_arithmetic_of_when_an_older_version_wrote_the_request_then_nothing_is_k
 def test_all_when_an_arithmetic_is_named_then_steps_that_compute_get_it_and_the_recipe_stays_the_same(
     data, tmp_path, monkeypatch
 ):
-    steps = [Step("a", ("train", "speech")), Step("b", ("publish", "nova-hd")), Step("c", ("evaluate",))]
-    monkeypatch.setattr(pipeline, "whole_recipe", lambda *_, **__: steps)
+    steps = [Step("a", ("train", "speech-encoder")), Step("b", ("publish", "nova-hd")), Step("c", ("evaluate",))]
+    monkeypatch.setattr(run_all, "whole_recipe", lambda *_, **__: steps)
     Pipeline(steps[:1], Ledger(tmp_path), 1, lambda step: None).run()
     done = []
-    monkeypatch.setattr(pipeline, "launch", lambda step: done.append(step.words))
-    assert pipeline.main(["--data", str(data), "--run", str(tmp_path), "--jobs", "2", "--arithmetic", "fp32"]) == 0
+    monkeypatch.setattr(run_all, "launch", lambda step: done.append(step.words))
+    assert run_all.main(["--data", str(data), "--run", str(tmp_path), "--jobs", "2", "--arithmetic", "fp32"]) == 0
     assert sorted(done) == [("evaluate", "--arithmetic", "fp32"), ("publish", "nova-hd")]
     assert with_arithmetic(steps[0], AUTO) == steps[0]

@@ -1,4 +1,3 @@
-import json
 from fractions import Fraction
 
 import av
@@ -8,7 +7,7 @@ import soundfile
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data import clips
-from avatar_app.studio.data.av_clips import clip_scenes
+from avatar_app.studio.data.av_clips import rendered_av_clips
 from avatar_app.studio.data.clips import (
     is_at_rest,
     load_pictures,
@@ -37,21 +36,21 @@ def test_params_when_columns_are_in_another_order_then_sorted_by_name(nova):
     assert is_at_rest(params).tolist() == [True] * 3 + [False] * 3
 
 
-def test_rest_picture_when_clips_move_then_mean_of_the_resting_ones(nova):
+def test_rest_picture_when_clips_move_then_mean_of_the_pictures_at_rest(nova):
     assert abs(float(rest_picture(still_clips(nova)[:1]).mean()) - 80) < 3
 
 
-def test_rest_picture_when_the_first_clip_is_broken_then_left_out_with_a_line(nova, caplog):
+def test_rest_picture_when_the_first_clip_is_broken_then_left_out_with_a_warning(nova, caplog):
     first = still_clips(nova)[0].folder
     (first / "params.npz").write_bytes(b"rubbish")
     assert abs(float(rest_picture(still_clips(nova)).mean()) - 80) < 3
     assert "still_000 is left out" in caplog.text
     (first.parent / "still_001" / "video.mp4").unlink()
-    with pytest.raises(StudioError, match="No clip that can be used"):
+    with pytest.raises(StudioError, match="No usable clip"):
         rest_picture(still_clips(nova))
 
 
-def test_read_clips_when_the_first_shows_a_stranger_then_only_that_one_is_left_out(tmp_path, caplog):
+def test_read_clips_when_the_first_shows_another_face_then_only_that_one_is_left_out(tmp_path, caplog):
     nova = write_clips(tmp_path / "nova", ((256, 256),) * 3, (N,) * 3, ("train",) * 3)
     write_video(nova / "clips" / "still_000" / "video.mp4", np.arange(N) / 25, colour=lambda k: 250)
     assert [clip.name for clip, *_ in clips.read_clips(still_clips(nova))] == ["still_001", "still_002"]
@@ -69,7 +68,7 @@ def test_load_when_called_twice_then_decoded_once_and_same(nova, tmp_path, monke
     assert second.clip.tolist() == [0] * N + [1] * N
 
 
-def test_load_when_clips_changed_then_decoded_again_and_what_is_mapped_stays(nova, tmp_path):
+def test_load_when_clips_changed_then_decoded_again_and_mapped_pictures_stay(nova, tmp_path):
     first = load_pictures(nova, tmp_path / "cache")
     before = first.frames.copy()
     for clip in still_clips(nova):
@@ -78,29 +77,14 @@ def test_load_when_clips_changed_then_decoded_again_and_what_is_mapped_stays(nov
     assert np.array_equal(first.frames, before)
 
 
-def test_load_when_cache_is_from_before_clips_were_named_then_taken_as_theirs_unless_splits_differ(nova, tmp_path):
-    file = tmp_path / "cache" / "pictures.json"
-    load_pictures(nova, tmp_path / "cache")
-    named = file.read_text()
-    frames = tmp_path / "cache" / "frames.npy"
-    written_ns = frames.stat().st_mtime_ns
-    file.write_text(json.dumps({"n_frames": 2 * N}) + "\n")
-    load_pictures(nova, tmp_path / "cache")
-    assert frames.stat().st_mtime_ns == written_ns and file.read_text() == named
-    file.write_text(json.dumps({"n_frames": 2 * N}) + "\n")
-    entries = json.loads((nova / "clips.json").read_text())
-    (nova / "clips.json").write_text(json.dumps(entries[1:]))
-    assert load_pictures(nova, tmp_path / "cache").is_train.tolist() == [False] * N
-
-
-def test_load_when_one_clip_is_broken_then_left_out_with_a_line_that_says_why(nova, tmp_path, caplog):
+def test_load_when_one_clip_is_broken_then_left_out_with_a_warning(nova, tmp_path, caplog):
     (nova / "clips" / "still_001" / "video.mp4").write_bytes(b"rubbish")
     assert len(load_pictures(nova, tmp_path / "cache").frames) == N
     assert "still_001" in caplog.text
 
 
 def write_video(path, times_s, size_px=256, colour=lambda k: 60 + 5 * k):
-    """Grey pictures that begin to show at given times, the last for a twenty-fifth."""
+    """Grey pictures with the given start times; the last lasts 40 ms."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=1000)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = size_px, size_px, "yuv420p", 4_000_000
@@ -122,7 +106,7 @@ def write_video(path, times_s, size_px=256, colour=lambda k: 60 + 5 * k):
         pytest.param(np.cumsum([0, *[0.01, 0.09, 0.03, 0.06] * 7]), id="variable"),
     ],
 )
-def test_read_frames_when_rate_is_another_then_what_shows_at_each_twenty_fifth(nova, times_s):
+def test_read_frames_when_rate_differs_then_the_frame_at_each_instant(nova, times_s):
     clip = still_clips(nova)[0]
     write_video(clip.folder / "video.mp4", times_s, colour=lambda k: 20 + 3 * k)
     with av.open(str(clip.folder / "video.mp4")) as container:
@@ -137,7 +121,7 @@ def test_read_frames_when_rate_is_another_then_what_shows_at_each_twenty_fifth(n
     assert np.array_equal(shown, each[number])
 
 
-def test_read_frames_when_size_is_another_then_brought_to_ours(nova):
+def test_read_frames_when_size_differs_then_resized(nova):
     clip = still_clips(nova)[0]
     write_video(clip.folder / "video.mp4", np.arange(6) / 25, size_px=200)
     assert {frame.shape for frame in read_frames(clip)} == {(256, 256, 3)}
@@ -155,12 +139,12 @@ def test_load_when_a_clip_shows_no_face_then_left_out(nova, tmp_path, caplog):
     assert "still_001 is left out: it does not show the face" in caplog.text
 
 
-def test_scenes_when_a_clip_has_no_sound_or_is_silent_or_short_then_left_out_with_a_line(tmp_path, caplog):
+def test_rendered_av_clips_when_without_sound_or_silent_or_short_then_left_out_with_a_warning(tmp_path, caplog):
     nova = write_clips(tmp_path / "nova", ((256, 256),) * 4, (N,) * 4, ("train",) * 4)
     hiss = np.random.default_rng(0).normal(0, 1, 16000)
     for number, sound in enumerate((1e-2 * hiss, 1e-5 * hiss, 1e-2 * hiss[:2999])):
         soundfile.write(nova / "clips" / f"still_{number:03d}" / "audio.flac", sound, 16000)
-    assert [scene.name for scene in clip_scenes(nova, is_train=True)] == ["still_000"]
+    assert [clip.name for clip in rendered_av_clips(nova, is_train=True)] == ["still_000"]
     assert "still_001 is left out: The sound of still_001 is silent." in caplog.text
     assert "still_002 is left out: The sound of still_002 is shorter than a mel window." in caplog.text
     assert "still_003 is left out: There is no file" in caplog.text
@@ -172,7 +156,7 @@ def test_load_when_size_is_odd_then_left_out(tmp_path, caplog):
     assert "320 x 240" in caplog.text
 
 
-def test_load_when_no_clip_can_be_read_then_sentence(nova, tmp_path):
+def test_load_when_no_clip_can_be_read_then_error(nova, tmp_path):
     for video in nova.glob("clips/*/video.mp4"):
         video.unlink()
     with pytest.raises(StudioError, match="None of the clips"):
@@ -180,7 +164,7 @@ def test_load_when_no_clip_can_be_read_then_sentence(nova, tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '[{"split": "train"}]'])
-def test_still_clips_when_list_is_broken_then_sentence(nova, text):
+def test_still_clips_when_list_is_broken_then_error(nova, text):
     path = nova / "clips.json"
     path.unlink()
     if text is not None:
@@ -189,7 +173,7 @@ def test_still_clips_when_list_is_broken_then_sentence(nova, text):
         still_clips(nova)
 
 
-def test_params_when_names_are_missing_then_sentence_names_them(nova):
+def test_params_when_names_are_missing_then_error_names_them(nova):
     clip = still_clips(nova)[0]
     np.savez(clip.folder / "params.npz", params=np.zeros((N, 1)), names=np.array(["jawOpen"]))
     with pytest.raises(StudioError, match="mouthPucker"):

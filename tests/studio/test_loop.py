@@ -1,4 +1,4 @@
-"""The training loop: a killed run continues to the same weights, and a lost one stops with a sentence."""
+"""The training loop: a killed run continues to the same weights, and a diverged run stops with an error."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class KilledError(Exception):
 class TinyTask:
     """A small network with dropout, an average and AdamW."""
 
-    def __init__(self, kill_at=None, lose_at=None):
+    def __init__(self, kill_at=None, diverge_at=None):
         torch.manual_seed(1)
         self.net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
         self.average = copy.deepcopy(self.net)
         self.optimizer = torch.optim.AdamW(self.net.parameters())
-        self.kill_at, self.lose_at = kill_at, lose_at
+        self.kill_at, self.diverge_at = kill_at, diverge_at
 
     def modules(self):
         return {"net": self.net, "average": self.average}
@@ -49,7 +49,7 @@ class TinyTask:
         loss.backward()
         self.optimizer.step()
         update_average(self.average, self.net, 0.9)
-        return {"loss": float("nan") if index == self.lose_at else loss.item()}
+        return {"loss": float("nan") if index == self.diverge_at else loss.item()}
 
     def evaluate(self):
         return {"bias": float(self.net[3].bias.item())}
@@ -58,7 +58,7 @@ class TinyTask:
 PLAN = LoopPlan(n_steps=20, log_steps=4, checkpoint_steps=5, evaluate_steps=10, seed=7)
 
 
-def test_train_when_killed_and_continued_then_ends_in_the_same_weights(tmp_path):
+def test_train_when_killed_and_continued_then_same_weights(tmp_path):
     whole = TinyTask()
     train(whole, RunFolder(tmp_path / "whole"), PLAN)
     with pytest.raises(KilledError):
@@ -81,46 +81,46 @@ def test_train_when_killed_and_continued_then_metrics_hold_each_step_once(tmp_pa
     assert [line["step"] for line in lines if "held_out_bias" in line] == [10, 20]
 
 
-def test_train_when_loss_is_not_a_number_then_stops_and_keeps_the_last_good_checkpoint(tmp_path):
-    with pytest.raises(StudioError, match="no longer a number"):
-        train(TinyTask(lose_at=12), RunFolder(tmp_path), PLAN)
+def test_train_when_loss_is_not_finite_then_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(StudioError, match="the loss is not finite"):
+        train(TinyTask(diverge_at=12), RunFolder(tmp_path), PLAN)
     continued = TinyTask()
     train(continued, RunFolder(tmp_path), PLAN)
     assert all(torch.isfinite(p).all() for p in continued.net.parameters())
 
 
-def test_train_when_a_step_spoils_the_weights_then_stops_before_they_are_saved(tmp_path):
+def test_train_when_a_step_gives_invalid_weights_then_stops_before_they_are_saved(tmp_path):
     task = TinyTask()
     learn = task.step
 
-    def spoil(index, *rest):
+    def invalidate(index, *rest):
         parts = learn(index, *rest)
         if index == 14:
             task.net[3].bias.data.fill_(float("nan"))
         return parts
 
-    task.step = spoil
-    with pytest.raises(StudioError, match=r"step 15: its weights are no longer numbers"):
+    task.step = invalidate
+    with pytest.raises(StudioError, match=r"step 15: its weights are not finite"):
         train(task, RunFolder(tmp_path), PLAN)
     continued = TinyTask()
     train(continued, RunFolder(tmp_path), PLAN)
     assert all(torch.isfinite(p).all() for p in continued.net.parameters())
 
 
-def test_train_when_the_run_is_longer_already_than_is_asked_then_says_so(tmp_path):
+def test_train_when_the_run_has_more_steps_already_then_error(tmp_path):
     train(TinyTask(), RunFolder(tmp_path), PLAN)
     with pytest.raises(StudioError, match="20 steps long already, more than the 10"):
         train(TinyTask(), RunFolder(tmp_path), replace(PLAN, n_steps=10))
 
 
-def test_train_when_told_a_progress_line_then_it_names_step_and_time_left(tmp_path):
+def test_train_when_it_reports_progress_then_with_step_and_time_left(tmp_path):
     lines = []
     train(TinyTask(), RunFolder(tmp_path), PLAN, lines.append)
     assert lines[0].startswith("step 4 of 20, loss ")
     assert lines[0].endswith("left")
 
 
-def test_open_request_when_settings_differ_then_names_them(tmp_path):
+def test_open_request_when_settings_differ_then_error_names_them(tmp_path):
     folder = RunFolder(tmp_path)
     folder.open_request({"width": 8, "n_steps": 5}, seed=1)
     folder.open_request({"width": 8, "n_steps": 9}, seed=1)
@@ -128,7 +128,7 @@ def test_open_request_when_settings_differ_then_names_them(tmp_path):
         folder.open_request({"width": 9, "n_steps": 5}, seed=2)
 
 
-def test_train_when_checkpoint_is_damaged_then_says_what_to_do(tmp_path):
+def test_train_when_checkpoint_is_damaged_then_error(tmp_path):
     train(TinyTask(), RunFolder(tmp_path), PLAN)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(StudioError, match="cannot be read"):
@@ -156,7 +156,7 @@ def test_train_when_files_may_not_grow_then_last_checkpoint_stays_and_the_run_co
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_metrics_when_the_disk_is_full_then_a_sentence_that_names_the_checkpoint(tmp_path):
+def test_metrics_when_the_disk_is_full_then_error_names_the_checkpoint(tmp_path):
     folder = RunFolder(tmp_path)
     folder.checkpoint_file.write_bytes(b"")
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")

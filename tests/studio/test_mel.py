@@ -1,4 +1,4 @@
-"""Training mel: equals the published numbers."""
+"""The mel spectrogram of training."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from avatar_app.studio.mouth import (
 pytestmark = pytest.mark.studio
 
 
-def test_curves_of_when_silent_then_the_mouth_rests():
+def test_curves_of_when_silent_then_the_mouth_is_at_rest():
     assert np.allclose(curves_of([Phone("sil", 0.0, 1.0)], 100), REST)
 
 
@@ -38,7 +38,7 @@ def test_curves_of_when_diphthong_then_ends_round():
     assert mouth[-2, pucker] > mouth[5, pucker] + 0.2
 
 
-def test_curves_of_when_asked_at_other_rates_then_instants_are_in_the_middle():
+def test_curves_of_when_rates_differ_then_same_instants():
     phones = [Phone("aa", 0.0, 0.2), Phone("s", 0.2, 0.4)]
     slow, fast = curves_of(phones, 10, hz=25), curves_of(phones, 30, hz=75)
     assert np.allclose(slow, fast[1::3], atol=1e-6)

@@ -1,4 +1,4 @@
-"""The graphs of one step draw what the network draws that was trained."""
+"""The folded graphs compute what the trained network computes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.studio
 
 @pytest.fixture(scope="module")
 def net():
-    """A network in which sound reaches the picture and norms do something, so that a forgotten part shows."""
+    """A network with random weights and norms, in which all parts affect the output."""
     torch.manual_seed(0)
     net = Nova96()
     for layer in net.modules():
@@ -31,8 +31,8 @@ def net():
 
 
 @pytest.fixture(scope="module")
-def drawn(net):
-    """For each look-ahead: inputs, the maps, and the picture of the trained network."""
+def outputs(net):
+    """For each look-ahead: inputs, maps, and the output of the trained network."""
     generator = torch.Generator().manual_seed(1)
     mel, face = torch.randn(1, 1, 80, 16, generator=generator), torch.rand(1, 6, 96, 96, generator=generator)
     with torch.no_grad():
@@ -43,10 +43,10 @@ def drawn(net):
 @pytest.mark.parametrize(
     ("student", "part"), [(FoldedStudent, slice(N_LEVELS)), (PackedStudent, slice(N_LEVELS, None))]
 )
-def test_student_when_folded_then_draws_the_same_picture_at_every_lookahead(net, drawn, student, part):
+def test_student_when_folded_then_same_output_at_every_lookahead(net, outputs, student, part):
     twin = student(net)
     pictures = []
-    for mel, head, maps, true in drawn:
+    for mel, head, maps, true in outputs:
         with torch.no_grad():
             pictures.append(twin(mel, head, *maps[part]))
         torch.testing.assert_close(pictures[-1], true, atol=1e-5, rtol=0)
@@ -54,8 +54,8 @@ def test_student_when_folded_then_draws_the_same_picture_at_every_lookahead(net,
     assert (pictures[0] - pictures[3]).abs().max() > 1e-3
 
 
-def test_student_when_folded_then_a_fifth_of_the_work_is_gone(net, drawn):
-    mel, head, maps, _ = drawn[0]
+def test_student_when_folded_then_a_fifth_less_work(net, outputs):
+    mel, head, maps, _ = outputs[0]
     with torch.no_grad():
         features = net.encode_face(torch.zeros(1, 6, 96, 96))
     before = measure_cost(net, mel, head, *features).n_macs

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.studio
 
 @pytest.fixture(scope="module")
 def net():
-    """A network in which sound reaches the picture and norms do something, so that a forgotten part shows."""
+    """A network with random weights and norms, in which all parts affect the output."""
     torch.manual_seed(0)
     net = Nova96()
     for layer in net.modules():
@@ -51,7 +51,7 @@ def test_student_of_each_lookahead_has_the_published_number_of_parameters(net):
     assert {count_parameters(net.student(ms)) for ms in LOOKAHEAD_MS} == {1_258_143}
 
 
-def test_forward_when_the_lookahead_turns_changes_the_picture(net, sound_and_face):
+def test_forward_when_the_lookahead_changes_then_the_output_changes(net, sound_and_face):
     mel, face = sound_and_face
     with torch.no_grad():
         features = net.encode_face(face)

@@ -1,4 +1,4 @@
-"""The lower half of a Wav2Lip is the lower half of what the whole of it draws."""
+"""The teacher computes the lower half of Wav2Lip's output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.studio
 
 @pytest.fixture(scope="module")
 def net():
-    """A Wav2Lip whose every row matters: an image of noise comes out."""
+    """A Wav2Lip with random norms, whose output varies in each row."""
     torch.manual_seed(0)
     net = Wav2Lip()
     for layer in net.modules():

@@ -13,14 +13,14 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.folder import read_manifest
-from avatar_app.live.student.student import open_student
+from avatar_app.live.student.loading import open_student
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
 from avatar_app.studio.export import qdq, quantize, sensitivity
 from avatar_app.studio.export.calibration import WINDOWS_PER_VOICE, calibration_feeds, feed
 from avatar_app.studio.export.graphs import export_student, nova_hd
 from avatar_app.studio.export.running import psnr_db, run_all
-from avatar_app.studio.nets.mouth_renderer import PictureNet, PictureShape, save_picture_net
-from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.nets.mouth_renderer import MouthRenderer, MouthRendererShape, save_mouth_renderer
+from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderShape, save_speech_encoder
 from avatar_app.studio.provenance import commit_id
 from avatar_app.studio.publish import gate, package
 from avatar_app.studio.publish.card import card
@@ -33,11 +33,11 @@ def source(tmp_path_factory):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("run")
-    speech = SpeechNet(SpeechShape(width=16, dilations=(1, 1), front_widths=(4, 4, 4))).eval()
-    picture = PictureNet(PictureShape(n_hidden=16, n_code=8, widths=(16, 16, 16, 16)))
+    speech = SpeechEncoder(SpeechEncoderShape(width=16, dilations=(1, 1), front_widths=(4, 4, 4))).eval()
+    picture = MouthRenderer(MouthRendererShape(n_hidden=16, n_code=8, widths=(16, 16, 16, 16)))
     picture.base.data += 0.5
-    save_speech_net(folder, speech, {})
-    save_picture_net(folder, picture, {})
+    save_speech_encoder(folder, speech, {})
+    save_mouth_renderer(folder, picture, {})
     return nova_hd(folder, folder)
 
 
@@ -176,7 +176,7 @@ def test_manifest_when_written_then_live_path_opens_every_precision(folder):
     spec = read_manifest(path)
     for precision in Precision:
         student = open_student(path, spec, "openvino", precision)
-        assert student.draw(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
+        assert student.render(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
         student.close()
 
 

@@ -1,4 +1,4 @@
-"""Who is learned from, and who is kept for tests."""
+"""Splits of the speech corpus and its cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REAL_FOLDER = Path(__file__).parents[3] / "shared" / "data" / "speech" / "libris
 
 @pytest.fixture
 def folder(tmp_path):
-    """A phone list of eighty speakers, three of them for tests."""
+    """A phone list of eighty speakers, three of them in the test split."""
     entries = {}
     for i in range(80):
         name = f"voice_{'FM'[i % 2]}_{i}"
@@ -33,14 +33,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_recordings_when_split_then_no_speaker_is_in_two_parts(folder):
+def test_recordings_when_split_then_no_speaker_is_in_two_splits(folder):
     recordings = librispeech_recordings(folder)
     parts = {split: {r.name for r in recordings if r.split == split} for split in ("train", "held_out", "test")}
     assert sum(map(len, parts.values())) == 80 == len(set.union(*parts.values()))
     assert parts["test"] == {"voice_F_0", "voice_M_1", "voice_F_2"}
 
 
-def test_recordings_when_held_out_then_half_women_and_trusted(folder):
+def test_recordings_when_held_out_then_half_women_with_reliable_phone_times(folder):
     held_out = [r for r in librispeech_recordings(folder) if r.split == "held_out"]
     assert len(held_out) == 24
     assert sum("_F_" in r.name for r in held_out) == 12
@@ -52,7 +52,7 @@ def test_recordings_when_read_twice_then_the_same_speakers_are_held_out(folder):
     assert first == second
 
 
-def test_recordings_when_some_cannot_be_used_then_left_out_with_a_line_that_says_which_and_why(folder, caplog):
+def test_recordings_when_some_are_not_usable_then_left_out_with_the_reason(folder, caplog):
     entries = json.loads((folder / "phones.json").read_text())
     entries["voice_M_3"]["phones"] = []
     del entries["voice_F_4"]["trust"]
@@ -68,7 +68,7 @@ def test_recordings_when_some_cannot_be_used_then_left_out_with_a_line_that_says
         assert any(name in line and reason in line for line in caplog.messages)
 
 
-def test_recordings_when_none_can_be_used_then_says_so(folder):
+def test_recordings_when_none_is_usable_then_error(folder):
     for file in folder.glob("*.flac"):
         file.unlink()
     with pytest.raises(StudioError, match="No recording in"):
@@ -86,7 +86,7 @@ def test_recordings_when_real_then_no_test_speaker_is_trained_on():
     assert not {r.name for r in recordings if r.split == "train"} & test_names
 
 
-def test_recordings_when_folder_is_missing_then_says_what_to_do(tmp_path):
+def test_recordings_when_folder_is_missing_then_error_with_advice(tmp_path):
     with pytest.raises(StudioError, match="--data"):
         librispeech_recordings(tmp_path / "nothing")
 
@@ -100,13 +100,13 @@ def test_load_utterance_when_read_then_columns_and_curves_cover_the_sound(tmp_pa
     assert utterance.mouth.shape == (100, 14)
 
 
-def test_load_utterance_when_rate_differs_then_says_so(tmp_path):
+def test_load_utterance_when_rate_differs_then_error(tmp_path):
     soundfile.write(tmp_path / "a.flac", np.zeros(100, dtype=np.float32), 8000)
     with pytest.raises(StudioError, match="8000 Hz"):
         load_utterance(Recording("a", tmp_path / "a.flac", (), 1.0, "train"))
 
 
-def test_cached_when_asked_again_then_reads_the_same_without_making(tmp_path, monkeypatch):
+def test_cached_when_called_again_then_reads_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
     made = cached(tmp_path / "quiet.npz", speech_corpus.quiet_utterances)
     read = cached(tmp_path / "quiet.npz", lambda: pytest.fail("made again"))
@@ -114,7 +114,7 @@ def test_cached_when_asked_again_then_reads_the_same_without_making(tmp_path, mo
     assert all(np.array_equal(a.magnitudes, b.magnitudes) for a, b in zip(read, made, strict=True))
 
 
-def test_cached_when_others_are_asked_for_then_made_anew(tmp_path, monkeypatch):
+def test_cached_when_names_differ_then_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
     quiet = speech_corpus.quiet_utterances()
     names = [utterance.name for utterance in quiet]
@@ -124,7 +124,7 @@ def test_cached_when_others_are_asked_for_then_made_anew(tmp_path, monkeypatch):
         assert [u.name for u in cached(tmp_path / "train.npz", lambda: quiet[:2], names[:2])] == names[:2]
 
 
-def test_voices_when_the_folder_holds_others_then_these(data, tmp_path):
+def test_voices_when_the_folder_changes_then_read_again(data, tmp_path):
     speech = data / "speech" / "librispeech"
     before = speech_corpus.load_voices(speech, tmp_path)
     entries = json.loads((speech / "phones.json").read_text())
@@ -134,20 +134,19 @@ def test_voices_when_the_folder_holds_others_then_these(data, tmp_path):
     assert [u.name for u in after.corpus.real] == [u.name for u in before.corpus.real[1:]]
 
 
-def test_cached_when_none_could_be_made_then_made_the_next_time(tmp_path, monkeypatch):
+def test_cached_when_empty_then_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
     assert cached(tmp_path / "synthetic.npz", list) == []
     assert len(cached(tmp_path / "synthetic.npz", speech_corpus.quiet_utterances)) == 11
 
 
-def test_cached_when_another_process_writes_the_same_file_then_both_have_it(tmp_path, monkeypatch):
+def test_cached_when_another_process_writes_the_same_file_then_both_succeed(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
     save = np.savez
 
     def save_beside_another(file, **arrays):
         save(file, **arrays)
         monkeypatch.setattr(np, "savez", save)
-        monkeypatch.setattr("os.getpid", lambda: 1)
         assert len(cached(tmp_path / "quiet.npz", speech_corpus.quiet_utterances)) == 11
 
     monkeypatch.setattr(np, "savez", save_beside_another)
@@ -155,7 +154,7 @@ def test_cached_when_another_process_writes_the_same_file_then_both_have_it(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["quiet.npz"]
 
 
-def test_synthesize_when_flite_is_missing_then_goes_without(monkeypatch, caplog):
+def test_synthesize_when_flite_is_missing_then_empty_with_a_warning(monkeypatch, caplog):
     monkeypatch.setattr(speech_corpus.shutil, "which", lambda _: None)
     assert speech_corpus.synthesize([("a", "hello")]) == []
     assert "flite" in caplog.text

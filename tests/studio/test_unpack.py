@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 from avatar_app.contracts.errors import StudioError, UserError  # noqa: E402
 from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
-from avatar_app.live.student.student import open_student  # noqa: E402
+from avatar_app.live.student.loading import open_student  # noqa: E402
 from avatar_app.settings.paths import models_dir  # noqa: E402
 from avatar_app.studio.export.graphs import nova_96, nova_hd  # noqa: E402
 from avatar_app.studio.publish import unpack  # noqa: E402
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.studio
 def test_unpack_when_a_model_is_shipped_then_its_networks_draw_the_same_at_every_lookahead(model, tmp_path):
     assert unpack.main([model, "--run", str(tmp_path)]) == 0
     source = (
-        nova_hd(tmp_path / "speech" / "best", tmp_path / "picture" / "best")
+        nova_hd(tmp_path / "speech-encoder" / "best", tmp_path / "mouth-renderer" / "best")
         if model == "nova-hd"
         else nova_96(tmp_path / "student" / "best")
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.camera.layout import Layout
+from avatar_app.live.pixels import mix, over_colour
 
 # The backdrop continues the last columns of the picture, increasingly blurred and darker.
 EDGE_PX = 8
@@ -16,7 +17,6 @@ FAR_BRIGHTNESS = 0.82
 # The backdrop is blurred, so it is drawn at this fraction of the size.
 BACKDROP_SCALE = 4
 FEATHER_RATIO = 0.045
-OPAQUE = 255
 
 
 class Canvas:
@@ -57,7 +57,7 @@ class Canvas:
         """
         square = _central_square(pixels)
         if not self._keeps_alpha:
-            square = _over(square, self._layout.colour_bgr())
+            square = over_colour(square, self._layout.colour_bgr())
         square = self._scaled(square)
         if self._left_px == 0 and self._top_px == 0:
             return square
@@ -84,8 +84,8 @@ class Canvas:
         n_after = max(self._layout.size) - self._side_px - n_before
         before = np.asarray(cv2.flip(self._side(square[:, :EDGE_PX], n_before), 1), np.uint8)
         after = self._side(square[:, -EDGE_PX:], n_after)
-        first = _feathered(square[:, :n_feather], before[:, -1:], self._feather)
-        last = _feathered(square[:, -n_feather:], after[:, :1], self._feather[:, ::-1])
+        first = mix(before[:, -1:], square[:, :n_feather], self._feather)
+        last = mix(after[:, :1], square[:, -n_feather:], self._feather[:, ::-1])
         inside = square[:, n_feather:-n_feather]
         return np.asarray(cv2.hconcat((before, first, inside, last, after), self._wide), np.uint8)
 
@@ -105,19 +105,6 @@ def _central_square(pixels: UInt8) -> UInt8:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]
-
-
-def _over(bgra: UInt8, colour_bgr: tuple[int, int, int]) -> UInt8:
-    """Blend a picture with straight alpha over a colour: (S, S, 3)."""
-    colours, alpha = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR), np.uint8), cv2.extractChannel(bgra, 3)
-    if int(cv2.minMaxLoc(alpha)[0]) == OPAQUE:
-        return colours
-    cover = cv2.merge((alpha, alpha, alpha))
-    front = cv2.multiply(colours, cover, scale=1 / OPAQUE)
-    # The share of the colour comes from a table of the 256 alpha values.
-    table = np.outer(OPAQUE - np.arange(256), colour_bgr).astype(np.float32) / OPAQUE
-    behind = cv2.LUT(cover, np.rint(table).astype(np.uint8)[:, None, :].transpose(1, 0, 2))
-    return np.asarray(cv2.add(front, behind), np.uint8)
 
 
 def _backdrop(edge: UInt8, width_px: int) -> UInt8:
@@ -143,9 +130,3 @@ def _feather(side_px: int) -> Float32:
     n = max(1, round(FEATHER_RATIO * side_px))
     share = (np.arange(n, dtype=np.float32) + 0.5) / n
     return np.asarray(share * share * (3 - 2 * share), np.float32)[None, :, None]
-
-
-def _feathered(strip: UInt8, beyond: UInt8, share: Float32) -> UInt8:
-    """Blend a strip (H, n, 3) into the column beyond the seam."""
-    mixed: UInt8 = (beyond + share * (strip.astype(np.float32) - beyond)).astype(np.uint8)
-    return mixed

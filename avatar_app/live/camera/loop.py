@@ -21,7 +21,7 @@ from avatar_app.live.camera.layout import Layout
 from avatar_app.live.camera.placeholder import draw_placeholder
 from avatar_app.live.runtime.device_loop import DriverLoop
 from avatar_app.live.runtime.meters import Meter, RateMeter
-from avatar_app.live.runtime.phase_lock import lean_ns, phase_error_ns
+from avatar_app.live.runtime.phase_lock import correction_ns, phase_error_ns
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class FrameClock:
         When the avatar's rate differs from the camera's, the corrections cancel out, and the rate stays.
         """
         period_ns = NS_PER_S // self._fps
-        self._t_origin_ns += lean_ns(phase_error_ns(waited_ns, TARGET_WAIT_NS, period_ns), period_ns)
+        self._t_origin_ns += correction_ns(phase_error_ns(waited_ns, TARGET_WAIT_NS, period_ns), period_ns)
 
 
 class CameraLoop(DriverLoop):
@@ -168,7 +168,7 @@ class CameraLoop(DriverLoop):
         else:
             self._tick(stop)
 
-    def _tell_end(self) -> None:
+    def _on_end(self) -> None:
         if self._is_reported:
             self._notices.clear(NOTICE_KEY)
 
@@ -219,7 +219,7 @@ class CameraLoop(DriverLoop):
             self._is_reported = False
 
     def _lose(self, error: OutputError) -> None:
-        self._give_back()
+        self._close_device()
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         self._problem = error.what
         log.info("no camera: %s", error.what)
@@ -274,14 +274,14 @@ class CameraLoop(DriverLoop):
         finally:
             self._t_sending_ns = 0
 
-    def _say_goodbye(self) -> None:
+    def _use_last(self) -> None:
         """Send the placeholder: some cameras keep showing their last picture."""
         try:
             self._send(self._placeholder if self._placeholder is not None else draw_placeholder(self._frame))
         except OutputError as error:
             log.info("the placeholder was not sent: %s", error)
 
-    def _give_back(self) -> None:
+    def _close_device(self) -> None:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.pixels import mix
 
 TEXT = "Back in a moment"
 LABEL_HEIGHT_RATIO = 0.085
@@ -36,8 +37,7 @@ def draw_placeholder(frame: UInt8, text: str = TEXT) -> UInt8:
     label, cover = (np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA)) for part in (label, cover))
     top, left = round(0.8 * (frame.shape[0] - size[1])), (frame.shape[1] - size[0]) // 2
     place = out[top : top + size[1], left : left + size[0]]
-    weight = cover[..., None].astype(np.float32)
-    place[..., :3] = (place[..., :3] + weight * (label - place[..., :3].astype(np.float32))).astype(np.uint8)
+    place[..., :3] = mix(place[..., :3], label, cover[..., None].astype(np.float32))
     if out.shape[2] == 4:
         place[..., 3] = np.maximum(place[..., 3], (255 * cover).astype(np.uint8))
     return out

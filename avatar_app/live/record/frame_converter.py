@@ -8,6 +8,7 @@ import numpy as np
 from avatar_app.contracts.colour import parse_bgr
 from avatar_app.contracts.errors import OutputError, SettingsError
 from avatar_app.contracts.packets import UInt8
+from avatar_app.live.pixels import is_opaque, over_colour
 from avatar_app.live.record.formats import RecordOptions, VideoSize
 from avatar_app.live.record.video_file import to_i420
 
@@ -54,7 +55,6 @@ class FrameConverter:
         self._size = size
         self._has_alpha = options.format.has_alpha
         self._colour = parse_colour(options.background_colour)
-        self._behind: UInt8 = np.zeros((0, 0, 4), np.uint8)
 
     def convert(self, pixels: UInt8) -> UInt8:
         """Convert a picture.
@@ -72,15 +72,9 @@ class FrameConverter:
 
     def _flatten(self, pixels: UInt8) -> UInt8:
         """Blend a picture with alpha over the background colour."""
-        alpha = cv2.extractChannel(pixels, 3)
-        if cv2.minMaxLoc(alpha)[0] == 255:
+        if is_opaque(pixels):
             return pixels
-        if self._behind.shape != pixels.shape:
-            self._behind = np.full(pixels.shape, (*self._colour, 255), np.uint8)
-        share = cv2.merge((alpha, alpha, alpha, alpha))
-        in_front = cv2.multiply(pixels, share, scale=1 / 255)
-        behind = cv2.multiply(self._behind, cv2.bitwise_not(share), scale=1 / 255)
-        return np.asarray(cv2.add(in_front, behind), np.uint8)
+        return np.asarray(cv2.cvtColor(over_colour(pixels, self._colour), cv2.COLOR_BGR2BGRA), np.uint8)
 
     def _fit(self, pixels: UInt8) -> UInt8:
         """Scale the whole picture to fit, and centre it."""

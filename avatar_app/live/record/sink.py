@@ -28,6 +28,7 @@ class RecordSink(Sink[Settings]):
     """
 
     name = "record"
+    title = "The recording"
     # A recording reads the settings when it begins.
     fields = ()
 

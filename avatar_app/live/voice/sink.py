@@ -15,6 +15,7 @@ class VoiceSink(Sink[Settings]):
     """Plays the microphone's sound, delayed so that it matches the picture. Thread: see `Sink`."""
 
     name = "voice"
+    title = "The voice in sync"
     fields = ("voice_output",)
 
     def __init__(self, context: SinkContext[Settings]) -> None:

@@ -78,7 +78,7 @@ class CaptureLoop(DriverLoop):
         else:
             self._capture(self._source)
 
-    def _tell_end(self) -> None:
+    def _on_end(self) -> None:
         self.state = WebcamState.STOPPED
         self._notices.clear(NOTICE_KEY)
 
@@ -126,7 +126,7 @@ class CaptureLoop(DriverLoop):
         self._n_frames += 1
 
     def _lose(self, error: CameraInputError) -> None:
-        self._give_back()
+        self._close_device()
         if not self._is_over:
             self.state = WebcamState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
@@ -137,7 +137,7 @@ class CaptureLoop(DriverLoop):
             what_to_do = f"{error.what_to_do.rstrip('.')}. The app retries every 3 seconds."
             self._notices.warning(NOTICE_KEY, error.what, what_to_do, is_lasting=True)
 
-    def _give_back(self) -> None:
+    def _close_device(self) -> None:
         if self._source is not None:
             self._source.close()
             self._source = None

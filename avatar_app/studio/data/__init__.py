@@ -1,1 +1,1 @@
-"""What networks are trained on: voices, mouths, clips, and noises that are no speech."""
+"""Training data: voices, mouth curves, clips and noises."""

@@ -1,6 +1,6 @@
-"""Makes one voice into many: pitch, throat, tempo, room, microphone, noise and level, on magnitudes, a batch at once.
+"""Voice augmentation on magnitudes, a batch at a time: pitch, formants, room, microphone, noise and level.
 
-Everything happens between the Fourier transform and the mel bands, so the speed of the mouth stays what it was.
+All steps lie between the Fourier transform and the mel bands, so the timing of the mouth does not change.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _TINY = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeRanges:
-    """How far each change goes; probabilities are per example.
+class AugmentationRanges:
+    """Ranges of the augmentation; probabilities are per example.
 
     Attributes:
-        pitch: factors between which the fine structure is stretched in frequency.
-        formant: factors between which the envelope is stretched.
-        warp_probability: how often pitch and formants change at all.
-        eq_db: standard deviation of the microphone's response.
-        band_probability: how often the microphone passes a band only.
-        reverb_probability: how often a room rings.
-        noise_probability: how often noise lies under the voice.
-        babble_ratio: how much of that noise is other people.
-        snr_db: range of voice over noise.
+        pitch: frequency factors of the fine structure.
+        formant: frequency factors of the spectral envelope.
+        warp_probability: of a change of pitch and formants.
+        eq_db: standard deviation of the microphone response.
+        band_probability: of a microphone with a limited band.
+        reverb_probability: of reverberation.
+        noise_probability: of added noise.
+        babble_ratio: share of that noise that is babble.
+        snr_db: range of the signal-to-noise ratio.
         level_db: range of the level.
-        mask_probability: how often mel bands and columns are blanked.
+        mask_probability: of masked mel bands and columns.
     """
 
     pitch: tuple[float, float] = (0.72, 1.4)
@@ -51,17 +51,17 @@ class ChangeRanges:
     mask_probability: float = 0.3
 
 
-def change_voices(
-    magnitudes: Tensor, noise: Tensor, babble: Tensor, rng: np.random.Generator, ranges: ChangeRanges
+def augment(
+    magnitudes: Tensor, noise: Tensor, babble: Tensor, rng: np.random.Generator, ranges: AugmentationRanges
 ) -> Tensor:
-    """Mel columns of changed voices.
+    """Mel columns of augmented voices.
 
     Args:
-        magnitudes: (B, T, 401) float32, clean speech; all zero where nobody speaks.
+        magnitudes: (B, T, 401) float32, clean speech; all zero without a voice.
         noise: (B, T, 401) float32, a noise for each example.
-        babble: (B, T, 401) float32, other people for each example.
-        rng: all chance.
-        ranges: how far to go.
+        babble: (B, T, 401) float32, other speakers for each example.
+        rng: the only source of randomness.
+        ranges: of each step.
 
     Returns:
         (B, 80, T) float32 in -4..4.
@@ -81,8 +81,8 @@ def change_voices(
     return mask_mel(mel, rng, ranges)
 
 
-def warp_voice(magnitudes: Tensor, rng: np.random.Generator, ranges: ChangeRanges) -> Tensor:
-    """Stretch formants (the envelope over frequency) and pitch (what is left) apart from each other."""
+def warp_voice(magnitudes: Tensor, rng: np.random.Generator, ranges: AugmentationRanges) -> Tensor:
+    """Stretch the spectral envelope (formants) and the fine structure (pitch) in frequency, by different factors."""
     n = len(magnitudes)
     logs = magnitudes.clamp_min(_TINY).log_()
     basis = _cosines(N_ENVELOPE)
@@ -93,7 +93,7 @@ def warp_voice(magnitudes: Tensor, rng: np.random.Generator, ranges: ChangeRange
 
 
 def reverberate(power: Tensor, rng: np.random.Generator) -> Tensor:
-    """A tail that falls by 60 dB in 0.15 to 0.8 s, faster at high frequencies, 3 to 20 dB under the direct sound."""
+    """Add an exponential tail: T60 of 0.15 to 0.8 s, shorter at high frequencies, 3 to 20 dB below the direct sound."""
     n, n_columns, n_bins = power.shape
     t60_s = _column(rng.uniform(0.15, 0.8, n)) * torch.linspace(1.0, 0.6, n_bins)
     decay = torch.exp(-math.log(1e6) / (80.0 * t60_s))
@@ -106,15 +106,17 @@ def reverberate(power: Tensor, rng: np.random.Generator) -> Tensor:
     return out
 
 
-def add_noise(power: Tensor, noise: Tensor, babble: Tensor, rng: np.random.Generator, ranges: ChangeRanges) -> Tensor:
-    """Noise at a random distance under the voice; alone, at a random level, where there is no voice."""
+def add_noise(
+    power: Tensor, noise: Tensor, babble: Tensor, rng: np.random.Generator, ranges: AugmentationRanges
+) -> Tensor:
+    """Add noise at a random signal-to-noise ratio, or at a random level where there is no voice."""
     n = len(power)
     is_babble = rng.uniform(size=n) < ranges.babble_ratio
     has_voice = power.amax(dim=(1, 2)).numpy() > 1e-6
     added = noise.square()
     for i in np.flatnonzero(is_babble & has_voice):
         added[i] = babble[i].square()
-    # The mean over the voice's louder half, so that pauses do not count.
+    # The mean over the louder half of the columns excludes pauses.
     voice = power.sum(2).clamp_min(_TINY).sort(dim=1).values[:, power.shape[1] // 2 :].mean(1)
     voice = torch.where(torch.from_numpy(has_voice), voice, torch.tensor(400.0))
     snr_db = rng.uniform(*ranges.snr_db, n) + np.where(is_babble, 6.0, 0.0)
@@ -124,8 +126,8 @@ def add_noise(power: Tensor, noise: Tensor, babble: Tensor, rng: np.random.Gener
     return power + added * scale
 
 
-def microphone_gain(n: int, rng: np.random.Generator, ranges: ChangeRanges) -> Tensor:
-    """(n, 401) amplitude response: smooth bumps, and for some a telephone's or a cheap headset's band."""
+def microphone_gain(n: int, rng: np.random.Generator, ranges: AugmentationRanges) -> Tensor:
+    """(n, 401) amplitude response: smooth random, for some with the band of a telephone or a cheap headset."""
     falling = ranges.eq_db / np.sqrt(np.arange(1, 7))
     bumps = torch.from_numpy((rng.standard_normal((n, 6)) * falling).astype(np.float32))
     db = bumps @ _cosines(7)[:, 1:].T * math.sqrt(N_BINS / 2)
@@ -137,13 +139,13 @@ def microphone_gain(n: int, rng: np.random.Generator, ranges: ChangeRanges) -> T
     return torch.pow(10.0, (db - has_band * slope * (below + above)) / 20)
 
 
-def level_gain(n: int, rng: np.random.Generator, ranges: ChangeRanges) -> Tensor:
+def level_gain(n: int, rng: np.random.Generator, ranges: AugmentationRanges) -> Tensor:
     """(n, 1) amplitude factor."""
     return _column(10 ** (rng.uniform(*ranges.level_db, n) / 20))
 
 
-def mask_mel(mel: Tensor, rng: np.random.Generator, ranges: ChangeRanges) -> Tensor:
-    """Blank a few bands or columns, so that no single one is relied upon."""
+def mask_mel(mel: Tensor, rng: np.random.Generator, ranges: AugmentationRanges) -> Tensor:
+    """Replace a few bands or columns by the mean, as SpecAugment does (Park et al. 2019)."""
     n_mels, n_columns = mel.shape[1:]
     for i in np.flatnonzero(rng.uniform(size=len(mel)) < ranges.mask_probability):
         fill = float(mel[i].mean())
@@ -155,7 +157,7 @@ def mask_mel(mel: Tensor, rng: np.random.Generator, ranges: ChangeRanges) -> Ten
 
 
 def _stretch(x: Tensor, factors: Tensor, *, is_last_held: bool) -> Tensor:
-    """`y[f] = x[f / factor]` along the last axis, a factor per example; beyond the end hold the last value, or zero."""
+    """`y[f] = x[f / factor]` along the last axis, one factor per example; beyond the end the last value, or zero."""
     source = torch.arange(N_BINS) / factors[:, None]
     lower = source.floor().clamp_max(N_BINS - 2).long()
     share = (source - lower).clamp_max(1.0)

@@ -1,10 +1,9 @@
-"""Files of a cache: complete or not there, also where several processes write the same ones at once."""
+"""Files of a cache, each written in one step; several processes may write the same file."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,37 +11,31 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_app.contracts import atomic_file
 from avatar_app.contracts.errors import InputFileError, StudioError
 from avatar_app.contracts.input_file import read_object
 
 
 @contextlib.contextmanager
 def written(file: Path) -> Iterator[BinaryIO]:
-    """A file to write, moved into place when it is complete; its folder is made.
+    """A file to write, renamed to `file` when it is complete; its folder is made.
 
     Raises:
         StudioError: it cannot be written.
     """
-    # Of several processes each has a file of its own to rename; what one of them has mapped stays as it is.
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as opened:
+        with atomic_file.replacing(file) as temporary, temporary.open("wb") as opened:
             yield opened
-        temporary.replace(file)
     except OSError as error:
         raise StudioError(
             f"The cache {file} cannot be written: {error}.", "Free some space, then give the same command again."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write_pictures(file: Path, shape: tuple[int, ...], pieces: Iterable[NDArray[np.uint8]]) -> None:
     """Write pictures, piece by piece, as an `.npy` file that can be mapped.
 
-    A file that is mapped while it is written would be killed by a full disk; this one can say so.
+    Writing to a mapped file would end the process when the disk is full; here a full disk is an error.
 
     Args:
         file: the file.
@@ -60,26 +53,26 @@ def write_pictures(file: Path, shape: tuple[int, ...], pieces: Iterable[NDArray[
 
 
 def make_current(file: Path, wanted: dict[str, Any], make: Callable[[], None]) -> None:
-    """Make what a cache is to hold, unless its facts say that it does.
+    """Fill a cache, unless its facts say that it holds what is wanted.
 
     Args:
-        file: of the facts.
-        wanted: what it is to hold, in types that JSON has.
-        make: writes it.
+        file: the file of the facts.
+        wanted: what the cache has to hold, in JSON types.
+        make: writes the other files of the cache.
 
     Raises:
         StudioError: the facts cannot be written.
     """
     if read_facts(file) == wanted:
         return
-    # Nothing until it is complete.
+    # Empty facts mark the cache as incomplete.
     write_facts(file, {})
     make()
     write_facts(file, wanted)
 
 
 def read_facts(file: Path) -> dict[str, Any]:
-    """What `write_facts` wrote; nothing when there is no such file, or a damaged one."""
+    """What `write_facts` wrote; empty when the file is missing or damaged."""
     try:
         return read_object(file)
     except InputFileError:

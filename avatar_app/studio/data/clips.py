@@ -1,4 +1,4 @@
-"""The rendered clips of a head at rest: pictures of every mouth, and the parameters that they show."""
+"""The rendered clips of a head at rest: pictures with their mouth parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import InputFileError, StudioError
 from avatar_app.contracts.input_file import read_arrays
-from avatar_app.studio.data.cache_file import make_current, read_facts, write_facts, write_pictures, written
+from avatar_app.studio.data.cache_file import make_current, write_pictures, written
 from avatar_app.studio.mouth import MOUTH_NAMES, N_MOUTH, REST
 
 log = logging.getLogger(__name__)
@@ -31,9 +31,9 @@ CROP_PX = 256
 STILL = "still_"
 MAX_PARAMS_BYTES = 100_000_000
 REST_DISTANCE = 1e-3
-# As many as the sync expert sees at once.
+# Input of the sync expert.
 MIN_PICTURES = 5
-# Grey levels, mean over the upper half; between clips of one head it is noise, below 2.
+# Mean over the upper half, in grey levels; clips of one head differ by noise below 2.
 MAX_HEAD_DIFFERENCE = 12.0
 GET_THE_DATA = "Get the clips again, or name another data folder with --data."
 
@@ -44,7 +44,7 @@ class Clip:
 
     Attributes:
         folder: holds `video.mp4`, `audio.flac`, `params.npz`.
-        is_train: whether it may be trained on.
+        is_train: whether it belongs to the training split.
     """
 
     folder: Path
@@ -58,13 +58,13 @@ class Clip:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures with the parameters that they show.
+    """Pictures with their mouth parameters.
 
     Attributes:
         frames: (n, 256, 256, 3) uint8 BGR; may be mapped from a file.
         params: (n, 14) float32, columns as `MOUTH_NAMES`.
         is_train: (n,) bool.
-        clip: (n,) int64, which clip each is from.
+        clip: (n,) int64, index of the clip of each picture.
     """
 
     frames: UInt8
@@ -77,7 +77,7 @@ def still_clips(nova: Path) -> list[Clip]:
     """The clips whose head is at rest.
 
     Raises:
-        StudioError: the list of clips cannot be read, or names none.
+        StudioError: the list of clips cannot be read, or has none.
     """
     path = nova / "clips.json"
     try:
@@ -88,15 +88,15 @@ def still_clips(nova: Path) -> list[Clip]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StudioError(f"The list of clips {path} cannot be read: {error}.", GET_THE_DATA) from error
     if not clips:
-        raise StudioError(f"The list of clips {path} names no clip of a head at rest.", GET_THE_DATA)
+        raise StudioError(f"The list of clips {path} has no clip of a head at rest.", GET_THE_DATA)
     return clips
 
 
 def read_params(clip: Clip) -> Float32:
-    """(n, 14) float32: the mouth at every picture.
+    """(n, 14) float32: the mouth parameters of each picture.
 
     Raises:
-        StudioError: they cannot be read, or are others than ours.
+        StudioError: the file cannot be read, or a parameter is missing.
     """
     path = clip.folder / "params.npz"
     try:
@@ -112,16 +112,16 @@ def read_params(clip: Clip) -> Float32:
 
 
 def read_frames(clip: Clip) -> Iterator[UInt8]:
-    """The pictures of a clip, (256, 256, 3) uint8 BGR each, 25 a second: picture k is what shows at (k + 0.5) / 25 s.
+    """The pictures of a clip, (256, 256, 3) uint8 BGR each, at 25 fps: picture k shows the instant (k + 0.5) / 25 s.
 
-    Videos of other rates, fixed or not, and of other sizes are brought to that.
+    Videos of other sizes, and of other fixed or variable rates, are converted.
 
     Raises:
-        StudioError: the video cannot be read, or is not square, so no crop of a face.
+        StudioError: the video cannot be read, or is not square.
     """
     path = clip.folder / "video.mp4"
     try:
-        # Absolute, because FFmpeg takes a name with a colon for an address.
+        # An absolute path, because FFmpeg parses a name with a colon as a URL.
         with av.open(str(path.absolute())) as container:
             for frame, n_times in _on_grid(container):
                 if frame.width != frame.height:
@@ -134,10 +134,10 @@ def read_frames(clip: Clip) -> Iterator[UInt8]:
 
 
 def read_clip(clip: Clip) -> tuple[UInt8, Float32]:
-    """Pictures (n, 256, 256, 3) and what they show (n, 14).
+    """Pictures (n, 256, 256, 3) and their mouth parameters (n, 14).
 
     Raises:
-        StudioError: it cannot be read, or is shorter than what the sync expert sees at once.
+        StudioError: the clip cannot be read, or is shorter than the input of the sync expert.
     """
     params = read_params(clip)
     frames = list(itertools.islice(read_frames(clip), len(params)))
@@ -147,12 +147,12 @@ def read_clip(clip: Clip) -> tuple[UInt8, Float32]:
 
 
 def read_clips(clips: Sequence[Clip]) -> Iterator[tuple[Clip, UInt8, Float32]]:
-    """All that can be used; each that cannot is left out with a line that says why.
+    """All usable clips; the others are left out with a warning.
 
-    The head is at rest, so its upper half is the same in all clips: what shows another one than most do shows no face,
-    or a stranger's.
+    The head is at rest, so its upper half is the same in all clips. A clip with another upper half than most shows no
+    face, or another one.
     """
-    brow = _usual_brow(clips)
+    brow = _common_brow(clips)
     for number, clip in enumerate(clips):
         try:
             frames, params = read_clip(clip)
@@ -167,11 +167,11 @@ def read_clips(clips: Sequence[Clip]) -> Iterator[tuple[Clip, UInt8, Float32]]:
         yield clip, frames, params
 
 
-def _usual_brow(clips: Sequence[Clip]) -> Float32:
-    """Mean upper half, (128, 256, 3), of the first second of that clip which is most like all of them; 0 if none is."""
+def _common_brow(clips: Sequence[Clip]) -> Float32:
+    """Mean upper half, (128, 256, 3), over the first second of the clip that is nearest to the median of all."""
     brows: list[Float32] = []
     for clip in clips:
-        # `read_clips` says why a clip cannot be read.
+        # `read_clips` reports clips that cannot be read.
         with contextlib.suppress(StudioError):
             second = [_brow(frame) for frame in itertools.islice(read_frames(clip), FPS)]
             if second:
@@ -179,7 +179,7 @@ def _usual_brow(clips: Sequence[Clip]) -> Float32:
     if not brows:
         return np.zeros((CROP_PX // 2, CROP_PX, 3), np.float32)
     middle = np.median(brows, axis=0)
-    # Rounded, so that of two clips, which are alike far from the middle, the first is taken.
+    # Rounded, so that two clips at equal distances from the median give the first.
     return min(brows, key=lambda brow: round(float(np.abs(brow - middle).mean()), 3))
 
 
@@ -189,23 +189,23 @@ def _brow(frames: UInt8) -> UInt8:
 
 
 def _on_grid(container: av.container.InputContainer) -> Iterator[tuple[av.VideoFrame, int]]:
-    """Frames, and for how many instants (k + 0.5) / 25 s each of them shows."""
-    shown: av.VideoFrame | None = None
+    """Frames, and the number of instants (k + 0.5) / 25 s that each of them covers."""
+    current: av.VideoFrame | None = None
     first_s, n_given, end_s = 0.0, 0, 0.0
     for frame in container.decode(video=0):
         t_s = float(frame.time or 0.0)
-        if shown is None:
+        if current is None:
             first_s = t_s
         else:
             n_times = math.ceil((t_s - first_s) * FPS - 0.5 - 1e-3) - n_given
             if n_times > 0:
-                yield shown, n_times
+                yield current, n_times
                 n_given += n_times
-        shown = frame
+        current = frame
         end_s = t_s - first_s + float(frame.duration or 0) * float(frame.time_base or 0)
-    if shown is not None:
+    if current is not None:
         n_left = math.ceil(end_s * FPS - 0.5 - 1e-3) - n_given
-        yield shown, max(n_left, 1 if n_given == 0 else 0)
+        yield current, max(n_left, 1 if n_given == 0 else 0)
 
 
 def _at_size(picture: UInt8) -> UInt8:
@@ -217,10 +217,10 @@ def _at_size(picture: UInt8) -> UInt8:
 
 
 def rest_picture(clips: list[Clip], n_wanted: int = 60) -> UInt8:
-    """The head with its mouth at rest: the mean of pictures that differ in noise only, (256, 256, 3) uint8 BGR.
+    """The head with its mouth at rest, (256, 256, 3) uint8 BGR: the mean of pictures that differ in noise only.
 
     Raises:
-        StudioError: no clip that can be used shows the mouth at rest.
+        StudioError: no usable clip shows the mouth at rest.
     """
     total, n_found = np.zeros((CROP_PX, CROP_PX, 3), np.float64), 0
     for _, frames, params in read_clips(clips):
@@ -230,30 +230,26 @@ def rest_picture(clips: list[Clip], n_wanted: int = 60) -> UInt8:
         if n_found >= n_wanted:
             break
     if not n_found:
-        raise StudioError("No clip that can be used shows the mouth at rest.", GET_THE_DATA)
+        raise StudioError("No usable clip shows the mouth at rest.", GET_THE_DATA)
     return np.rint(total / n_found).astype(np.uint8)
 
 
 def is_at_rest(params: Float32) -> NDArray[np.bool_]:
-    """(n, 14) -> (n,): which of these mouths are at rest."""
+    """(n, 14) -> (n,): whether each mouth is at rest."""
     distance: Float32 = np.abs(params - REST).max(axis=1)
     return distance < REST_DISTANCE
 
 
 def load_pictures(nova: Path, cache: Path) -> Pictures:
-    """All pictures of all clips at rest of the head; decoded once into `cache`, then mapped from there.
+    """All pictures of all clips of the head at rest, decoded once and stored in `cache`.
 
-    Pictures of other clips that the cache holds are replaced.
-    A clip that cannot be read is left out, with a line that says which and why.
+    Clips that cannot be read are left out with a warning.
 
     Raises:
         StudioError: the list of clips or none of them can be read, or the cache cannot be written.
     """
     clips, file = still_clips(nova), cache / "pictures.json"
     wanted = {"clips": [[clip.name, clip.is_train, _size_bytes(clip)] for clip in clips]}
-    if "n_frames" in read_facts(file) and _may_hold(cache, clips):
-        # From before clips were named.
-        write_facts(file, wanted)
     make_current(file, wanted, lambda: _decode_all(clips, cache))
     with np.load(cache / "pictures.npz") as data:
         params, is_train, clip = data["params"], data["is_train"], data["clip"]
@@ -261,26 +257,18 @@ def load_pictures(nova: Path, cache: Path) -> Pictures:
 
 
 def _size_bytes(clip: Clip) -> int:
-    """Of its video: a clip that was rendered anew is another one."""
+    """Size of the video: it changes when the clip is rendered again."""
     video = clip.folder / "video.mp4"
     return video.stat().st_size if video.exists() else 0
 
 
-def _may_hold(cache: Path, clips: Sequence[Clip]) -> bool:
-    """Whether a cache that does not say of which clips it is can be of these."""
-    with np.load(cache / "pictures.npz") as data:
-        numbers, is_train = data["clip"], data["is_train"]
-    splits = np.array([clip.is_train for clip in clips])
-    return int(numbers.max()) < len(clips) and np.array_equal(splits[numbers], is_train)
-
-
 def _decode_all(clips: list[Clip], cache: Path) -> None:
     frames, params, is_train, numbers = [], [], [], []
-    for clip, pictures, shown in read_clips(clips):
+    for clip, pictures, mouths in read_clips(clips):
         frames.append(pictures)
-        params.append(shown)
-        is_train += [clip.is_train] * len(shown)
-        numbers += [clips.index(clip)] * len(shown)
+        params.append(mouths)
+        is_train += [clip.is_train] * len(mouths)
+        numbers += [clips.index(clip)] * len(mouths)
     if not frames:
         raise StudioError("None of the clips can be read.", GET_THE_DATA)
     _write_cache(cache, frames, params, is_train, numbers)
@@ -289,8 +277,8 @@ def _decode_all(clips: list[Clip], cache: Path) -> None:
 def _write_cache(
     cache: Path, frames: list[UInt8], params: list[Float32], is_train: list[bool], numbers: list[int]
 ) -> None:
-    shown = np.concatenate(params)
-    write_pictures(cache / "frames.npy", (len(shown), *frames[0].shape[1:]), frames)
-    assert shown.shape[1] == N_MOUTH  # noqa: S101
+    mouths = np.concatenate(params)
+    write_pictures(cache / "frames.npy", (len(mouths), *frames[0].shape[1:]), frames)
+    assert mouths.shape[1] == N_MOUTH  # noqa: S101
     with written(cache / "pictures.npz") as opened:
-        np.savez(opened, params=shown, is_train=np.array(is_train), clip=np.array(numbers, np.int64))
+        np.savez(opened, params=mouths, is_train=np.array(is_train), clip=np.array(numbers, np.int64))

@@ -1,7 +1,7 @@
-"""Makes `assets/sounds/demo.flac`: what is heard where there is no microphone.
+"""Makes `assets/sounds/demo.flac`, the sound to use without a microphone.
 
-Two utterances of LJ Speech (public domain), a voice that no network of ours was trained on. They begin at once and end
-in a short rest, so that the sample can be played in a loop.
+Two utterances of LJ Speech (public domain), a held-out speaker. Each is trimmed and followed by a short pause, so that
+the sample can be played in a loop.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from avatar_app.live.mic.audio_file import read_audio
 UTTERANCES = ("LJ001-0001", "LJ001-0002")
 REST_S = 0.6
 LOUDNESS_DB = -20.0
-# Softer than this, against the loudest, counts as silence before or after an utterance.
+# Relative to the peak: silence before and after an utterance is below this.
 SILENCE_RATIO = 0.02
 MARGIN_S = 0.05
 

@@ -1,4 +1,4 @@
-"""The face crop as generators of the Wav2Lip family see it: 96 pixels, the lower half drawn, the mouth in it."""
+"""The face crop of the Wav2Lip family: 96 pixels, of which networks generate the lower half."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ UInt8 = NDArray[np.uint8]
 
 SIZE_PX = 96
 TOP_PX = SIZE_PX // 2
-# The square of the lower half that holds the mouth, where quality is judged: rows 60..91, columns 24..71 of the face.
+# The part of the lower half with the mouth, where quality is measured: rows 60..91, columns 24..71 of the face.
 MOUTH_ROWS = slice(12, 44)
 MOUTH_COLUMNS = slice(24, 72)
 
 
 def lower_half(crop: UInt8) -> UInt8:
-    """(256, 256, 3) -> (48, 96, 3): the lower half of the face at the networks' size."""
+    """(256, 256, 3) -> (48, 96, 3): the lower half of the face at the size of the networks."""
     return cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)[TOP_PX:]  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Sounds that are no speech, made from nothing: hiss, hum, keyboard, breath, and the air of a room."""
+"""Synthetic sounds without speech: noise, hum, keyboard, breath, rustle and tones."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def coloured(rng: np.random.Generator, slope: float) -> Samples:
 
 
 def hum(rng: np.random.Generator, base_hz: float) -> Samples:
-    """Mains or a motor: harmonics that fall off."""
+    """Mains or a motor: harmonics of falling amplitude."""
     t = np.arange(int(RATE_HZ * DURATION_S)) / RATE_HZ
     waves = [rng.uniform(0.3, 1.0) / k * np.sin(2 * np.pi * (k * base_hz * t + rng.uniform())) for k in range(1, 12)]
     return _scaled(np.sum(waves, axis=0))
 
 
 def keyboard(rng: np.random.Generator, per_s: float = 4.0) -> Samples:
-    """Key presses: two short bursts each, ringing at a few frequencies."""
+    """Key presses of two short bursts with a few resonances."""
     out = np.zeros(int(RATE_HZ * DURATION_S))
     t_s = 0.1
     while t_s < DURATION_S - 0.2:
@@ -55,7 +55,7 @@ def keyboard(rng: np.random.Generator, per_s: float = 4.0) -> Samples:
 
 
 def breath(rng: np.random.Generator, period_s: float = 2.8) -> Samples:
-    """Air through the nose and mouth: swelling noise without a voice."""
+    """Breath: band-limited noise with a slow envelope."""
     out = np.zeros(int(RATE_HZ * DURATION_S))
     t_s = 0.3
     while t_s < DURATION_S - 1.5:
@@ -68,14 +68,14 @@ def breath(rng: np.random.Generator, period_s: float = 2.8) -> Samples:
 
 
 def rustle(rng: np.random.Generator) -> Samples:
-    """Clothes and paper: noise that flutters."""
+    """Clothes and paper: noise with a random fast envelope."""
     air = coloured(rng, 0.2)
     flutter = np.repeat(rng.exponential(1.0, len(air) // 800 + 1), 800)[: len(air)]
     return _scaled(air * np.minimum(flutter, 4.0) ** 2)
 
 
 def chimes(rng: np.random.Generator) -> Samples:
-    """Notification sounds and distant music: tones that ring off."""
+    """Notification sounds and distant music: decaying tones."""
     out = np.zeros(int(RATE_HZ * DURATION_S))
     t_s = 0.2
     while t_s < DURATION_S - 1.2:

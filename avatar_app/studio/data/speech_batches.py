@@ -1,4 +1,4 @@
-"""Batches for the network that hears: random pieces of voices at random tempo, with the mouth at each look-ahead."""
+"""Batches for the speech encoder: random segments at random tempo, with mouth and phones at each look-ahead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.augmentation import ChangeRanges, change_voices
+from avatar_app.studio.data.augmentation import AugmentationRanges, augment
 from avatar_app.studio.data.mel import N_BINS
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.mouth import CURVE_HZ, N_MOUTH, REST
@@ -22,17 +22,17 @@ LOOKAHEADS_S = np.array(LOOKAHEADS_MS) / 1000.0
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """Shape and mixture of a batch.
+    """Size and composition of a batch.
 
     Attributes:
-        n_examples: pieces in a batch.
-        n_outputs: mouth shapes per piece and look-ahead.
-        window_columns: mel columns behind one mouth shape.
-        step_columns: mel columns from one mouth shape to the next.
-        synthetic_ratio: share of pieces in a synthetic voice.
-        quiet_ratio: share of pieces without speech.
-        tempo: range of mel columns of the recording per column of the piece.
-        changes: how far voices change.
+        n_examples: segments in a batch.
+        n_outputs: outputs per segment and look-ahead.
+        window_columns: mel columns in the window of one output.
+        step_columns: mel columns from one output to the next.
+        synthetic_ratio: share of segments with a synthetic voice.
+        quiet_ratio: share of segments without speech.
+        tempo: range of mel columns of the recording per column of the segment.
+        augmentation: ranges of the augmentation.
     """
 
     n_examples: int = 16
@@ -42,23 +42,23 @@ class BatchPlan:
     synthetic_ratio: float = 0.15
     quiet_ratio: float = 0.08
     tempo: tuple[float, float] = (0.85, 1.2)
-    changes: ChangeRanges = field(default_factory=ChangeRanges)
+    augmentation: AugmentationRanges = field(default_factory=AugmentationRanges)
 
     @property
     def n_columns(self) -> int:
-        """Mel columns of a piece."""
+        """Mel columns of a segment."""
         return self.window_columns + self.step_columns * (self.n_outputs - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the network gets, and what it should say.
+    """Inputs of the speech encoder, and its targets.
 
     Attributes:
         mel: (B, 1, 80, n_columns) float32 in -4..4.
         mouth: (B, 4, 14, n_outputs) float32, per look-ahead.
         phones: (B, 4, n_outputs) int64, index into `mouth.PHONES`.
-        trust: (B,) float32.
+        trust: (B,) float32, weight of each segment in the loss.
     """
 
     mel: Tensor
@@ -66,20 +66,20 @@ class Batch:
     phones: Tensor
     trust: Tensor
 
-    def part(self, pieces: slice) -> Batch:
-        """Some of the pieces."""
-        return Batch(self.mel[pieces], self.mouth[pieces], self.phones[pieces], self.trust[pieces])
+    def part(self, segments: slice) -> Batch:
+        """Some of the segments."""
+        return Batch(self.mel[segments], self.mouth[segments], self.phones[segments], self.trust[segments])
 
 
 def draw_batch(corpus: Corpus, plan: BatchPlan, rng: np.random.Generator) -> Batch:
-    """A batch of changed voices; all chance from `rng`."""
+    """A random batch of augmented voices; `rng` is the only source of randomness."""
     n = plan.n_examples
     magnitudes = np.zeros((n, plan.n_columns, N_BINS), dtype=np.float32)
     mouth = np.empty((n, len(LOOKAHEADS_S), N_MOUTH, plan.n_outputs), dtype=np.float32)
     phones = np.empty((n, len(LOOKAHEADS_S), plan.n_outputs), dtype=np.int64)
     trust = np.ones(n, dtype=np.float32)
     for i in range(n):
-        utterance, positions = _draw_piece(corpus, plan, rng)
+        utterance, positions = _random_segment(corpus, plan, rng)
         if utterance is not None:
             magnitudes[i] = columns_at(utterance.magnitudes, positions)
             trust[i] = utterance.trust
@@ -87,21 +87,21 @@ def draw_batch(corpus: Corpus, plan: BatchPlan, rng: np.random.Generator) -> Bat
     noise = np.stack([_random_columns(corpus.quiet, plan.n_columns, rng) for _ in range(n)])
     babble = np.stack([_babble(corpus.real, plan.n_columns, rng) for _ in range(n)])
     voices, noises, others = (torch.from_numpy(x) for x in (magnitudes, noise, babble))
-    mel = change_voices(voices, noises, others, rng, plan.changes)
+    mel = augment(voices, noises, others, rng, plan.augmentation)
     return Batch(mel[:, None], torch.from_numpy(mouth), torch.from_numpy(phones), torch.from_numpy(trust))
 
 
 def columns_at(magnitudes: NDArray[np.float16], positions: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Magnitudes between columns; silence outside of the recording."""
+    """Magnitudes at fractional columns, by linear interpolation; silence outside the recording."""
     first = int(np.floor(positions[0]))
     last = int(np.floor(positions[-1])) + 2
-    piece = np.zeros((last - first, N_BINS), dtype=np.float32)
+    segment = np.zeros((last - first, N_BINS), dtype=np.float32)
     low, high = max(first, 0), min(last, len(magnitudes))
     if high > low:
-        piece[low - first : high - first] = magnitudes[low:high]
+        segment[low - first : high - first] = magnitudes[low:high]
     lower = np.floor(positions).astype(np.int64) - first
     share = (positions - np.floor(positions)).astype(np.float32)[:, None]
-    return np.asarray(piece[lower] + share * (piece[lower + 1] - piece[lower]), dtype=np.float32)
+    return np.asarray(segment[lower] + share * (segment[lower + 1] - segment[lower]), dtype=np.float32)
 
 
 def targets_at(
@@ -122,7 +122,7 @@ def targets_at(
 
 
 def mouth_at(utterance: Utterance, t_s: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Mouth (14, N) and phones (N,) at instants; at rest and silent outside of the recording."""
+    """Mouth (14, N) and phones (N,) at instants; at rest and silent outside the recording."""
     at = t_s * CURVE_HZ - 0.5
     n = len(utterance.mouth)
     is_inside = (at >= 0) & (at <= n - 1)
@@ -133,10 +133,10 @@ def mouth_at(utterance: Utterance, t_s: NDArray[np.float64]) -> tuple[NDArray[np
     return np.asarray(np.where(is_inside[:, None], mouth, REST).T, dtype=np.float32), phones
 
 
-def _draw_piece(
+def _random_segment(
     corpus: Corpus, plan: BatchPlan, rng: np.random.Generator
 ) -> tuple[Utterance | None, NDArray[np.float64]]:
-    """An utterance (none: quiet) and the columns of the recording that the piece shows."""
+    """An utterance, or None for silence, and the columns of the recording in the segment."""
     tempo = float(np.exp(rng.uniform(*np.log(plan.tempo))))
     positions = np.arange(plan.n_columns, dtype=np.float64) * tempo
     kind = rng.uniform()
@@ -156,6 +156,6 @@ def _random_columns(pool: Sequence[Utterance], n_columns: int, rng: np.random.Ge
 
 
 def _babble(pool: Sequence[Utterance], n_columns: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Three people at once; their powers add."""
+    """Three speakers at once; their powers add."""
     power = sum(np.square(_random_columns(pool, n_columns, rng)) for _ in range(3))
     return np.asarray(np.sqrt(power), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Voices to learn from: recordings with phone times, synthetic speech, and sounds that are no speech."""
+"""The speech corpus: recordings with phone times, synthetic speech, and sounds without speech."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ SYNTHETIC_VOICES = ("rms", "slt", "awb", "kal16")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One utterance on disk, with its sounds.
+    """One utterance on disk, with its phones.
 
     Attributes:
-        name: unique; holds the speaker.
+        name: unique; contains the speaker.
         file: the sound.
-        phones: its sounds in order.
-        trust: how much the phone times are worth, 0..1.
-        split: `train`, `held_out` (whole speakers, to choose by) or `test` (whole speakers, to report only).
+        phones: in order.
+        trust: reliability of the phone times, 0..1.
+        split: `train`, `held_out` (speakers for validation) or `test` (speakers for the final scores).
     """
 
     name: str
@@ -53,7 +53,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances by kind."""
+    """Training utterances by kind; `quiet` are sounds without speech."""
 
     real: Sequence[Utterance]
     synthetic: Sequence[Utterance]
@@ -62,12 +62,12 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """All voices by use.
+    """All voices by split.
 
     Attributes:
-        corpus: to learn from.
-        held_out: whole speakers, to choose by.
-        test: whole speakers, to report only.
+        corpus: for training.
+        held_out: speakers for validation.
+        test: speakers for the final scores.
     """
 
     corpus: Corpus
@@ -95,10 +95,10 @@ class Utterance:
 
 
 def librispeech_recordings(folder: Path) -> list[Recording]:
-    """All recordings of `speech/librispeech` with their split; what cannot be used is left out with a line.
+    """All usable recordings of `speech/librispeech` with their split; the others are left out with a warning.
 
     Raises:
-        StudioError: the folder or its phone list is missing, or nothing in it can be used.
+        StudioError: the phone list cannot be read, or no recording is usable.
     """
     try:
         entries = json.loads((folder / "phones.json").read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def librispeech_recordings(folder: Path) -> list[Recording]:
             log.warning("%s is left out: %s", name, fault)
     entries = {name: entry for name, entry in entries.items() if not faults[name]}
     if not entries:
-        raise StudioError(f"No recording in {folder} can be used.", "The lines above say why.")
+        raise StudioError(f"No recording in {folder} is usable.", "Read the warnings above.")
     held_out = _held_out_names(entries)
     recordings = []
     for name, entry in sorted(entries.items()):
@@ -123,11 +123,11 @@ def librispeech_recordings(folder: Path) -> list[Recording]:
 
 
 def _fault(file: Path, entry: Mapping[str, Any]) -> str:
-    """Why a recording cannot be used, told by its entry and the head of its file; empty if it can."""
+    """Why a recording is not usable, from its entry and the header of its file; empty if it is."""
     import soundfile
 
     if not entry.get("phones"):
-        return "it names no phones"
+        return "it has no phones"
     if entry.get("trust") not in TRUST:
         return f"its trust is none of {', '.join(TRUST)}"
     try:
@@ -138,7 +138,7 @@ def _fault(file: Path, entry: Mapping[str, Any]) -> str:
 
 
 def read_16khz(file: Path) -> NDArray[np.float32]:
-    """Samples of a recording at the mel's rate, (n,) float32.
+    """Samples of a recording at 16 kHz, (n,) float32.
 
     Raises:
         StudioError: the file cannot be read, or has another rate.
@@ -155,23 +155,23 @@ def read_16khz(file: Path) -> NDArray[np.float32]:
 
 
 def load_utterance(recording: Recording) -> Utterance:
-    """Magnitudes and mouth of one recording."""
+    """Prepare one recording."""
     samples = read_16khz(recording.file)
     return _utterance(recording.name, samples, recording.phones, recording.trust)
 
 
 def synthesize(texts: Sequence[tuple[str, str]]) -> list[Utterance]:
-    """Speak texts with flite's voices, by turns; the phone times are exact.
+    """Synthesize texts with the voices of flite, in turn; their phone times are exact.
 
     Args:
         texts: (name, text) pairs.
 
     Returns:
-        One utterance per text; none when flite is not installed (a warning says so).
+        One utterance per text; none, with a warning, when flite is not installed.
     """
     flite = shutil.which("flite")
     if flite is None:
-        log.warning("flite is not installed: training goes without synthetic voices")
+        log.warning("flite is not installed: training uses no synthetic voices")
         return []
     with tempfile.TemporaryDirectory() as folder:
         return [_speak(flite, i, name, text, Path(folder) / "speech.wav") for i, (name, text) in enumerate(texts)]
@@ -184,10 +184,10 @@ def texts_of(folder: Path, names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def load_voices(speech: Path, cache: Path) -> Voices:
-    """Every recording of `speech/librispeech`, synthetic voices that say the same, and sounds that are no speech.
+    """The recordings of `speech/librispeech`, synthetic voices with the same texts, and sounds without speech.
 
     Args:
-        speech: the folder.
+        speech: that folder.
         cache: where prepared sounds are kept for the next run.
 
     Raises:
@@ -213,18 +213,18 @@ def load_voices(speech: Path, cache: Path) -> Voices:
 
 
 def quiet_utterances(seed: int = 5) -> list[Utterance]:
-    """Hiss, hum, keyboard and breath: sounds for which the mouth stays closed."""
+    """Noises for which the mouth stays at rest."""
     rng = np.random.default_rng(seed)
     return [_utterance(f"noise_{name}", samples, (), 1.0) for name, samples in noises.all_noises(rng)]
 
 
 def cached(file: Path, make: Callable[[], list[Utterance]], names: Sequence[str] | None = None) -> list[Utterance]:
-    """Utterances from a cache file, made when it is missing or holds others.
+    """Utterances from a cache file, which is written when it is missing or has other utterances.
 
     Args:
         file: an `.npz` file; its folder is made.
-        make: makes them; none, for want of what speaks them, are not kept, for it may be there the next time.
-        names: of those that are asked for; None for those that are always the same.
+        make: makes the utterances; an empty list is not stored, because flite may be installed later.
+        names: of the wanted utterances; None when they never change.
 
     Raises:
         StudioError: the file cannot be written.
@@ -242,7 +242,7 @@ def cached(file: Path, make: Callable[[], list[Utterance]], names: Sequence[str]
 
 
 def _held_out_names(entries: dict[str, dict[str, object]]) -> set[str]:
-    """Half women, half men, trusted, in an order that only their names decide."""
+    """Half women, half men, with reliable phone times, in an order that depends on the names only."""
     names = sorted(entries, key=lambda name: zlib.crc32(name.encode()))
     usable = [n for n in names if entries[n]["trust"] == "high" and entries[n].get("split") != "test"]
     women, men = ([n for n in usable if f"_{sex}_" in n] for sex in "FM")
@@ -270,8 +270,19 @@ def _synthetic_name(index: int, name: str) -> str:
 
 def _speak(flite: str, index: int, name: str, text: str, wav: Path) -> Utterance:
     voice = _synthetic_voice(index)
-    stretch = (0.85, 1.0, 1.15)[index % 3]
-    command = [flite, "-voice", voice, "--setf", f"duration_stretch={stretch}", "-t", text, "-psdur", "-o", str(wav)]
+    duration_ratio = (0.85, 1.0, 1.15)[index % 3]
+    command = [
+        flite,
+        "-voice",
+        voice,
+        "--setf",
+        f"duration_stretch={duration_ratio}",
+        "-t",
+        text,
+        "-psdur",
+        "-o",
+        str(wav),
+    ]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
     phones, start_s = [], 0.0
     for item in printed.split():

@@ -1,9 +1,8 @@
-"""Distils `nova-96`: the two halves of the student, put together, learn from the teacher's pictures and joins.
+"""Distils `nova-96`: the assembled student is trained on the teacher's pictures and decoder features.
 
-The pictures that belong to a sound count too: of clips the true ones, of other voices those that `train picture` draws.
-The student's shorter look-aheads hear less than the teacher does, so they learn what can be known at their time.
-Pictures that are right on average leave lips a little open where they should meet: a second, shorter part of the run
-presses them together there (decision 0014).
+The ground-truth pictures are targets too; for voices without a clip, the mouth renderer generates them. A shorter
+look-ahead than the teacher's cannot predict all of its output. The mean of uncertain pictures leaves lips slightly open
+where they should close, so a second, shorter part of the run adds a loss on the lip gap there (decision 0014).
 """
 
 from __future__ import annotations
@@ -18,63 +17,64 @@ import torch
 from torch import nn
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.dataset import Stage, load_stage
+from avatar_app.studio.data.dataset import Dataset, load_dataset
 from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
-from avatar_app.studio.distil.variance_compensation import strengthen
-from avatar_app.studio.metrics.generators import Jury
+from avatar_app.studio.distil.variance_compensation import compensate_variance
+from avatar_app.studio.metrics.generators import GeneratorScorer
 from avatar_app.studio.nets.expert import load_expert
-from avatar_app.studio.nets.nova96 import Nova96
+from avatar_app.studio.nets.nova96 import Nova96, load_student, save_student
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
+from avatar_app.studio.provenance import origin
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import carry_out
-from avatar_app.studio.train.joint import Pressures, SpeakConfig, SpeakTask
+from avatar_app.studio.train.joint import JointTask
+from avatar_app.studio.train.joint_config import JointConfig, LossWeights
 from avatar_app.studio.train.loop import LoopPlan, train
-from avatar_app.studio.train.run_folder import RunFolder, origin
-from avatar_app.studio.train.student import load_student, save_student
+from avatar_app.studio.train.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 200
-N_STRENGTH_SCENES = 6
-# What was distilled draws better, what it began with hears better; their weights lie close enough to be averaged
+N_CALIBRATION_CLIPS = 6
+# The distilled student has the better pictures, the initial one the better sync. Averaging their weights combines both
 # (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
 DISTILLED_SHARE = 0.9
-# The same of what pressed lips do better than those that were not, and the other way round.
-PRESSED_SHARE = 0.8
-# Pictures and joins, as the ablation found best. Two pictures of each sound, for a mouth must not tremble; and as many
-# sounds as there is time for.
-PIXELS = SpeakConfig(
-    Pressures(outputs=1.0, features=W_FEATURES),
-    n_takes=12,
+# The same for the students after and before the second part.
+CLOSINGS_SHARE = 0.8
+# Outputs and features, as the ablation found best. Two pictures of each segment penalize jitter, and leave time for
+# many segments.
+PIXELS = JointConfig(
+    LossWeights(teacher_outputs=1.0, features=W_FEATURES),
+    n_clips=12,
     n_pictures=2,
-    pool_lessons=8,
-    steps_per_lesson=4,
+    pool_batches=8,
+    steps_per_batch=4,
     peak_rate=5e-4,
     lookaheads_ms=LOOKAHEADS_MS,
     sealed_weight=4.0,
-    velocity_share=1.0,
+    velocity_weight=1.0,
     frozen_share=0.05,
 )
-CLOSINGS = replace(PIXELS, closing_share=0.1)
+CLOSINGS = replace(PIXELS, closing_weight=0.1)
 
 
-def train_pixels(arguments: argparse.Namespace, stage: Stage, teacher: Teacher) -> SpeakTask[Nova96]:
-    """The first part, to its end."""
+def train_pixels(arguments: argparse.Namespace, dataset: Dataset, teacher: Teacher) -> JointTask[Nova96]:
+    """Train the first part to its end."""
     folder = RunFolder(arguments.run / "pixels")
     folder.open_request(_request(arguments, PIXELS), arguments.seed)
     torch.manual_seed(arguments.seed)
-    task = SpeakTask(load_student(arguments.student), stage, PIXELS, teacher=teacher, seed=arguments.seed)
+    task = JointTask(load_student(arguments.student), dataset, PIXELS, teacher=teacher, seed=arguments.seed)
     train(task, folder, _plan(arguments, arguments.n_steps))
     return task
 
 
-def train_closings(arguments: argparse.Namespace, stage: Stage, teacher: Teacher) -> SpeakTask[Nova96]:
-    """The second part, which goes on from the last checkpoint of the first, to its end."""
+def train_closings(arguments: argparse.Namespace, dataset: Dataset, teacher: Teacher) -> JointTask[Nova96]:
+    """Train the second part, from the last checkpoint of the first, to its end."""
     folder = RunFolder(arguments.run / "closings")
-    folder.open_request(_request(arguments, CLOSINGS, begun_at=arguments.n_steps), arguments.seed)
+    folder.open_request(_request(arguments, CLOSINGS, first_step=arguments.n_steps), arguments.seed)
     folder.begin_from(RunFolder(arguments.run / "pixels"))
     torch.manual_seed(arguments.seed)
-    task = SpeakTask(load_student(arguments.student), stage, CLOSINGS, teacher=teacher, seed=arguments.seed)
+    task = JointTask(load_student(arguments.student), dataset, CLOSINGS, teacher=teacher, seed=arguments.seed)
     train(task, folder, _plan(arguments, _n_steps_all(arguments)))
     return task
 
@@ -82,43 +82,54 @@ def train_closings(arguments: argparse.Namespace, stage: Stage, teacher: Teacher
 def run(arguments: argparse.Namespace) -> None:
     """Distil to the end and write `best/`."""
     cache = arguments.cache or arguments.run / "cache"
-    stage = load_stage(arguments.data, arguments.picture, cache, arguments.voices, PIXELS.n_pictures)
+    dataset = load_dataset(arguments.data, arguments.mouth_renderer, cache, arguments.voices, PIXELS.n_pictures)
     teacher = load_teacher(arguments.teacher)
-    pixels = train_pixels(arguments, stage, teacher).average
-    task = train_closings(arguments, stage, teacher)
-    blend(task.average, pixels, PRESSED_SHARE)
-    begun = load_student(arguments.student)
-    blend(task.average, begun, DISTILLED_SHARE)
-    jury = Jury.of_clips(stage, load_expert(arguments.judge))
-    gains = strengthen(task.average.cpu(), stage.held_out[:N_STRENGTH_SCENES], stage.rest, jury.reader)
+    pixels = train_pixels(arguments, dataset, teacher).average
+    task = train_closings(arguments, dataset, teacher)
+    blend(task.average, pixels, CLOSINGS_SHARE)
+    initial = load_student(arguments.student)
+    blend(task.average, initial, DISTILLED_SHARE)
+    scorer = GeneratorScorer.of_dataset(dataset, load_expert(arguments.test_expert))
+    clips = dataset.held_out[:N_CALIBRATION_CLIPS]
+    gains = compensate_variance(task.average.cpu(), clips, dataset.rest, scorer.reader)
     task.average.to(parallel.device())
-    test = {f"lookahead_{ms}": asdict(jury.score(task.average, ms)) for ms in LOOKAHEADS_MS}
     facts: dict[str, object] = {
         "held_out": dict(task.evaluate()),
-        "test": test,
-        "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
-        "begun_test": asdict(jury.score(begun, TEACHER_LOOKAHEAD_MS)),
-        "lips_closed": {
-            **{f"lookahead_{ms}": jury.lips_closed(task.average, ms) for ms in LOOKAHEADS_MS},
-            "teacher": jury.lips_closed(teacher, TEACHER_LOOKAHEAD_MS),
-            "begun": jury.lips_closed(begun, TEACHER_LOOKAHEAD_MS),
-        },
+        **_scores(scorer, task.average, teacher, initial),
         "gain": {str(ms): gain for ms, gain in gains.items()},
-        "recipe": {
-            "pixels": {"n_steps": arguments.n_steps, **asdict(PIXELS)},
-            "closings": {"begun_at": arguments.n_steps, "n_steps": _n_steps_all(arguments), **asdict(CLOSINGS)},
-            "pressed_share": PRESSED_SHARE,
-            "distilled_share": DISTILLED_SHARE,
-            "student": origin(arguments.student / "nova96.json"),
-            "teacher": origin(arguments.teacher / "teacher.json"),
-        },
+        "recipe": _recipe(arguments),
     }
     log.info("%s", facts)
     if parallel.is_chief():
         save_student(arguments.run / "best", task.average, facts)
 
 
-def _request(arguments: argparse.Namespace, config: SpeakConfig, **more: int) -> dict[str, object]:
+def _scores(scorer: GeneratorScorer, student: Nova96, teacher: Teacher, initial: Nova96) -> dict[str, object]:
+    """Scores of the student at all look-aheads, and of the teacher and the initial student at the teacher's."""
+    return {
+        "test": {f"lookahead_{ms}": asdict(scorer.score(student, ms)) for ms in LOOKAHEADS_MS},
+        "teacher_test": asdict(scorer.score(teacher, TEACHER_LOOKAHEAD_MS)),
+        "initial_test": asdict(scorer.score(initial, TEACHER_LOOKAHEAD_MS)),
+        "lips_closed": {
+            **{f"lookahead_{ms}": scorer.lips_closed(student, ms) for ms in LOOKAHEADS_MS},
+            "teacher": scorer.lips_closed(teacher, TEACHER_LOOKAHEAD_MS),
+            "initial": scorer.lips_closed(initial, TEACHER_LOOKAHEAD_MS),
+        },
+    }
+
+
+def _recipe(arguments: argparse.Namespace) -> dict[str, object]:
+    return {
+        "pixels": {"n_steps": arguments.n_steps, **asdict(PIXELS)},
+        "closings": {"first_step": arguments.n_steps, "n_steps": _n_steps_all(arguments), **asdict(CLOSINGS)},
+        "closings_share": CLOSINGS_SHARE,
+        "distilled_share": DISTILLED_SHARE,
+        "student": origin(arguments.student / "nova96.json"),
+        "teacher": origin(arguments.teacher / "teacher.json"),
+    }
+
+
+def _request(arguments: argparse.Namespace, config: JointConfig, **more: int) -> dict[str, object]:
     return {"data": str(arguments.data), "n_steps": arguments.n_steps, **more, **asdict(config)}
 
 
@@ -131,15 +142,15 @@ def _plan(arguments: argparse.Namespace, n_steps: int) -> LoopPlan:
 
 
 @torch.no_grad()
-def blend(net: nn.Module, begun: nn.Module, share: float) -> None:
-    """Make a network the weighted mean of itself and of what it began as.
+def blend(net: nn.Module, initial: nn.Module, share: float) -> None:
+    """Average the weights of a network with those before training.
 
     Args:
-        net: changed in place; its norms kept the statistics of `begun`.
-        begun: the same network before.
-        share: of `net`, 0..1.
+        net: changed in place; its norms have the statistics of `initial`.
+        initial: the network before training.
+        share: weight of `net`, 0..1.
     """
-    before = begun.state_dict()
+    before = initial.state_dict()
     for name, value in net.state_dict().items():
         if value.is_floating_point():
             value.lerp_(before[name].to(value.device), 1 - share)
@@ -150,7 +161,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="avatar-app studio distil student", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--student", type=Path, required=True, help="`best` folder of `studio train student`")
-    parser.add_argument("--judge", type=Path, required=True, help="`best` folder of an expert, to judge with")
+    parser.add_argument("--test-expert", type=Path, required=True, help="`best` folder of a sync expert for scores")
     parser.add_argument("--n-steps", type=int, default=2600)
-    parser.add_argument("--closing-steps", type=int, default=500, help="more of them, in which lips are pressed")
+    parser.add_argument(
+        "--closing-steps", type=int, default=500, help="steps of the second part, with the loss on the lip gap"
+    )
     return carry_out(run, parser.parse_args(argv))

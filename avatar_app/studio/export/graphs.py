@@ -14,15 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.mouth import PatchBox
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
 from avatar_app.studio.nets.cost import count_parameters
 from avatar_app.studio.nets.folded import MAP_NAMES, TILE_NAMES, FaceMaps, FoldedStudent, PackedStudent
-from avatar_app.studio.nets.mouth_renderer import CROP_PX, load_picture_net
-from avatar_app.studio.nets.nova96 import Nova96
-from avatar_app.studio.nets.speech_encoder import load_speech_net
-from avatar_app.studio.train.student import load_student
+from avatar_app.studio.nets.mouth_renderer import CROP_PX, load_mouth_renderer
+from avatar_app.studio.nets.nova96 import Nova96, load_student
+from avatar_app.studio.nets.speech_encoder import load_speech_encoder
 
 Float32 = NDArray[np.float32]
 
@@ -105,7 +104,7 @@ def nova_hd(speech: Path, picture: Path) -> TrainedStudent:
     Raises:
         StudioError: one of them cannot be read.
     """
-    encoder, renderer = load_speech_net(speech), load_picture_net(picture)
+    encoder, renderer = load_speech_encoder(speech), load_mouth_renderer(picture)
     net = EncoderAndRenderer(encoder, renderer).eval()
     return TrainedStudent(
         id="nova-hd",

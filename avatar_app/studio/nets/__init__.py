@@ -1,4 +1,4 @@
-"""The networks of the studio: the published ones by their published names, and our own."""
+"""Networks: the published ones by their published names, and our own."""
 
 from avatar_app.studio.nets.generator import Generator, GeneratorShape
 from avatar_app.studio.nets.nova96 import Nova96

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a network costs for one input.
 
-    A multiply-add of a convolution or linear layer counts one; norms, activations and joins count nothing.
+    A multiply-add of a convolution or a matrix product counts one; norms and activations count nothing.
 
     Attributes:
         n_parameters: trainable numbers.
@@ -32,38 +34,23 @@ def count_parameters(net: nn.Module) -> int:
 
 
 def measure_cost(net: nn.Module, *inputs: Tensor) -> Cost:
-    """Run a network once and count.
+    """Run a network and count.
 
     Args:
         net: any network; it is set to evaluation.
         *inputs: its arguments, batch 1.
     """
-    counts = [0, 0]
-
-    def count(layer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-        true, on_output_grid = _macs(layer, args[0], output)
-        counts[0] += true
-        counts[1] += on_output_grid
-
-    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Conv1d)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
-    try:
-        with torch.no_grad():
+    by_input = FlopCounterMode(display=False)
+    by_output = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution: _output_grid_flops})
+    for counter in (by_input, by_output):
+        with torch.no_grad(), counter:
             net.eval()(*inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return Cost(count_parameters(net), counts[0], counts[1])
+    # A multiply-add is two operations.
+    return Cost(count_parameters(net), by_input.get_total_flops() // 2, by_output.get_total_flops() // 2)
 
 
-def _macs(layer: nn.Module, x: Tensor, y: Tensor) -> tuple[int, int]:
-    """Multiply-adds, true and with transposed convolutions on their output grid."""
-    weight = layer.weight
-    assert isinstance(weight, Tensor)  # noqa: S101  every layer counted here has one
-    if isinstance(layer, nn.Linear):
-        n = y.numel() // y.shape[-1] * weight.numel()
-        return n, n
-    n_out_positions = y[0, 0].numel() * y.shape[0]
-    if isinstance(layer, nn.ConvTranspose2d):
-        return x[0, 0].numel() * x.shape[0] * weight.numel(), n_out_positions * weight.numel()
-    return n_out_positions * weight.numel(), n_out_positions * weight.numel()
+def _output_grid_flops(
+    x_shape: Sequence[int], weight_shape: Sequence[int], *_: object, out_shape: Sequence[int], **__: object
+) -> int:
+    """Operations of a convolution, counted per output position even if it is transposed."""
+    return conv_flop_count(list(x_shape), list(weight_shape), list(out_shape))

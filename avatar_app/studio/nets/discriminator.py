@@ -1,4 +1,4 @@
-"""The judge of picture quality that Wav2Lip was trained against (arXiv 2008.10010); ours only in its ablation."""
+"""The visual quality discriminator of Wav2Lip (arXiv 2008.10010); used by the ablation and by `--quality`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class QualityDiscriminator(nn.Module):
         self.binary_pred = nn.Conv2d(w[6], 1, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(B, 3, 48, 96) in 0..1 -> (B,) logits: above 0, the picture is taken for a true one."""
+        """(B, 3, 48, 96) in 0..1 -> (B,) logits: above 0 for a real picture."""
         x = pictures
         for stage in self.face_encoder_blocks:
             x = stage(x)

@@ -1,14 +1,15 @@
-"""Our own sync expert: does this sound belong to these five mouths?
+"""Our own sync expert: scores how well a sound matches five consecutive pictures of a mouth.
 
-SyncNet's idea (Chung and Zisserman, "Out of time", 2016) in the form of Wav2Lip's expert (arXiv 2008.10010): two
-encoders, embeddings of length one without negative numbers, so that their cosine lies in 0..1. A fifth of its size,
-for one identity and one light ask for less.
+SyncNet (Chung and Zisserman, "Out of time", 2016) in the form of Wav2Lip's expert (arXiv 2008.10010): two encoders
+whose embeddings have length one and no negative components, so that their cosine lies in 0..1. It has a fifth of the
+parameters, because it sees one identity in one light.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,14 @@ from torch.nn.functional import normalize
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.nets.generator import ConvBlock, audio_encoder, residuals
-from avatar_app.studio.nets.tensor_file import load_tensors, save_net
+from avatar_app.studio.nets.tensor_file import load_net, save_net
 
 AUDIO_WIDTH = 16
 N_EMBEDDING = 16 * AUDIO_WIDTH
 
 
 class SyncExpert(nn.Module):
-    """Embeds sound and mouths; their cosine says how well they belong together."""
+    """Embeds sounds and pictures of mouths; the cosine of two embeddings scores their match."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,20 +38,20 @@ class SyncExpert(nn.Module):
             ConvBlock(N_EMBEDDING, N_EMBEDDING, 1),
         )
         self.audio_encoder = audio_encoder(AUDIO_WIDTH, has_residuals=True)
-        # How sharply two cosines are told apart while it learns.
+        # Temperature of the contrastive loss; used in training only.
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
-    def hear(self, mel: Tensor) -> Tensor:
+    def embed_audio(self, mel: Tensor) -> Tensor:
         """(B, 1, 80, 16) float32 in -4..4 -> (B, 256), length 1, not negative."""
         return normalize(self.audio_encoder(mel).flatten(1), dim=1)
 
-    def see(self, pictures: Tensor) -> Tensor:
+    def embed_pictures(self, pictures: Tensor) -> Tensor:
         """(B, 15, 48, 96) float32 in 0..1, five lower halves, BGR -> (B, 256), length 1, not negative."""
         return normalize(self.video_encoder(pictures).flatten(1), dim=1)
 
     def forward(self, mel: Tensor, pictures: Tensor) -> Tensor:
         """The cosine of pairs, (B,) in 0..1."""
-        return (self.hear(mel) * self.see(pictures)).sum(dim=1)
+        return (self.embed_audio(mel) * self.embed_pictures(pictures)).sum(dim=1)
 
 
 def save_expert(folder: Path, net: SyncExpert, facts: dict[str, object]) -> None:
@@ -62,22 +63,17 @@ def load_expert(folder: Path) -> SyncExpert:
     """Read what `save_expert` wrote; the network is frozen and in evaluation mode.
 
     Raises:
-        StudioError: files are missing or damaged, or were trained on another mel spectrogram, or the expert did not
-            learn to tell shifted from aligned.
+        StudioError: files are missing or damaged, or were trained on another mel spectrogram, or the expert is not
+            reliable enough.
     """
-    try:
-        about = json.loads((folder / "expert.json").read_text(encoding="utf-8"))
-        if about["mel_fingerprint"] != MEL.fingerprint():
-            raise StudioError(f"The expert in {folder} hears another mel spectrogram.", "Train it again.")
-        if not about["may_judge"]:
-            found = about["held_out"]["found_single_ratio"]
+
+    def make(facts: Mapping[str, Any]) -> SyncExpert:
+        if not facts["is_reliable"]:
+            found = facts["held_out"]["found_single_ratio"]
             raise StudioError(
-                f"The expert in {folder} finds the shift of held-out pairs in {found:.0%} of all cases, which is not"
-                " enough to judge.",
+                f"The sync expert in {folder} finds the shift of {found:.0%} of held-out pairs, which is too few.",
                 "Train it longer, or on more clips.",
             )
-        net = SyncExpert()
-        net.load_state_dict(load_tensors(folder / "expert.safetensors")[0])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise StudioError(f"The expert in {folder} cannot be read: {error}.", "Train it again.") from error
-    return net.eval().requires_grad_(requires_grad=False)
+        return SyncExpert()
+
+    return load_net(folder, "expert", make, "sync expert").requires_grad_(requires_grad=False)

@@ -1,13 +1,15 @@
-"""The 28x student as the graph of one step: the same pictures, with fewer and larger operations.
+"""The 28x student as the graph of one step: the same result from fewer and larger operations.
 
-What is rewritten, and why nothing that is drawn changes:
+The rewrites, and why the result stays equal:
 
-- A norm at rest is a factor and a summand: both go into the convolution before it.
-- A convolution of sound and face joined is the sum of one of each. The face is the same for every step, so its part
-  becomes a map that is computed once and added: a quarter of the work goes, and every join.
-- The four look-aheads' encoders run as one whose groups do not see each other; a product with the one-hot look-ahead
-  chooses among their codes.
-- For 8 bits, transposed convolutions become ordinary ones on packed pixels (`subpixel`).
+- Batch norm in evaluation is a factor and a summand: both are merged into the convolution before it.
+- A convolution of concatenated sound and face is the sum of one of each. The face is constant, so its part becomes a
+  map that is computed once and added: this saves a quarter of the work, and every concatenation.
+- The audio encoders of the four look-aheads run as one encoder with grouped convolutions; a product with the one-hot
+  look-ahead selects one of the codes.
+- For INT8, transposed convolutions become ordinary ones on packed pixels (`subpixel`).
+
+Attributes of the modules name the nodes of published graphs, and `publish.unpack` finds weights by these names.
 """
 
 from __future__ import annotations
@@ -31,16 +33,16 @@ MAP_NAMES = tuple(f"face_{k}" for k in range(N_LEVELS))
 TILE_NAMES = tuple(f"tiles_{k}" for k in range(N_LEVELS))
 
 
-class Weights:
-    """The decoder of a student in evaluation mode, its norms merged, each convolution split in sound and face.
+class DecoderWeights:
+    """The decoder of a student in evaluation mode with merged norms; each convolution has a sound and a face part.
 
     Attributes:
-        read: from the sound's code.
+        read: the first convolution, applied to the code.
         ups: the six transposed convolutions, deepest first.
-        out: the convolution that sees the last join.
-        last: the one that makes colours.
-        n_heard: how many inputs of the ups and of `out` come from sound; the others come from the face.
-        n_spare: rows that each of the ups delivers above what is needed.
+        out: the convolution of the last decoder features.
+        last: the convolution to colours.
+        n_audio: number of inputs of the ups and of `out` that depend on sound; the others depend on the face.
+        n_spare: rows that each of the ups computes above the needed ones.
     """
 
     def __init__(self, net: Nova96) -> None:
@@ -49,31 +51,31 @@ class Weights:
         self.ups: list[nn.ConvTranspose2d] = [merged(block[0]) for block in blocks[1:]]
         self.out: nn.Conv2d = merged(net.output_block[0])
         self.last = _copied(net.output_block[1])
-        self.n_heard = [self.read.out_channels, *(up.out_channels for up in self.ups)]
+        self.n_audio = [self.read.out_channels, *(up.out_channels for up in self.ups)]
         self.n_spare = net.rows.n_spare[1:]
-        # Where the packed pixels of the last level begin.
+        # The packed pixels of the last level begin here.
         assert self.n_spare[-1] == net.rows.n_cut == 1  # noqa: S101
 
-    def heard(self, level: int) -> Tensor:
-        """The part of a level's weight that meets sound; level 6 is `out`."""
-        n = self.n_heard[level]
+    def audio_part(self, level: int) -> Tensor:
+        """The part of a level's weight for inputs from sound; level 6 is `out`."""
+        n = self.n_audio[level]
         return self.out.weight[:, :n] if level == len(self.ups) else self.ups[level].weight[:n]
 
-    def seen(self, level: int) -> Tensor:
-        """The part that meets the face."""
-        n = self.n_heard[level]
+    def face_part(self, level: int) -> Tensor:
+        """The part for inputs from the face."""
+        n = self.n_audio[level]
         return self.out.weight[:, n:] if level == len(self.ups) else self.ups[level].weight[n:]
 
 
-class Ear(nn.Module):
-    """What hears, for all look-aheads at once."""
+class FoldedAudioEncoder(nn.Module):
+    """The audio encoders of all look-aheads as one."""
 
     def __init__(self, net: Nova96) -> None:
         super().__init__()
-        first = [merged(layer) for layer in net.ear.children()]
+        first = [merged(layer) for layer in net.shared_audio_encoder.children()]
         encoders = [[merged(layer) for layer in encoder.children()] for encoder in net.audio_encoders]
         grouped = [_grouped(layers) for layers in zip(*encoders, strict=True)]
-        # All look-aheads share what the first of their own layers hears.
+        # The input of the first separate layer is the same for all look-aheads.
         grouped[0] = _ungrouped(grouped[0])
         self.layers = nn.Sequential(*(module for conv in (*first, *grouped) for module in (conv, nn.ReLU())))
 
@@ -84,21 +86,21 @@ class Ear(nn.Module):
 
 
 class FoldedStudent(nn.Module):
-    """The student for floating point, where a transposed convolution does the least work."""
+    """The student for floating point; it keeps transposed convolutions, which take the least work."""
 
     def __init__(self, net: Nova96) -> None:
         super().__init__()
-        weights = Weights(net)
-        self.hear = Ear(net)
+        weights = DecoderWeights(net)
+        self.hear = FoldedAudioEncoder(net)
         self.read = _linear(weights.read.weight.flatten(1), weights.read.bias)
         self.first = _linear(_from_one_pixel(weights))
-        self.ups = nn.ModuleList(_up(weights.heard(k)) for k in range(1, N_LEVELS - 1))
-        self.out = _conv(weights.heard(N_LEVELS - 1))
+        self.ups = nn.ModuleList(_up(weights.audio_part(k)) for k in range(1, N_LEVELS - 1))
+        self.out = _conv(weights.audio_part(N_LEVELS - 1))
         self.last = weights.last
         self.n_spare = weights.n_spare[1:]
 
     def forward(self, mel: Tensor, lookahead: Tensor, *maps: Tensor) -> Tensor:
-        """Draw the lower half.
+        """Generate the lower half of the face.
 
         Args:
             mel: (1, 1, 80, 16) float32 in -4..4, newest column last.
@@ -109,51 +111,51 @@ class FoldedStudent(nn.Module):
             (1, 3, 48, 96) float32 in 0..1, BGR.
         """
         x = _first_pixels(self, mel, lookahead, maps[0])
-        for up, n_spare, shown in zip(self.ups, self.n_spare, maps[1:], strict=False):
-            x = torch.relu(up(x)[:, :, n_spare:] + shown)
+        for up, n_spare, face_map in zip(self.ups, self.n_spare, maps[1:], strict=False):
+            x = torch.relu(up(x)[:, :, n_spare:] + face_map)
         return torch.sigmoid(self.last(torch.relu(self.out(pad(x, (1, 1, 0, 1))) + maps[-1])))
 
 
 class PackedStudent(nn.Module):
-    """The student for 8 bits: only ordinary convolutions, the last levels packed."""
+    """The student for INT8: ordinary convolutions only, the last levels packed."""
 
     def __init__(self, net: Nova96) -> None:
         super().__init__()
-        weights = Weights(net)
-        self.hear = Ear(net)
+        weights = DecoderWeights(net)
+        self.hear = FoldedAudioEncoder(net)
         self.read = _linear(weights.read.weight.flatten(1), weights.read.bias)
-        # With a bias, even of zeros, the map is not taken for one: a product with a changing bias has no 8-bit form.
+        # The zero bias keeps engines from taking the face map for a bias: INT8 kernels need a constant bias.
         self.first = _linear(_from_one_pixel(weights), torch.zeros(N_CODE * 6))
-        self.ups = nn.ModuleList(_conv(packed_up_weight(weights.heard(k))) for k in range(1, N_LEVELS - 1))
-        self.out = _conv(packed_weight(weights.heard(N_LEVELS - 1)))
+        self.ups = nn.ModuleList(_conv(packed_up_weight(weights.audio_part(k))) for k in range(1, N_LEVELS - 1))
+        self.out = _conv(packed_weight(weights.audio_part(N_LEVELS - 1)))
         assert weights.last.bias is not None  # noqa: S101  it has one
         self.last = _conv(pointwise_packed_weight(weights.last.weight), weights.last.bias.repeat(4))
         self.n_spare = weights.n_spare[1:]
 
     def forward(self, mel: Tensor, lookahead: Tensor, *tiles: Tensor) -> Tensor:
-        """Draw the lower half, as `FoldedStudent`, from maps named `TILE_NAMES`."""
-        # Engines compute 8 bits with the channels last: tiles that lie so need not be turned at each step.
-        shown = [tile.permute(0, 3, 1, 2) for tile in tiles[1:]]
+        """Generate the lower half, as `FoldedStudent` does, from maps named `TILE_NAMES`."""
+        # INT8 kernels use the channels-last layout: with tiles in it, no step has to transpose them.
+        face_maps = [tile.permute(0, 3, 1, 2) for tile in tiles[1:]]
         x = _first_pixels(self, mel, lookahead, tiles[0])
         for k, (up, n_spare) in enumerate(zip(self.ups, self.n_spare, strict=True)):
-            x = torch.relu(up(pad(x, (0, 1, 0, 1))) + shown[k])
+            x = torch.relu(up(pad(x, (0, 1, 0, 1))) + face_maps[k])
             if k < len(self.ups) - 1:
                 x = unpack(x)[:, :, n_spare:]
-        x = torch.relu(self.out(pad(x, (1, 1, 0, 1))) + shown[-1])
+        x = torch.relu(self.out(pad(x, (1, 1, 0, 1))) + face_maps[-1])
         height, width = 2 * x.shape[2], 2 * x.shape[3]
         return unpack(torch.sigmoid(self.last(x)))[:, :, 1 : height - 1, 1 : width - 1]
 
 
 class FaceMaps(nn.Module):
-    """The graph that runs once per identity: what the face adds at every level."""
+    """The graph that runs once per identity: the summand of the face at each level."""
 
     def __init__(self, net: Nova96) -> None:
         super().__init__()
         self.net = net
-        self.weights = Weights(net)
+        self.weights = DecoderWeights(net)
 
     def forward(self, face: Tensor) -> tuple[Tensor, ...]:
-        """The maps, deepest first, in the forms that the two students take.
+        """The maps for both students, deepest first.
 
         Args:
             face: (1, 6, 96, 96) float32 in 0..1, BGR.
@@ -168,21 +170,21 @@ class FaceMaps(nn.Module):
         maps = [x[:, :, n:] for x, n in zip(whole, weights.n_spare, strict=True)]
         maps[0] = maps[0].flatten(1)
         tiles = [maps[0], *(_channels_last(pack(x)) for x in whole[1:])]
-        seen, bias = weights.seen(N_LEVELS - 1), weights.out.bias
-        maps.append(conv2d(pad(features[-1], (1, 1, 0, 1)), seen, bias))
-        # Packed blocks of the picture begin one pixel further left, and one row above what is drawn.
-        tiles.append(_channels_last(pack(conv2d(pad(features[-1], (2, 2, 1, 2)), seen, bias))))
+        face_part, bias = weights.face_part(N_LEVELS - 1), weights.out.bias
+        maps.append(conv2d(pad(features[-1], (1, 1, 0, 1)), face_part, bias))
+        # Packed blocks begin one pixel further left, and one row above the lower half.
+        tiles.append(_channels_last(pack(conv2d(pad(features[-1], (2, 2, 1, 2)), face_part, bias))))
         return *maps, *tiles
 
     def _whole(self, level: int, feature: Tensor) -> Tensor:
-        """What a face's feature adds to what the level's transposed convolution makes of sound."""
+        """The summand of the face in the output of a level's transposed convolution."""
         bias = self.weights.ups[level].bias
         stride, padding, extra = (1, 0, 0) if level == 0 else (2, 1, 1)
-        return conv_transpose2d(feature, self.weights.seen(level), bias, stride, padding, extra)
+        return conv_transpose2d(feature, self.weights.face_part(level), bias, stride, padding, extra)
 
 
 def merged(block: nn.Module) -> Any:
-    """A block's convolution with its norm in it; a transposed one stays transposed."""
+    """The convolution of a block with its norm merged; a transposed one stays transposed."""
     assert isinstance(block, ConvBlock | UpBlock)  # noqa: S101
     conv, norm = block.conv_block
     fused: Any = fuse_conv_bn_eval(conv, norm, transpose=isinstance(block, UpBlock))  # type: ignore[type-var, arg-type]
@@ -190,7 +192,7 @@ def merged(block: nn.Module) -> Any:
 
 
 def _grouped(convs: Sequence[nn.Conv2d]) -> nn.Conv2d:
-    """Convolutions side by side, each with inputs of its own."""
+    """One grouped convolution of several, each with its own inputs."""
     first = convs[0]
     n_in, n_out = len(convs) * first.in_channels, len(convs) * first.out_channels
     conv = nn.Conv2d(n_in, n_out, first.kernel_size, first.stride, first.padding, groups=len(convs))  # type: ignore[arg-type]
@@ -198,22 +200,22 @@ def _grouped(convs: Sequence[nn.Conv2d]) -> nn.Conv2d:
 
 
 def _ungrouped(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolutions side by side, all with the same input."""
+    """One convolution of the groups of another, all with the same input."""
     n_in = conv.in_channels // conv.groups
     plain = nn.Conv2d(n_in, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)  # type: ignore[arg-type]
     return _filled(plain, conv.weight, conv.bias)
 
 
-def _from_one_pixel(weights: Weights) -> Tensor:
-    """The first of the ups, which makes 3x3 pixels of one, as a matrix for the rows that are needed."""
-    kernel = weights.heard(0)[:, :, weights.n_spare[0] :]
+def _from_one_pixel(weights: DecoderWeights) -> Tensor:
+    """The first of the ups, from one pixel to 3x3, as a matrix for the needed rows."""
+    kernel = weights.audio_part(0)[:, :, weights.n_spare[0] :]
     return kernel.permute(1, 2, 3, 0).flatten(0, 2)
 
 
-def _first_pixels(student: nn.Module, mel: Tensor, lookahead: Tensor, shown: Tensor) -> Tensor:
-    """From sound to the (1, 128, 2, 3) pixels of the first level that is a picture."""
+def _first_pixels(student: nn.Module, mel: Tensor, lookahead: Tensor, face_map: Tensor) -> Tensor:
+    """From sound to the (1, 128, 2, 3) features of the first level with several pixels."""
     x = torch.relu(student.read(student.hear(mel, lookahead)))  # type: ignore[operator]
-    x = torch.relu(student.first(x) + shown)  # type: ignore[operator]
+    x = torch.relu(student.first(x) + face_map)  # type: ignore[operator]
     return x.view(1, N_CODE, -1, 3)
 
 

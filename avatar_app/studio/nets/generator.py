@@ -17,7 +17,7 @@ Size = int | tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class GeneratorShape:
-    """What distinguishes one member of the family from another.
+    """Sizes of one member of the family.
 
     Attributes:
         face_width: channels after the first layer of the face encoder.
@@ -35,7 +35,7 @@ class GeneratorShape:
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm, the input once more when residual, ReLU."""
+    """Convolution, batch norm, an optional residual connection, ReLU."""
 
     def __init__(
         self, n_in: int, n_out: int, kernel: Size, stride: Size = 1, pad: Size = 0, *, is_residual: bool = False
@@ -64,7 +64,7 @@ class UpBlock(nn.Module):
 
 
 def residuals(n_channels: int, n: int) -> list[nn.Module]:
-    """`n` residual blocks that keep size and width."""
+    """`n` residual blocks that keep size and channels."""
     return [ConvBlock(n_channels, n_channels, 3, 1, 1, is_residual=True) for _ in range(n)]
 
 
@@ -92,7 +92,7 @@ def face_encoder(width: int, size_px: int, *, has_residuals: bool) -> nn.ModuleL
 
 
 def face_decoder(shape: GeneratorShape) -> nn.ModuleList:
-    """Seven blocks; each one's output is joined with the face feature of its size."""
+    """Seven blocks; the output of each is concatenated with the face features of its size."""
     w = [shape.decoder_width * k for k in (16, 16, 16, 12, 8, 4, 2)]
     skip = [shape.face_width * k for k in (32, 32, 16, 8, 4, 2)]
     n = (1, 2, 2, 2, 2, 2) if shape.has_residuals else (0,) * 6
@@ -105,7 +105,7 @@ def face_decoder(shape: GeneratorShape) -> nn.ModuleList:
 
 
 class Generator(nn.Module):
-    """Draws a mouth for a mel window on a face; the sound enters at the bottom, the face by seven joins."""
+    """Generates a face whose mouth matches a mel window; face features enter by seven skip connections."""
 
     def __init__(self, shape: GeneratorShape) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class Generator(nn.Module):
         return picture
 
     def forward(self, mel: Tensor, face: Tensor) -> Tensor:
-        """Draw the mouth for one mel window.
+        """Generate the face for one mel window.
 
         Args:
             mel: (B, 1, 80, 16) float32 in -4..4, newest column last.

@@ -1,8 +1,8 @@
-"""Draws only the lower half of a face: the rows that a mouth can reach, for any member of the Wav2Lip family.
+"""Generators of the Wav2Lip family that compute only the lower half of the face: the rows that a mouth can reach.
 
-A convolution of kernel 3 reaches one row up, a transposed one of stride 2 draws row y from row y // 2 (and the one
-below). Followed back from the lower half, that says from which row on every level is needed. Nothing that is drawn
-changes; a third of the work goes.
+A convolution with kernel 3 reaches one row up; a transposed one with stride 2 computes row y from row y // 2 and the
+one below. Tracing the lower half back through the decoder gives the first row needed at each level. The result equals
+that of the whole network and takes two thirds of the work.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from avatar_app.studio.nets.generator import Generator, GeneratorShape
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which rows of the decoder's seven levels the lower half needs, deepest first.
+    """The rows of the decoder's seven levels that the lower half needs, deepest first.
 
     Attributes:
-        first: first row that the joined features of each level must have.
-        n_spare: rows that each block delivers above that, from the rows it is given.
-        n_cut: rows that the output block delivers above the lower half.
+        first: first row that the features of each level must have.
+        n_spare: rows that each block computes above that.
+        n_cut: rows that the output block computes above the lower half.
     """
 
     first: tuple[int, ...]
@@ -32,7 +32,7 @@ class Rows:
 
 
 def rows_of(shape: GeneratorShape) -> Rows:
-    """Follow the lower half back through a decoder."""
+    """Trace the lower half back through a decoder."""
     n_residuals = (1, 2, 2, 2, 2, 2) if shape.has_residuals else (0,) * 6
     # The output block's kernel reaches one row up.
     first = [shape.size_px // 2 - 1]
@@ -41,17 +41,17 @@ def rows_of(shape: GeneratorShape) -> Rows:
         before = max(0, first[0] - n) // 2
         n_spare.insert(0, first[0] - 2 * before)
         first.insert(0, before)
-    # The block from 1x1 to S/32 sees all there is.
+    # The block from 1x1 to S/32 needs all rows.
     return Rows((0, *first), (0, first[0], *n_spare), 1)
 
 
-class DrawsLowerHalf(nn.Module):
-    """A generator of the family that draws its lower half only; subclasses say how they `hear`.
+class LowerHalfGenerator(nn.Module):
+    """A generator that computes the lower half of the face; subclasses implement `encode_audio`.
 
     Attributes:
         shape: of the generator.
-        rows: which rows of its levels are needed.
-        face_encoder_blocks: named as in the published checkpoints, and the next two as well.
+        rows: the rows of its levels that are needed.
+        face_encoder_blocks: named as in the published checkpoints, like the two after it.
     """
 
     face_encoder_blocks: nn.ModuleList
@@ -66,15 +66,15 @@ class DrawsLowerHalf(nn.Module):
         self.face_decoder_blocks = generator.face_decoder_blocks
         self.output_block = generator.output_block
 
-    def hear(self, mel: Tensor, lookahead: Tensor) -> Tensor:
-        """What a sound means for the mouth; each subclass hears its own way.
+    def encode_audio(self, mel: Tensor, lookahead: Tensor) -> Tensor:
+        """Encode sound for the decoder.
 
         Args:
             mel: (B, 1, 80, 16) float32 in -4..4, newest column last.
             lookahead: (B, 4) float32, one-hot in the order of `LOOKAHEADS_MS`.
 
         Returns:
-            (B, C, 1, 1) float32, not negative: the decoder's code.
+            (B, C, 1, 1) float32, not negative: the code.
         """
         raise NotImplementedError
 
@@ -86,8 +86,8 @@ class DrawsLowerHalf(nn.Module):
             features.append(face)
         return [feature[:, :, row:] for feature, row in zip(reversed(features), self.rows.first, strict=True)]
 
-    def joined(self, code: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
-        """The decoder's seven joins, deepest first: what the joins of a teacher and of its student are compared in.
+    def decoder_features(self, code: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+        """The seven decoder outputs joined with the face features, deepest first; feature distillation compares them.
 
         Args:
             code: (B, C, 1, 1) of the sound.
@@ -96,18 +96,18 @@ class DrawsLowerHalf(nn.Module):
         Returns:
             Seven (B, C_k, H_k, S_k): exact rows from `rows.first[k]` on.
         """
-        joined: list[Tensor] = []
+        levels: list[Tensor] = []
         x = code
         for block, feature, n_spare in zip(self.face_decoder_blocks, features, self.rows.n_spare, strict=True):
             x = torch.cat((block(x)[:, :, n_spare:], feature.expand(len(code), -1, -1, -1)), dim=1)
-            joined.append(x)
-        return joined
+            levels.append(x)
+        return levels
 
-    def draw_joined(self, joined: Sequence[Tensor]) -> Tensor:
-        """The picture from the last of the joins: (B, 3, S / 2, S) float32 in 0..1, BGR, the lower rows."""
-        picture: Tensor = self.output_block(joined[-1])[:, :, self.rows.n_cut :]
+    def to_picture(self, decoder_features: Sequence[Tensor]) -> Tensor:
+        """The lower half from the last decoder features: (B, 3, S / 2, S) float32 in 0..1, BGR."""
+        picture: Tensor = self.output_block(decoder_features[-1])[:, :, self.rows.n_cut :]
         return picture
 
-    def draw(self, code: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """The lower half for a code and the features of a face; see `joined`."""
-        return self.draw_joined(self.joined(code, features))
+    def decode(self, code: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """The lower half for a code and the features of a face; see `decoder_features`."""
+        return self.to_picture(self.decoder_features(code, features))

@@ -1,4 +1,4 @@
-"""Reads checkpoints as their authors published them; pickled code in them is never run."""
+"""Reads checkpoints as their authors published them, without running pickled code."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def fill(net: Net, weights: Mapping[str, Tensor], path: Path | str) -> Net:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a checkpoint by their published names, whatever they are wrapped in.
+    """The weights of a checkpoint by their published names.
 
     Raises:
         StudioError: the file is missing, or holds no weights.
     """
     try:
-        # weights_only: a checkpoint is somebody else's pickle and may carry no code.
+        # weights_only: a foreign pickle may contain code.
         data = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise StudioError(f"There is no checkpoint {path}.", "Check the path.") from error
@@ -69,7 +69,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file cannot be read, in words of ours where torch's would talk users into running its code."""
+    """Why a file cannot be read; the message of torch suggests to run the code, so it is replaced."""
     if isinstance(error, pickle.UnpicklingError):
         return "it is no checkpoint, or holds code besides weights"
     return str(error).splitlines()[0].rstrip(".") if str(error) else "it is cut short"

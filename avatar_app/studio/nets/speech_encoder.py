@@ -1,9 +1,8 @@
-"""The network that hears: mel columns in, the mouth's fourteen parameters out, for every look-ahead at once."""
+"""The speech encoder: mel columns to the fourteen mouth parameters, for all look-aheads at once."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.mouth import N_MOUTH, PHONES
-from avatar_app.studio.nets.tensor_file import load_tensors, save_net
+from avatar_app.studio.nets.tensor_file import load_net, save_net
 
-# The first convolution spans four columns and moves by two; the rest works on that grid of 25 ms.
+# The first convolution spans four columns with stride two; all other layers work on that grid of 25 ms.
 _FRONT_COLUMNS = 4
 STEP_COLUMNS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechShape:
+class SpeechEncoderShape:
     """Sizes of the network.
 
     Attributes:
@@ -40,23 +38,23 @@ class SpeechShape:
 
     @property
     def window_columns(self) -> int:
-        """Mel columns that one mouth depends on."""
+        """Mel columns in the receptive field of one output."""
         return _FRONT_COLUMNS + STEP_COLUMNS * 2 * sum(self.dilations)
 
 
-class SpeechNet(nn.Module):
-    """Mel to mouth.
+class SpeechEncoder(nn.Module):
+    """Mel spectrogram to mouth parameters.
 
-    Output n of a sequence sees the window of mel columns that ends at column `window_columns - 1 + 2 n`. Head i says
-    what the mouth does `LOOKAHEADS_MS[i]` before that newest column.
+    The window of output n of a sequence ends at mel column `window_columns - 1 + 2 n`. Head i predicts the mouth at
+    `LOOKAHEADS_MS[i]` before that newest column.
 
     Args:
         shape: its sizes.
     """
 
-    def __init__(self, shape: SpeechShape | None = None) -> None:
+    def __init__(self, shape: SpeechEncoderShape | None = None) -> None:
         super().__init__()
-        self.shape = shape or SpeechShape()
+        self.shape = shape or SpeechEncoderShape()
         width = self.shape.width
         self.front = _Front(self.shape.front_widths, width)
         self.trunk = nn.Sequential(*(_Block(width, d, self.shape.dropout) for d in self.shape.dilations))
@@ -64,13 +62,18 @@ class SpeechNet(nn.Module):
         self.mouth = nn.Conv1d(width, len(LOOKAHEADS_MS) * N_MOUTH, 1)
         self.phones = nn.Conv1d(width, len(LOOKAHEADS_MS) * len(PHONES), 1)
 
+    @property
+    def window_columns(self) -> int:
+        """Mel columns in the receptive field of one output."""
+        return self.shape.window_columns
+
     def features(self, mel: Tensor) -> Tensor:
         """(B, 1, 80, T) float32 in -4..4 to (B, width, N), N = (T - window_columns) // 2 + 1."""
         out: Tensor = self.neck(self.trunk(self.front(mel)))
         return out
 
     def forward(self, mel: Tensor) -> Tensor:
-        """What the mouth does.
+        """Predict mouth parameters.
 
         Args:
             mel: (B, 1, 80, T) float32 in -4..4, newest column last; T = `window_columns` gives N = 1.
@@ -91,7 +94,7 @@ class SpeechNet(nn.Module):
 
 
 class _Front(nn.Module):
-    """Convolutions that move over frequency, so that another voice's formants are still the same pattern."""
+    """Convolutions over frequency, so that the shifted formants of another voice form the same pattern."""
 
     def __init__(self, widths: Sequence[int], n_out: int) -> None:
         super().__init__()
@@ -116,7 +119,7 @@ class _Front(nn.Module):
 
 
 class _Block(nn.Module):
-    """Three dilated taps and a mixing layer around a shortcut; shortens the sequence by two dilations."""
+    """Residual block of a three-tap dilated convolution and a 1x1 one; shortens the sequence by two dilations."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -135,7 +138,7 @@ class _Block(nn.Module):
         return torch.relu(x[:, :, self.cut :] + self.layers(x))
 
 
-def save_speech_net(folder: Path, net: SpeechNet, facts: dict[str, object]) -> None:
+def save_speech_encoder(folder: Path, net: SpeechEncoder, facts: dict[str, object]) -> None:
     """Write `speech.safetensors` and `speech.json` (sizes, mel fingerprint, look-aheads, facts such as scores)."""
     save_net(
         folder,
@@ -151,19 +154,16 @@ def save_speech_net(folder: Path, net: SpeechNet, facts: dict[str, object]) -> N
     )
 
 
-def load_speech_net(folder: Path) -> SpeechNet:
-    """Read what `save_speech_net` wrote; the network is in evaluation mode.
+def load_speech_encoder(folder: Path) -> SpeechEncoder:
+    """Read what `save_speech_encoder` wrote; the network is in evaluation mode.
 
     Raises:
         StudioError: files are missing or damaged, or were trained on another mel spectrogram.
     """
-    try:
-        about = json.loads((folder / "speech.json").read_text(encoding="utf-8"))
-        sizes: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in about["shape"].items()}
-        if about["mel_fingerprint"] != MEL.fingerprint():
-            raise StudioError(f"The network in {folder} hears another mel spectrogram.", "Train it again.")
-        net = SpeechNet(SpeechShape(**sizes))
-        net.load_state_dict(load_tensors(folder / "speech.safetensors")[0])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise StudioError(f"The network in {folder} cannot be read: {error}.", "Train it again.") from error
-    return net.eval()
+    return load_net(folder, "speech", lambda facts: SpeechEncoder(shape_from(facts["shape"])), "speech encoder")
+
+
+def shape_from(sizes: Mapping[str, Any]) -> SpeechEncoderShape:
+    """The shape in a JSON file, where tuples are lists."""
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}
+    return SpeechEncoderShape(**values)

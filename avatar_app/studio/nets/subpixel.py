@@ -1,11 +1,11 @@
-"""Convolutions between pictures whose pixels lie packed, 2x2 of them in the channels of one.
+"""Convolutions on packed pictures: 2x2 pixels lie in the channels of one.
 
-A transposed convolution with kernel 3, stride 2 draws each of the four pixels of a 2x2 block from at most 2x2 input
-pixels. One ordinary 2x2 convolution with four times the channels and a pixel shuffle compute exactly the same sums
-(Shi et al. 2016, arXiv 1609.05158). Engines run ordinary convolutions in INT8, but not all run transposed ones.
+A transposed convolution with kernel 3 and stride 2 computes each pixel of a 2x2 block from at most 2x2 input pixels.
+One ordinary 2x2 convolution with four times the channels and a pixel shuffle compute the same sums (Shi et al. 2016,
+arXiv 1609.05158). Engines run ordinary convolutions in INT8, but not all of them run transposed ones.
 
-The four pixels of a block are the outer channels and the features the inner ones: a shuffle then moves whole runs of
-memory, which takes a tenth of the time of the other order.
+The four pixels of a block are the outer channels and the features the inner ones: a shuffle then moves contiguous runs
+of memory, which takes a tenth of the time of the other order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KERNEL_ROWS: tuple[tuple[int, int | None], tuple[int, int | None]] = ((1, None),
 
 
 class _Unpack(torch.autograd.Function):
-    """One node of the exported graph, where reshapes and a transposition would be three."""
+    """Exported as one node; reshape and transposition would be three."""
 
     @staticmethod
     def forward(_: Any, x: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class _Unpack(torch.autograd.Function):
 
 
 def unpack(x: Tensor) -> Tensor:
-    """(B, 4 C, H, W) -> (B, C, 2 H, 2 W). For inference: no gradient goes through it."""
+    """(B, 4 C, H, W) -> (B, C, 2 H, 2 W). For inference: it has no gradient."""
     y: Tensor = _Unpack.apply(x)  # type: ignore[no-untyped-call]
     return y
 
@@ -48,7 +48,7 @@ def pack(x: Tensor) -> Tensor:
 
 
 def packed_up_weight(weight: Tensor) -> Tensor:
-    """Of a transposed convolution (kernel 3, stride 2, padding 1, output padding 1), for a packed result.
+    """Weight of a transposed convolution (kernel 3, stride 2, padding 1, output padding 1) with a packed result.
 
     Args:
         weight: (n_in, n_out, 3, 3).
@@ -68,19 +68,19 @@ def packed_up_weight(weight: Tensor) -> Tensor:
 
 
 def packed_weight(weight: Tensor) -> Tensor:
-    """Of an ordinary convolution (kernel 3), from a packed picture to one that is packed one pixel further.
+    """Weight of an ordinary convolution (kernel 3) from a packed picture to one that is packed one pixel further.
 
-    The result's blocks begin at odd rows and columns, so that each is drawn from just 2x2 blocks.
+    The blocks of the result begin at odd rows and columns, so that each depends on 2x2 blocks only.
 
     Args:
         weight: (n_out, n_in, 3, 3).
 
     Returns:
-        (4 n_out, 4 n_in, 2, 2): from blocks i and i + 1 of the input comes the block of rows 2i + 1 and 2i + 2.
+        (4 n_out, 4 n_in, 2, 2): blocks i and i + 1 of the input give the block of rows 2i + 1 and 2i + 2.
     """
     n_out, n_in = weight.shape[:2]
     blocks = weight.new_zeros(2, 2, n_out, 2, 2, n_in, 2, 2)
-    # Row a of input block i is row 2i + a; the kernel's middle lies on row p + 1.
+    # Row a of input block i is row 2i + a; the centre of the kernel lies on row p + 1.
     reach = [(p, a, i, 2 * i + a - p) for p in (0, 1) for a in (0, 1) for i in (0, 1) if 0 <= 2 * i + a - p < 3]
     for p, a, i, row in reach:
         for q, b, j, column in reach:
@@ -89,5 +89,5 @@ def packed_weight(weight: Tensor) -> Tensor:
 
 
 def pointwise_packed_weight(weight: Tensor) -> Tensor:
-    """Of a convolution with kernel 1, for a packed picture: (n_out, n_in, 1, 1) -> (4 n_out, 4 n_in, 1, 1)."""
+    """Weight of a convolution with kernel 1 on a packed picture: (n_out, n_in, 1, 1) -> (4 n_out, 4 n_in, 1, 1)."""
     return torch.kron(torch.eye(4), weight[:, :, 0, 0])[:, :, None, None]

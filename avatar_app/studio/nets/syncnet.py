@@ -1,4 +1,4 @@
-"""The expert that hears whether a sound belongs to five mouths (arXiv 2008.10010, `SyncNet_color`)."""
+"""The published sync expert: scores how well a sound matches five pictures (arXiv 2008.10010, `SyncNet_color`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from avatar_app.studio.nets.generator import ConvBlock, residuals
 
 
 class SyncNet(nn.Module):
-    """Embeds sound and mouths; their cosine says how well they belong together."""
+    """Embeds sounds and pictures of mouths; the cosine of two embeddings scores their match."""
 
     def __init__(self) -> None:
         super().__init__()

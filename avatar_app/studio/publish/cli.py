@@ -25,16 +25,17 @@ def _trained_student(arguments: argparse.Namespace) -> TrainedStudent:
         if arguments.student is None:
             raise StudioError("nova-96 needs a trained student.", "Name its `best` folder with --student.")
         return nova_96(arguments.student)
-    if arguments.speech is None or arguments.picture is None:
+    if arguments.speech_encoder is None or arguments.mouth_renderer is None:
         raise StudioError(
-            "nova-hd needs two trained networks.", "Name their `best` folders with --speech and --picture."
+            "nova-hd needs two trained networks.",
+            "Name their folders with --speech-encoder and --mouth-renderer.",
         )
-    return nova_hd(arguments.speech, arguments.picture)
+    return nova_hd(arguments.speech_encoder, arguments.mouth_renderer)
 
 
 def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     """The facts files of the training runs, by name."""
-    folders = [f for f in (arguments.speech, arguments.picture, arguments.student) if f is not None]
+    folders = [f for f in (arguments.speech_encoder, arguments.mouth_renderer, arguments.student) if f is not None]
     files = [folder / name for folder in folders for name in FACTS if (folder / name).exists()]
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
@@ -45,9 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", choices=("nova-hd", "nova-96"))
     parser.add_argument("--data", type=Path, required=True, help="folder with nova/ and speech/")
     parser.add_argument(
-        "--speech", type=Path, help="`best` folder of `studio distil ears`, or of `studio train speech`"
+        "--speech-encoder",
+        type=Path,
+        help="`best` folder of `studio distil speech-encoder`, or of `studio train speech-encoder`",
     )
-    parser.add_argument("--picture", type=Path, help="`best` folder of `studio train picture`")
+    parser.add_argument("--mouth-renderer", type=Path, help="`best` folder of `studio train mouth-renderer`")
     parser.add_argument(
         "--student", type=Path, help="`best` folder of `studio distil student`, or of `studio train student`"
     )

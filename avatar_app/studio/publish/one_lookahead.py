@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from avatar_app.contracts.student_spec import PatchBox, StudentSpec
+from avatar_app.contracts.mouth import PatchBox
+from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.studio.export import quantize
 from avatar_app.studio.export.graphs import TrainedStudent, export_face, export_student
 from avatar_app.studio.nets.generator import Generator
-from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.lower_half import LowerHalfGenerator
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS
 from avatar_app.studio.publish import gate, package
 from avatar_app.studio.publish.gate import Float32, Golden
@@ -23,7 +24,7 @@ N_MEL_COLUMNS = 16
 FEATURE_NAMES = tuple(f"face_{k}" for k in range(7))
 
 
-class OneLookahead(DrawsLowerHalf):
+class OneLookahead(LowerHalfGenerator):
     """The published generator; a live step runs its audio encoder and the lower half of its decoder.
 
     Args:
@@ -45,18 +46,18 @@ class OneLookahead(DrawsLowerHalf):
         Returns:
             (1, 3, S / 2, S) float32 in 0..1, BGR: the lower half.
         """
-        return self.draw(self.audio_encoder(mel) * lookahead[:, :, None, None], features)
+        return self.decode(self.audio_encoder(mel) * lookahead[:, :, None, None], features)
 
 
 class FaceGraph(nn.Module):
     """The graph that runs once per face: (1, 6, S, S) to the seven face features, deepest first."""
 
-    def __init__(self, net: DrawsLowerHalf) -> None:
+    def __init__(self, net: LowerHalfGenerator) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, face: Tensor) -> tuple[Tensor, ...]:
-        """See `DrawsLowerHalf.encode_face`."""
+        """See `LowerHalfGenerator.encode_face`."""
         return tuple(self.net.encode_face(face))
 
 

@@ -24,10 +24,9 @@ from avatar_app.contracts.student_spec import ModelFile, Precision
 from avatar_app.live.student.folder import read_manifest, verified_bytes
 from avatar_app.settings.paths import models_dir
 from avatar_app.studio.nets.generator import ConvBlock, UpBlock
-from avatar_app.studio.nets.mouth_renderer import PictureNet, save_picture_net
-from avatar_app.studio.nets.nova96 import Nova96
-from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
-from avatar_app.studio.train.student import save_student
+from avatar_app.studio.nets.mouth_renderer import MouthRenderer, save_mouth_renderer
+from avatar_app.studio.nets.nova96 import Nova96, save_student
+from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderShape, save_speech_encoder
 
 # Facts of the training run that also hold for the unpacked networks.
 FACTS = ("recipe", "gain", "held_out", "test")
@@ -59,9 +58,9 @@ class Graph:
 
 
 @torch.no_grad()
-def speech_of(graph: Graph, shape: SpeechShape) -> SpeechNet:
+def speech_of(graph: Graph, shape: SpeechEncoderShape) -> SpeechEncoder:
     """The speech encoder in the graph of `nova-hd`; the graph has no phone classifier, so its weights are zero."""
-    net = SpeechNet(shape).eval()
+    net = SpeechEncoder(shape).eval()
     layers = list(net.modules())
     merged = graph.weights("speech")
     for conv, norm in pairwise(layers):
@@ -74,9 +73,9 @@ def speech_of(graph: Graph, shape: SpeechShape) -> SpeechNet:
 
 
 @torch.no_grad()
-def picture_of(graph: Graph) -> PictureNet:
+def picture_of(graph: Graph) -> MouthRenderer:
     """The mouth renderer in the graph of `nova-hd`."""
-    net = PictureNet().eval()
+    net = MouthRenderer().eval()
     place = next(graph.weights("picture/Concat", "Concat"))[0]
     net.load_state_dict({**graph.part("picture"), "place": place})
     return net
@@ -87,7 +86,7 @@ def nova96_of(step: Graph, face: Graph) -> Nova96:
     """The student in its folded graphs (`nets.folded`); weights of rows that it never generates are zero."""
     net = Nova96().eval()
     audio = list(step.weights("hear/"))
-    shared = _blocks(net.ear)
+    shared = _blocks(net.shared_audio_encoder)
     for block, pair in zip(shared, audio, strict=False):
         _fill_block(block, pair)
     for k, encoder in enumerate(net.audio_encoders):
@@ -141,7 +140,7 @@ def _fill(conv: nn.Module, norm: nn.Module, weight: Tensor, bias: Tensor) -> Non
 
 
 def unpack(folder: Path, out: Path) -> None:
-    """Write `out`/student/best, or `out`/speech/best and `out`/picture/best.
+    """Write `out`/student/best, or `out`/speech-encoder/best and `out`/mouth-renderer/best.
 
     Raises:
         ModelError: the model folder is missing or damaged.
@@ -165,8 +164,10 @@ def unpack(folder: Path, out: Path) -> None:
         sizes: dict[str, Any] = {
             name: tuple(v) if isinstance(v, list) else v for name, v in facts["speech"]["shape"].items()
         }
-        save_speech_net(out / "speech" / "best", speech_of(step, SpeechShape(**sizes)), about("speech"))
-        save_picture_net(out / "picture" / "best", picture_of(step), about("picture"))
+        save_speech_encoder(
+            out / "speech-encoder" / "best", speech_of(step, SpeechEncoderShape(**sizes)), about("speech")
+        )
+        save_mouth_renderer(out / "mouth-renderer" / "best", picture_of(step), about("picture"))
     except (KeyError, TypeError, RuntimeError, StopIteration, ValueError) as error:
         raise StudioError(
             f"The networks of the model {spec.id} cannot be unpacked: {error!r}.", "Name nova-hd or nova-96."

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: one safetensors file, replaced in one move, so a kill never leaves half of one."""
+"""Checkpoints of a training run: one safetensors file that is replaced in one step."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.nets.tensor_file import load_tensors, save_tensors
+from avatar_app.studio.renamed import current_tensor
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
@@ -19,12 +20,12 @@ CHECKPOINT_NAME = "checkpoint.safetensors"
 def save_checkpoint(
     path: Path, n_steps_done: int, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> None:
-    """Write everything that a run needs to continue.
+    """Write the state of a run.
 
     Args:
         path: the file.
-        n_steps_done: steps that these weights have seen.
-        modules: networks by name (the averaged ones too).
+        n_steps_done: number of steps so far.
+        modules: networks by name, including averaged copies.
         optimizers: optimizers by name.
     """
     tensors: dict[str, Tensor] = {}
@@ -40,10 +41,10 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> int:
-    """Put a checkpoint back into networks and optimizers of the same shapes.
+    """Restore networks and optimizers of the same shapes.
 
     Returns:
-        How many steps the weights have seen.
+        Number of steps so far.
 
     Raises:
         StudioError: the file is damaged or belongs to another network.
@@ -52,11 +53,11 @@ def load_checkpoint(
     try:
         for name, module in modules.items():
             module.load_state_dict(_under(tensors, f"module.{name}."))
-        rest = json.loads(metadata["optimizers"])
+        rest = {current_tensor(name): state for name, state in json.loads(metadata["optimizers"]).items()}
         for name, optimizer in optimizers.items():
             optimizer.load_state_dict(_unflatten_optimizer(_under(tensors, f"optimizer.{name}."), rest[name]))
         return int(metadata["n_steps_done"])
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, AttributeError, RuntimeError, ValueError) as error:
         raise StudioError(
             f"The checkpoint {path} does not fit this network: {error}.", "Start the run in a new folder."
         ) from error

@@ -1,9 +1,9 @@
-"""Gives a trained hearer the strength of movement back that averaging took.
+"""Gain calibration: compensates the reduced motion of networks that were trained on errors.
 
-Where a sound leaves the mouth uncertain, a network trained on errors says the mean, so it moves less than the truth
-does: lips almost close, "oo" is almost round. Each parameter is stretched around its mean until it spreads as far as
-the true one does on held-out voices. That changes no correlation, and lips close (as global variance does in speech
-synthesis: Toda and Tokuda, "A speech parameter generation algorithm considering global variance", 2007).
+Where sound leaves the mouth uncertain, such a network predicts the mean and moves less than the ground truth: lips
+almost close, an "oo" is almost round. Each parameter is scaled around its mean until its standard deviation on held-out
+speakers equals that of the ground truth. This keeps correlations and lets lips close, as global variance does in speech
+synthesis (Toda and Tokuda, "A speech parameter generation algorithm considering global variance", 2007).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from avatar_app.studio.train.speech_encoder_score import Heard
+from avatar_app.studio.train.speech_encoder_score import Prediction
 
-# Beyond that it would be noise that is stretched.
+# A higher gain would amplify noise.
 MAX_GAIN = 1.6
 STILL = 1e-3
 
 
 @dataclass(frozen=True)
-class Strength:
-    """For every look-ahead and parameter, the mean of what is said and how far to stretch around it.
+class GainCalibration:
+    """The mean of each output, and the gain around it.
 
     Attributes:
-        mean: (4, 14) float32.
+        mean: (4, 14) float32, per look-ahead and parameter.
         gain: (4, 14) float32, 1 or more.
     """
 
@@ -36,27 +36,29 @@ class Strength:
     gain: NDArray[np.float32]
 
 
-def missing_strength(heard: Sequence[Heard]) -> Strength:
-    """How much weaker than the truth a network moves.
+def calibrate_gain(predictions: Sequence[Prediction]) -> GainCalibration:
+    """The gain that gives predictions the standard deviation of the ground truth.
 
     Args:
-        heard: what it says of voices that it was not trained on.
+        predictions: for held-out speakers.
     """
-    said = np.concatenate([h.said for h in heard], axis=2)
-    true = np.concatenate([h.true for h in heard], axis=2)
-    spread, wanted = said.std(axis=2), true.std(axis=2)
+    predicted = np.concatenate([p.predicted for p in predictions], axis=2)
+    ground_truth = np.concatenate([p.ground_truth for p in predictions], axis=2)
+    spread, wanted = predicted.std(axis=2), ground_truth.std(axis=2)
     is_still = (spread < STILL) | (wanted < STILL)
     gain = np.where(is_still, 1.0, np.clip(wanted / np.maximum(spread, STILL), 1.0, MAX_GAIN))
-    return Strength(said.mean(axis=2).astype(np.float32), gain.astype(np.float32))
+    return GainCalibration(predicted.mean(axis=2).astype(np.float32), gain.astype(np.float32))
 
 
 @torch.no_grad()
-def stretch(layer: nn.Linear | nn.Conv1d, first_row: int, mean: NDArray[np.float32], gain: NDArray[np.float32]) -> None:
-    """Stretch some rows of a last layer around a mean: y becomes mean + gain (y - mean).
+def apply_gain(
+    layer: nn.Linear | nn.Conv1d, first_row: int, mean: NDArray[np.float32], gain: NDArray[np.float32]
+) -> None:
+    """Scale some outputs of a last layer around a mean: y becomes mean + gain (y - mean).
 
     Args:
-        layer: whose output y is.
-        first_row: of the rows to stretch; there are as many as means.
+        layer: the layer, changed in place.
+        first_row: index of the first of n outputs.
         mean: (n,) float32.
         gain: (n,) float32.
     """

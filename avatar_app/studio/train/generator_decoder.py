@@ -1,7 +1,7 @@
-"""Drawing, the first half of a generator's training: 14 mouth parameters in, the lower half of Nova's face out.
+"""Decoder training, the first half of a generator: 14 mouth parameters to the lower half of Nova's face.
 
-At rest of head and eyes a set of parameters has exactly one picture, so a plain L1 loss stays sharp. The parameters
-enter where the sound will: as the code that the audio encoder hands to the decoder.
+With head and eyes at rest, a set of parameters has exactly one picture, so a plain L1 loss gives sharp results. The
+parameters enter in place of sound: as the code that the audio encoder would pass to the decoder.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from avatar_app.studio import arithmetic
 from avatar_app.studio.data.clips import Pictures
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, SIZE_PX, TOP_PX, face_input
 from avatar_app.studio.mouth import N_MOUTH, REST
-from avatar_app.studio.nets.lower_half import DrawsLowerHalf
+from avatar_app.studio.nets.lower_half import LowerHalfGenerator
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import cosine_rate, set_rate
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
-Drawer = TypeVar("Drawer", bound=DrawsLowerHalf)
+GeneratorT = TypeVar("GeneratorT", bound=LowerHalfGenerator)
 
 REST_DISTANCE = 1e-3
 N_SETTLING_FACES = 16
@@ -34,16 +34,16 @@ N_SAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class DrawConfig:
-    """How drawing is trained.
+class DecoderConfig:
+    """Hyper-parameters of decoder training.
 
     Attributes:
         batch: pictures a step.
         peak_rate: highest learning rate.
-        rest_share: how often a picture of the mouth at rest is drawn compared to any other; there are many alike.
+        rest_share: sampling weight of a picture of the mouth at rest relative to the others; there are many of them.
         frozen_share: last part of the run, in which norms keep their statistics and arithmetic is float32.
-        is_face_trained: whether the face encoder learns. In a deep one without skips nothing holds what it says of
-            the one face in bounds: the decoder then listens to that alone, and the mouth's code dies.
+        is_face_trained: whether the face encoder is trained. With a single face, the features of a deep encoder grow
+            without bounds: the decoder then uses them alone and ignores the code.
     """
 
     batch: int = 16
@@ -54,13 +54,13 @@ class DrawConfig:
 
 
 @dataclass(frozen=True)
-class DrawData:
-    """Pictures of the head at rest with the parameters that they show.
+class DecoderData:
+    """Pictures of the head at rest with their mouth parameters.
 
     Attributes:
         frames: (n, 96, 96, 3) uint8 BGR.
         params: (n, 14) float32.
-        is_train: (n,) bool; the others are for measuring.
+        is_train: (n,) bool; the others are held out.
     """
 
     frames: UInt8
@@ -68,18 +68,18 @@ class DrawData:
     is_train: NDArray[np.bool_]
 
 
-def draw_data(pictures: Pictures) -> DrawData:
-    """The pictures at the generators' size."""
+def decoder_data(pictures: Pictures) -> DecoderData:
+    """The pictures at the size of the generators."""
     size = (SIZE_PX, SIZE_PX)
     frames = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in pictures.frames])
-    return DrawData(frames, pictures.params, pictures.is_train)
+    return DecoderData(frames, pictures.params, pictures.is_train)
 
 
 class MouthCode(nn.Module):
-    """Writes mouth parameters as the code that the decoder reads.
+    """Maps mouth parameters to the code of the decoder.
 
-    One layer on purpose: the mean of two codes is then nearly the code of the mean, and a head that guesses parameters
-    can be folded into the last layer of an audio encoder (`hearing.fold_head`).
+    It has one layer only: the mean of two codes is then nearly the code of the mean, and a head that predicts
+    parameters can be folded into the last layer of an audio encoder (`generator_encoder.fold_head`).
 
     Args:
         n_code: channels of the code.
@@ -96,16 +96,16 @@ class MouthCode(nn.Module):
         return torch.relu(self.layer(params))[:, :, None, None]
 
 
-class DrawTask(Generic[Drawer]):
+class DecoderTask(Generic[GeneratorT]):
     """Trains face encoder, decoder and `MouthCode`; for `loop.train`.
 
     Args:
-        net: whose halves these are.
+        net: the generator.
         data: pictures.
-        config: how.
+        config: hyper-parameters.
     """
 
-    def __init__(self, net: Drawer, data: DrawData, config: DrawConfig) -> None:
+    def __init__(self, net: GeneratorT, data: DecoderData, config: DecoderConfig) -> None:
         self._device = parallel.device()
         self.net, self.code = net.to(self._device), MouthCode(16 * net.shape.audio_width).to(self._device)
         self._data, self._config = data, config
@@ -113,8 +113,8 @@ class DrawTask(Generic[Drawer]):
         self._held_out = np.flatnonzero(~data.is_train)
         is_rest = np.abs(data.params[self._train] - REST).max(axis=1) < REST_DISTANCE
         self._rest = self._train[is_rest]
-        odds = np.where(is_rest, config.rest_share, 1.0)
-        self._odds = odds / odds.sum()
+        weights = np.where(is_rest, config.rest_share, 1.0)
+        self._odds = weights / weights.sum()
         self._weight = pixel_weight(data.frames[self._train]).to(self._device)
         parameters = [*self.net.face_decoder_blocks.parameters(), *self.net.output_block.parameters()]
         parameters += self.code.parameters()
@@ -131,10 +131,10 @@ class DrawTask(Generic[Drawer]):
 
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         """Optimizers to save."""
-        return {"draw": self._optimizer}
+        return {"generator": self._optimizer}
 
     def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
-        """One batch of pictures on one rest picture as the face."""
+        """Train on a batch of pictures, with one rest picture as the face."""
         is_frozen = index >= n_steps * (1 - self._config.frozen_share)
         self._set_mode(is_frozen=is_frozen)
         set_rate(self._optimizer, cosine_rate(index, n_steps, self._config.peak_rate, floor_ratio=0.001))
@@ -142,8 +142,8 @@ class DrawTask(Generic[Drawer]):
         face = self._face(rng.choice(self._rest))
         mine = chosen[parallel.share(len(chosen))]
         with arithmetic.autocast(self._device, enabled=not is_frozen):
-            drawn = self._draw(mine, face)
-        loss = sharp_l1(drawn.float(), self._true(mine), self._weight)
+            pictures = self._generate(mine, face)
+        loss = sharp_l1(pictures.float(), self._ground_truth(mine), self._weight)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         parallel.average_gradients(self._optimizer)
@@ -153,46 +153,46 @@ class DrawTask(Generic[Drawer]):
 
     @torch.no_grad()
     def evaluate(self) -> Mapping[str, float]:
-        """PSNR in dB of held-out pictures, drawn from their true parameters: lower half, and mouth."""
+        """PSNR in dB of held-out pictures from their parameters: lower half, and mouth."""
         self._set_mode(is_frozen=True)
         face = self._face(self._rest[0])
         halves, mouths = [], []
         for chosen in np.array_split(self._held_out, max(1, len(self._held_out) // 64)):
-            error = (self._draw(chosen, face) - self._true(chosen)).square()
+            error = (self._generate(chosen, face) - self._ground_truth(chosen)).square()
             halves.append(error.mean((1, 2, 3)))
             mouths.append(error[:, :, MOUTH_ROWS, MOUTH_COLUMNS].mean((1, 2, 3)))
         return {"psnr_db": _mean_psnr_db(halves), "mouth_psnr_db": _mean_psnr_db(mouths)}
 
     @torch.no_grad()
     def sample(self) -> UInt8:
-        """Held-out pictures above what is drawn for them."""
+        """Held-out ground truth above the generated pictures."""
         self._set_mode(is_frozen=True)
         chosen = self._held_out[:: max(1, len(self._held_out) // N_SAMPLES)][:N_SAMPLES]
-        return strip(self._true(chosen), self._draw(chosen, self._face(self._rest[0])))
+        return strip(self._ground_truth(chosen), self._generate(chosen, self._face(self._rest[0])))
 
     def _face(self, number: int) -> Tensor:
         return face_input(self._data.frames[number]).to(self._device)
 
-    def _true(self, chosen: NDArray[np.int64]) -> Tensor:
+    def _ground_truth(self, chosen: NDArray[np.int64]) -> Tensor:
         return lower_half(self._data.frames[chosen]).to(self._device)
 
-    def _draw(self, chosen: NDArray[np.int64], face: Tensor) -> Tensor:
+    def _generate(self, chosen: NDArray[np.int64], face: Tensor) -> Tensor:
         code = self.code(torch.from_numpy(self._data.params[chosen]).to(self._device))
-        return self.net.draw(code, self.net.encode_face(face))
+        return self.net.decode(code, self.net.encode_face(face))
 
     def _set_mode(self, *, is_frozen: bool) -> None:
         self.net.train(not is_frozen)
-        # One face has no spread that a batch norm could measure.
+        # A single face has no variance for batch norm.
         self.net.face_encoder_blocks.eval()
 
 
 @torch.no_grad()
 def settle_norms(blocks: nn.ModuleList, faces: Tensor) -> None:
-    """Set the statistics of an encoder's batch norms to those of some faces."""
+    """Set the batch norm statistics of an encoder to those of some faces."""
     norms = [module for module in blocks.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = None  # the mean of all that passes
+        norm.momentum = None  # a cumulative mean
     blocks.train()
     for block in blocks:
         faces = block(faces)
@@ -208,16 +208,16 @@ def lower_half(pictures: UInt8) -> Tensor:
 
 
 def pixel_weight(frames: UInt8) -> Tensor:
-    """How much each pixel of the lower half counts, (1, 1, 48, 96), mean 1: the more, the more it moves."""
+    """Loss weight of each pixel of the lower half, (1, 1, 48, 96), mean 1: it grows with the standard deviation."""
     spread = frames[::5, TOP_PX:].astype(np.float32).std(axis=0).mean(axis=-1)
     spread = cv2.GaussianBlur(spread, (0, 0), 1.0)
     weight = np.minimum(0.25 + 0.5 * spread / max(float(spread.mean()), 1e-6), 8.0)
     return torch.from_numpy((weight / weight.mean()).astype(np.float32))[None, None]
 
 
-def sharp_l1(drawn: Tensor, true: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 of pixels, and of differences between neighbours, which is what an eye calls sharp."""
-    error = drawn - true
+def sharp_l1(pictures: Tensor, ground_truth: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 of pixels and of differences between neighbours; the latter keeps edges sharp."""
+    error = pictures - ground_truth
     across = (error[..., 1:] - error[..., :-1]).abs()
     down = (error[..., 1:, :] - error[..., :-1, :]).abs()
     parts = (weight * error.abs(), weight[..., 1:] * across, weight[..., 1:, :] * down)

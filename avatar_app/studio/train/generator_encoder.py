@@ -1,8 +1,8 @@
-"""Hearing, the second half of a generator's training: 16 mel columns in, mouth parameters out, per look-ahead.
+"""Encoder training, the second half of a generator: 16 mel columns to mouth parameters, per look-ahead.
 
-Trained on parameters, not on pixels: what a short window leaves uncertain is averaged in 14 numbers, never in a
-picture. Voices and losses are those of the larger network that hears (`train.speech`). `fold_head` then writes the
-guess into an audio encoder's own last layer, so that nothing is added to the published architecture.
+The targets are parameters, not pixels: uncertainty of a short window then averages 14 numbers and never a picture.
+Voices and losses are those of the speech encoder. `fold_head` writes the trained head into the last layer of an audio
+encoder, so the published architecture does not change.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import copy
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.mouth import N_MOUTH, PHONES, REST
 from avatar_app.studio.nets.generator import ConvBlock
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
-from avatar_app.studio.nets.speech_encoder import STEP_COLUMNS, SpeechNet
+from avatar_app.studio.nets.speech_encoder import STEP_COLUMNS, SpeechEncoder
 from avatar_app.studio.nets.teacher import Teacher
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.generator_decoder import MouthCode
@@ -35,15 +34,15 @@ POOL_SEED = 1_000_000_007
 
 
 @dataclass(frozen=True, slots=True)
-class HearConfig:
-    """How hearing is trained.
+class EncoderConfig:
+    """Hyper-parameters of encoder training.
 
     Attributes:
-        pairs: windows a step, each with the one that follows 25 ms later.
+        pairs: windows a step, each with the window 25 ms later.
         peak_rate: highest learning rate.
-        pool_batches: changed voices are dear, windows of them are cheap: so many batches of voices wait in a pool.
+        pool_batches: batches of augmented voices that are kept for reuse, because augmentation is slow.
         steps_per_batch: steps after which the oldest batch is replaced.
-        teacher_share: how much of each target is what the teacher says, when there is one.
+        teacher_share: share of the teacher output in each target, when there is a teacher.
         precise_share: last part of the run, computed in float32.
     """
 
@@ -55,70 +54,81 @@ class HearConfig:
     precise_share: float = 0.1
 
 
-class Ears(nn.Module):
-    """Audio encoders without their last layer, and linear guesses on top of them.
+class AudioEncoders(nn.Module):
+    """Audio encoders without their last layer, with linear heads for mouth and phones.
 
     Args:
-        ear: the layers that all encoders share.
-        encoders: the others: one for each look-ahead, or one that answers for all.
+        shared: the layers that all encoders share.
+        encoders: the other layers: an encoder for each look-ahead, or one for all.
         n_code: channels before the last layer.
     """
 
-    def __init__(self, ear: nn.Module, encoders: Sequence[nn.Sequential], n_code: int) -> None:
+    def __init__(self, shared: nn.Module, encoders: Sequence[nn.Sequential], n_code: int) -> None:
         super().__init__()
-        self.ear = ear
+        self.shared_audio_encoder = shared
         self.encoders = nn.ModuleList(encoder[:-1] for encoder in encoders)
         self.mouth = nn.ModuleList(nn.Linear(n_code, N_MOUTH) for _ in LOOKAHEAD_MS)
         self.phones = nn.ModuleList(nn.Linear(n_code, len(PHONES)) for _ in LOOKAHEAD_MS)
-        self.shape = SimpleNamespace(window_columns=N_COLUMNS)
-        for head in self.mouth:
-            assert isinstance(head, nn.Linear)  # noqa: S101
+        for head in self.mouth_heads():
             nn.init.zeros_(head.weight)
             head.bias.data = torch.from_numpy(REST.copy())
 
-    @classmethod
-    def of_nova96(cls, net: Nova96) -> Ears:
-        """The student's, a different encoder for each look-ahead."""
-        return cls(net.ear, [_sequential(e) for e in net.audio_encoders], 16 * net.shape.audio_width)
+    @property
+    def window_columns(self) -> int:
+        """Mel columns of one input window."""
+        return N_COLUMNS
+
+    def mouth_heads(self) -> list[nn.Linear]:
+        """The heads for the mouth, by look-ahead."""
+        heads = list(self.mouth)
+        assert all(isinstance(head, nn.Linear) for head in heads)  # noqa: S101  a ModuleList forgets what it holds
+        return heads  # type: ignore[return-value]
 
     @classmethod
-    def of_teacher(cls, net: Teacher) -> Ears:
-        """The teacher's: one encoder, which is also asked where the mouth was before, so that it hears all of it."""
+    def of_nova96(cls, net: Nova96) -> AudioEncoders:
+        """Those of the student, with an encoder for each look-ahead."""
+        return cls(net.shared_audio_encoder, [_sequential(e) for e in net.audio_encoders], 16 * net.shape.audio_width)
+
+    @classmethod
+    def of_teacher(cls, net: Teacher) -> AudioEncoders:
+        """That of the teacher, with heads for all look-aheads, so that it encodes the whole window."""
         return cls(nn.Identity(), [net.audio_encoder], 16 * net.shape.audio_width)
 
     def forward(self, mel: Tensor) -> Tensor:
         """(B, 1, 80, T) mel, T >= 16 -> (B, 4, 14, N): the mouth for every second window."""
-        return self._answers(self.mouth, self.features(mel), len(mel))
+        return self._heads(self.mouth, self.features(mel), len(mel))
 
     def forward_with_phones(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """The mouth as in `forward`, and phone logits (B, 4, 40, N), which only training needs."""
         features = self.features(mel)
-        return self._answers(self.mouth, features, len(mel)), self._answers(self.phones, features, len(mel))
+        return self._heads(self.mouth, features, len(mel)), self._heads(self.phones, features, len(mel))
 
     def features(self, mel: Tensor) -> list[Tensor]:
         """(B, 1, 80, T) -> (B * N, n_code) per look-ahead."""
         windows = mel.unfold(3, N_COLUMNS, STEP_COLUMNS).permute(0, 3, 1, 2, 4)
-        heard = self.ear(windows.reshape(-1, 1, MEL.n_mels, N_COLUMNS))
-        features = [encoder(heard).flatten(1) for encoder in self.encoders]
+        shared = self.shared_audio_encoder(windows.reshape(-1, 1, MEL.n_mels, N_COLUMNS))
+        features = [encoder(shared).flatten(1) for encoder in self.encoders]
         return features * (len(LOOKAHEAD_MS) // len(features))
 
     @staticmethod
-    def _answers(heads: nn.ModuleList, features: list[Tensor], n_pieces: int) -> Tensor:
-        answers = torch.stack([head(x) for head, x in zip(heads, features, strict=True)], dim=1)
-        return answers.reshape(n_pieces, -1, *answers.shape[1:]).permute(0, 2, 3, 1)
+    def _heads(heads: nn.ModuleList, features: list[Tensor], n_segments: int) -> Tensor:
+        outputs = torch.stack([head(x) for head, x in zip(heads, features, strict=True)], dim=1)
+        return outputs.reshape(n_segments, -1, *outputs.shape[1:]).permute(0, 2, 3, 1)
 
 
 class VoicePool:
-    """Batches of changed voices that windows are drawn from.
+    """A pool of batches of augmented voices, from which windows are sampled.
 
     Args:
         data: voices.
         config: sizes.
         seed: of all chance; batch k is the same in every run.
-        teacher: says what a longer window hears; its word is mixed into the targets.
+        teacher: a speech encoder with a longer window, whose outputs are mixed into the targets.
     """
 
-    def __init__(self, data: SpeechData, config: HearConfig, seed: int, teacher: SpeechNet | None = None) -> None:
+    def __init__(
+        self, data: SpeechData, config: EncoderConfig, seed: int, teacher: SpeechEncoder | None = None
+    ) -> None:
         self._data, self._config, self._seed, self._teacher = data, config, seed, teacher
         window_columns = N_COLUMNS if teacher is None else teacher.shape.window_columns
         self._plan = BatchPlan(window_columns=window_columns)
@@ -134,93 +144,98 @@ class VoicePool:
 
     def _pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         batch = self._batches[int(rng.integers(len(self._batches)))]
-        piece, first = int(rng.integers(len(batch.mel))), int(rng.integers(self._plan.n_outputs - 1))
+        segment, first = int(rng.integers(len(batch.mel))), int(rng.integers(self._plan.n_outputs - 1))
         end = self._plan.window_columns + STEP_COLUMNS * (first + 1)
         return (
-            batch.mel[piece, :, :, end - N_COLUMNS - STEP_COLUMNS : end],
-            batch.mouth[piece, :, :, first : first + 2],
-            batch.phones[piece, :, first : first + 2],
-            batch.trust[piece],
+            batch.mel[segment, :, :, end - N_COLUMNS - STEP_COLUMNS : end],
+            batch.mouth[segment, :, :, first : first + 2],
+            batch.phones[segment, :, first : first + 2],
+            batch.trust[segment],
         )
 
     def _refill(self, n_wanted: int) -> None:
-        """Make batches up to a number; those that would have left the pool by then are skipped."""
+        """Make batches up to a number, without those that have left the pool by then."""
         for k in range(max(self._n_made, n_wanted - self._config.pool_batches), n_wanted):
             batch = draw_batch(self._data.corpus, self._plan, step_generator(self._seed, POOL_SEED + k))
-            self._batches.append(self._taught(batch))
+            self._batches.append(self._with_teacher(batch))
         self._n_made = max(self._n_made, n_wanted)
 
     @torch.no_grad()
-    def _taught(self, batch: Batch) -> Batch:
+    def _with_teacher(self, batch: Batch) -> Batch:
         if self._teacher is None:
             return batch
-        said = self._teacher(batch.mel).clamp(0, 1)
-        return replace(batch, mouth=torch.lerp(batch.mouth, said, self._config.teacher_share))
+        output = self._teacher(batch.mel).clamp(0, 1)
+        return replace(batch, mouth=torch.lerp(batch.mouth, output, self._config.teacher_share))
 
 
-class HearTask(SpeechTask):
+class EncoderTask(SpeechTask):
     """Trains the audio encoders up to their last layer; for `loop.train`.
 
     Args:
-        ears: what is trained.
+        encoders: the encoders.
         data: voices.
-        config: how.
+        config: hyper-parameters.
         seed: of the pool.
         teacher: see `VoicePool`.
     """
 
     def __init__(
-        self, ears: Ears, data: SpeechData, config: HearConfig, seed: int, teacher: SpeechNet | None = None
+        self,
+        encoders: AudioEncoders,
+        data: SpeechData,
+        config: EncoderConfig,
+        seed: int,
+        teacher: SpeechEncoder | None = None,
     ) -> None:
         self._device = parallel.device()
-        self.ears = ears.to(self._device)
-        self.average_ears = copy.deepcopy(self.ears).eval()
+        self.encoders = encoders.to(self._device)
+        self.average_encoders = copy.deepcopy(self.encoders).eval()
         self._data, self._recipe, self._config = data, SpeechRecipe(), config
         self._pool = VoicePool(data, config, seed, teacher)
-        self._optimizer = torch.optim.AdamW(self.ears.parameters(), weight_decay=0.02)
-        self.average = self.average_ears  # type: ignore[assignment]
+        self._optimizer = torch.optim.AdamW(self.encoders.parameters(), weight_decay=0.02)
+        self.average = self.average_encoders  # type: ignore[assignment]
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The network and its average."""
-        return {"net": self.ears, "average": self.average_ears}
+        return {"net": self.encoders, "average": self.average_encoders}
 
     def step(self, index: int, n_steps: int, rng: np.random.Generator) -> Mapping[str, float]:
         """Train on one batch of window pairs."""
         set_rate(self._optimizer, cosine_rate(index, n_steps, self._config.peak_rate, floor_ratio=0.01))
         batch = self._pool.draw(index, rng).part(parallel.share(self._config.pairs))
-        self.ears.train()
+        self.encoders.train()
         is_precise = index >= n_steps * (1 - self._config.precise_share)
         with arithmetic.autocast(self._device, enabled=not is_precise):
-            mouth, phones = self.ears.forward_with_phones(batch.mel.to(self._device))
-        # The loss is a few numbers: it is reckoned where the batch lies.
+            mouth, phones = self.encoders.forward_with_phones(batch.mel.to(self._device))
+        # The loss is small: it is computed on the device of the batch.
         parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
         parallel.average_gradients(self._optimizer)
         self._optimizer.step()
-        parallel.average_norms(self.ears)
-        update_average(self.average_ears, self.ears, min(0.999, (index + 1) / (index + 10)))
+        parallel.average_norms(self.encoders)
+        update_average(self.average_encoders, self.encoders, min(0.999, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}
 
 
 @torch.no_grad()
-def fold_heads(net: Nova96, ears: Ears, code: MouthCode) -> None:
-    """Write ears, guesses and code into the student's audio encoders."""
-    net.ear.load_state_dict(ears.ear.state_dict())
-    for trained, head, encoder in zip(ears.encoders, ears.mouth, net.audio_encoders, strict=True):
-        fold_head(_sequential(encoder), trained, head, code)
+def fold_heads(net: Nova96, trained: AudioEncoders, code: MouthCode) -> None:
+    """Write trained encoders, their heads and the code into the audio encoders of a student."""
+    net.shared_audio_encoder.load_state_dict(trained.shared_audio_encoder.state_dict())
+    for trunk, head, encoder in zip(trained.encoders, trained.mouth_heads(), net.audio_encoders, strict=True):
+        fold_head(_sequential(encoder), trunk, head, code)
 
 
 @torch.no_grad()
-def fold_head(encoder: nn.Sequential, trunk: nn.Module, head: nn.Module, code: MouthCode) -> None:
-    """Write a trained trunk, a guess and the code into one audio encoder.
+def fold_head(encoder: nn.Sequential, trunk: nn.Module, head: nn.Linear, code: MouthCode) -> None:
+    """Write a trained trunk, its head and the code into one audio encoder.
 
-    The last layer of an encoder is 1x1, so it may hold the product: code(head(x)) = ReLU(C (H x + h) + c). Its norm
-    becomes the identity.
+    The last layer of an encoder is a 1x1 convolution, so it can hold the product: code(head(x)) =
+    ReLU(C (H x + h) + c). Its norm becomes the identity.
     """
     encoder[:-1].load_state_dict(trunk.state_dict())
     last = encoder[-1]
-    assert isinstance(head, nn.Linear) and isinstance(last, ConvBlock)  # noqa: S101
+    assert isinstance(last, ConvBlock)  # noqa: S101
     conv, norm = last.conv_block
     assert isinstance(conv, nn.Conv2d) and conv.bias is not None and isinstance(norm, nn.BatchNorm2d)  # noqa: S101
     conv.weight.copy_((code.layer.weight @ head.weight)[:, :, None, None])

@@ -1,4 +1,4 @@
-"""One training loop for all networks of the studio: continues after a kill to the same result."""
+"""The training loop of all networks; a run that was killed continues to the same result."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 
 
 class Trainable(Protocol):
-    """What the loop trains.
+    """A task for the training loop.
 
-    `step` must draw all its chance from the generator it is given (torch's global generator is seeded from it before
-    each call, for dropout), and keep all that it learns in `modules` and `optimizers`. Then a run that was killed and
-    continued ends in the same weights.
+    `step` must take all randomness from the given generator (torch's global generator is seeded from it before each
+    call, for dropout), and keep all its state in `modules` and `optimizers`. A run that is killed and continued then
+    ends with the same weights.
     """
 
     def modules(self) -> Mapping[str, nn.Module]:
-        """Networks to save, averaged copies too."""
+        """Networks to save, including averaged copies."""
         ...
 
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
@@ -45,29 +45,29 @@ class Trainable(Protocol):
         ...
 
     def evaluate(self) -> Mapping[str, float]:
-        """Measure on held-out data; an empty mapping when there is nothing to say."""
+        """Measure on held-out data; the result may be empty."""
         ...
 
 
 @runtime_checkable
 class ShowsSamples(Protocol):
-    """What can show how far it is."""
+    """A task with sample pictures."""
 
     def sample(self) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8 BGR: a picture to look at."""
+        """(h, w, 3) uint8 BGR: ground truth and results."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LoopPlan:
-    """How long to train and how often to speak.
+    """Length and intervals of a run.
 
     Attributes:
-        n_steps: batches of the whole run.
-        log_steps: batches between two lines of `metrics.jsonl`; each holds means over them.
-        checkpoint_steps: batches between two checkpoints.
-        evaluate_steps: batches between two measurements; 0 measures at the end only.
-        seed: where all chance starts.
+        n_steps: steps of the whole run.
+        log_steps: steps between two lines of `metrics.jsonl`; each holds means over them.
+        checkpoint_steps: steps between two checkpoints.
+        evaluate_steps: steps between two evaluations; 0 evaluates at the end only.
+        seed: of all randomness.
     """
 
     n_steps: int
@@ -77,19 +77,19 @@ class LoopPlan:
     seed: int = 0
 
 
-def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[str], None] = log.info) -> None:
+def train(task: Trainable, folder: RunFolder, plan: LoopPlan, report: Callable[[str], None] = log.info) -> None:
     """Train from the folder's checkpoint, or from the start, to the end of the plan.
 
     Of several processes (`parallel`) only the chief writes.
 
     Args:
-        task: what is trained.
-        folder: the run folder; its request is the caller's to write.
-        plan: length and rhythm.
-        tell: gets one readable progress line per `log_steps`.
+        task: the task.
+        folder: the run folder; the caller writes its request.
+        plan: length and intervals.
+        report: receives one line of progress per `log_steps`.
 
     Raises:
-        StudioError: the loss is not a number any more (the last good checkpoint is kept), or the folder fails.
+        StudioError: the loss is not finite (the last good checkpoint is kept), or the folder cannot be written to.
     """
     first = _restore(task, folder, plan.n_steps)
     if first < plan.n_steps and parallel.is_chief():
@@ -98,19 +98,19 @@ def train(task: Trainable, folder: RunFolder, plan: LoopPlan, tell: Callable[[st
     sums = _Means()
     for index in range(first, plan.n_steps):
         parts = parallel.mean_of(_one_step(task, index, plan))
-        _stop_when_lost(parts, index, folder)
+        _check_finite(parts, index, folder)
         sums.add(parts)
         done = index + 1
         if done % plan.log_steps == 0 or done == plan.n_steps:
-            _report(folder, done, sums.take(), clock, tell)
+            _log_means(folder, done, sums.take(), clock, report)
         if _is_due(done, plan.evaluate_steps) or done == plan.n_steps:
-            _measure(task, folder, done, tell)
+            _evaluate(task, folder, done, report)
         if _is_due(done, plan.checkpoint_steps) or done == plan.n_steps:
             _save(task, folder, done)
 
 
 def step_generator(seed: int, index: int) -> np.random.Generator:
-    """All chance of one step: depends on nothing but the seed and the step, so nothing needs saving."""
+    """The random generator of one step; it depends on seed and step only, so checkpoints need no generator state."""
     return np.random.default_rng([seed, index])
 
 
@@ -123,7 +123,7 @@ def cosine_rate(index: int, n_steps: int, peak: float, n_warmup: int = 200, floo
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give all parameters of an optimizer this learning rate."""
+    """Set the learning rate of an optimizer."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
@@ -150,15 +150,15 @@ def _restore(task: Trainable, folder: RunFolder, n_steps: int) -> int:
         log.info("continuing %s after step %d", folder.path, n_steps_done)
     if parallel.is_chief():
         folder.forget_metrics_after(n_steps_done)
-    # Nobody may write a new checkpoint before all have read this one.
+    # All processes read this checkpoint before the chief writes a new one.
     parallel.wait()
     return n_steps_done
 
 
 def _save(task: Trainable, folder: RunFolder, done: int) -> None:
-    # A step whose loss was good may still have spoilt them.
+    # A step with a finite loss can still give weights that are not.
     if not all(bool(value.isfinite().all()) for net in task.modules().values() for value in net.state_dict().values()):
-        raise _lost("its weights are no longer numbers", done, folder)
+        raise _diverged("its weights are not finite", done, folder)
     if parallel.is_chief():
         save_checkpoint(folder.checkpoint_file, done, task.modules(), task.optimizers())
     parallel.wait()
@@ -175,36 +175,36 @@ def _is_due(done: int, every: int) -> bool:
     return every > 0 and done % every == 0
 
 
-def _stop_when_lost(parts: Mapping[str, float], index: int, folder: RunFolder) -> None:
+def _check_finite(parts: Mapping[str, float], index: int, folder: RunFolder) -> None:
     if not math.isfinite(parts["loss"]):
-        raise _lost("the loss is no longer a number", index + 1, folder)
+        raise _diverged("the loss is not finite", index + 1, folder)
 
 
-def _lost(what: str, done: int, folder: RunFolder) -> StudioError:
+def _diverged(what: str, done: int, folder: RunFolder) -> StudioError:
     return StudioError(
         f"Training stopped at step {done}: {what}.",
         f"The last good checkpoint is in {folder.path}. The same command continues there; should it stop again, "
-        "begin in a new run folder with another --seed.",
+        "start a new run folder with another --seed.",
     )
 
 
-def _report(
-    folder: RunFolder, done: int, means: Mapping[str, float], clock: _Clock, tell: Callable[[str], None]
+def _log_means(
+    folder: RunFolder, done: int, means: Mapping[str, float], clock: _Clock, report: Callable[[str], None]
 ) -> None:
     if not parallel.is_chief():
         return
     folder.append_metrics({"step": done, **{name: round(value, 6) for name, value in means.items()}})
-    tell(f"step {done} of {clock.n_steps}, loss {means['loss']:.4f}, {clock.describe(done)}")
+    report(f"step {done} of {clock.n_steps}, loss {means['loss']:.4f}, {clock.describe(done)}")
 
 
-def _measure(task: Trainable, folder: RunFolder, done: int, tell: Callable[[str], None]) -> None:
+def _evaluate(task: Trainable, folder: RunFolder, done: int, report: Callable[[str], None]) -> None:
     measured = task.evaluate()
     if not measured or not parallel.is_chief():
         return
     folder.append_metrics({"step": done, **{f"held_out_{k}": round(v, 6) for k, v in measured.items()}})
     if isinstance(task, ShowsSamples):
         folder.write_picture(f"samples/{done:06d}.png", task.sample())
-    tell(f"step {done}, held out: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
+    report(f"step {done}, held out: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
 
 
 class _Means:

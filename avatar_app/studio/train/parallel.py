@@ -1,9 +1,8 @@
-"""One process or many, CPU or GPU: what a training step must do to not care.
+"""Data-parallel training on CPU or GPU, in one process or in several that `torchrun` started.
 
-Started by `torchrun`, every process draws the same batch, works on its share of it, and averages gradients before the
-optimizer moves; weights then stay equal. Losses are means over equal shares, so many processes compute what one does,
-but for what a share cannot know of the others: batch norms that learn see a share each, and an expert compares a sound
-with the mouths of its own share only.
+Every process draws the same batch, works on its share of it, and averages gradients before the optimizer step, so
+weights stay equal. Losses are means over equal shares, so several processes compute what one does, with two exceptions:
+batch norm in training has the statistics of a share, and a sync expert compares sounds with the pictures of its share.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from avatar_app.contracts.errors import StudioError
 
 
 def start(n_threads: int) -> None:
-    """Join the other processes, when `torchrun` started several.
+    """Join the process group, when `torchrun` started several processes.
 
     Args:
-        n_threads: for arithmetic on the CPU, in each process.
+        n_threads: CPU threads of each process.
     """
     torch.set_num_threads(n_threads)
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
@@ -32,36 +31,36 @@ def start(n_threads: int) -> None:
 
 
 def stop() -> None:
-    """Leave the other processes; `torchrun` ends them all when one leaves with an error."""
+    """Leave the process group; `torchrun` ends all processes when one fails."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def device() -> torch.device:
-    """The GPU of this process, where there is one."""
+    """The GPU of this process, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def n_processes() -> int:
-    """How many work together."""
+    """Number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def is_chief() -> bool:
-    """Whether this process is the one that writes files."""
+    """Whether this process writes the files."""
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
 def share(n: int) -> slice:
-    """This process's part of a batch of n.
+    """This process's share of a batch of n.
 
     Raises:
-        StudioError: the batch cannot be shared equally.
+        StudioError: n is no multiple of the number of processes.
     """
     if n % n_processes():
         raise StudioError(
-            f"A batch of {n} cannot be shared by {n_processes()} processes.",
-            "Choose a number that divides it.",
+            f"A batch of {n} cannot be divided among {n_processes()} processes.",
+            "Choose a number of processes that divides it.",
         )
     size = n // n_processes()
     rank = dist.get_rank() if dist.is_initialized() else 0
@@ -79,13 +78,13 @@ def average_gradients(optimizer: torch.optim.Optimizer) -> None:
 
 @torch.no_grad()
 def average_norms(net: nn.Module) -> None:
-    """Replace the statistics of batch norms, each from one share, by their mean over all processes."""
+    """Replace the batch norm statistics by their mean over all processes."""
     if n_processes() > 1:
         _average([b for b in net.buffers() if b.is_floating_point()])
 
 
 def mean_of(parts: Mapping[str, float]) -> dict[str, float]:
-    """Named numbers of a step, as means over all processes: a loss that one of them loses is lost for all."""
+    """Named numbers of a step, as means over all processes; a number that is not finite in one of them is so in all."""
     if n_processes() == 1:
         return dict(parts)
     values = torch.tensor(list(parts.values()), dtype=torch.float64, device=device())
@@ -94,14 +93,14 @@ def mean_of(parts: Mapping[str, float]) -> dict[str, float]:
 
 
 def wait() -> None:
-    """Until all processes are here."""
+    """Wait for all processes."""
     if dist.is_initialized():
         dist.barrier()
 
 
 def _average(tensors: Iterable[Tensor]) -> None:
     tensors = list(tensors)
-    # One message, not hundreds of small ones.
+    # One message instead of hundreds.
     flat = torch.cat([t.flatten() for t in tensors])
     dist.all_reduce(flat)
     flat /= n_processes()

@@ -1,36 +1,34 @@
-"""The folder of a studio run: readable without us, safe against a kill at any instant."""
+"""The folder of a training run: plain formats, and complete files after a kill at any instant."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import logging
-import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from avatar_app import __version__
+from avatar_app.contracts import atomic_file
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio import arithmetic
+from avatar_app.studio.provenance import commit_id, versions
+from avatar_app.studio.renamed import current_facts
 from avatar_app.studio.train.checkpoint import CHECKPOINT_NAME
 
 log = logging.getLogger(__name__)
 
-# These may change between the start of a run and its continuation: who wants to go further need not begin anew.
+# Settings that may change when a run continues, so that it can be extended.
 MAY_CHANGE = frozenset({"n_steps"})
 
 
 class RunFolder:
-    """`request.json` (what was asked, and computed in), `metrics.jsonl` (what happened), `checkpoint.safetensors`.
+    """Holds `request.json` (settings, versions, arithmetic), `metrics.jsonl` and `checkpoint.safetensors`.
 
     Args:
         path: the folder; made when missing.
@@ -50,11 +48,11 @@ class RunFolder:
 
     @property
     def checkpoint_file(self) -> Path:
-        """Where the newest checkpoint lies, if there is one."""
+        """Path of the newest checkpoint; the file may be missing."""
         return self.path / CHECKPOINT_NAME
 
     def open_request(self, config: Mapping[str, Any], seed: int) -> None:
-        """Write what is asked, or check that a continued run asks the same.
+        """Write the settings of a new run, or check those of a continued one.
 
         Raises:
             StudioError: the folder holds a run with other settings.
@@ -64,15 +62,15 @@ class RunFolder:
         if file.exists():
             _check_same(file, wanted, seed)
             return
-        # Of several processes each writes the same; the last one wins.
-        request = {"config": wanted, "seed": seed, "commit": commit_id(), "versions": _versions()}
+        # With several processes, all write the same content.
+        request = {"config": wanted, "seed": seed, "commit": commit_id(), "versions": versions()}
         self.write_text("request.json", json.dumps(request, indent=2) + "\n")
 
     def note_arithmetic(self, n_steps_done: int, name: str) -> None:
-        """Write into the request what is computed in after a step; a request that is missing stays so.
+        """Add the arithmetic of the next steps to the request; without a request, do nothing.
 
         Args:
-            n_steps_done: steps that were done before.
+            n_steps_done: number of steps so far.
             name: of the arithmetic.
 
         Raises:
@@ -82,36 +80,30 @@ class RunFolder:
         if not file.exists():
             return
         request = _read_request(file)
-        # Steps that a kill took back may be done in another.
+        # Steps after the last checkpoint are repeated, perhaps in another arithmetic.
         kept = {step: before for step, before in request["arithmetic"].items() if int(step) < n_steps_done}
         if list(kept.values())[-1:] != [name]:
             kept[str(n_steps_done)] = name
         self.write_text("request.json", json.dumps({**request, "arithmetic": kept}, indent=2) + "\n")
 
     def begin_from(self, before: RunFolder) -> None:
-        """Go on from the newest checkpoint of another run, unless this one has a checkpoint already.
+        """Copy the newest checkpoint of another run, unless this one has a checkpoint.
 
         Raises:
             StudioError: it cannot be written.
         """
-        # Of several processes each has a file of its own to rename.
-        temporary = self.path / f"{CHECKPOINT_NAME}.{os.getpid()}.tmp"
         if not self.checkpoint_file.exists():
-            with self._writing():
+            with self._writing(), atomic_file.replacing(self.checkpoint_file) as temporary:
                 shutil.copyfile(before.checkpoint_file, temporary)
-                temporary.replace(self.checkpoint_file)
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a text file in one move.
+        """Write a text file in one step.
 
         Raises:
             StudioError: it cannot be written.
         """
-        # Of several processes each has a file of its own to rename.
-        temporary = self.path / f"{name}.{os.getpid()}.tmp"
         with self._writing():
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self.path / name)
+            atomic_file.write_text(self.path / name, text)
 
     def write_picture(self, name: str, picture: NDArray[np.uint8]) -> None:
         """Write a picture, (h, w, 3) BGR, as PNG.
@@ -121,7 +113,7 @@ class RunFolder:
         """
         with self._writing():
             (self.path / name).parent.mkdir(exist_ok=True)
-            # Not imwrite: it takes no paths with letters beyond ASCII on Windows.
+            # Not imwrite, which fails on Windows for paths beyond ASCII.
             (self.path / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
@@ -134,7 +126,7 @@ class RunFolder:
             file.write(json.dumps(dict(line)) + "\n")
 
     def forget_metrics_after(self, n_steps_done: int) -> None:
-        """Drop lines that a killed run wrote after its last checkpoint; they will be written again."""
+        """Remove lines after the last checkpoint; the continued run writes them again."""
         file = self.path / "metrics.jsonl"
         if not file.exists():
             return
@@ -161,21 +153,11 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
-def origin(file: Path) -> dict[str, object]:
-    """How a network that another learned from was made, in its own words.
-
-    Args:
-        file: the JSON file beside its weights.
-    """
-    about = json.loads(file.read_text(encoding="utf-8"))
-    return {key: about[key] for key in ("recipe", "unpacked_from") if key in about}
-
-
 def arithmetic_of(run: Path) -> str | None:
-    """What a run, or each of its parts, computed in last; None where nothing says it, or its parts differ.
+    """The last arithmetic of a run and its parts; None when it is unknown or differs between the parts.
 
     Args:
-        run: a run folder, or one that holds those of its parts.
+        run: a run folder, or a folder with the run folders of its parts.
 
     Raises:
         StudioError: a request cannot be read.
@@ -187,7 +169,7 @@ def arithmetic_of(run: Path) -> str | None:
 
 def _check_same(file: Path, wanted: Mapping[str, Any], seed: int) -> None:
     request = _read_request(file)
-    before = request["config"]
+    before, wanted = request["config"], current_facts(wanted)
     names = {name for name in set(before) | set(wanted) if before.get(name) != wanted.get(name)} - MAY_CHANGE
     if request.get("seed") != seed:
         names.add("seed")
@@ -199,31 +181,12 @@ def _check_same(file: Path, wanted: Mapping[str, Any], seed: int) -> None:
 
 
 def _read_request(file: Path) -> dict[str, Any]:
-    """A request; `arithmetic` says from which step on what was computed in, and is empty in those of older versions."""
+    """A request; `arithmetic` maps the first step to the arithmetic from there on."""
     try:
         request = json.loads(file.read_text(encoding="utf-8"))
         used = {str(int(step)): str(name) for step, name in request.get("arithmetic", {}).items()}
         if unknown := set(used.values()) - {arithmetic.BF16, arithmetic.FP32}:
             raise ValueError(f"no arithmetic is called {unknown.pop()}")
-        return {**request, "config": dict(request["config"]), "arithmetic": used}
+        return {**request, "config": current_facts(request["config"]), "arithmetic": used}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StudioError(f"The request {file} cannot be read: {error}.", "Start in a new run folder.") from error
-
-
-def commit_id() -> str:
-    """The commit that the code is at; empty where that cannot be told."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    folder = Path(__file__).parent
-    done = subprocess.run([git, "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip()
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "avatar_app": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
+        raise StudioError(f"The request {file} cannot be read: {error}.", "Start a new run folder.") from error

@@ -1,4 +1,4 @@
-"""Trains the network that hears: real voices, changed ones, synthetic ones, and sounds that are no speech."""
+"""Trains the speech encoder on augmented real voices, synthetic voices, and sounds without speech."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from avatar_app.studio.data import speech_corpus
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
 from avatar_app.studio.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_opening_mm, visible_weight
-from avatar_app.studio.nets.speech_encoder import SpeechNet, SpeechShape, save_speech_net
+from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderShape, save_speech_encoder
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
-from avatar_app.studio.train.gain_calibration import missing_strength, stretch
+from avatar_app.studio.train.gain_calibration import apply_gain, calibrate_gain
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
-from avatar_app.studio.train.speech_encoder_score import SEALED_INDICES, hear, motion_mm, score_voices
+from avatar_app.studio.train.speech_encoder_score import SEALED_INDICES, motion_mm, predict, score_voices
 
 CHECKPOINT_STEPS = 250
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRecipe:
-    """Everything that decides the result, besides data and seed.
+    """Hyper-parameters; with data and seed they determine the result.
 
     Attributes:
-        n_steps: batches.
+        n_steps: number of batches.
         peak_rate: highest learning rate.
         weight_decay: of AdamW.
         average_decay: of the averaged weights, which are the result.
         width: channels of the trunk.
         dilations: of the trunk.
         dropout: in the trunk.
-        n_examples: pieces in a batch.
-        n_outputs: mouth shapes per piece and look-ahead.
+        n_examples: segments in a batch.
+        n_outputs: outputs per segment and look-ahead.
         synthetic_ratio: share of synthetic voices.
-        huber_delta: below this error the loss is square.
-        opening_share: weight of the lip gap.
-        velocity_share: weight of speed.
-        phone_share: weight of naming the phone.
-        sealed_boost: extra weight while lips seal or touch the teeth.
+        huber_delta: below this error the loss is quadratic.
+        opening_weight: loss weight of the lip gap.
+        velocity_weight: loss weight of the motion.
+        phone_weight: loss weight of the phone classification.
+        sealed_boost: additional weight of phones that close the lips or bring them to the teeth.
     """
 
     n_steps: int = 5000
@@ -63,22 +63,22 @@ class SpeechRecipe:
     n_outputs: int = 128
     synthetic_ratio: float = 0.15
     huber_delta: float = 0.1
-    opening_share: float = 0.5
-    velocity_share: float = 0.5
-    phone_share: float = 0.1
+    opening_weight: float = 0.5
+    velocity_weight: float = 0.5
+    phone_weight: float = 0.1
     sealed_boost: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechData:
-    """What training reads.
+    """Training data of the speech encoder.
 
     Attributes:
-        corpus: to learn from.
-        held_out: whole speakers, to choose by.
-        test: whole speakers, to report only.
+        corpus: for training.
+        held_out: speakers for validation.
+        test: speakers for the final scores.
         opening_mm: (14,) lip gap per unit of each parameter.
-        visible: (14,) weight of each parameter.
+        visible: (14,) loss weight of each parameter.
     """
 
     corpus: Corpus
@@ -89,7 +89,7 @@ class SpeechData:
 
 
 def load_data(folder: Path, cache: Path) -> SpeechData:
-    """Read the data folder; magnitudes are kept in `cache` for the next run.
+    """Read the data folder; prepared voices are kept in `cache`.
 
     Raises:
         StudioError: something in the folder is missing.
@@ -106,18 +106,18 @@ def load_data(folder: Path, cache: Path) -> SpeechData:
 
 
 class SpeechTask:
-    """What the training loop trains.
+    """Trains a speech encoder; for `loop.train`.
 
     Args:
         data: voices.
-        recipe: how.
-        seed: of the first weights.
+        recipe: hyper-parameters.
+        seed: of the initial weights.
     """
 
     def __init__(self, data: SpeechData, recipe: SpeechRecipe, seed: int) -> None:
         torch.manual_seed(seed)
         self._device = parallel.device()
-        self.net = SpeechNet(SpeechShape(recipe.width, recipe.dilations, recipe.dropout)).to(self._device)
+        self.net = SpeechEncoder(SpeechEncoderShape(recipe.width, recipe.dilations, recipe.dropout)).to(self._device)
         self.average = copy.deepcopy(self.net).eval()
         self._data, self._recipe = data, recipe
         self._plan = BatchPlan(
@@ -143,7 +143,7 @@ class SpeechTask:
         self.net.train()
         with arithmetic.autocast(self._device):
             mouth, phones = self.net.forward_with_phones(batch.mel.to(self._device))
-        # The loss is a few numbers: it is reckoned where the batch lies.
+        # The loss is small: it is computed on the device of the batch.
         parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
@@ -151,17 +151,17 @@ class SpeechTask:
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self._optimizer.step()
         parallel.average_norms(self.net)
-        # A short memory at first, or the average would remember the random start.
+        # A smaller decay at first keeps the random initial weights out of the average.
         update_average(self.average, self.net, min(self._recipe.average_decay, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def losses(self, mouth: Tensor, phones: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The loss and its parts, each near its share of it.
+        """The loss and its weighted parts.
 
         Args:
             mouth: (B, 4, 14, N) float32.
             phones: (B, 4, 40, N) float32 logits.
-            batch: what they should be.
+            batch: the targets.
         """
         recipe = self._recipe
         is_tight = torch.isin(batch.phones, torch.tensor([*SEALED_INDICES, *map(PHONES.index, LIP_TO_TEETH)]))
@@ -169,23 +169,24 @@ class SpeechTask:
         error = mouth - batch.mouth
         gap = torch.einsum("bhpn,p->bhn", error, self._data.opening_mm / 10)
         per_value = self._huber(error) * self._data.visible[:, None]
-        named = cross_entropy(phones.transpose(1, 2), batch.phones, reduction="none", label_smoothing=0.1)
+        phone_error = cross_entropy(phones.transpose(1, 2), batch.phones, reduction="none", label_smoothing=0.1)
         parts = {
             "shape": (per_value.mean(2) * weight).mean(),
-            "opening": recipe.opening_share * (self._huber(gap) * weight).mean(),
-            "velocity": recipe.velocity_share * self._velocity(error, gap, batch.trust),
-            "phone": recipe.phone_share * (named * batch.trust[:, None, None]).mean(),
+            "opening": recipe.opening_weight * (self._huber(gap) * weight).mean(),
+            "velocity": recipe.velocity_weight * self._velocity(error, gap, batch.trust),
+            "phone": recipe.phone_weight * (phone_error * batch.trust[:, None, None]).mean(),
         }
         return {"loss": torch.stack(list(parts.values())).sum(), **parts}
 
     def evaluate(self) -> Mapping[str, float]:
         """Scores of the averaged network on the held-out speakers."""
-        heard = [hear(self.average, u) for u in self._data.held_out]
-        scores = score_voices(heard, self._data.opening_mm.numpy())
-        noise = [hear(self.average, u) for u in self._data.corpus.quiet]
+        opening_mm = self._data.opening_mm.numpy()
+        speech = [predict(self.average, u) for u in self._data.held_out]
+        noise = [predict(self.average, u) for u in self._data.corpus.quiet]
+        scores = score_voices(speech, opening_mm)
         for head, ms in enumerate(LOOKAHEADS_MS):
-            moved, spoken = (motion_mm(h, head, self._data.opening_mm.numpy()) for h in (noise, heard))
-            scores[f"noise_motion_{ms}"] = moved / max(spoken, 1e-9)
+            in_noise, in_speech = (motion_mm(predictions, head, opening_mm) for predictions in (noise, speech))
+            scores[f"noise_motion_{ms}"] = in_noise / max(in_speech, 1e-9)
         return scores
 
     def _huber(self, error: Tensor) -> Tensor:
@@ -198,7 +199,7 @@ class SpeechTask:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line of `avatar-app studio train speech`."""
+    """Command line of `avatar-app studio train speech-encoder`."""
     return carry_out(run, _parser().parse_args(argv))
 
 
@@ -213,27 +214,27 @@ def run(arguments: argparse.Namespace) -> None:
         recipe.n_steps, log_steps=50, checkpoint_steps=CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed
     )
     train(task, folder, plan)
-    save_strengthened(
-        arguments.run / "best", task, data, {"recipe": asdict(recipe), "as_trained": dict(task.evaluate())}
+    save_calibrated(
+        arguments.run / "best", task, data, {"recipe": asdict(recipe), "before_calibration": dict(task.evaluate())}
     )
 
 
-def save_strengthened(folder: Path, task: SpeechTask, data: SpeechData, facts: dict[str, object]) -> None:
-    """Give the averaged network the strength of true mouths, measure it and write it down."""
-    strength = missing_strength([hear(task.average, u) for u in data.held_out])
+def save_calibrated(folder: Path, task: SpeechTask, data: SpeechData, facts: dict[str, object]) -> None:
+    """Calibrate the gain of the averaged network, measure it and save it."""
+    calibration = calibrate_gain([predict(task.average, u) for u in data.held_out])
     for head in range(len(LOOKAHEADS_MS)):
-        stretch(task.average.mouth, head * N_MOUTH, strength.mean[head], strength.gain[head])
+        apply_gain(task.average.mouth, head * N_MOUTH, calibration.mean[head], calibration.gain[head])
     measured = {
-        "gain": strength.gain.round(3).tolist(),
+        "gain": calibration.gain.round(3).tolist(),
         "held_out": dict(task.evaluate()),
-        "test": score_voices([hear(task.average, u) for u in data.test], data.opening_mm.numpy()),
+        "test": score_voices([predict(task.average, u) for u in data.test], data.opening_mm.numpy()),
     }
     if parallel.is_chief():
-        save_speech_net(folder, task.average, {**facts, **measured})
+        save_speech_encoder(folder, task.average, {**facts, **measured})
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="avatar-app studio train speech", description=__doc__)
+    parser = argparse.ArgumentParser(prog="avatar-app studio train speech-encoder", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/ and nova/")
     parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
     parser.add_argument("--cache", type=Path, help="where prepared sounds are kept (default: in the run folder)")
