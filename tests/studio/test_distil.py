@@ -212,7 +212,7 @@ def test_distil_when_the_teacher_is_missing_then_error(folders, tmp_path):
         student.main([*arguments, "--run", str(tmp_path / "d"), "--student", str(tmp_path / "student")])
 
 
-def test_jury_when_pictures_are_true_then_perfect(dataset):
+def test_jury_when_a_network_is_scored_then_psnr_and_jitter_are_positive(dataset):
     jury = Jury.of_clips(dataset, SyncExpert().eval())
     net = Nova96()
     give_weak_norms(net)
@@ -222,7 +222,7 @@ def test_jury_when_pictures_are_true_then_perfect(dataset):
     assert 0 < found.mouth_psnr_db < 40 and found.jitter > 0
 
 
-def test_jury_when_a_mouth_rests_throughout_then_sync_is_judged_by_the_others_and_by_none_says_so(dataset):
+def test_jury_when_a_mouth_is_at_rest_then_sync_uses_the_other_clips_and_without_any_error(dataset):
     resting = replace(dataset.test[0], mouth=np.tile(REST, (len(dataset.test[0].mouth), 1)))
     jury = Jury.of_clips(dataset, SyncExpert().eval())
     net = Nova96()
@@ -238,7 +238,7 @@ def test_jury_when_a_mouth_rests_throughout_then_sync_is_judged_by_the_others_an
         replace(jury, stage=replace(dataset, test=[resting])).score(net, 160)
 
 
-def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_open_then_none(dataset, monkeypatch):
+def test_lips_closed_when_ground_truth_then_all_and_when_lips_stay_open_then_none(dataset, monkeypatch):
     gap = np.tile(np.r_[np.full(5, 8.0), 0.2, np.full(5, 8.0)], 3)
     mouth = np.zeros((len(gap), len(dataset.opening_mm)), np.float32)
     mouth[:, 0] = gap / dataset.opening_mm[0]
