@@ -33,10 +33,10 @@ from avatar_app.live.frame import Avatar
 from avatar_app.live.mic import list_devices
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.student import Student, list_models
-from avatar_app.live.student.engine import installed_engines
+from avatar_app.live.student.engines import installed_engines
 from avatar_app.live.student.folder import read_manifest, verified_bytes
+from avatar_app.live.student.loading import open_student
 from avatar_app.live.student.registry import find_model
-from avatar_app.live.student.student import open_student
 from avatar_app.live.webcam import list_cameras
 from avatar_app.live.webcam.package import require_package
 from avatar_app.settings.paths import ProfilePaths, assets_dir, demo_sample
@@ -250,7 +250,7 @@ def golden_psnr_db(folder: Path, student: Student) -> float:
         student.set_face(face)
     errors = []
     for window, head, patch in zip(windows, heads, patches, strict=True):
-        drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
+        drawn = student.render(window, student.spec.lookahead_ms[head]).astype(np.float32)
         errors.append(np.square(drawn - patch.transpose(1, 2, 0).astype(np.float32) * 255).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
 

@@ -24,27 +24,27 @@ import numpy as np
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Latest, Ring
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, MouthPatch, UInt8
-from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.mouth import Mouth, MouthDriver
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32, UInt8
+from avatar_app.contracts.renderer import Renderer
 from avatar_app.contracts.units import samples_to_ns
-from avatar_app.live.frame import Avatar, Background, Compositor
+from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.media_file import shown
 from avatar_app.live.mic.audio_file import SoundFile, missing_text, resampled
+from avatar_app.live.mouth_drivers import DriverOptions, open_driver
 from avatar_app.live.record import RecordFormat, VideoFile, VideoFormat
 from avatar_app.live.record.encoders import WORST_CRF
 from avatar_app.live.record.video_file import AAC_RATE_HZ, ALPHA_SUFFIXES, format_of, to_i420
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.speech_thread import SpeechPart
-from avatar_app.live.student import Student, load
 from avatar_app.live.student.processor import n_cores
 from avatar_app.logs import print_message
 from avatar_app.progress import ProgressBar
 from avatar_app.settings.paths import ProfilePaths, user_path
-from avatar_app.settings.schema import Settings
+from avatar_app.settings.schema import BackgroundKind, Settings
 
 log = logging.getLogger(__name__)
 
-BLOCK_SAMPLES = 160
 # Pictures under way at once: enough that no thread waits for another, few enough to stay small.
 N_UNDER_WAY = 12
 # More gain little: a mouth is a few milliseconds of work.
@@ -119,13 +119,14 @@ def render(job: RenderJob, progress: ProgressBar) -> Rendered:
     with SoundFile(job.audio, AAC_RATE_HZ) as sound:
         if os.path.exists(out) and out.samefile(sound.path):
             raise OutputError("The video would replace the sound it is made from.", "Choose another --out.")
-        avatar = Avatar.load(job.settings.avatar)
+        renderer = load_avatar(job.settings.avatar).renderer()
         background = Background.transparent() if has_alpha else choose_background(job.background, job.settings)
-        student = open_student(job.settings, job.profile)
+        renderer.set_background(background)
+        driver = open_mouth_driver(job.settings, job.profile)
         try:
-            return _write(job, out, sound, student, Painter(avatar, background, has_alpha=has_alpha), progress)
+            return _write(job, out, sound, driver, Painter(renderer, has_alpha=has_alpha), progress)
         finally:
-            student.close()
+            driver.close()
 
 
 def keeps_alpha(job: RenderJob) -> bool:
@@ -137,7 +138,7 @@ def keeps_alpha(job: RenderJob) -> bool:
     can_keep = job.out.suffix.lower() in ALPHA_SUFFIXES
     if job.background == TRANSPARENT and not can_keep:
         raise OutputError("This kind of video has no transparency.", "End the name with .mov or .webm.")
-    is_unset = job.background is None and job.settings.background == "checker"
+    is_unset = job.background is None and job.settings.background == BackgroundKind.CHECKER
     return can_keep and (is_unset or job.background == TRANSPARENT)
 
 
@@ -152,32 +153,30 @@ def check_quality(crf: int, kind: RecordFormat) -> None:
         raise OutputError(f"There is no quality --crf {crf}.", f"Choose a number from 0 (best) to {worst}.")
 
 
-def open_student(settings: Settings, profile: ProfilePaths) -> Student:
-    """The student that the settings name, shown its avatar's face.
+def open_mouth_driver(settings: Settings, profile: ProfilePaths) -> MouthDriver:
+    """The mouth driver that the settings name.
 
     Raises:
-        ModelError: it cannot be used.
+        UserError: it cannot be used.
     """
-    student = load(
-        settings.model,
+    options = DriverOptions(
+        lambda avatar_id, size_px: load_avatar(avatar_id).face_input(size_px),
         settings.precision,
         settings.engine,
-        user_dir=profile.models_dir,
-        cache_dir=profile.cache_dir,
         n_threads=student_threads(n_cores()),
+        cache_dir=profile.cache_dir,
     )
-    student.set_face(Avatar.load(student.spec.avatar_id).face_input(student.spec.size_px))
-    return student
+    return open_driver(settings.model, options, user_dir=profile.models_dir)
 
 
 def student_threads(cores: int) -> int:
-    """Threads that draw one mouth: what composing and encoding leave, which take a core each."""
+    """Threads that make one mouth: what composing and encoding leave, which take a core each."""
     return min(MOST_STUDENT_THREADS, max(1, cores - 2))
 
 
-def choose_lookahead_ms(job: RenderJob, student: Student) -> int:
+def choose_lookahead_ms(job: RenderJob, driver: MouthDriver) -> int:
     """The model's look-ahead nearest to the wanted one, or its best."""
-    spec, wanted = student.spec, job.lookahead_ms
+    spec, wanted = driver.spec, job.lookahead_ms
     return spec.best_lookahead_ms if wanted is None else spec.nearest_lookahead_ms(wanted)
 
 
@@ -187,7 +186,7 @@ def choose_background(text: str | None, settings: Settings) -> Background:
     Raises:
         UserError: the picture cannot be used.
     """
-    if text is None and settings.background == "picture":
+    if text is None and settings.background == BackgroundKind.PICTURE:
         return Background.picture(settings.background_picture)
     if text is None or text.startswith("#"):
         return Background.colour(
@@ -196,31 +195,31 @@ def choose_background(text: str | None, settings: Settings) -> Background:
     return Background.picture(text)
 
 
-def draw_mouths(sound: Iterable[Float32], student: Student, fps: int, lookahead_ms: int) -> Iterator[MouthPatch]:
+def drive_mouths(sound: Iterable[Float32], driver: MouthDriver, fps: int, lookahead_ms: int) -> Iterator[Mouth]:
     """The mouth of every instant k / fps of a recording, in order.
 
     Args:
         sound: pieces (n,) float32 at 16 kHz; they are taken as they are needed.
-        student: draws them.
+        driver: makes them.
         fps: pictures in a second.
         lookahead_ms: how much of the coming sound a mouth takes into account.
     """
-    clock, mouth, ring = ManualClock(), Latest[MouthPatch](), Ring[AudioBlock](1)
+    clock, mouth, ring = ManualClock(), Latest[Mouth](), Ring[AudioBlock](1)
     speech = SpeechPart(clock, StageMeters(), mouth)
     speech.configure(fps, lookahead_ms)
-    speech.set_student(student)
+    speech.set_driver(driver)
     step = speech.run(lambda: ring)
-    n_samples, n_drawn = 0, 0
+    n_samples, n_made = 0, 0
     for start, samples, n_heard in _blocks(sound):
         clock.advance(samples_to_ns(BLOCK_SAMPLES, LIVE_RATE_HZ))
         ring.put(AudioBlock(samples_to_ns(start, LIVE_RATE_HZ), start, samples))
         step(NEVER)
         n_samples += n_heard
-        patch = mouth.take()
-        if patch is not None:
-            n_drawn += 1
-            yield patch
-        if n_heard < BLOCK_SAMPLES and n_drawn >= count_pictures(n_samples, fps):
+        made = mouth.take()
+        if made is not None:
+            n_made += 1
+            yield made
+        if n_heard < BLOCK_SAMPLES and n_made >= count_pictures(n_samples, fps):
             return
 
 
@@ -230,39 +229,31 @@ def count_pictures(n_samples: int, fps: int) -> int:
 
 
 class Painter:
-    """Puts mouths on the idle loop. Thread: the one that composes.
+    """Renders mouths on the idle loop. Thread: the one that composes.
 
     Args:
-        avatar: whose face.
-        background: what stands behind it.
+        renderer: of the avatar.
         has_alpha: whether transparency is kept.
     """
 
-    def __init__(self, avatar: Avatar, background: Background, *, has_alpha: bool) -> None:
-        self._avatar = avatar
-        self._background = background
+    def __init__(self, renderer: Renderer, *, has_alpha: bool) -> None:
+        self._renderer = renderer
         self._has_alpha = has_alpha
-        self._compositors: dict[tuple[PatchBox, int], Compositor] = {}
 
     @property
     def size_px(self) -> int:
         """Side of a picture."""
-        return self._avatar.spec.size_px
+        return self._renderer.size_px
 
     @property
     def has_alpha(self) -> bool:
         """Whether transparency is kept."""
         return self._has_alpha
 
-    def paint(self, mouth: MouthPatch, fps: int) -> UInt8:
+    def paint(self, mouth: Mouth, fps: int) -> UInt8:
         """The finished picture of a mouth's instant: planes for the encoder, or BGRA where transparency is kept."""
-        spec = self._avatar.spec
-        idle = mouth.index * spec.idle_fps // fps % self._avatar.n_idle
-        key = (mouth.spec.box, mouth.spec.size_px)
-        if key not in self._compositors:
-            self._compositors[key] = Compositor(self._avatar, *key)
-            self._compositors[key].set_background(self._background)
-        picture = self._compositors[key].compose(idle, mouth.pixels, mouth.weight)
+        idle = mouth.index * self._renderer.idle_fps // fps % self._renderer.n_idle
+        picture = self._renderer.render(idle, mouth)
         return picture if self._has_alpha else to_i420(picture)
 
 
@@ -300,7 +291,7 @@ def _sound_of_pictures(sound: Iterable[Float32], fps: int) -> Iterator[Float32]:
 
 
 def _write(
-    job: RenderJob, out: Path, sound: SoundFile, student: Student, painter: Painter, progress: ProgressBar
+    job: RenderJob, out: Path, sound: SoundFile, driver: MouthDriver, painter: Painter, progress: ProgressBar
 ) -> Rendered:
     fps, n_pictures = job.settings.fps, 0
     progress.start(math.ceil(sound.duration_s * fps), fps)
@@ -318,7 +309,7 @@ def _write(
         # Lips and film hear one mix. What one of them has not taken yet waits here, a second or less.
         for_lips, for_film = itertools.tee(sound.pieces())
         lips = resampled(for_lips, AAC_RATE_HZ, LIVE_RATE_HZ)
-        mouths = draw_mouths(lips, student, fps, choose_lookahead_ms(job, student))
+        mouths = drive_mouths(lips, driver, fps, choose_lookahead_ms(job, driver))
         heard = _sound_of_pictures(for_film, fps)
         _overlap(zip(mouths, heard, strict=False), lambda mouth: painter.paint(mouth, fps), encode, progress)
         video.finish()
@@ -327,8 +318,8 @@ def _write(
 
 
 def _overlap(
-    shown_and_heard: Iterable[tuple[MouthPatch, Float32]],
-    paint: Callable[[MouthPatch], UInt8],
+    shown_and_heard: Iterable[tuple[Mouth, Float32]],
+    paint: Callable[[Mouth], UInt8],
     encode: Callable[[Future[UInt8], Float32], None],
     progress: ProgressBar,
 ) -> None:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -14,18 +15,19 @@ import psutil
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Fan, Latest, Mailboxes
 from avatar_app.contracts.head_pose import AvatarPose
+from avatar_app.contracts.mouth import Mouth
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.contracts.packets import MouthPatch, Picture, VoiceBlock
+from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame_thread import FramePart
-from avatar_app.live.head_tracking import Following
-from avatar_app.live.loader import AvatarSlot, BackgroundSlot, CleaningSlot, MicSlot, StudentSlot, WebcamSlot
-from avatar_app.live.mic import MicControls
+from avatar_app.live.head_tracking import HeadTracking
+from avatar_app.live.loader import AvatarSlot, BackgroundSlot, StudentSlot, WebcamSlot
+from avatar_app.live.mic import MicControls, MicStatus
+from avatar_app.live.mic.slot import CleaningSlot, MicSlot
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.runtime.slot import Refused, Slot
+from avatar_app.live.runtime.slot import Result, Slot
 from avatar_app.live.runtime.worker import Watchdog, Worker
 from avatar_app.live.speech_thread import SpeechPart
-from avatar_app.live.status import LiveStatus, OpenDevices
 from avatar_app.live.webcam import Preview, WebcamStatus
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -37,6 +39,42 @@ SHOWN_STAGES = ("capture", "mel", "student", "compose", "handover")
 DEVICE_TIMEOUT_S = 0.3
 # `close` waits so long for a model that is being opened.
 CLOSE_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDevices:
+    """Whether microphone and webcam are open, being opened or being closed."""
+
+    has_mic: bool
+    has_webcam: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """Figures of the running pipeline; times in milliseconds, rates in pictures per second.
+
+    Attributes:
+        head_ms: from a webcam picture to the first picture of the avatar that follows it, p50 and p95.
+    """
+
+    is_running: bool
+    fps_out: float
+    stage_ms: dict[str, tuple[float, float]]
+    latency_p50_ms: float
+    latency_p95_ms: float
+    engine: str
+    precision: str
+    model: str
+    lookahead_ms: int
+    n_dropped: int
+    n_repeated: int
+    n_missed: int
+    rss_mb: float
+    cpu_percent: float
+    head_ms: tuple[float, float]
+    mic: MicStatus
+    is_speaking: bool
+    t_first_mouth_ns: int | None
 
 
 class LivePipeline:
@@ -53,13 +91,13 @@ class LivePipeline:
         self._notices = notices
         self._wanted = settings
         self._meters = StageMeters()
-        self._mouth: Latest[MouthPatch] = Latest()
+        self._mouth: Latest[Mouth] = Latest()
         self._voice: Fan[VoiceBlock] = Fan()
         self._controls = MicControls(settings.mic_gain_db, is_muted=settings.is_muted)
         self._speech = SpeechPart(clock, self._meters, self._mouth)
-        self._following = Following(clock, notices, profile.state_dir)
+        self._following = HeadTracking(clock, notices, profile.state_dir)
         self._frame = FramePart(clock, self._meters, self._mouth, settings.fps, self._following.pose)
-        self._avatar = AvatarSlot(settings, notices, self._frame)
+        self._avatar = AvatarSlot(settings, notices, profile, self._frame)
         self._background = BackgroundSlot(settings, notices, self._frame)
         self._mic = MicSlot(settings, notices, clock, self._controls, self._voice)
         self._cleaning = CleaningSlot(settings, notices, self._mic)
@@ -73,6 +111,7 @@ class LivePipeline:
         )
         self._watchdog = Watchdog(self._workers, clock, notices)
         self._running: ExitStack | None = None
+        self._n_requests = 0
 
     @property
     def settings(self) -> Settings:
@@ -80,9 +119,9 @@ class LivePipeline:
         used = {name: value for slot in self._slots for name, value in slot.values().items()}
         return self._wanted.replace(**used)
 
-    def take_refused(self) -> tuple[Refused, ...]:
-        """The requests that failed since the last call: what was asked for there is not in use."""
-        return tuple(refused for slot in self._slots if (refused := slot.take_refused()) is not None)
+    def take_results(self) -> tuple[Result, ...]:
+        """How the requests ended that `apply` made, since the last call; of each part the newest one."""
+        return tuple(result for slot in self._slots if (result := slot.take_result()) is not None)
 
     @property
     def pictures(self) -> Mailboxes[Picture]:
@@ -120,14 +159,14 @@ class LivePipeline:
                 stack.callback(worker.stop)
             self._watchdog.start()
             stack.callback(self._watchdog.stop)
-            stack.callback(self.cut_devices)
+            stack.callback(self.close_devices)
             for slot in self._slots:
                 slot.start()
             self._apply_light(self._wanted)
             self._request(self._slots, self._wanted)
             self._running = stack.pop_all()
 
-    def cut_devices(self) -> None:
+    def close_devices(self) -> None:
         """Close microphone and webcam at once, and open none until the next start; pictures still come until `stop`."""
         devices = (self._mic, self._webcam)
         # What fails or takes long must not keep the next one open: the stack goes on, the microphone first.
@@ -137,7 +176,7 @@ class LivePipeline:
             for slot in self._slots:
                 stack.callback(slot.stop)
             for device in reversed(devices):
-                stack.callback(device.cut)
+                stack.callback(device.close)
                 stack.callback(device.stop)
 
     def stop(self) -> None:
@@ -153,8 +192,12 @@ class LivePipeline:
         for slot in self._slots:
             slot.join(max(0.0, t_end_s - time.monotonic()))
 
-    def apply(self, settings: Settings) -> None:
-        """Use other settings from now on. What fails is told in a notice; an old model, avatar or background stays."""
+    def apply(self, settings: Settings) -> int:
+        """Use other settings from now on. If a model, an avatar or a background fails, the old one stays.
+
+        Returns:
+            The number of this request, which its results carry: see `take_results`.
+        """
         old, self._wanted = self._wanted, settings
         self._apply_light(settings)
         if _differs(old, settings, ("fps", "lookahead_ms")):
@@ -162,17 +205,17 @@ class LivePipeline:
         if self._running is None:
             for slot in self._slots:
                 slot.in_use = settings
-            return
+            return self._next_number()
         changed = [slot for slot in self._slots if _differs(old, settings, slot.fields)]
         if old.avatar != settings.avatar:
             # A model and the poses belong to an avatar.
             changed += [slot for slot in (self._student, self._webcam) if slot not in changed]
-        self._request(changed, settings)
+        return self._request(changed, settings)
 
     def refresh_mic(self) -> None:
         """Open the microphone anew, as after a change of devices."""
         if self._running is not None:
-            self._mic.want(self._wanted)
+            self._mic.request(self._wanted, self._next_number())
 
     def open_devices(self) -> OpenDevices:
         """Which devices that watch or listen are open now, whatever is wanted; cheap."""
@@ -188,8 +231,8 @@ class LivePipeline:
             stage_ms={stage: self._meters.p50_p95(stage) for stage in SHOWN_STAGES},
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
-            engine=student.engine.engine if student else "",
-            precision=student.engine.label if student else "",
+            engine=student.engine_name if student else "",
+            precision=student.precision_label if student else "",
             model=student.spec.id if student else "",
             lookahead_ms=self._used_lookahead_ms(self._wanted.lookahead_ms),
             n_dropped=speech.n_dropped + self._mic.ring.n_lost,
@@ -229,13 +272,19 @@ class LivePipeline:
         """In the order in which they are asked: the face waits for its avatar."""
         return self._avatar, self._background, self._mic, self._cleaning, self._student, self._webcam
 
-    def _request(self, slots: Iterable[Slot[Any]], settings: Settings) -> None:
+    def _request(self, slots: Iterable[Slot[Any]], settings: Settings) -> int:
+        number = self._next_number()
         for slot in slots:
             if slot is self._webcam and not settings.is_following:
-                slot.cut()
+                slot.close()
                 slot.in_use = settings
             else:
-                slot.want(settings)
+                slot.request(settings, number)
+        return number
+
+    def _next_number(self) -> int:
+        self._n_requests += 1
+        return self._n_requests
 
     def _apply_light(self, new: Settings) -> None:
         """Everything that takes effect at once, also for a microphone that is being opened."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import platformdirs
 
+from avatar_app.contracts.atomic_file import write_bytes
 from avatar_app.contracts.errors import InputFileError, OutputError
 from avatar_app.contracts.input_file import read_bytes
 from avatar_app.settings.paths import APP_NAME, ProfilePaths
@@ -78,8 +79,7 @@ class FileEntry:
         """
         try:
             if is_on:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                self.file.write_bytes(self._content)
+                write_bytes(self.file, self._content)
             else:
                 self.file.unlink(missing_ok=True)
         except OSError as error:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.settings import store
@@ -128,7 +129,7 @@ def export(file: Path, settings: Settings) -> None:
     """
     values = {key: value for key, value in settings.to_json().items() if key not in LOCAL_FIELDS}
     try:
-        store.write(file, json.dumps(values, indent=2) + "\n")
+        write_text(file, json.dumps(values, indent=2) + "\n", is_private=True)
     except OSError as error:
         raise SettingsError(
             f"The profile cannot be written to {file}: {error.strerror or error}.", "Choose another place."

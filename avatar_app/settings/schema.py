@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import enum
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,10 +21,20 @@ MAX_NAME_CHARACTERS = 100
 # In place of a microphone or webcam: the path of a file that plays it follows.
 FILE_PREFIX = "file:"
 
-PRECISIONS = ("auto", "int8", "fp16", "mixed", "fp32")
+
+class BackgroundKind(str, enum.Enum):
+    """Values of `Settings.background`: transparent, shown as a checkerboard; one colour; a picture."""
+
+    CHECKER = "checker"
+    COLOUR = "colour"
+    PICTURE = "picture"
+
+
+AUTO = "auto"
+PRECISIONS = (AUTO, "int8", "fp16", "mixed", "fp32")
 FRAME_RATES_FPS = (25, 30, 50, 60)
 LOOKAHEADS_MS = (0, 40, 80, 160)
-BACKGROUNDS = ("checker", "colour", "picture")
+BACKGROUNDS = tuple(kind.value for kind in BackgroundKind)
 THEMES = ("system", "light", "dark")
 MIC_GAIN_RANGE_DB = (-20.0, 30.0)
 FOLLOW_RANGE = (0.0, 2.0)
@@ -78,8 +89,8 @@ class Settings:
 
     avatar: str = "nova"
     model: str = ""
-    precision: str = "auto"
-    engine: str = "auto"
+    precision: str = AUTO
+    engine: str = AUTO
     fps: int = 25
     lookahead_ms: int = 80
     mic: str = ""

@@ -52,7 +52,7 @@ COMMANDS = (
     Command(("import-wav2lip",), "avatar_app.studio.publish.import_wav2lip",
             "make a model from a published checkpoint", ("torch", "onnx")),
     Command(("evaluate",), "avatar_app.studio.evaluate.cli", "compare models and their teacher in a report",
-            ("torch", "onnx")),
+            ("torch", "onnx", "jinja2")),
 )  # fmt: skip
 
 

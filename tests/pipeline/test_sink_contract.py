@@ -29,6 +29,7 @@ class CountSink(Sink[Settings]):
     """Switched on while the settings show the figures."""
 
     name = "count"
+    title = "The counter"
     fields = ("is_hud_visible", "fps", "record_folder")
 
     def __init__(self, context, file):
@@ -39,6 +40,8 @@ class CountSink(Sink[Settings]):
         return settings.is_hud_visible
 
     def start(self, settings, pictures, voice):
+        if self._file.name == "faulty":
+            raise ZeroDivisionError
         if not self._file.parent.is_dir():
             raise OutputError("The number has no folder.", "Make the folder.")
         self._pictures, self._mailbox = pictures, pictures.add()
@@ -171,3 +174,11 @@ def test_sink_when_another_one_fails_then_it_goes_on(make, notices):
     sinks.start()
     wait_for(lambda: [notice.key for notice in notices.current()] == ["voice"])
     wait_for(lambda: count(sinks) is not None)
+
+
+def test_sink_when_it_has_a_fault_then_the_notice_names_it(make, notices, tmp_path):
+    sinks, _ = make(file=tmp_path / "faulty")
+    sinks.start()
+    wait_for(lambda: notices.current())
+    (notice,) = notices.current()
+    assert notice.text.startswith("The counter failed because of a fault in this program.")

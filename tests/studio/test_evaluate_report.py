@@ -240,7 +240,7 @@ def test_evaluate_when_something_is_missing_then_one_sentence(words, said, data,
 def test_test_data_when_a_clip_has_no_sound_then_left_out_with_a_line_and_none_left_is_a_sentence(tmp_path, caplog):
     root = write_data(tmp_path / "data")
     (root / "nova" / "clips" / "still_002" / "audio.flac").unlink()
-    with pytest.raises(StudioError, match="None of the clips to test on"):
+    with pytest.raises(StudioError, match="None of the test clips"):
         load_test_data(root)
     assert "still_002 is left out" in caplog.text
 

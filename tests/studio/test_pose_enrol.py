@@ -10,10 +10,10 @@ import pytest
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.enrol.pose import main
-from avatar_app.studio.enrol.pose_carry import Crop, inverted
+from avatar_app.studio.enrol.pose_correspondence import Crop, inverted
 from avatar_app.studio.enrol.pose_flow import velocities
-from avatar_app.studio.enrol.pose_grid import Grid, read_grid
-from avatar_app.studio.enrol.pose_light import light_and_trust
+from avatar_app.studio.enrol.pose_grid import PoseGrid, read_grid
+from avatar_app.studio.enrol.pose_light import light_and_visibility
 from avatar_app.studio.enrol.pose_rig import Camera, read_rig
 from avatar_app.studio.enrol.pose_scatter import scatter
 
@@ -86,7 +86,7 @@ def test_main_when_a_picture_is_missing_then_says_which_and_the_old_poses_stay(
 def test_velocities_when_pictures_slide_then_pixels_per_degree(texture: np.ndarray) -> None:
     pictures = [[moved(texture, 1.5 * column, -0.8 * row) for column in range(3)] for row in range(2)]
     yaws, pitches = np.array([0, 2.5, 5], np.float32), np.array([0, 3], np.float32)
-    found = velocities(Grid(yaws, pitches, np.array(pictures)), lambda: None)
+    found = velocities(PoseGrid(yaws, pitches, np.array(pictures)), lambda: None)
     middle = found[:, :, 32:96, 32:96].mean(axis=(2, 3))
     assert middle == pytest.approx(np.tile([1.5 / 2.5, 0, 0, -0.8 / 3], (2, 3, 1)), abs=0.05)
 
@@ -111,11 +111,11 @@ def test_scatter_where_nothing_lies_then_the_nearest_values_go_on() -> None:
     assert np.allclose(lattice, 7)
 
 
-def test_light_when_the_face_is_darker_then_that_and_hair_before_it_is_not_trusted() -> None:
+def test_light_and_visibility_when_the_face_is_darker_and_hair_covers_it_then_the_hair_is_not_visible_face() -> None:
     rest = np.full((256, 256, 3), 150, np.uint8)
     turned = rest - 20
     turned[:, :60] = 10
-    light, trust = light_and_trust(rest, turned, CROP)
+    light, visibility = light_and_visibility(rest, turned, CROP)
     assert light[200, 128] == pytest.approx([-20] * 3, abs=1)
-    assert trust[200, 128] == 1
-    assert trust[200, 20] == 0
+    assert visibility[200, 128] == 1
+    assert visibility[200, 20] == 0

@@ -110,7 +110,7 @@ def unheard():
 @pytest.mark.parametrize(("precision", "least_db"), [("mixed", 40), ("int8", 38)])
 def test_shipped_student_when_in_few_bits_then_near_its_fp32_on_unheard_sound(unheard, engine, precision, least_db):
     exact, few = (_opened(name, engine) for name in ("fp32", precision))
-    pictures = [[student.draw(w, 80).astype(np.float32) / 255 for w in unheard] for student in (exact, few)]
+    pictures = [[student.render(w, 80).astype(np.float32) / 255 for w in unheard] for student in (exact, few)]
     a, b = map(np.stack, pictures)
     # They move with the sound, so that a picture that stands still would not be near.
     assert a.std(axis=0).max() > 0.05

@@ -1,4 +1,4 @@
-"""The delay line: what was captured at an instant, at the rate of the output."""
+"""The delay line: reads the sound captured at a given instant, at the rate of the output."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from avatar_app.live.voice.drift import DriftControl
 from avatar_app.live.voice.history import SoundHistory
 from avatar_app.live.voice.read_position import Track
 
-# The longest delay, and some sound around it.
+# The longest delay and a margin.
 KEPT_S = 3.0
-# Blocks of 10 ms fill that twice; a source of shorter blocks has a shorter memory of instants.
+# Twice as many blocks of 10 ms; with shorter blocks, fewer seconds of capture times are kept.
 N_BLOCKS = 600
-# Blocks join but for the jitter of their stamps; where they are further apart, sound was lost, and is silence.
+# Stamps of consecutive blocks jitter by less than this. At a larger gap sound was lost, and silence replaces it.
 GAP_S = 0.005
 
 
 class DelayLine:
-    """Keeps the newest sound and gives it back, bent to the clock of the output. Thread: one.
+    """Keeps the newest sound, and resamples it to the sample clock of the output. Thread: one.
 
     Args:
         out_hz: rate of the output.
@@ -36,25 +36,25 @@ class DelayLine:
 
     @property
     def drift_ppm(self) -> float:
-        """By how much the microphone's clock runs faster than the output's, in millionths."""
+        """By how much the microphone's clock is faster than the output's, in ppm."""
         return self._drift.drift_ppm
 
     @property
     def t_end_ns(self) -> float | None:
-        """The instant up to which sound is there; None before the first block."""
+        """End of the sound so far; None before the first block."""
         return None if self._track is None else self._track.t_end_ns
 
     @property
-    def withheld_s(self) -> float:
-        """Sound around an instant that reading it needs."""
+    def lookahead_s(self) -> float:
+        """Sound that must have arrived after an instant before it can be read."""
         return self._interpolator.half_samples / self._in_hz if self._track is not None else 0.0
 
     def is_interrupted_by(self, block: VoiceBlock) -> bool:
-        """Whether sound is missing before a block: how late it comes says nothing of the next ones."""
+        """Whether sound is missing before a block, so that its lateness is no measure for the next ones."""
         return block.did_restart or (self._track is not None and self._gap_s(self._track, block) > GAP_S)
 
     def feed(self, block: VoiceBlock) -> None:
-        """Take a block. A restart, or another rate, forgets what came before."""
+        """Take a block. A restart, or another rate, clears the line."""
         if not len(block.samples):
             return
         track = self._track
@@ -68,15 +68,15 @@ class DelayLine:
         self._append(track, block.samples, block.t_capture_ns)
 
     def render(self, t_wanted_ns: float, n: int) -> tuple[Float32, float] | None:
-        """What was captured from an instant on.
+        """Read the sound captured from an instant on.
 
         Args:
             t_wanted_ns: the instant.
-            n: samples of the output.
+            n: number of output samples.
 
         Returns:
-            (n,) float32 and the capture instant of the first, which differs a little from the wanted one while rates
-            adapt; None while that sound has not come in yet.
+            (n,) float32 and the capture instant of the first, which differs a little from the wanted one while the
+            drift correction adapts; None while the sound has not arrived yet.
         """
         track = self._track
         if track is None:
@@ -116,12 +116,12 @@ class DelayLine:
 
 
 def joined(sound: Float32, before: float) -> Float32:
-    """(n,) float32 that begins at the level of the sample before it instead of with a click."""
+    """(n,) float32 that starts at the previous sample's value, so that it does not click."""
     share = np.linspace(1, 0, len(sound), dtype=np.float32) ** 2
     return sound + share * np.float32(before - float(sound[0]))
 
 
 def _crossfaded(old: Float32, new: Float32) -> Float32:
-    """From one to the other, with an even sum."""
+    """Crossfade with a constant sum of the two gains."""
     share = (0.5 - 0.5 * np.cos(np.linspace(0, np.pi, len(new)))).astype(np.float32)
     return old + share * (new - old)
