@@ -12,14 +12,15 @@ def test_doctor_when_the_camera_has_a_problem_then_a_warning_and_no_failure(monk
     monkeypatch.setattr(doctor, "camera_findings", lambda: camera_findings(probe))
     (finding,) = doctor._camera()
     assert isinstance(finding, doctor.Finding)
-    assert (finding.name, finding.health) == ("virtual camera", doctor.Health.WARNING.value)
+    assert (finding.name, finding.health) == ("virtual camera", doctor.Health.WARNING)
     assert "sudo modprobe v4l2loopback" in finding.what_to_do
     probe.package = False
-    assert [finding.health for finding in doctor._camera()] == [doctor.Health.OK.value]
+    assert [finding.health for finding in doctor._camera()] == [doctor.Health.OK]
 
 
 @pytest.mark.parametrize(
-    ("names", "health", "words"), [(["Desk", "Lid"], "ok", "Desk; Lid"), ([], "warning", "No webcam was found")]
+    ("names", "health", "words"),
+    [(["Desk", "Lid"], doctor.Health.OK, "Desk; Lid"), ([], doctor.Health.WARNING, "No webcam was found")],
 )
 def test_doctor_when_the_tracker_is_installed_then_names_the_webcams_or_says_that_there_is_none(
     monkeypatch, names, health, words
@@ -29,7 +30,7 @@ def test_doctor_when_the_tracker_is_installed_then_names_the_webcams_or_says_tha
     (finding,) = doctor._webcam()
     assert (finding.name, finding.health) == ("webcam", health)
     assert words in finding.text
-    assert bool(finding.what_to_do) is not (health == "ok")
+    assert bool(finding.what_to_do) is not (health is doctor.Health.OK)
 
 
 def test_doctor_when_the_tracker_is_missing_then_how_to_install_it_and_no_failure(monkeypatch):
@@ -38,4 +39,4 @@ def test_doctor_when_the_tracker_is_missing_then_how_to_install_it_and_no_failur
 
     monkeypatch.setattr(doctor, "require_package", refuse)
     (finding,) = doctor._webcam()
-    assert (finding.health, "webcam setup" in finding.text) == ("ok", True)
+    assert (finding.health, "webcam setup" in finding.text) == (doctor.Health.OK, True)
