@@ -61,7 +61,7 @@ class BackgroundSlot(Slot[Background]):
         self._frame.set_background(part)
 
 
-class StudentSlot(Slot[MouthDriver]):
+class ModelSlot(Slot[MouthDriver]):
     """The model; the one in use stays until another one is ready.
 
     On the first run a child process measures which engine and precision are the fastest; the avatar speaks meanwhile.
