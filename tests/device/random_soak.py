@@ -1,13 +1,14 @@
-"""The real window, and somebody who presses everything at random, with a microphone and a viewer, on a busy machine.
+"""Random test of the real window on a busy machine, with a microphone and a viewer.
 
-`.venv/bin/python -m tests.device.random_soak MINUTES [SEED]` prints the figures as JSON; Linux with PulseAudio. What it
-looks for: an error of the program, a device that is open while the window says *Stopped*, a recording that is missing,
-cut off, without sound, or lacks a picture.
+`.venv/bin/python -m tests.device.random_soak MINUTES [SEED]` prints the figures as JSON; Linux with PulseAudio. It
+detects errors of the program, a device that is open while the window shows *Stopped*, and recordings that are missing,
+cut off, without sound, or with a gap between pictures.
 """
 
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -55,15 +56,16 @@ CHANGES = {
     "is_mirrored": (True, False),
 }
 SHARES = {"change": 0.7, "stop": 0.06, "record": 0.14, "snapshot": 0.04, "mic": 0.05, "panic": 0.01}
+ERROR_LINE = re.compile(r'"level": "(error|critical)"|Traceback')
 LISTENERS = ("pactl", "list", "short", "source-outputs")
 
 
 class Presser:
-    """Somebody who presses everything. Thread: main.
+    """Presses buttons at random. Thread: main.
 
     Args:
-        seconds: for so long, then the window is closed.
-        seed: of what is pressed.
+        seconds: until it closes the window.
+        seed: of the random choices.
     """
 
     def __init__(self, seconds: float, seed: int) -> None:
@@ -72,7 +74,7 @@ class Presser:
         self.counts: Counter[str] = Counter()
 
     def begin(self) -> None:
-        """Find the window, and wait until the face is there."""
+        """Find the window, and wait for the first picture."""
         from avatar_app.gui.window import Window
 
         self._window = next(one for one in QApplication.topLevelWidgets() if isinstance(one, Window))
@@ -85,7 +87,7 @@ class Presser:
         if self._window.commands.is_running:
             what = str(self._chance.choice(list(SHARES), p=list(SHARES.values())))
         else:
-            self._look_while_stopped()
+            self._check_stopped()
             what = "start"
         self.counts[what] += 1
         self._actions()[what]()
@@ -107,8 +109,8 @@ class Presser:
         names = self._chance.choice(sorted(CHANGES), self._chance.integers(1, 4), replace=False)
         return {str(name): CHANGES[name][self._chance.integers(len(CHANGES[name]))] for name in names}
 
-    def _look_while_stopped(self) -> None:
-        """Nothing listens while the window says Stopped."""
+    def _check_stopped(self) -> None:
+        """Check that no device is open while the window shows Stopped."""
         if self._window.stage.caption != "Stopped":
             return
         done = subprocess.run(LISTENERS, capture_output=True, text=True, check=True)
@@ -116,11 +118,11 @@ class Presser:
         self.counts["open while stopped"] += bool(done.stdout.strip())
 
 
-def drive(profile: Path, films: Path, seconds: float, seed: int) -> int:
-    """In the child: the program, and the one who presses."""
+def drive(profile: Path, recordings: Path, seconds: float, seed: int) -> int:
+    """In the child process: run the program and the random presses."""
     start_logging(is_json=True)
     paths, board, presser = ProfilePaths(profile), NoticeBoard(), Presser(seconds, seed)
-    wanted = Settings(mic="default, ALSA", is_browser_on=True, browser_port=PORT, record_folder=str(films))
+    wanted = Settings(mic="default, ALSA", is_browser_on=True, browser_port=PORT, record_folder=str(recordings))
     store.save(paths, wanted, board)
     application = QApplication([sys.argv[0]])
     QTimer.singleShot(0, application, presser.begin)
@@ -129,7 +131,7 @@ def drive(profile: Path, films: Path, seconds: float, seed: int) -> int:
     return code
 
 
-def film_figures(file: Path) -> dict:
+def recording_figures(file: Path) -> dict:
     """Length, the longest gap between two pictures in periods, and how loud the sound is."""
     t_s: list[float] = []
     loudest, n_samples = 0.0, 0
@@ -155,11 +157,11 @@ def film_figures(file: Path) -> dict:
 
 
 def run(minutes: float, seed: int, n_busy_loops: int = N_BUSY_LOOPS) -> dict:
-    """In the parent: the sound server, the speech, the load, the viewer; then what came of it."""
+    """In the parent process: start sound server, speech, load and viewer, and return the figures."""
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        films, profile = folder / "films", folder / "profile"
-        films.mkdir()
+        recordings, profile = folder / "recordings", folder / "profile"
+        recordings.mkdir()
         pulse = PulseAudio(folder)
         stack.callback(pulse.stop)
         speech = f"while true; do paplay --device=speech {demo_sample()}; done"
@@ -174,7 +176,7 @@ def run(minutes: float, seed: int, n_busy_loops: int = N_BUSY_LOOPS) -> dict:
             "tests.device.random_soak",
             "drive",
             str(profile),
-            str(films),
+            str(recordings),
             str(60 * minutes),
             str(seed),
         ]
@@ -186,19 +188,19 @@ def run(minutes: float, seed: int, n_busy_loops: int = N_BUSY_LOOPS) -> dict:
             lines = log.read().splitlines()
         n_seen = len(json.loads(viewer.communicate(timeout=30)[0])[0])
         listeners = pulse.control(*LISTENERS[1:]).strip()
-        found = {file.name: film_figures(file) for file in sorted(films.glob("*.mp4"))}
+        found = {file.name: recording_figures(file) for file in sorted(recordings.glob("*.mp4"))}
         answer = json.loads(out.splitlines()[-1]) if program.returncode == 0 else {"code": program.returncode}
         return {
             **answer,
-            "errors": [line for line in lines if '"ERROR"' in line or '"CRITICAL"' in line or "Traceback" in line],
+            "errors": [line for line in lines if ERROR_LINE.search(line)],
             "n_seen_by_viewer": n_seen,
             "open_at_the_end": listeners,
             "n_recordings": len(found),
-            "recorded_s": round(sum(film["seconds"] for film in found.values()), 1),
-            "with_a_gap": {name: film for name, film in found.items() if film["longest_gap"] > 1.5},
-            "unfinished": [file.name for file in films.iterdir() if file.suffix not in (".mp4", ".png")],
+            "recorded_s": round(sum(recording["seconds"] for recording in found.values()), 1),
+            "with_a_gap": {name: recording for name, recording in found.items() if recording["longest_gap"] > 1.5},
+            "unfinished": [file.name for file in recordings.iterdir() if file.suffix not in (".mp4", ".png")],
             "sound_differs": {n: f for n, f in found.items() if abs(f["sound_s"] - f["seconds"]) > 0.2},
-            "films": found,
+            "recordings": found,
         }
 
 

@@ -1,4 +1,4 @@
-"""What leaves the program, for windows under test: remembers what it was asked for."""
+"""The sinks for tests of the window; they record their calls."""
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.record import RecordState, RecordStatus
@@ -8,7 +8,7 @@ OFF = SinksStatus({})
 
 
 def changed(status, **by_name):
-    """The same status with that of some sinks in place of theirs."""
+    """A copy of a status with some sinks replaced."""
     return SinksStatus({**status.by_name, **by_name})
 
 
