@@ -127,7 +127,7 @@ def test_pipeline_when_the_imported_model_is_named_then_it_talks_and_says_which_
     finally:
         pipeline.close()
     assert (status.model, status.lookahead_ms) == ("nota-student", 160)
-    assert any("listens 160 ms ahead, not 40 ms" in text for text in said)
+    assert any("it uses 160 ms, not 40 ms" in text for text in said)
     assert not any("ahead" in text for text in said_then)
 
 
