@@ -20,7 +20,7 @@ from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.webcam import NeutralPose
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
-from tests.pipeline.test_picture import Bench
+from tests.pipeline.test_frame_thread import Bench
 
 
 class FakeWebcam:

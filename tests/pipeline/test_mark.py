@@ -1,4 +1,4 @@
-"""The visible mark is in every output, because it is in the picture that all of them get."""
+"""The visible mark is in every output, because all of them use the same picture."""
 
 import threading
 
@@ -115,7 +115,7 @@ def test_pipeline_when_the_setting_changes_then_the_pictures_of_all_sinks_follow
         assert all(is_marked(sink.take(timeout_s=60).pixels) for sink in sinks)
         pipeline.apply(settings.replace(has_badge=False))
         for sink in sinks:
-            # At most the one that was drawn before.
+            # At most one picture was rendered before.
             pictures = [sink.take(timeout_s=60) for _ in range(3)]
             assert not is_marked(pictures[-1].pixels)
     finally:

@@ -25,7 +25,7 @@ def avatar() -> Avatar:
 
 
 class Bench:
-    """A frame part whose sound comes from a clock of its own that may run faster or slower."""
+    """A frame loop whose sound has a clock of its own, which may run faster or slower."""
 
     def __init__(self, avatar: Avatar, fps: int = 25) -> None:
         self.clock = ManualClock(NS_PER_S)
@@ -50,7 +50,7 @@ class Bench:
         self.mouth.put(mouth_of(pixels, PLACE, weight, t_ns, index))
 
 
-def test_picture_when_no_mouth_came_then_idle_and_counted_as_repeat(avatar):
+def test_picture_when_there_is_no_mouth_then_idle_and_counted_as_repeat(avatar):
     bench = Bench(avatar)
     picture = bench.tick()
     assert picture.pixels.shape == (512, 512, 4)
@@ -58,7 +58,7 @@ def test_picture_when_no_mouth_came_then_idle_and_counted_as_repeat(avatar):
     assert bench.part.counts.n_repeated == 1
 
 
-def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
+def test_picture_when_a_mouth_arrives_then_only_the_face_changes(avatar):
     bench = Bench(avatar)
     idle = bench.tick().pixels.copy()
     bench.part._t_begin_ns = bench.clock.now_ns() + NS_PER_S // 25
@@ -71,8 +71,8 @@ def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
 
 
 @pytest.mark.parametrize("fps", [25, 60])
-def test_idle_picture_when_its_tick_comes_then_decoded_before(avatar, fps, monkeypatch):
-    """Decoding takes most of the time, and a mouth that is ready would wait for it."""
+def test_idle_picture_when_its_tick_is_due_then_decoded_earlier(avatar, fps, monkeypatch):
+    """Decoding takes most of the time; it must not delay a mouth that is ready."""
     bench, t_decoded_ns = Bench(avatar, fps), {}
     decode = avatar.idle
 
@@ -125,8 +125,8 @@ def test_fps_when_changed_then_next_ticks_follow_it(avatar):
 
 
 @pytest.mark.parametrize("ppm", [-300, 0, 300])
-def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
-    """Five minutes of sound whose clock is off: after the first second no frame is repeated or lost."""
+def test_grid_when_clocks_differ_then_phase_locks_and_repeats_nothing(avatar, ppm):
+    """Five minutes of sound from another clock: after 30 seconds no picture is repeated or lost."""
     bench = Bench(avatar)
     bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns = NS_PER_S / 25 * (1 + ppm * 1e-6)
@@ -144,8 +144,8 @@ def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
 
 
 @pytest.mark.parametrize(("every", "wanted"), [(40, 12), (10_000, 0)], ids=["busy", "quiet"])
-def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(avatar, every, wanted):
-    """Five minutes in which each fortieth mouth is eight milliseconds late: 187 of them."""
+def test_grid_when_some_mouths_are_late_then_margin_grows_and_few_are_missed(avatar, every, wanted):
+    """Five minutes in which every fortieth mouth, 187 in all, is eight milliseconds late."""
     bench = Bench(avatar)
     bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(13)
@@ -161,8 +161,8 @@ def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(ava
     assert (waits_ms > 7) == (wanted > 0)
 
 
-def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_others_at_once(avatar):
-    """Sound comes in pieces of ten milliseconds: every fifth mouth is ready a piece before the rhythm of the others."""
+def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_locks_to_the_others(avatar):
+    """Sound arrives in blocks of ten milliseconds: every fifth mouth is ready one block earlier than the others."""
     bench = Bench(avatar)
     bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(23)
@@ -178,7 +178,7 @@ def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_oth
     assert bench.part._phase_lock.margin.ns == ms_to_ns(5)
 
 
-def test_margin_when_the_sound_had_stopped_then_nobody_was_late():
+def test_margin_when_the_sound_had_stopped_then_no_mouth_counts_as_late():
     margin = Margin(NS_PER_S // 25)
     margin.note(3)
     assert margin.ns == ms_to_ns(5)

@@ -26,7 +26,7 @@ def speech() -> np.ndarray:
 
 
 class Bench:
-    """A speech part that is fed sound in blocks, collecting every mouth."""
+    """A speech loop that takes sound in blocks; collects every mouth."""
 
     def __init__(self, fps: int = 25, lookahead_ms: int = 80) -> None:
         self.clock = ManualClock(T_START_NS)
@@ -72,7 +72,7 @@ def test_frames_when_sound_flows_then_every_instant_has_one_mouth(speech, fps):
 
 
 @pytest.mark.parametrize("lookahead_ms", [0, 40, 80, 160])
-def test_window_when_drawn_then_ends_lookahead_after_the_instant(speech, lookahead_ms):
+def test_window_when_a_mouth_is_made_then_it_ends_lookahead_after_the_instant(speech, lookahead_ms):
     bench = Bench(25, lookahead_ms)
     student = FakeStudent()
     bench.part.set_driver(student)
@@ -86,7 +86,7 @@ def test_window_when_drawn_then_ends_lookahead_after_the_instant(speech, lookahe
     assert set(student.lookaheads_ms) == {lookahead_ms}
 
 
-def test_mouth_when_known_then_not_later_than_lookahead_and_half_window(speech):
+def test_mouth_when_made_then_not_later_than_lookahead_and_half_window(speech):
     bench = Bench(25, 40)
     bench.part.set_driver(FakeStudent())
     bench.feed(speech)
@@ -94,7 +94,7 @@ def test_mouth_when_known_then_not_later_than_lookahead_and_half_window(speech):
     assert max(waits_ms) <= 40 + 25 + 6.25 + 10 + 0.1
 
 
-def test_silence_when_it_lasts_then_student_rests():
+def test_student_when_silent_then_not_run():
     bench = Bench()
     student = FakeStudent()
     bench.part.set_driver(student)
@@ -117,7 +117,7 @@ def test_student_when_replaced_then_old_one_is_closed_and_no_frame_is_missing(sp
 
 
 @pytest.mark.parametrize(("before_ms", "after_ms"), [(0, 160), (160, 0), (40, 80)])
-def test_lookahead_when_turned_then_gap_is_at_most_two_frames(speech, before_ms, after_ms):
+def test_lookahead_when_changed_then_gap_is_at_most_two_frames(speech, before_ms, after_ms):
     bench = Bench(25, before_ms)
     bench.part.set_driver(FakeStudent())
     bench.feed(speech[:24_000])
@@ -127,7 +127,7 @@ def test_lookahead_when_turned_then_gap_is_at_most_two_frames(speech, before_ms,
     assert gaps_ms.max() <= 80
 
 
-def test_restart_when_device_came_back_then_numbers_begin_anew(speech):
+def test_frames_when_the_device_restarts_then_numbered_from_the_beginning(speech):
     bench = Bench()
     bench.part.set_driver(FakeStudent())
     bench.feed(speech[:24_000])
@@ -137,7 +137,7 @@ def test_restart_when_device_came_back_then_numbers_begin_anew(speech):
     assert abs(bench.mouths[-1].t_capture_ns - bench.clock.now_ns()) < ms_to_ns(200)
 
 
-def test_late_thread_when_blocks_pile_up_then_newest_frame_is_drawn_and_loss_counted(speech):
+def test_frames_when_blocks_pile_up_then_only_the_newest_is_made_and_the_others_counted(speech):
     bench = Bench()
     bench.part.set_driver(FakeStudent())
     bench.feed(speech, block=3200)
@@ -145,7 +145,7 @@ def test_late_thread_when_blocks_pile_up_then_newest_frame_is_drawn_and_loss_cou
     assert np.diff([m.index for m in bench.mouths]).min() > 1
 
 
-def test_mel_history_when_it_wraps_then_windows_stay_true():
+def test_mel_history_when_it_wraps_then_windows_are_right():
     history = MelHistory(32)
     columns = np.random.default_rng(0).uniform(-4, 4, (80, 200)).astype(np.float32)
     for start in range(0, 200, 3):
@@ -155,8 +155,8 @@ def test_mel_history_when_it_wraps_then_windows_stay_true():
             np.testing.assert_array_equal(history.window(newest - 2, 16), columns[:, newest - 17 : newest - 1])
 
 
-def test_lookahead_when_the_student_knows_another_one_then_its_nearest_is_used(speech):
-    """A published network listens 160 ms ahead and nothing else; one that takes over at any moment stays in step."""
+def test_lookahead_when_the_student_does_not_support_it_then_its_nearest_is_used(speech):
+    """A published network supports 160 ms alone; another one may replace it at any time."""
     bench = Bench(lookahead_ms=80)
     single = FakeStudent(dataclasses.replace(fake_spec(), lookahead_ms=(160,)))
     many = FakeStudent()
