@@ -13,7 +13,7 @@ from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.mel import MelHistory, melspectrogram
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.speech_thread import SpeechPart
+from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.settings.paths import demo_sample
 from tests.fakes.student import FakeStudent, fake_spec
 
@@ -31,10 +31,10 @@ class Bench:
     def __init__(self, fps: int = 25, lookahead_ms: int = 80) -> None:
         self.clock = ManualClock(T_START_NS)
         self.mouth: Latest[Mouth] = Latest()
-        self.part = SpeechPart(self.clock, StageMeters(), self.mouth)
-        self.part.configure(fps, lookahead_ms)
+        self.loop = SpeechLoop(self.clock, StageMeters(), self.mouth)
+        self.loop.configure(fps, lookahead_ms)
         self.ring: Ring[AudioBlock] = Ring(1000)
-        self._step = self.part.run(lambda: self.ring)
+        self._step = self.loop.run(lambda: self.ring)
         self.n_fed = 0
         self.mouths: list[Mouth] = []
 
@@ -62,7 +62,7 @@ _NEVER = _NeverSet()
 @pytest.mark.parametrize("fps", [25, 30, 50, 60])
 def test_frames_when_sound_flows_then_every_instant_has_one_mouth(speech, fps):
     bench = Bench(fps)
-    bench.part.set_driver(FakeStudent())
+    bench.loop.set_driver(FakeStudent())
     bench.feed(speech)
     numbers = [m.index for m in bench.mouths]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -75,7 +75,7 @@ def test_frames_when_sound_flows_then_every_instant_has_one_mouth(speech, fps):
 def test_window_when_a_mouth_is_made_then_it_ends_lookahead_after_the_instant(speech, lookahead_ms):
     bench = Bench(25, lookahead_ms)
     student = FakeStudent()
-    bench.part.set_driver(student)
+    bench.loop.set_driver(student)
     bench.feed(speech)
     whole = melspectrogram(speech)
     drawn = [m for m in bench.mouths if m.shape is not None]
@@ -88,7 +88,7 @@ def test_window_when_a_mouth_is_made_then_it_ends_lookahead_after_the_instant(sp
 
 def test_mouth_when_made_then_not_later_than_lookahead_and_half_window(speech):
     bench = Bench(25, 40)
-    bench.part.set_driver(FakeStudent())
+    bench.loop.set_driver(FakeStudent())
     bench.feed(speech)
     waits_ms = [(m.t_ready_ns - m.t_capture_ns) / 1e6 for m in bench.mouths]
     assert max(waits_ms) <= 40 + 25 + 6.25 + 10 + 0.1
@@ -97,7 +97,7 @@ def test_mouth_when_made_then_not_later_than_lookahead_and_half_window(speech):
 def test_student_when_silent_then_not_run():
     bench = Bench()
     student = FakeStudent()
-    bench.part.set_driver(student)
+    bench.loop.set_driver(student)
     bench.feed(np.zeros(32_000, np.float32))
     assert student.windows == []
     assert all(m.weight == 0 and m.shape is None for m in bench.mouths)
@@ -106,9 +106,9 @@ def test_student_when_silent_then_not_run():
 def test_student_when_replaced_then_old_one_is_closed_and_no_frame_is_missing(speech):
     bench = Bench()
     first, second = FakeStudent(grey=1), FakeStudent(grey=2)
-    bench.part.set_driver(first)
+    bench.loop.set_driver(first)
     bench.feed(speech[:24_000])
-    bench.part.set_driver(second)
+    bench.loop.set_driver(second)
     bench.feed(speech[24_000:])
     assert first.is_closed
     assert not second.is_closed
@@ -119,9 +119,9 @@ def test_student_when_replaced_then_old_one_is_closed_and_no_frame_is_missing(sp
 @pytest.mark.parametrize(("before_ms", "after_ms"), [(0, 160), (160, 0), (40, 80)])
 def test_lookahead_when_changed_then_gap_is_at_most_two_frames(speech, before_ms, after_ms):
     bench = Bench(25, before_ms)
-    bench.part.set_driver(FakeStudent())
+    bench.loop.set_driver(FakeStudent())
     bench.feed(speech[:24_000])
-    bench.part.configure(25, after_ms)
+    bench.loop.configure(25, after_ms)
     bench.feed(speech[24_000:])
     gaps_ms = np.diff([m.t_ready_ns for m in bench.mouths]) / 1e6
     assert gaps_ms.max() <= 80
@@ -129,7 +129,7 @@ def test_lookahead_when_changed_then_gap_is_at_most_two_frames(speech, before_ms
 
 def test_frames_when_the_device_restarts_then_numbered_from_the_beginning(speech):
     bench = Bench()
-    bench.part.set_driver(FakeStudent())
+    bench.loop.set_driver(FakeStudent())
     bench.feed(speech[:24_000])
     n = len(bench.mouths)
     bench.feed(speech[:24_000], did_restart=True)
@@ -139,9 +139,9 @@ def test_frames_when_the_device_restarts_then_numbered_from_the_beginning(speech
 
 def test_frames_when_blocks_pile_up_then_only_the_newest_is_made_and_the_others_counted(speech):
     bench = Bench()
-    bench.part.set_driver(FakeStudent())
+    bench.loop.set_driver(FakeStudent())
     bench.feed(speech, block=3200)
-    assert bench.part.state.n_dropped > 0
+    assert bench.loop.state.n_dropped > 0
     assert np.diff([m.index for m in bench.mouths]).min() > 1
 
 
@@ -161,7 +161,7 @@ def test_lookahead_when_the_student_does_not_support_it_then_its_nearest_is_used
     single = FakeStudent(dataclasses.replace(fake_spec(), lookahead_ms=(160,)))
     many = FakeStudent()
     for student in (single, many):
-        bench.part.set_driver(student)
+        bench.loop.set_driver(student)
         bench.feed(speech[: 16_000 * 2])
     assert set(single.lookaheads_ms) == {160}
     assert set(many.lookaheads_ms) == {80}
