@@ -165,7 +165,7 @@ class Worker:
         log.error("%s failed", self.name, exc_info=error)
         self._t_failed_ns = self._clock.now_ns()
         if isinstance(error, UserError):
-            self._notices.post(Notice.from_error(self._notice_key, error, is_lasting=True))
+            self._notices.error(self._notice_key, error, is_lasting=True)
         else:
             text = f"{self.title} failed because of a fault in this program. The app starts it again."
             what_to_do = "If it happens again, send us the report of `avatar-app doctor`."
@@ -201,7 +201,7 @@ class Watchdog:
                 self._late.add(worker.name)
                 text = f"{worker.title} is too slow: this machine is overloaded."
                 what_to_do = "Close other heavy programs or choose a lower frame rate."
-                self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do, is_lasting=True))
+                self._notices.warning(f"stall-{worker.name}", text, what_to_do, is_lasting=True)
             elif not is_late and worker.name in self._late:
                 self._late.discard(worker.name)
                 self._notices.clear(f"stall-{worker.name}")
