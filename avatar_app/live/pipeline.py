@@ -19,7 +19,7 @@ from avatar_app.contracts.mouth import Mouth
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.head_tracking import HeadTracking
 from avatar_app.live.loader import AvatarSlot, BackgroundSlot, ModelSlot, WebcamSlot
 from avatar_app.live.mic import MicControls, MicStatus
@@ -27,7 +27,7 @@ from avatar_app.live.mic.slot import CleaningSlot, MicSlot
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.runtime.slot import Result, Slot
 from avatar_app.live.runtime.worker import Watchdog, Worker
-from avatar_app.live.speech_thread import SpeechPart
+from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.live.webcam import Preview, WebcamStatus
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -94,9 +94,9 @@ class LivePipeline:
         self._mouth: Latest[Mouth] = Latest()
         self._voice: Fan[VoiceBlock] = Fan()
         self._controls = MicControls(settings.mic_gain_db, is_muted=settings.is_muted)
-        self._speech = SpeechPart(clock, self._meters, self._mouth)
+        self._speech = SpeechLoop(clock, self._meters, self._mouth)
         self._following = HeadTracking(clock, notices, profile.state_dir)
-        self._frame = FramePart(clock, self._meters, self._mouth, settings.fps, self._following.pose)
+        self._frame = FrameLoop(clock, self._meters, self._mouth, settings.fps, self._following.pose)
         self._avatar = AvatarSlot(settings, notices, profile, self._frame)
         self._background = BackgroundSlot(settings, notices, self._frame)
         self._mic = MicSlot(settings, notices, clock, self._controls, self._voice)

@@ -35,7 +35,7 @@ def test_doctor_when_the_tracker_is_installed_then_names_the_webcams_or_says_tha
 
 def test_doctor_when_the_tracker_is_missing_then_how_to_install_it_and_no_failure(monkeypatch):
     def refuse():
-        raise MissingExtraError("Following your head needs the package mediapipe.", "Run `avatar-app webcam setup`.")
+        raise MissingExtraError("Head tracking needs the package mediapipe.", "Run `avatar-app webcam setup`.")
 
     monkeypatch.setattr(doctor, "require_package", refuse)
     (finding,) = doctor._webcam()

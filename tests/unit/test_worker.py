@@ -125,3 +125,29 @@ def test_watchdog_when_step_hangs_then_a_notice_until_it_ends():
 
 def void(*_: object) -> None:
     """Ignore the results of calls with side effects."""
+
+
+def test_stop_when_another_thread_is_starting_it_then_waits_and_ends_it(monkeypatch):
+    is_starting, may_start = threading.Event(), threading.Event()
+    start_thread = threading.Thread.start
+
+    def start_slowly(thread):
+        if thread.name == "slow":
+            is_starting.set()
+            may_start.wait(30)
+        start_thread(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    worker = Worker("slow", lambda stop: stop.wait(0.01), MonotonicClock(), NoticeBoard())
+    starter = threading.Thread(target=worker.start)
+    starter.start()
+    assert is_starting.wait(30)
+    stopped = []
+    stopper = threading.Thread(target=lambda: stopped.append(worker.stop(30)))
+    stopper.start()
+    stopper.join(0.05)
+    may_start.set()
+    starter.join(30)
+    stopper.join(30)
+    assert stopped == [True]
+    assert "slow" not in {thread.name for thread in threading.enumerate()}

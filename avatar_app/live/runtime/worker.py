@@ -78,6 +78,8 @@ class Worker:
         self._notices = notices
         # One event per start, so that a new start does not revive an older thread.
         self._stop = threading.Event()
+        # Starts and stops may come from different threads: a thread that is not started yet cannot be joined.
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._left_behind: threading.Thread | None = None
         self._t_beat_ns = 0
@@ -89,20 +91,22 @@ class Worker:
         Raises:
             RuntimeError: it runs already.
         """
-        if self._thread is not None:
-            raise RuntimeError(f"worker {self.name} runs already")
-        self._stop = threading.Event()
-        self._t_beat_ns = self._clock.now_ns()
-        self._thread = threading.Thread(target=self._run, args=(self._stop, self._left_behind), name=self.name)
-        self._thread.daemon = True
-        self._thread.start()
+        with self._lock:
+            if self._thread is not None:
+                raise RuntimeError(f"worker {self.name} runs already")
+            self._stop = threading.Event()
+            self._t_beat_ns = self._clock.now_ns()
+            self._thread = threading.Thread(target=self._run, args=(self._stop, self._left_behind), name=self.name)
+            self._thread.daemon = True
+            self._thread.start()
 
     def request_stop(self) -> None:
         """Ask the thread to end, without waiting; twice is fine."""
-        self._stop.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._left_behind = thread
+        with self._lock:
+            self._stop.set()
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._left_behind = thread
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Ask the thread to end and wait for it; twice is fine.
