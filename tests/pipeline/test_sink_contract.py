@@ -117,6 +117,11 @@ def wait_for(condition, timeout_s=30):
         time.sleep(0.01)
 
 
+def wait_until_idle(sinks):
+    for slot in sinks._slots:
+        slot.wait_until_idle()
+
+
 def count(sinks):
     return sinks.status().by_name["count"]
 
@@ -149,10 +154,10 @@ def test_sink_when_its_settings_change_then_is_switched_and_restarted_by_them(ma
         sinks.apply(settings)
         wait_for(lambda is_on=is_on, fps=fps: count(sinks) == (CountStatus(0, fps) if is_on else None))
     assert len(source.pictures) == 1
+    wait_until_idle(sinks)
     events = tuple(sinks.find(CountSink).events)
     sinks.apply(settings.replace(theme="dark"))
-    for slot in sinks._slots:
-        slot.wait_until_idle()
+    wait_until_idle(sinks)
     assert tuple(sinks.find(CountSink).events) == events, "a setting that it does not read must not restart it"
 
 
@@ -202,7 +207,7 @@ def test_close_when_a_sink_is_still_starting_then_it_is_stopped_and_closed_after
 
     sinks, _ = make()
     sinks.start()
-    wait_for(lambda: count(sinks) is not None)
+    wait_until_idle(sinks)
     sinks.stop()
     monkeypatch.setattr(type(tmp_path), "is_dir", slow_is_dir)
     sinks.start()
