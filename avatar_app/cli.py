@@ -90,7 +90,7 @@ def _common_flags() -> argparse.ArgumentParser:
     group.add_argument("--engine", metavar="NAME", help="inference engine, auto for the fastest measured one")
     group.add_argument("--fps", type=int, metavar="25|30|50|60", help="pictures per second")
     group.add_argument("--lookahead-ms", type=int, metavar="|".join(map(str, LOOKAHEADS_MS)),
-                       help="0 has the least delay, 160 the best lips (nova-96: 80)")  # fmt: skip
+                       help="0 has the least delay, 160 the most accurate lips (nova-96: 80)")  # fmt: skip
     group.add_argument("--mic", metavar="NAME|file:PATH|demo", help="the microphone, or what replaces it")
     group.add_argument("--camera", metavar="NAME|file:PATH|off", help="the webcam that the head follows")
     group.add_argument(
