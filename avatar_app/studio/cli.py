@@ -52,7 +52,7 @@ COMMANDS = (
     Command(("import-wav2lip",), "avatar_app.studio.publish.import_wav2lip",
             "make a model from a published checkpoint", ("torch", "onnx")),
     Command(("evaluate",), "avatar_app.studio.evaluate.cli", "compare models and their teacher in a report",
-            ("torch", "onnx")),
+            ("torch", "onnx", "jinja2")),
 )  # fmt: skip
 
 
@@ -92,13 +92,14 @@ def usage() -> str:
 
 
 def find(argv: Sequence[str]) -> Command:
-    """The command that these words begin with, in their present names.
+    """The command that these words begin with, by its present name or an older one.
 
     Raises:
         UserError: there is none.
     """
+    words = current_words(argv)
     for command in COMMANDS:
-        if tuple(argv[: len(command.words)]) == command.words:
+        if tuple(words[: len(command.words)]) == command.words:
             return command
     names = ", ".join(" ".join(command.words) for command in COMMANDS)
     raise UserError(f"There is no studio command {' '.join(argv[:2])!r}.", f"Use one of: {names}.")

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 from avatar_app.contracts.errors import StudioError  # noqa: E402
 from avatar_app.studio.data.speech_batches import draw_batch  # noqa: E402
 from avatar_app.studio.distil import ablation, speech_encoder, student, variance_compensation  # noqa: E402
-from avatar_app.studio.metrics.generators import Jury, drawn_scene  # noqa: E402
+from avatar_app.studio.metrics.generators import GeneratorScorer, generated_clip  # noqa: E402
 from avatar_app.studio.metrics.sync import distances, found_ratio, scores  # noqa: E402
 from avatar_app.studio.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.discriminator import QualityDiscriminator  # noqa: E402
@@ -198,7 +198,7 @@ def test_compensate_variance_when_motion_is_weak_then_scaled_around_the_mean(dat
     before = net.audio_encoders[1][-1].conv_block[1].weight.clone()
     monkeypatch.setattr(variance_compensation, "GAINS", (1.0, 1.2, 1.5))
     gains = variance_compensation.compensate_variance(
-        net, dataset.held_out, dataset.rest, Jury.of_clips(dataset, SyncExpert()).reader
+        net, dataset.held_out, dataset.rest, GeneratorScorer.of_dataset(dataset, SyncExpert()).reader
     )
     # The output of a random network hardly varies.
     assert gains == {0: 1.5, 40: 1.5, 80: 1.5, 160: 1.5}
@@ -212,42 +212,42 @@ def test_distil_when_the_teacher_is_missing_then_error(folders, tmp_path):
         student.main([*arguments, "--run", str(tmp_path / "d"), "--student", str(tmp_path / "student")])
 
 
-def test_jury_when_pictures_are_true_then_perfect(dataset):
-    jury = Jury.of_clips(dataset, SyncExpert().eval())
+def test_scorer_when_a_network_is_scored_then_psnr_and_jitter_are_positive(dataset):
+    scorer = GeneratorScorer.of_dataset(dataset, SyncExpert().eval())
     net = Nova96()
     give_weak_norms(net)
-    drawn = drawn_scene(net, dataset.test[0], dataset.rest, 160)
+    drawn = generated_clip(net, dataset.test[0], dataset.rest, 160)
     assert drawn.pictures.shape == dataset.test[0].pictures.shape
-    found = jury.score(net, 160)
+    found = scorer.score(net, 160)
     assert 0 < found.mouth_psnr_db < 40 and found.jitter > 0
 
 
-def test_jury_when_a_mouth_rests_throughout_then_sync_is_judged_by_the_others_and_by_none_says_so(dataset):
+def test_scorer_when_a_mouth_rests_then_sync_is_scored_on_the_other_clips_and_without_any_it_is_an_error(dataset):
     resting = replace(dataset.test[0], mouth=np.tile(REST, (len(dataset.test[0].mouth), 1)))
-    jury = Jury.of_clips(dataset, SyncExpert().eval())
+    scorer = GeneratorScorer.of_dataset(dataset, SyncExpert().eval())
     net = Nova96()
     give_weak_norms(net)
     alone, both = (
-        jury.score(net, 160),
-        replace(jury, stage=replace(dataset, test=[resting, *dataset.test])).score(net, 160),
+        scorer.score(net, 160),
+        replace(scorer, dataset=replace(dataset, test=[resting, *dataset.test])).score(net, 160),
     )
     told = [(s.offset_pictures, s.distance, s.confidence) for s in (alone, both)]
     assert told[0] == told[1] and np.isfinite(told).all()
     assert both.opening_correlation == pytest.approx(alone.opening_correlation / 2)
     with pytest.raises(StudioError, match="No mouth moves"):
-        replace(jury, stage=replace(dataset, test=[resting])).score(net, 160)
+        replace(scorer, dataset=replace(dataset, test=[resting])).score(net, 160)
 
 
-def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_open_then_none(dataset, monkeypatch):
+def test_lips_closed_when_ground_truth_then_all_and_when_lips_stay_open_then_none(dataset, monkeypatch):
     gap = np.tile(np.r_[np.full(5, 8.0), 0.2, np.full(5, 8.0)], 3)
     mouth = np.zeros((len(gap), len(dataset.opening_mm)), np.float32)
     mouth[:, 0] = gap / dataset.opening_mm[0]
     spoken = replace(dataset.held_out[0], mouth=mouth, pictures=np.zeros((len(gap), 48, 96, 3), np.uint8))
-    jury = Jury.of_clips(replace(dataset, held_out=[spoken]), SyncExpert())
-    monkeypatch.setattr("avatar_app.studio.metrics.generators.drawn_scene", lambda *_: spoken)
+    scorer = GeneratorScorer.of_dataset(replace(dataset, held_out=[spoken]), SyncExpert())
+    monkeypatch.setattr("avatar_app.studio.metrics.generators.generated_clip", lambda *_: spoken)
     for read, share in ((gap, 1.0), (gap + 3, 0.0), (np.where(np.arange(len(gap)) < 11, gap, 8.0), 1 / 3)):
-        monkeypatch.setattr(type(jury.reader), "read", lambda *_, read=read: read)
-        assert jury.lips_closed(Nova96(), 160) == pytest.approx(share)
+        monkeypatch.setattr(type(scorer.reader), "read", lambda *_, read=read: read)
+        assert scorer.lips_closed(Nova96(), 160) == pytest.approx(share)
 
 
 def test_speech_encoder_when_distilled_then_its_folder_loads_and_metrics_have_the_picture_loss(data, tmp_path):

@@ -98,9 +98,10 @@ def test_ledger_when_steps_have_old_names_then_the_recipe_continues(tmp_path):
         ledger.begin(recipe[renamed.current_step(name)])
     assert ledger.finished == {renamed.current_step(name) for name in OLD_COMMANDS} - {"nova-hd"}
     ran = []
-    Pipeline([recipe["nova-hd"]], ledger, 1, lambda step: ran.append(step.name)).run()
+    known = [recipe[renamed.current_step(name)] for name in OLD_COMMANDS]
+    Pipeline(known, ledger, 1, lambda step: ran.append(step.name)).run()
     assert ran == ["nova-hd"]
-    assert json.loads((tmp_path / "steps.json").read_text())["steps"].keys() == recipe.keys() & ledger.took_s.keys()
+    assert json.loads((tmp_path / "steps.json").read_text())["steps"].keys() == {step.name for step in known}
 
 
 def test_ledger_when_an_old_step_had_other_data_then_error(tmp_path):

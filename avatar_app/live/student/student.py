@@ -127,7 +127,7 @@ class Student:
                 raise ValueError(f"its output is {patch.shape}")
         except Exception as error:
             raise ModelError(
-                f"The graph of the model {self.spec.id} does not match its manifest: {shown(str(error))}.",
+                f"The file of the model {self.spec.id} does not match its manifest: {shown(str(error))}.",
                 "Install the model again, or publish it again with `avatar-app studio publish`.",
             ) from error
         finally:

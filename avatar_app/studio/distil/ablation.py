@@ -16,7 +16,7 @@ from torch import nn
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data.av_clips import UInt8
 from avatar_app.studio.data.dataset import Dataset, load_dataset
-from avatar_app.studio.metrics.generators import Jury
+from avatar_app.studio.metrics.generators import GeneratorScorer
 from avatar_app.studio.nets.expert import SyncExpert, load_expert
 from avatar_app.studio.nets.nova96 import Nova96
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
@@ -103,9 +103,9 @@ def run(arguments: argparse.Namespace) -> None:
     task = AblationTask(dataset, load_expert(arguments.expert), teacher, arguments.seed)
     plan = LoopPlan(arguments.n_steps, 25, CHECKPOINT_STEPS, evaluate_steps=250, seed=arguments.seed)
     train(task, folder, plan)
-    jury = Jury.of_clips(dataset, load_expert(arguments.test_expert))
+    scorer = GeneratorScorer.of_dataset(dataset, load_expert(arguments.test_expert))
     nets = {"teacher": teacher, **{name: each.average for name, each in task.tasks.items()}}
-    rows = [{"name": name, **asdict(jury.score(net, TEACHER_LOOKAHEAD_MS))} for name, net in nets.items()]
+    rows = [{"name": name, **asdict(scorer.score(net, TEACHER_LOOKAHEAD_MS))} for name, net in nets.items()]
     n_pictures = CONFIG.n_clips * CONFIG.n_pictures
     budget = f"{arguments.n_steps} batches of {n_pictures} pictures each, the same for every small network"
     folder.write_text("ablation.json", json.dumps({"budget": budget, "rows": rows}, indent=1) + "\n")

@@ -20,7 +20,7 @@ from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.dataset import Dataset, load_dataset
 from avatar_app.studio.distil.ablation import W_FEATURES, add_arguments
 from avatar_app.studio.distil.variance_compensation import compensate_variance
-from avatar_app.studio.metrics.generators import Jury
+from avatar_app.studio.metrics.generators import GeneratorScorer
 from avatar_app.studio.nets.expert import load_expert
 from avatar_app.studio.nets.nova96 import Nova96, load_student, save_student
 from avatar_app.studio.nets.teacher import TEACHER_LOOKAHEAD_MS, Teacher, load_teacher
@@ -89,13 +89,13 @@ def run(arguments: argparse.Namespace) -> None:
     blend(task.average, pixels, CLOSINGS_SHARE)
     initial = load_student(arguments.student)
     blend(task.average, initial, DISTILLED_SHARE)
-    jury = Jury.of_clips(dataset, load_expert(arguments.test_expert))
+    scorer = GeneratorScorer.of_dataset(dataset, load_expert(arguments.test_expert))
     clips = dataset.held_out[:N_CALIBRATION_CLIPS]
-    gains = compensate_variance(task.average.cpu(), clips, dataset.rest, jury.reader)
+    gains = compensate_variance(task.average.cpu(), clips, dataset.rest, scorer.reader)
     task.average.to(parallel.device())
     facts: dict[str, object] = {
         "held_out": dict(task.evaluate()),
-        **_scores(jury, task.average, teacher, initial),
+        **_scores(scorer, task.average, teacher, initial),
         "gain": {str(ms): gain for ms, gain in gains.items()},
         "recipe": _recipe(arguments),
     }
@@ -104,16 +104,16 @@ def run(arguments: argparse.Namespace) -> None:
         save_student(arguments.run / "best", task.average, facts)
 
 
-def _scores(jury: Jury, student: Nova96, teacher: Teacher, initial: Nova96) -> dict[str, object]:
+def _scores(scorer: GeneratorScorer, student: Nova96, teacher: Teacher, initial: Nova96) -> dict[str, object]:
     """Scores of the student at all look-aheads, and of the teacher and the initial student at the teacher's."""
     return {
-        "test": {f"lookahead_{ms}": asdict(jury.score(student, ms)) for ms in LOOKAHEADS_MS},
-        "teacher_test": asdict(jury.score(teacher, TEACHER_LOOKAHEAD_MS)),
-        "initial_test": asdict(jury.score(initial, TEACHER_LOOKAHEAD_MS)),
+        "test": {f"lookahead_{ms}": asdict(scorer.score(student, ms)) for ms in LOOKAHEADS_MS},
+        "teacher_test": asdict(scorer.score(teacher, TEACHER_LOOKAHEAD_MS)),
+        "initial_test": asdict(scorer.score(initial, TEACHER_LOOKAHEAD_MS)),
         "lips_closed": {
-            **{f"lookahead_{ms}": jury.lips_closed(student, ms) for ms in LOOKAHEADS_MS},
-            "teacher": jury.lips_closed(teacher, TEACHER_LOOKAHEAD_MS),
-            "initial": jury.lips_closed(initial, TEACHER_LOOKAHEAD_MS),
+            **{f"lookahead_{ms}": scorer.lips_closed(student, ms) for ms in LOOKAHEADS_MS},
+            "teacher": scorer.lips_closed(teacher, TEACHER_LOOKAHEAD_MS),
+            "initial": scorer.lips_closed(initial, TEACHER_LOOKAHEAD_MS),
         },
     }
 

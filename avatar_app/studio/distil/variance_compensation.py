@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.av_clips import AvClip, UInt8, whole_clip
-from avatar_app.studio.metrics.generators import drawn_scene, mouths
+from avatar_app.studio.metrics.generators import generated_clip, mouths
 from avatar_app.studio.metrics.scores import OpeningReader
 from avatar_app.studio.nets.generator import ConvBlock
 from avatar_app.studio.nets.nova96 import Nova96
@@ -85,7 +85,7 @@ def deviation_ratio(
     """Standard deviation of the lip gap in generated pictures over that in the ground truth, mean over clips."""
     ratios = []
     for clip in clips:
-        deviation = reader.read(mouths(drawn_scene(net, clip, rest, lookahead_ms).pictures)).std()
+        deviation = reader.read(mouths(generated_clip(net, clip, rest, lookahead_ms).pictures)).std()
         ratios.append(deviation / max(float(reader.read(mouths(clip.pictures)).std()), 1e-6))
     return float(np.mean(ratios))
 

@@ -1,1 +1,1 @@
-"""From pictures to an avatar folder that the live path can open."""
+"""Enrolment: from pictures, clips or a video to an avatar folder."""

@@ -1,4 +1,4 @@
-"""How every pixel of a grid of poses moves when the head turns on: dense flow between neighbours, made once."""
+"""Motion of every pixel of a pose grid when the head turns: dense optical flow between neighbours."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.live.frame.pose_assets import STEP_PX
-from avatar_app.studio.enrol.pose_grid import Grid, grey
+from avatar_app.studio.enrol.pose_grid import PoseGrid, grey
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
-# Motion ends softly at the edge of the part that turns: so many lattice points.
+# Width in lattice points of the fade of motion at the edge of the turning part.
 FADE_POINTS = 3
 
 
 class Flow:
-    """Dense inverse search (Kroeger et al. 2016), tuned for small, exact steps."""
+    """Dense inverse search (Kroeger et al. 2016), tuned for small motion and high precision."""
 
     def __init__(self) -> None:
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -29,13 +29,13 @@ class Flow:
         self._search.setVariationalRefinementIterations(10)
 
     def __call__(self, here: UInt8, there: UInt8) -> Float32:
-        """(H, W, 2) float32: pixel p of `here` is found at p + flow[p] in `there`; both (H, W) uint8."""
+        """(H, W, 2) float32: pixel p of `here` is at p + flow[p] in `there`; both are (H, W) uint8."""
         flow: Float32 = self._search.calc(here, there, None)
         return flow
 
 
-def velocities(grid: Grid, advance: Callable[[], None]) -> Float32:
-    """Motion of what each pixel shows.
+def velocities(grid: PoseGrid, advance: Callable[[], None]) -> Float32:
+    """Motion of the point that each pixel shows, per degree.
 
     Args:
         grid: pictures.
@@ -64,14 +64,14 @@ def velocities(grid: Grid, advance: Callable[[], None]) -> Float32:
 
 
 def on_lattice(motion: Float32) -> Float32:
-    """Motion of the part that turns, (h, w, 4) per pixel, for every lattice point; it ends softly at the edge."""
+    """Downsample the motion of the turning part, (h, w, 4) per pixel, to lattice points; it fades at the edge."""
     size = (motion.shape[1] // STEP_PX, motion.shape[0] // STEP_PX)
     coarse: Float32 = cv2.resize(motion, size, interpolation=cv2.INTER_AREA)
     return coarse * _fade(coarse.shape[:2])[:, :, None]
 
 
 def _fade(shape: tuple[int, ...]) -> Float32:
-    """(h, w) 1, falling to 0 at the sides and the lower edge; above the head there is nothing."""
+    """(h, w) 1, fading to 0 at the sides and the lower edge; the picture is transparent above the head."""
     height, width = shape
     to_side = np.minimum(np.arange(width), np.arange(width)[::-1]) / FADE_POINTS
     to_bottom = np.arange(height)[::-1] / FADE_POINTS

@@ -1,4 +1,4 @@
-"""A grid of pictures of one head that is turned step by step, with the pose of each."""
+"""A grid of pictures of one head in regular steps of yaw and pitch."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from avatar_app.studio.enrol.spread import spread_colours
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
-# What the pose parameters, -1..1, mean in degrees.
+# Degrees of the pose parameters at 1; they are in -1..1.
 YAW_DEG, PITCH_DEG, ROLL_DEG = 25.0, 18.0, 15.0
 GREY = 110
-GET_THE_GRID = "Get the pose pictures again, or name another folder with --grid."
+GET_THE_GRID = "Get the pose pictures again, or choose another folder with --grid."
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Pictures row by row in pitch.
+class PoseGrid:
+    """Pictures by pitch and yaw.
 
     Attributes:
-        yaws, pitches: in degrees, rising evenly.
-        pictures: (n_pitches, n_yaws, size, size, 4) uint8 BGRA, straight; colours go on beyond the outline.
+        yaws, pitches: in degrees, ascending in equal steps.
+        pictures: (n_pitches, n_yaws, size, size, 4) uint8 BGRA with straight alpha; colours extend beyond the outline.
     """
 
     yaws: Float32
@@ -45,11 +45,11 @@ class Grid:
         return int(self.pictures.shape[2])
 
 
-def read_grid(folder: Path) -> Grid:
-    """Open a folder of `NNNNNN.webp` and `params.npz`, which names `headYaw` and `headPitch` in -1..1.
+def read_grid(folder: Path) -> PoseGrid:
+    """Read a folder of `NNNNNN.webp` and `params.npz` with `headYaw` and `headPitch` in -1..1.
 
     Raises:
-        StudioError: a picture or the poses are missing, of different sizes, or no grid.
+        StudioError: pictures or poses are missing, sizes differ, or the poses form no grid.
     """
     yaws, pitches = _axes(folder / "params.npz")
     names = [f"{k:06d}.webp" for k in range(len(yaws) * len(pitches))]
@@ -61,11 +61,11 @@ def read_grid(folder: Path) -> Grid:
     if len({picture.shape for picture in pictures}) > 1:
         raise StudioError(f"The pose pictures in {folder} differ in size.", GET_THE_GRID)
     shape = (len(pitches), len(yaws), *pictures[0].shape)
-    return Grid(yaws, pitches, np.stack(pictures).reshape(shape))
+    return PoseGrid(yaws, pitches, np.stack(pictures).reshape(shape))
 
 
 def grey(picture: UInt8) -> UInt8:
-    """(H, W) uint8: a BGRA picture before grey, as flow and registration read it."""
+    """(H, W) uint8: a BGRA picture over grey in greyscale, the input of flow and registration."""
     alpha = picture[:, :, 3:].astype(np.float32) / 255
     seen: UInt8 = cv2.cvtColor((picture[:, :, :3] * alpha + GREY * (1 - alpha)).astype(np.uint8), cv2.COLOR_BGR2GRAY)
     return seen
@@ -81,13 +81,13 @@ def _axes(path: Path) -> tuple[Float32, Float32]:
     yaws, pitches = np.unique(pose[:, 0].round(4)), np.unique(pose[:, 1].round(4))
     expected = np.stack((np.tile(yaws, len(pitches)), np.repeat(pitches, len(yaws))), axis=1)
     if min(len(yaws), len(pitches)) < 2 or expected.shape != pose.shape or np.abs(expected - pose).max() > 1e-3:
-        raise StudioError(f"The poses in {path} are no grid, row by row in pitch.", GET_THE_GRID)
+        raise StudioError(f"The poses in {path} form no grid, row by row in pitch.", GET_THE_GRID)
     return (yaws * YAW_DEG).astype(np.float32), (pitches * PITCH_DEG).astype(np.float32)
 
 
 def _read(path: Path) -> UInt8:
     picture: UInt8 | None = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[2] != 4 or picture.shape[0] != picture.shape[1]:
-        raise StudioError(f"The pose picture {path} is no square picture with alpha.", GET_THE_GRID)
+        raise StudioError(f"The pose picture {path} is not a square picture with alpha.", GET_THE_GRID)
     alpha = picture[:, :, 3]
     return np.dstack((spread_colours(np.ascontiguousarray(picture[:, :, :3]), alpha), alpha))

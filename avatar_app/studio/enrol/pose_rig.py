@@ -1,4 +1,4 @@
-"""The head's geometry, as far as a turning face needs it: how far from the camera each pixel lies."""
+"""Geometry of the head: camera, 3D model, and depth of each pixel of the face."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from avatar_app.studio.enrol.pose_scatter import scatter
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-GET_THE_RIG = "Get the rig again, or name another file with --rig."
-# Of what lies behind one another in a pixel only the front counts.
+GET_THE_RIG = "Get the rig again, or choose another file with --rig."
+# Points further than this behind the nearest point of a pixel are hidden.
 FRONT_DEPTH = 0.08
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera that looks along +y, without tilt.
+    """A pinhole camera that looks along +y, without tilt.
 
-    Measured for the rendered portraits (a 100 mm lens): irises at rest fix scale and place, lips, brows and nostrils of
-    turned pictures the distance. Turned features then lie within 0.3 px (median); registration takes up the rest.
+    The values were measured on the rendered portraits (a 100 mm lens): scale and position from the irises at rest, the
+    distance from lips, brows and nostrils of turned heads. The median error of turned features is 0.3 px; registration
+    corrects it.
 
     Attributes:
         focal_px: focal length.
-        distance, height: of the camera, in the rig's units.
-        x_px, y_px: where its axis meets the picture.
+        distance, height: of the camera in units of the rig.
+        x_px, y_px: principal point.
     """
 
     focal_px: float = 1421.5
@@ -58,12 +59,12 @@ class Rig:
 
     Attributes:
         neutral: (V, 3) at rest.
-        blink: (V, 3) added when the lids close.
+        blink: (V, 3) offsets of closed lids.
         triangles: (T, 3) indices.
         label: (V,) index into `label_names`.
-        head_weight: (V,) 0..1, how far a vertex follows the head.
-        pivot: (3,) what the head turns about.
-        eyes: (2, 3) middles of the eyeballs, left in the picture first.
+        head_weight: (V,) in 0..1, share of the head's rotation that a vertex follows.
+        pivot: (3,) centre of the head's rotation.
+        eyes: (2, 3) centres of the eyeballs, the left one in the picture first.
     """
 
     neutral: Float64
@@ -76,7 +77,7 @@ class Rig:
     eyes: Float64
 
     def is_of(self, *names: str) -> NDArray[np.bool_]:
-        """(V,) which vertices have one of these labels."""
+        """(V,) bool: vertices with one of these labels."""
         return np.isin(self.label, [self.label_names.index(name) for name in names])
 
     def normals(self) -> Float64:
@@ -90,10 +91,10 @@ class Rig:
 
 
 def read_rig(path: Path) -> Rig:
-    """Open `rig.npz`.
+    """Read `rig.npz`.
 
     Raises:
-        StudioError: it cannot be read, or lacks something.
+        StudioError: the file or an array in it cannot be read.
     """
     try:
         with np.load(path) as data:
@@ -113,12 +114,12 @@ def read_rig(path: Path) -> Rig:
 
 
 class Surface:
-    """The face at rest, seen by the camera: a depth for every lattice point, also where no face is.
+    """Depth map of the face at rest, extrapolated beyond the face.
 
     Args:
         rig: the head.
-        camera: who looks.
-        size_px: side of the picture.
+        camera: the camera of the pictures.
+        size_px: side of the pictures.
         step_px: pixels per lattice point.
     """
 
@@ -136,7 +137,7 @@ class Surface:
         self._depth, self._weight = full[:, :, 0], full[:, :, 1]
 
     def turned(self, pixels: Float32, yaw_deg: float, pitch_deg: float) -> Float32:
-        """Where the turned head shows what it shows at rest at `pixels`, (h, w, 2) whole x, y; the same shape."""
+        """(h, w, 2) position in the turned picture of the points at `pixels`, (h, w, 2) integer x, y, at rest."""
         x, y = pixels[..., 0].astype(int), pixels[..., 1].astype(int)
         points = self._camera.unproject(pixels.astype(np.float64), self._depth[y, x].astype(np.float64))
         turned = (points - self._rig.pivot) @ _rotation(yaw_deg, pitch_deg).T + self._rig.pivot
@@ -145,7 +146,7 @@ class Surface:
 
 
 def _front(place: NDArray[np.int64], depth: Float64, n: int) -> NDArray[np.bool_]:
-    """Which points lie in front of the others in their lattice point."""
+    """(n,) bool: points in front of the others at their lattice point."""
     nearest = np.full((n, n), np.inf)
     np.minimum.at(nearest, (place[:, 1], place[:, 0]), depth)
     is_front: NDArray[np.bool_] = depth < nearest[place[:, 1], place[:, 0]] + FRONT_DEPTH

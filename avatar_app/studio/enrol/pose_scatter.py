@@ -1,4 +1,4 @@
-"""Values that lie anywhere, brought onto a lattice."""
+"""Interpolates scattered values onto a lattice."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 
-# A lattice point between values takes the nearest ones: ever wider circles, in lattice points.
+# Standard deviations of the Gaussians, from near to far, in lattice points.
 WIDTHS = (0.7, 1.5, 3.0, 6.0, 12.0, 24.0, 60.0)
-# So many values in a circle fill a point.
+# Weight of a Gaussian relative to the density of values under it.
 FULL_RATIO = 20.0
 
 
 def scatter(place: NDArray[np.int64], values: Float64, shape: tuple[int, int]) -> Float64:
-    """Smooth values, going on evenly to where there are none.
+    """Interpolate smoothly, and extrapolate where there are no values.
 
     Args:
-        place: (n, 2) x, y of lattice points, within the shape.
+        place: (n, 2) x, y of lattice points inside the shape.
         values: (n, k).
         shape: height and width of the lattice.
 

@@ -1,4 +1,4 @@
-"""Colours beyond an outline."""
+"""Extends colours beyond the outline of a picture with alpha."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPREAD_PX = 24
 
 
 def spread_colours(colours: UInt8, alpha: UInt8) -> UInt8:
-    """Continue the avatar's edge into what is transparent, so that JPEG has no hard edge to ring at.
+    """Extend the colours at the outline into the transparent area; a hard edge would cause ringing in JPEG.
 
     Args:
         colours: (H, W, 3) uint8 BGR.

@@ -1,28 +1,23 @@
-"""Charts as inline SVG: horizontal bars and lines, in the colours of the page's style sheet."""
+"""Geometry of the charts of the page; the templates draw them as SVG."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-
-WIDTH_PX = 860
-ROW_PX, BAR_PX = 24, 13
-LABEL_PX, VALUE_PX = 250, 90
-AXIS_PX = 34
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar.
+    """A bar of a bar chart.
 
     Attributes:
-        label: before it.
-        value: its length.
-        low, high: ends of a whisker; none where they are equal.
+        label: text before the bar.
+        value: length of the bar.
+        low, high: ends of the whisker; equal for no whisker.
         colour: number of a colour of the page.
-        is_pale: drawn lighter than the others.
+        is_pale: whether the bar has a lighter colour.
     """
 
     label: str
@@ -33,95 +28,132 @@ class Bar:
     is_pale: bool = False
 
 
-def bars(rows: Sequence[Bar], unit: str, title: str, *, is_log: bool = False, digits: int = 2) -> str:
-    """Horizontal bars with their values behind them.
+@dataclass(frozen=True)
+class BarChart:
+    """Horizontal bars with their values.
 
-    Args:
-        rows: from top to bottom.
-        unit: behind each value, and under the axis.
-        title: what the chart shows, for those who cannot see it.
+    Attributes:
+        rows: bars from top to bottom.
+        unit: unit of the values.
+        title: description for readers who cannot see the chart.
         is_log: logarithmic axis; values must be positive.
-        digits: behind the point.
+        digits: decimals of the values.
     """
-    scale = _Scale.over([v for r in rows for v in (r.value, r.high) if v > 0], is_log=is_log)
-    height = len(rows) * ROW_PX + AXIS_PX
-    body = [_vertical_lines(scale, height, unit)]
-    for k, row in enumerate(rows):
-        body.append(_bar(row, k * ROW_PX, scale, f"{row.value:.{digits}f} {unit}"))
-    return _svg(WIDTH_PX, height, title, body)
 
+    width_px: ClassVar[int] = 860
+    left_px: ClassVar[int] = 250
+    bar_px: ClassVar[int] = 13
+    row_px: ClassVar[int] = 24
+    value_px: ClassVar[int] = 90
+    below_px: ClassVar[int] = 34
 
-def lines(
-    series: Mapping[str, Sequence[tuple[float, float]]],
-    colours: Mapping[str, int],
-    title: str,
-    x_unit: str,
-    y_unit: str,
-    digits: int = 1,
-) -> str:
-    """Lines with their points; x is spread evenly, one place for each value that occurs.
+    rows: Sequence[Bar]
+    unit: str
+    title: str
+    is_log: bool = False
+    digits: int = 2
 
-    Args:
-        series: points by name.
-        colours: number of a colour of the page by name.
-        title: what the chart shows; stands above it.
-        x_unit: under the x axis.
-        y_unit: in the title.
-        digits: of the values of y.
-    """
-    width, height, left, top, bottom = 420, 250, 52, 34, 38
-    xs = sorted({x for points in series.values() for x, _ in points})
-    ys = [y for points in series.values() for _, y in points]
-    ticks = _even_ticks(min(ys), max(ys))
+    @property
+    def axis_px(self) -> int:
+        """Vertical position of the axis."""
+        return len(self.rows) * self.row_px
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        share = xs.index(x) / max(1, len(xs) - 1) if len(xs) > 1 else 0.5
-        part = (y - ticks[0]) / max(ticks[-1] - ticks[0], 1e-9)
-        return left + 14 + share * (width - left - 40), height - bottom - part * (height - top - bottom)
-
-    body = [f'<text class="name" x="{left}" y="16">{escape(title)}, {escape(y_unit)}</text>']
-    for tick in ticks:
-        y = place(xs[0], tick)[1]
-        body.append(f'<line class="grid" x1="{left}" x2="{width - 8}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        body.append(f'<text class="tick end" x="{left - 7}" y="{y + 4:.1f}">{tick:g}</text>')
-    body += [
-        f'<text class="tick mid" x="{place(x, ticks[0])[0]:.1f}" y="{height - 16}">{x:g} {x_unit}</text>' for x in xs
-    ]
-    body += [
-        _line([place(x, y) for x, y in points], points, name, colours[name], digits) for name, points in series.items()
-    ]
-    return _svg(width, height, title, body)
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """From values to places along a bar chart."""
-
-    low: float
-    high: float
-    is_log: bool
-
-    @classmethod
-    def over(cls, values: Sequence[float], *, is_log: bool) -> _Scale:
-        high = max(values, default=1.0)
-        if not is_log:
-            return cls(0.0, high, is_log=False)
-        low = 10.0 ** math.floor(math.log10(min(values, default=0.1)))
-        return cls(low, max(high, 10 * low), is_log=True)
+    @property
+    def height_px(self) -> int:
+        """Height of the chart."""
+        return self.axis_px + self.below_px
 
     def x(self, value: float) -> float:
-        room = WIDTH_PX - LABEL_PX - VALUE_PX
+        """Horizontal position of a value."""
+        low, high = self._range()
         if self.is_log:
-            share = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+            share = math.log(max(value, low) / low) / math.log(high / low)
         else:
-            share = (value - self.low) / max(self.high - self.low, 1e-9)
-        return LABEL_PX + room * min(1.0, max(0.0, share))
+            share = (value - low) / max(high - low, 1e-9)
+        return self.left_px + (self.width_px - self.left_px - self.value_px) * min(1.0, max(0.0, share))
+
+    def y(self, row: int) -> float:
+        """Vertical centre of a row."""
+        return (row + 0.5) * self.row_px
+
+    def length(self, bar: Bar) -> float:
+        """Length of a bar; never invisible."""
+        return max(1.5, self.x(bar.value) - self.left_px)
+
+    def end(self, bar: Bar) -> float:
+        """Horizontal end of a bar with its whisker."""
+        return self.x(max(bar.value, bar.high) if bar.high > bar.low else bar.value)
+
+    def text(self, bar: Bar) -> str:
+        """The value of a bar with its unit."""
+        return f"{bar.value:.{self.digits}f} {self.unit}"
 
     def ticks(self) -> list[float]:
+        """Values of the axis labels."""
+        low, high = self._range()
         if not self.is_log:
-            return [t for t in _even_ticks(self.low, self.high) if t <= self.high]
-        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-        return [10.0**k for k in range(first, last + 1) if 10.0**k <= self.high]
+            return [tick for tick in _even_ticks(low, high) if tick <= high]
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        return [10.0**k for k in range(first, last + 1) if 10.0**k <= high]
+
+    def _range(self) -> tuple[float, float]:
+        values = [value for bar in self.rows for value in (bar.value, bar.high) if value > 0]
+        high = max(values, default=1.0)
+        if not self.is_log:
+            return 0.0, high
+        low = 10.0 ** math.floor(math.log10(min(values, default=0.1)))
+        return low, max(high, 10 * low)
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines with markers; the values of x are spread evenly.
+
+    Attributes:
+        series: points (x, y) by name.
+        colours: number of a colour of the page by name.
+        title: heading.
+        x_unit, y_unit: units of the axes.
+        digits: decimals of the values of y.
+    """
+
+    width_px: ClassVar[int] = 420
+    height_px: ClassVar[int] = 250
+    left_px: ClassVar[int] = 52
+    top_px: ClassVar[int] = 34
+    bottom_px: ClassVar[int] = 38
+
+    series: Mapping[str, Sequence[tuple[float, float]]]
+    colours: Mapping[str, int]
+    title: str
+    x_unit: str
+    y_unit: str
+    digits: int = 1
+
+    def xs(self) -> list[float]:
+        """All values of x in order."""
+        return sorted({x for points in self.series.values() for x, _ in points})
+
+    def ticks(self) -> list[float]:
+        """Values of the labels of the y axis."""
+        ys = [y for points in self.series.values() for _, y in points]
+        return _even_ticks(min(ys), max(ys))
+
+    def x(self, value: float) -> float:
+        """Horizontal position of a value of x."""
+        xs = self.xs()
+        share = xs.index(value) / (len(xs) - 1) if len(xs) > 1 else 0.5
+        return self.left_px + 14 + share * (self.width_px - self.left_px - 40)
+
+    def y(self, value: float) -> float:
+        """Vertical position of a value of y."""
+        ticks = self.ticks()
+        share = (value - ticks[0]) / max(ticks[-1] - ticks[0], 1e-9)
+        return self.height_px - self.bottom_px - share * (self.height_px - self.top_px - self.bottom_px)
+
+    def text(self, value: float) -> str:
+        """A value of y."""
+        return f"{value:.{self.digits}f}"
 
 
 def _even_ticks(low: float, high: float) -> list[float]:
@@ -131,47 +163,3 @@ def _even_ticks(low: float, high: float) -> list[float]:
     step = next(step * k for k in (1, 2, 5, 10) if span / (step * k) <= 6)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [round(k * step, 9) for k in range(first, last + 1)]
-
-
-def _vertical_lines(scale: _Scale, height: float, unit: str) -> str:
-    parts = []
-    for tick in scale.ticks():
-        x = scale.x(tick)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - AXIS_PX + 4}"/>')
-        parts.append(f'<text class="tick mid" x="{x:.1f}" y="{height - 14}">{tick:g} {escape(unit)}</text>')
-    return "".join(parts)
-
-
-def _bar(row: Bar, y: float, scale: _Scale, value: str) -> str:
-    middle, end = y + ROW_PX / 2, scale.x(row.value)
-    pale = " pale" if row.is_pale else ""
-    parts = [
-        f'<text class="label end" x="{LABEL_PX - 9}" y="{middle + 4:.1f}">{escape(row.label)}</text>',
-        f'<rect class="c{row.colour}{pale}" x="{LABEL_PX}" y="{middle - BAR_PX / 2:.1f}" rx="2"'
-        f' width="{max(1.5, end - LABEL_PX):.1f}" height="{BAR_PX}"/>',
-    ]
-    if row.high > row.low:
-        a, b = scale.x(row.low), scale.x(row.high)
-        parts.append(f'<line class="whisker" x1="{a:.1f}" x2="{b:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>')
-        end = max(end, b)
-    parts.append(f'<text class="value" x="{end + 7:.1f}" y="{middle + 4:.1f}">{escape(value)}</text>')
-    return "".join(parts)
-
-
-def _line(
-    places: Sequence[tuple[float, float]], points: Sequence[tuple[float, float]], name: str, colour: int, digits: int
-) -> str:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = "".join(
-        f'<circle class="c{colour}" cx="{x:.1f}" cy="{y:.1f}" r="4.5">'
-        f"<title>{escape(name)}: {value:.{digits}f}</title></circle>"
-        for (x, y), (_, value) in zip(places, points, strict=True)
-    )
-    return f'<polyline class="s{colour}" points="{path}"/>{dots}'
-
-
-def _svg(width: float, height: float, title: str, body: Sequence[str]) -> str:
-    return (
-        f'<svg class="chart" viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img"'
-        f' aria-label="{escape(title)}">{"".join(body)}</svg>'
-    )

@@ -22,7 +22,7 @@ from avatar_app.studio.evaluate.formatting import ABLATION_COLUMNS
 from avatar_app.studio.evaluate.sensitivity_table import sensitivity
 from avatar_app.studio.evaluate.steps import Steps, expected_steps
 from avatar_app.studio.metrics.held_out import TestClip, TestData
-from avatar_app.studio.metrics.live_path import drawn_halves
+from avatar_app.studio.metrics.live_path import generated_halves
 from avatar_app.studio.metrics.student_scores import clip_psnr_db, expert_distances, score_student, sync_scores
 from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.provenance import commit_id
@@ -99,7 +99,7 @@ def compare(
     found["speed"] = speed.measure_speed(candidates, plan.n_rounds, done=done)
     found["models"] = {c.spec.id: _model(c, data, expert, plan, done) for c in candidates}
     if expert is not None:
-        found["true_sync"] = sync_scores([expert_distances(expert, test.scene) for test in data.clips])
+        found["true_sync"] = sync_scores([expert_distances(expert, test.av_clip) for test in data.clips])
     if plan.ablation is not None:
         found["ablation"] = dict(plan.ablation)
     return found, [_clip_pictures(test, candidates, data, plan, out, done) for test in data.clips]
@@ -182,17 +182,17 @@ def _precisions(candidate: Candidate, data: TestData, done: Steps) -> dict[str, 
 def _clip_pictures(
     test: TestClip, candidates: Sequence[Candidate], data: TestData, plan: Plan, out: Path, done: Steps
 ) -> ClipPictures:
-    drawn: dict[str, UInt8] = {}
+    generated: dict[str, UInt8] = {}
     for candidate in candidates:
         student = candidate.open(candidate.quality_precision)
-        halves = drawn_halves(student, test.samples, max(plan.lookaheads_of(candidate.spec)), data.rest)
-        drawn[candidate.spec.id] = halves[: len(test.mouths)]
+        halves = generated_halves(student, test.samples, max(plan.lookaheads_of(candidate.spec)), data.rest)
+        generated[candidate.spec.id] = halves[: len(test.mouths)]
         student.close()
-    rows = clip_pictures.mouth_rows(test, drawn)
+    rows = clip_pictures.mouth_rows(test, generated)
     done(f"pictures of {test.name}")
     if not plan.has_videos:
         return ClipPictures(test.name, rows)
-    titles = {clip_pictures.GROUND_TRUTH: "True", **{c.spec.id: c.spec.title for c in candidates}}
+    titles = {clip_pictures.GROUND_TRUTH: "Ground truth", **{c.spec.id: c.spec.title for c in candidates}}
     name = f"{test.name}.mp4"
-    clip_pictures.write_video(out / name, test, drawn, titles, data.rest)
-    return ClipPictures(test.name, rows, name, clip_pictures.poster(test, drawn, titles, data.rest))
+    clip_pictures.write_video(out / name, test, generated, titles, data.rest)
+    return ClipPictures(test.name, rows, name, clip_pictures.poster(test, generated, titles, data.rest))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from avatar_app.studio.evaluate import markup
 from avatar_app.studio.evaluate.sensitivity_table import UNKNOWN_REASON
 from avatar_app.studio.evaluate.speed import STEP
 
@@ -15,6 +14,8 @@ ENGINE_NAMES = {"openvino": "OpenVINO", "onnxruntime-cpu": "ONNX Runtime"}
 PRECISION_NAMES = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8", "mixed": "mixed"}
 NONE = "–"
 LAYER_CHARS = 36
+# Colours of the style sheet; the first is for teachers.
+N_COLOURS = 7
 # Columns of an ablation table: heading and format by key.
 ABLATION_COLUMNS = {
     "mouth_psnr_db": ("mouth PSNR", "{:.2f} dB"),
@@ -37,13 +38,7 @@ def titles(report: Report) -> dict[str, str]:
 def colours(report: Report) -> dict[str, int]:
     """Colour number of each model: a teacher is grey, students take the other colours in order."""
     students = [m for m, about in report["models"].items() if not about["is_teacher"]]
-    return {m: 1 + students.index(m) % (markup.N_COLOURS - 1) if m in students else 0 for m in report["models"]}
-
-
-def legend(report: Report) -> str:
-    """Models with their colours."""
-    of = colours(report)
-    return markup.legend({name: of[model] for model, name in titles(report).items()})
+    return {m: 1 + students.index(m) % (N_COLOURS - 1) if m in students else 0 for m in report["models"]}
 
 
 def teacher_of(report: Report) -> str | None:

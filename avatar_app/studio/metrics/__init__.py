@@ -1,1 +1,1 @@
-"""Numbers for pictures and sounds: scores, sync, landmarks, held-out data."""
+"""Metrics of pictures and speech: scores, sync, landmarks, and the held-out data they are measured on."""

@@ -1,4 +1,4 @@
-"""What a generator scores on scenes before it is a graph; recipes are compared by this."""
+"""Scores of a generator in torch on clips, to compare training recipes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from avatar_app.studio.nets.expert import SyncExpert
 from avatar_app.studio.nets.lower_half import LowerHalfGenerator
 
 BATCH = 32
-N_READER_SCENES = 4
+N_READER_CLIPS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorScores:
-    """Means over scenes; those that sync is judged by over the scenes whose mouth moves.
+    """Means over clips; sync scores are means over the clips with speech.
 
     Attributes:
-        mouth_psnr_db: of lips and teeth, at 96 pixels a face.
-        mouth_ssim: the same.
-        opening_correlation: of the lip gap read from the drawn pictures with the true one.
+        mouth_psnr_db: of lips and teeth, with 96 px faces.
+        mouth_ssim: of the same pixels.
+        opening_correlation: of the lip gap read from the generated pictures with the ground truth.
         jitter: see `scores.jitter`.
-        offset_pictures: largest offset of any scene that the expert finds.
-        distance: LSE-D's part, by our expert.
-        confidence: LSE-C's part.
+        offset_pictures: largest offset of a clip.
+        distance: like LSE-D, see `sync.SyncScores`.
+        confidence: like LSE-C.
     """
 
     mouth_psnr_db: float
@@ -45,81 +45,81 @@ class GeneratorScores:
 
 
 @dataclass(frozen=True)
-class Jury:
-    """What generators are judged with.
+class GeneratorScorer:
+    """Measures generators on a dataset.
 
     Attributes:
-        stage: whose test scenes they must draw.
+        dataset: its test clips and held-out voices are the input.
         reader: reads the lip gap from pictures of the mouth.
-        expert: one that no generator was trained with.
+        expert: a sync expert that no generator was trained with.
     """
 
-    stage: Dataset
+    dataset: Dataset
     reader: OpeningReader
     expert: SyncExpert
 
     @classmethod
-    def of_clips(cls, stage: Dataset, expert: SyncExpert) -> Jury:
-        """The rendered clips of the test split; the reader is fitted to others."""
-        return cls(stage, fit_reader(stage), expert)
+    def of_dataset(cls, dataset: Dataset, expert: SyncExpert) -> GeneratorScorer:
+        """A scorer whose reader is fitted to training clips."""
+        return cls(dataset, fit_reader(dataset), expert)
 
     def score(self, net: LowerHalfGenerator, lookahead_ms: int) -> GeneratorScores:
-        """Let a network speak all scenes.
+        """Scores on the rendered clips of the test split.
 
         Raises:
-            StudioError: no mouth moves in any of them.
+            StudioError: no mouth moves in any clip.
         """
-        pairs = [(scene, drawn_scene(net, scene, self.stage.rest, lookahead_ms)) for scene in self.stage.test]
-        sync = scores_of_each([distances(self.expert, drawn)[moving(scene)] for scene, drawn in pairs])
-        psnr, similarity, opening_r, trembling = np.mean([self._looks(*pair) for pair in pairs], axis=0).tolist()
+        pairs = [(clip, generated_clip(net, clip, self.dataset.rest, lookahead_ms)) for clip in self.dataset.test]
+        sync = scores_of_each([distances(self.expert, generated)[moving(clip)] for clip, generated in pairs])
+        psnr, similarity, opening_r, tremor = np.mean([self._picture_scores(*pair) for pair in pairs], axis=0).tolist()
         worst = max((s.offset_pictures for s in sync), key=abs)
         distance, confidence = np.mean([(s.distance, s.confidence) for s in sync], axis=0).tolist()
-        return GeneratorScores(psnr, similarity, opening_r, trembling, worst, distance, confidence)
+        return GeneratorScores(psnr, similarity, opening_r, tremor, worst, distance, confidence)
 
     def lips_closed(self, net: LowerHalfGenerator, lookahead_ms: int) -> float:
-        """Share of the closings of held-out voices in which the drawn lips look closed.
+        """Share of the lip closings of held-out voices in which the generated lips are closed.
 
-        Voices, not the test clips: these close their lips too seldom to tell generators apart.
+        The test clips contain too few closings to distinguish generators.
         """
         found = np.zeros(2)
-        for scene in self.stage.held_out:
-            drawn = drawn_scene(net, scene, self.stage.rest, lookahead_ms)
-            found += closings(self.reader.read(mouths(drawn.pictures)), scene.mouth @ self.stage.opening_mm)
+        for clip in self.dataset.held_out:
+            generated = generated_clip(net, clip, self.dataset.rest, lookahead_ms)
+            found += closings(self.reader.read(mouths(generated.pictures)), clip.mouth @ self.dataset.opening_mm)
         return float(found[0] / max(1.0, found[1]))
 
-    def _looks(self, scene: AvClip, drawn: AvClip) -> tuple[float, float, float, float]:
+    def _picture_scores(self, clip: AvClip, generated: AvClip) -> tuple[float, float, float, float]:
         """The first four of `GeneratorScores`."""
-        a, b = mouths(drawn.pictures), mouths(scene.pictures)
-        opening_r = correlation(self.reader.read(a), scene.mouth @ self.stage.opening_mm)
+        a, b = mouths(generated.pictures), mouths(clip.pictures)
+        opening_r = correlation(self.reader.read(a), clip.mouth @ self.dataset.opening_mm)
         return psnr_db(a, b), ssim(a, b), opening_r, jitter(a, b)
 
 
-def fit_reader(stage: Dataset) -> OpeningReader:
-    """What reads the lip gap, fitted to a few of the clips to learn from."""
-    seen = [scene for scene in stage.train if scene.is_ground_truth and np.ptp(scene.mouth) > 0]
-    seen = seen[:: max(1, len(seen) // N_READER_SCENES)][:N_READER_SCENES]
+def fit_reader(dataset: Dataset) -> OpeningReader:
+    """A reader of the lip gap, fitted to some training clips."""
+    shown = [clip for clip in dataset.train if clip.is_ground_truth and np.ptp(clip.mouth) > 0]
+    shown = shown[:: max(1, len(shown) // N_READER_CLIPS)][:N_READER_CLIPS]
     return OpeningReader.fit(
-        np.concatenate([mouths(scene.pictures) for scene in seen]),
-        np.concatenate([scene.mouth @ stage.opening_mm for scene in seen]),
+        np.concatenate([mouths(clip.pictures) for clip in shown]),
+        np.concatenate([clip.mouth @ dataset.opening_mm for clip in shown]),
     )
 
 
 @torch.no_grad()
-def drawn_scene(net: LowerHalfGenerator, scene: AvClip, rest: UInt8, lookahead_ms: int) -> AvClip:
-    """The scene with the pictures that a network draws for its sound."""
+def generated_clip(net: LowerHalfGenerator, clip: AvClip, rest: UInt8, lookahead_ms: int) -> AvClip:
+    """The clip with the pictures that a network generates for its sound."""
     is_training = net.training
     net.eval()
     device = next(net.parameters()).device
     lookahead = torch.eye(len(LOOKAHEADS_MS), device=device)[LOOKAHEADS_MS.index(lookahead_ms)]
     pictures = []
-    # What bf16 changes lies far below what any network is from the truth.
+    # The error of bf16 is far below that of any network.
     with arithmetic.autocast(device):
         features = net.encode_face(face_of(rest).to(device))
-        for windows in torch.split(whole_clip(scene).mel_windows([lookahead_ms]).to(device), BATCH):
-            drawn = net.decode(net.encode_audio(windows, lookahead.expand(len(windows), -1)), features).float()
-            pictures.append((drawn.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+        for windows in torch.split(whole_clip(clip).mel_windows([lookahead_ms]).to(device), BATCH):
+            generated = net.decode(net.encode_audio(windows, lookahead.expand(len(windows), -1)), features).float()
+            pictures.append((generated.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
     net.train(is_training)
-    return replace(scene, pictures=np.concatenate(pictures))
+    return replace(clip, pictures=np.concatenate(pictures))
 
 
 def mouths(halves: UInt8) -> UInt8:

@@ -1,4 +1,4 @@
-"""What nobody trained on: rendered clips, real voices, noises; and the readers that look at pictures of them."""
+"""Held-out data: rendered clips, real speakers and noises, and the readers for pictures of them."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ SILENCE_S, NOISE_S = 5, 10
 
 @dataclass(frozen=True)
 class TestClip:
-    """A rendered clip with what is true of it.
+    """A held-out rendered clip with its ground truth.
 
     Attributes:
         clip: its files.
         samples: (m,) float32 at 16 kHz.
-        mouths: (n, 80, 96, 3) uint8 BGR, `MOUTH` of every picture.
-        opening_mm: (n,) float32, the gap between the lips.
-        lips_px: (n, 22, 2) float64, landmarks as the reader finds them in the true pictures.
-        scene: the same for a sync expert.
+        mouths: (n, 80, 96, 3) uint8 BGR, the area `MOUTH` of each picture.
+        opening_mm: (n,) float32, gap between the lips.
+        lips_px: (n, 22, 2) float64, landmarks of the reader in the ground-truth pictures.
+        av_clip: the same clip as the input of a sync expert.
     """
 
     clip: Clip
@@ -55,7 +55,7 @@ class TestClip:
     mouths: UInt8
     opening_mm: Float32
     lips_px: Float64
-    scene: AvClip
+    av_clip: AvClip
 
     @property
     def name(self) -> str:
@@ -65,16 +65,16 @@ class TestClip:
 
 @dataclass(frozen=True)
 class TestData:
-    """What nobody trained on.
+    """Data that no network was trained on.
 
     Attributes:
-        clips: rendered, with true pictures.
-        voices: name, samples, lip gap in mm at 25 Hz, for each real speaker of the test split.
+        clips: rendered clips.
+        voices: name, samples and lip gap in mm at 25 Hz of each held-out speaker.
         noises: name and samples of silence and of each noise.
-        rest: (256, 256, 3) uint8 BGR.
+        rest: (256, 256, 3) uint8 BGR, the face with the mouth at rest.
         reader: reads the lip gap from pictures.
-        lip_reader: finds the lips in pictures.
-        lip_reader_error_px: how far it is from the rendered lips in true pictures of these clips.
+        lip_reader: finds lip landmarks in pictures.
+        lip_reader_error_px: mean error of the lip reader in the ground-truth pictures of these clips.
     """
 
     clips: Sequence[TestClip]
@@ -92,35 +92,35 @@ def load_test_data(
     """Read the held-out clips and voices.
 
     Args:
-        data: folder that holds nova/ and speech/.
-        n_clips: only the first so many; all when None.
-        n_voices: the same.
-        n_noises: the same; silence is among them.
+        data: folder with nova/ and speech/.
+        n_clips: number of clips; all if None.
+        n_voices: number of voices; all if None.
+        n_noises: number of noises, silence first; all if None.
 
     Raises:
-        StudioError: something in the folder is missing.
-        AudioInputError: a sound cannot be read.
+        StudioError: data is missing.
+        AudioInputError: a recording cannot be read.
     """
     nova = data / "nova"
     opening, lips = lip_opening_mm(nova / "rig.npz"), Lips.of_rig(nova / "rig.npz")
     clips = still_clips(nova)
-    seen = [clip for clip in clips if clip.is_train]
-    reader, lip_reader = _readers(seen, opening, lips)
+    train = [clip for clip in clips if clip.is_train]
+    reader, lip_reader = _readers(train, opening, lips)
     tests = _test_clips([clip for clip in clips if not clip.is_train][:n_clips], opening, lip_reader)
-    errors_px = [distance_px(test.lips_px, lips.at(test.scene.mouth)) for test in tests]
+    errors_px = [distance_px(test.lips_px, lips.at(test.av_clip.mouth)) for test in tests]
     recordings = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split != "train"]
     voices = [(r.name, read_audio(r.file), _voice_opening(r, opening)) for r in recordings[:n_voices]]
     return TestData(
-        tests, voices, _quiet_sounds()[:n_noises], rest_picture(seen), reader, lip_reader, float(np.mean(errors_px))
+        tests, voices, _quiet_sounds()[:n_noises], rest_picture(train), reader, lip_reader, float(np.mean(errors_px))
     )
 
 
-def _readers(seen: Sequence[Clip], opening: Float32, lips: Lips) -> tuple[OpeningReader, LipReader]:
-    few, more = _spread(seen, N_READER_CLIPS), _spread(seen, N_LIP_READER_CLIPS)
-    true = {clip.name: (_mouths(frames), params) for clip, frames, params in read_clips(_union(few, more))}
-    if not true:
-        raise StudioError("None of the clips to learn from can be read.", GET_THE_DATA)
-    first, second = ([true[clip.name] for clip in clips if clip.name in true] for clips in (few, more))
+def _readers(clips: Sequence[Clip], opening: Float32, lips: Lips) -> tuple[OpeningReader, LipReader]:
+    few, more = _spread(clips, N_READER_CLIPS), _spread(clips, N_LIP_READER_CLIPS)
+    ground_truth = {clip.name: (_mouths(frames), params) for clip, frames, params in read_clips(_union(few, more))}
+    if not ground_truth:
+        raise StudioError("None of the training clips can be read.", GET_THE_DATA)
+    first, second = ([ground_truth[clip.name] for clip in clips if clip.name in ground_truth] for clips in (few, more))
     return (
         OpeningReader.fit(np.concatenate([m for m, _ in first]), np.concatenate([p @ opening for _, p in first])),
         LipReader.fit(np.concatenate([m for m, _ in second]), np.concatenate([lips.at(p) for _, p in second])),
@@ -140,7 +140,7 @@ def _mouths(frames: UInt8) -> UInt8:
 
 
 def _test_clips(clips: Sequence[Clip], opening: Float32, lip_reader: LipReader) -> list[TestClip]:
-    """Those that can be read; the others are named in a line each."""
+    """The clips that can be read; a warning names each other clip."""
     tests = []
     for clip, frames, params in read_clips(clips):
         try:
@@ -150,16 +150,16 @@ def _test_clips(clips: Sequence[Clip], opening: Float32, lip_reader: LipReader) 
             continue
         mouths = _mouths(frames)
         halves = np.stack([lower_half(frame) for frame in frames])
-        scene = AvClip(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_ground_truth=True)
+        av_clip = AvClip(clip.name, linear_magnitudes(samples).astype(np.float16), halves, params, is_ground_truth=True)
         opening_mm = (params @ opening).astype(np.float32)
-        tests.append(TestClip(clip, samples, mouths, opening_mm, lip_reader.read(mouths), scene))
+        tests.append(TestClip(clip, samples, mouths, opening_mm, lip_reader.read(mouths), av_clip))
     if not tests:
-        raise StudioError("None of the clips to test on can be read.", GET_THE_DATA)
+        raise StudioError("None of the test clips can be read.", GET_THE_DATA)
     return tests
 
 
 def _voice_opening(recording: Recording, opening: Float32) -> Float32:
-    """Lip gap in mm at the middle of every twenty-fifth of a second."""
+    """Lip gap in mm at the instants (k + 0.5) / 25 s, from the phones of a recording."""
     n_values = int(recording.phones[-1].end_s * CURVE_HZ)
     curve = curves_of(recording.phones, n_values) @ opening
     step = CURVE_HZ // FPS

@@ -1,8 +1,8 @@
-"""Where the lips are in a picture, and how far drawn lips lie from true ones (LMD).
+"""Lip landmarks in pictures, and the landmark distance (LMD) of generated lips from the ground truth.
 
-The landmark distance of Chen et al. (ATVGnet, CVPR 2019) compares landmarks that a face tracker finds. Nova is a
-linear model whose lips are known in every rendered picture, so a linear reader that was fitted to true pictures finds
-hers within a quarter of a pixel, and reads drawn and true pictures alike.
+The landmark distance of Chen et al. (ATVGnet, CVPR 2019) compares landmarks from a face tracker. The rendered head is a
+linear model with known lips in every picture. A linear reader, fitted to ground-truth pictures, finds them within a
+quarter of a pixel in ground-truth and generated pictures.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-# The camera, near enough to a parallel one at the depth of the lips: pixels of the 256 px crop per 10 cm, and where
-# the middle of the eyes (x, z) lies in it. Corners, upper and lower edge of the lips at rest fall on this within 1 px.
+# Orthographic approximation of the camera at the depth of the lips: pixels of the 256 px crop per 10 cm, and position
+# of the midpoint of the eyes. The error at the corners and edges of the lips at rest is below 1 px.
 PX_PER_UNIT = 156.0
 EYES_PX = (128.0, 108.8)
 N_OUTER = 12
-# Places of the inner lips, as x in units of 10 cm.
+# x of the inner lip landmarks in units of 10 cm.
 INNER_X = (-0.14, -0.07, 0.0, 0.07, 0.14)
 NEAR_X = 0.02
 NEAR_RAD = 0.13
-# Opening is read with more (`scores.RIDGE`): there one number, here edges that move by fractions of a pixel.
+# Less than `scores.RIDGE`, because the landmarks move by fractions of a pixel.
 RIDGE = 1.0
 
 
@@ -40,8 +40,8 @@ class Lips:
     """Landmarks of the lips as a linear function of the mouth's parameters.
 
     Attributes:
-        rest_px: (22, 2) float64, x and y in the 256 px crop: twelve around the lips, then upper and lower in turns.
-        moved_px: (14, 22, 2) float64 per unit of each parameter.
+        rest_px: (22, 2) float64, x and y in the 256 px crop: twelve around the lips, then upper and lower alternately.
+        moved_px: (14, 22, 2) float64, displacement per unit of each parameter.
     """
 
     rest_px: Float64
@@ -76,7 +76,7 @@ class Lips:
 
 @dataclass(frozen=True)
 class LipReader:
-    """Finds the landmarks in pictures of the mouth: a linear map that was fitted to true ones.
+    """Finds the landmarks in pictures of the mouth: a linear map, fitted to ground-truth pictures.
 
     Attributes:
         weight: (features, 44) float64.
@@ -114,7 +114,7 @@ def _outer(places: Float64) -> list[int]:
 
 
 def _inner(places: Float64, jaw_up: Float64) -> list[int]:
-    """The lowest vertex of the upper lip and the highest of the lower, which the jaw takes along, at five places."""
+    """The lowest vertex of the upper lip and the highest of the lower lip, which moves with the jaw, at five places."""
     is_lower = jaw_up < 0.5 * jaw_up.min()
     chosen = []
     for x in INNER_X:

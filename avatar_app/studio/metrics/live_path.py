@@ -1,4 +1,4 @@
-"""What the live path draws for a recording."""
+"""Pictures of the live path for a recording: mel, speech gate and student."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from avatar_app.studio.data.clips import CROP_PX, FPS
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
-# A clip's picture k shows the middle of its twenty-fifth of a second; the live path draws its beginning.
+# Picture k of a clip shows the middle of its interval of 1/25 s; the live path generates the start.
 HALF_PICTURE_SAMPLES = LIVE_RATE_HZ // FPS // 2
-# Silence after the recording, so that its last pictures are drawn with all look-ahead.
+# Silence after the recording, so that its last pictures have the full look-ahead.
 TAIL_SAMPLES = LIVE_RATE_HZ // 2
-# Lips and teeth, in pixels of the 256 px crop: where pictures are compared.
+# Lips and teeth, the compared area, in pixels of the 256 px crop.
 MOUTH = (slice(164, 244), slice(80, 176))
-# All that a student may draw: the lower half of the crop.
+# A student generates at most the lower half of the crop.
 HALF_TOP_PX = CROP_PX // 2
 MOUTH_IN_HALF = (slice(164 - HALF_TOP_PX, 244 - HALF_TOP_PX), slice(80, 176))
 
 _NEVER = threading.Event()
 
 
-def drawn_mouths(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8) -> UInt8:
-    """The mouth of every picture of a clip, through mel, gate and student.
+def generated_mouths(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8) -> UInt8:
+    """The mouth in every picture of a recording.
 
     Args:
-        student: opened, and shown its face.
+        student: an open student with its face.
         samples: (n,) float32 at 16 kHz.
-        lookahead_ms: one of the student's.
-        rest: (256, 256, 3) uint8 BGR, the face at rest; what shows where the gate is shut.
+        lookahead_ms: one of the student's look-aheads.
+        rest: (256, 256, 3) uint8 BGR, the face at rest, visible where the gate is closed.
 
     Returns:
         (n_pictures, 80, 96, 3) uint8 BGR: `MOUTH` of the crop at (k + 0.5) / 25 s.
     """
-    return _drawn(student, samples, lookahead_ms, rest, MOUTH)
+    return _generated(student, samples, lookahead_ms, rest, MOUTH)
 
 
-def drawn_halves(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8) -> UInt8:
-    """The same, but the whole lower half of the crop: (n_pictures, 128, 256, 3) uint8 BGR."""
-    return _drawn(student, samples, lookahead_ms, rest, (slice(HALF_TOP_PX, CROP_PX), slice(0, CROP_PX)))
+def generated_halves(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8) -> UInt8:
+    """As `generated_mouths`, but the whole lower half of the crop: (n_pictures, 128, 256, 3) uint8 BGR."""
+    return _generated(student, samples, lookahead_ms, rest, (slice(HALF_TOP_PX, CROP_PX), slice(0, CROP_PX)))
 
 
 def mouths_of(halves: UInt8) -> UInt8:
@@ -60,14 +60,14 @@ def mouths_of(halves: UInt8) -> UInt8:
     return np.ascontiguousarray(halves[:, MOUTH_IN_HALF[0], MOUTH_IN_HALF[1]])
 
 
-def _drawn(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8, part: tuple[slice, slice]) -> UInt8:
+def _generated(student: Student, samples: Float32, lookahead_ms: int, rest: UInt8, part: tuple[slice, slice]) -> UInt8:
     n_pictures = len(samples) * FPS // LIVE_RATE_HZ
     padded = np.concatenate((samples[HALF_PICTURE_SAMPLES:], np.zeros(TAIL_SAMPLES, np.float32)))
-    drawn: dict[int, UInt8] = {}
+    generated: dict[int, UInt8] = {}
     for mouth in _mouths(student, padded, lookahead_ms):
-        drawn.setdefault(mouth.index, _in_crop(mouth, rest)[part])
+        generated.setdefault(mouth.index, _in_crop(mouth, rest)[part])
     still = rest[part]
-    return np.stack([drawn.get(k, still) for k in range(n_pictures)])
+    return np.stack([generated.get(k, still) for k in range(n_pictures)])
 
 
 def _mouths(student: Student, samples: Float32, lookahead_ms: int) -> Iterator[Mouth]:
@@ -85,7 +85,7 @@ def _mouths(student: Student, samples: Float32, lookahead_ms: int) -> Iterator[M
 
 
 def _in_crop(mouth: Mouth, rest: UInt8) -> UInt8:
-    """The whole face crop with a mouth in it, (256, 256, 3) uint8, as far as the gate lets it through."""
+    """The face crop with a patch, (256, 256, 3) uint8, blended with the weight of the gate."""
     patch = mouth.patch
     if patch is None:
         return rest

@@ -1,4 +1,4 @@
-"""Numbers for pictures of mouths."""
+"""Metrics of pictures of mouths."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ Float32 = NDArray[np.float32]
 READ_SIZE = (24, 20)
 RIDGE = 10.0
 SSIM_SIGMA = 1.5
-# Lips that seal between open mouths, as on p, b and m: the gap in mm, and the pictures on either side.
+# A closing of the lips between open mouths, as in p, b and m: lip gap in mm, and pictures on either side.
 SEALED_MM, OPEN_MM, SEALED_PICTURES = 0.6, 3.0, 4
-# A gap that is read below this looks closed.
+# Lips with a smaller read gap count as closed.
 LOOKS_CLOSED_MM = 2.0
 SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
-def psnr_db(drawn: UInt8, true: UInt8) -> float:
-    """Mean peak signal to noise ratio of (n, h, w, 3) pictures."""
-    errors = np.square(drawn.astype(np.float32) - true).mean(axis=(1, 2, 3))
+def psnr_db(generated: UInt8, expected: UInt8) -> float:
+    """Mean peak signal-to-noise ratio of (n, h, w, 3) pictures."""
+    errors = np.square(generated.astype(np.float32) - expected).mean(axis=(1, 2, 3))
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-3))))
 
 
-def ssim(drawn: UInt8, true: UInt8) -> float:
-    """Mean structural similarity of (n, h, w, 3) pictures in grey (Wang et al. 2004)."""
-    return float(np.mean([_ssim_of(a, b) for a, b in zip(drawn, true, strict=True)]))
+def ssim(generated: UInt8, expected: UInt8) -> float:
+    """Mean structural similarity of (n, h, w, 3) pictures in greyscale (Wang et al. 2004)."""
+    return float(np.mean([_ssim_of(a, b) for a, b in zip(generated, expected, strict=True)]))
 
 
 def correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Pearson's r of two curves; 0 where one of them is flat."""
+    """Pearson correlation of two curves; 0 if one of them is constant."""
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / size if size > 1e-9 else 0.0
@@ -46,38 +46,38 @@ def motion(mouths: UInt8) -> float:
     return float(np.mean(steps)) if steps else 0.0
 
 
-def jitter(drawn: UInt8, true: UInt8) -> float:
-    """How much a drawn mouth trembles, in grey levels: mean second difference over time of its error."""
-    error = drawn.astype(np.float32) - true
+def jitter(generated: UInt8, expected: UInt8) -> float:
+    """Temporal noise of a generated mouth in grey levels: mean absolute second difference over time of its error."""
+    error = generated.astype(np.float32) - expected
     return float(np.abs(np.diff(error, 2, axis=0)).mean()) if len(error) > 2 else 0.0
 
 
-def closings(read_mm: NDArray[np.floating], true_mm: NDArray[np.floating]) -> tuple[int, int]:
-    """How often true lips seal in speech, and in how many of these the drawn ones do, a picture early or late.
+def closings(read_mm: NDArray[np.floating], expected_mm: NDArray[np.floating]) -> tuple[int, int]:
+    """Count the lip closings of the ground truth, and those that the generated lips follow within one picture.
 
     Args:
-        read_mm: (n,) lip gap read from drawn pictures.
-        true_mm: (n,) true lip gap.
+        read_mm: (n,) lip gap read from generated pictures.
+        expected_mm: (n,) lip gap of the ground truth.
 
     Returns:
-        Closed, and all.
+        Number of followed closings, and of all closings.
     """
     found = [
         bool(read_mm[k - 1 : k + 2].min() < LOOKS_CLOSED_MM)
-        for k in range(SEALED_PICTURES, len(true_mm) - SEALED_PICTURES)
-        if true_mm[k] < SEALED_MM
-        # The first of the lowest.
-        and true_mm[k] < true_mm[k - 2 : k].min()
-        and true_mm[k] <= true_mm[k + 1 : k + 3].min()
-        and true_mm[k - SEALED_PICTURES : k].max() > OPEN_MM
-        and true_mm[k + 1 : k + 1 + SEALED_PICTURES].max() > OPEN_MM
+        for k in range(SEALED_PICTURES, len(expected_mm) - SEALED_PICTURES)
+        if expected_mm[k] < SEALED_MM
+        # Only the first picture of a minimum.
+        and expected_mm[k] < expected_mm[k - 2 : k].min()
+        and expected_mm[k] <= expected_mm[k + 1 : k + 3].min()
+        and expected_mm[k - SEALED_PICTURES : k].max() > OPEN_MM
+        and expected_mm[k + 1 : k + 1 + SEALED_PICTURES].max() > OPEN_MM
     ]
     return sum(found), len(found)
 
 
 @dataclass(frozen=True)
 class OpeningReader:
-    """Reads the lip gap from a picture of the mouth: a linear map that was fitted to true pictures.
+    """Reads the lip gap from pictures of the mouth: a linear map, fitted to ground-truth pictures.
 
     Attributes:
         weight: (features + 1,) float64.
@@ -94,7 +94,7 @@ class OpeningReader:
         return cls(weight)
 
     def picture(self, height: int, width: int) -> Float32:
-        """The map as a picture, (h, w, 3): what each value in 0..1 adds to the gap in millimetres."""
+        """The map as a picture, (h, w, 3): millimetres of lip gap per unit of each value in 0..1."""
         single = np.eye(height * width, dtype=np.float32).reshape(-1, height, width)
         small = np.stack([cv2.resize(p, READ_SIZE, interpolation=cv2.INTER_AREA).ravel() for p in single])
         weight: Float32 = (small @ self.weight[:-1].reshape(-1, 3)).reshape(height, width, 3).astype(np.float32)
@@ -107,7 +107,7 @@ class OpeningReader:
 
 
 def features_of(mouths: UInt8) -> NDArray[np.float64]:
-    """What readers look at: (n, h, w, 3) pictures, small, as rows that end with a one."""
+    """Features of the readers: (n, h, w, 3) pictures, downsampled, as rows with a final 1."""
     small = np.stack([cv2.resize(m, READ_SIZE, interpolation=cv2.INTER_AREA) for m in mouths])
     flat = small.reshape(len(mouths), -1).astype(np.float64) / 255
     return np.concatenate((flat, np.ones((len(flat), 1))), axis=1)

@@ -1,7 +1,7 @@
-"""What a sync expert says of a voice and its pictures: offset, distance and confidence.
+"""Sync scores of speech and pictures from a sync expert: offset, distance and confidence.
 
-The protocol of SyncNet's scores (LSE-D and LSE-C, research of arXiv 2008.10010) with an expert of our own: the
-numbers are of that style and compare with each other, not with those of other experts.
+The protocol is that of LSE-D and LSE-C (arXiv 2008.10010), with the studio's own expert. The numbers are comparable
+with each other, not with those of other experts.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from avatar_app.studio.mouth import REST
 from avatar_app.studio.nets.expert import SyncExpert
 
 MAX_SHIFT = 15
-# A second of speech, as far as it counts: shorter pieces hold too few sounds to say where they belong.
+# One second of speech; shorter pieces contain too few sounds to find their shift.
 N_PIECE = 25
 BATCH = 64
-# Parameters this near to rest are rest.
+# Parameters this close to rest count as rest.
 STILL = 0.02
 
 Float32 = NDArray[np.float32]
@@ -39,13 +39,12 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class SyncScores:
-    """Scores of one scene, or of many.
+    """Scores of one clip, or of several.
 
     Attributes:
-        offset_pictures: at which shift of the sound sound and pictures are nearest; 0 is in sync, above 0: the sound
-            comes too late.
-        distance: mean distance of embeddings at that shift, 0..1.4 (LSE-D's part).
-        confidence: median over shifts less that minimum (LSE-C's part).
+        offset_pictures: shift of the sound with the smallest distance; 0 is in sync, above 0 the sound is late.
+        distance: mean distance of the embeddings at that shift, 0..1.4, as LSE-D.
+        confidence: median over shifts minus that minimum, as LSE-C.
     """
 
     offset_pictures: int
@@ -55,15 +54,15 @@ class SyncScores:
 
 @torch.no_grad()
 def distances(expert: SyncExpert, scene: AvClip, *, is_precise: bool = True) -> Float32:
-    """How far each five pictures are from the sound at each shift.
+    """Distance of the embeddings of every five pictures from those of the sound at each shift.
 
     Args:
-        expert: compares them.
+        expert: the sync expert.
         scene: sound and pictures.
-        is_precise: whether the expert computes in float32, else in the arithmetic in use.
+        is_precise: whether the expert computes in float32; else in the arithmetic in use.
 
     Returns:
-        (n - 4, 31) float32: row k is picture k, column s the sound s - 15 pictures later.
+        (n - 4, 31) float32: row k starts at picture k; column s has the sound s - 15 pictures later.
     """
     pictures = torch.from_numpy(np.array(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
     stacks = stack_pictures(pictures)[0]
@@ -74,12 +73,12 @@ def distances(expert: SyncExpert, scene: AvClip, *, is_precise: bool = True) -> 
     windows = torch.stack([mel[:, start : start + WINDOW_COLUMNS] for start in starts])[:, None]
     device = next(expert.parameters()).device
     with arithmetic.autocast(device, enabled=not is_precise):
-        seen = torch.cat([expert.embed_pictures(stacks[k : k + BATCH].to(device)) for k in range(0, n, BATCH)])
-        heard = torch.cat(
+        visual = torch.cat([expert.embed_pictures(stacks[k : k + BATCH].to(device)) for k in range(0, n, BATCH)])
+        audio = torch.cat(
             [expert.embed_audio(windows[k : k + BATCH].to(device)) for k in range(0, len(windows), BATCH)]
         )
-    shifted = heard.float().unfold(0, 2 * MAX_SHIFT + 1, 1)
-    found: Float32 = (seen.float()[:, :, None] - shifted).norm(dim=1).cpu().numpy()
+    shifted = audio.float().unfold(0, 2 * MAX_SHIFT + 1, 1)
+    found: Float32 = (visual.float()[:, :, None] - shifted).norm(dim=1).cpu().numpy()
     return found
 
 
@@ -91,36 +90,35 @@ def scores(found: Float32) -> SyncScores:
 
 
 def scores_of_each(found: Sequence[Float32]) -> list[SyncScores]:
-    """Scores of those scenes that show speech.
+    """Scores of each clip that shows speech.
 
     Args:
-        found: (n, 31) distances of the pictures of each scene that show speech; n is 0 where none does.
+        found: (n, 31) distances of the speaking pictures of each clip; n is 0 if there are none.
 
     Raises:
-        StudioError: none of the scenes shows speech.
+        StudioError: no clip shows speech.
     """
-    told = [scores(rows) for rows in found if len(rows)]
-    if not told:
-        raise StudioError("No mouth moves in the scenes that sync is judged by.", GET_THE_DATA)
-    return told
+    found_scores = [scores(rows) for rows in found if len(rows)]
+    if not found_scores:
+        raise StudioError("No mouth moves in the clips for the sync score.", GET_THE_DATA)
+    return found_scores
 
 
 def moving(scene: AvClip) -> NDArray[np.bool_]:
-    """(n - 4,): which five pictures show speech; a mouth at rest is in sync with any silence."""
+    """(n - 4,) bool: which five pictures show speech; a mouth at rest is in sync with any silence."""
     is_rest = np.abs(scene.mouth - REST).max(axis=1) < STILL
     windows = np.lib.stride_tricks.sliding_window_view(~is_rest, N_EXPERT_PICTURES)
     return np.asarray(windows.sum(axis=1) >= N_EXPERT_PICTURES - 1)
 
 
 def found_ratio(found: Sequence[Float32], n_piece: int = N_PIECE) -> float:
-    """How often the shift of a piece of aligned sound and pictures is found within one picture.
+    """Share of pieces of aligned sound and pictures whose shift is found within one picture.
 
-    Every shift of the sound by up to fifteen pictures is the same question with another zero, so aligned pairs ask
-    them all.
+    A constant shift of the sound only moves the zero, so aligned pairs are sufficient.
 
     Args:
-        found: (n, 31) distances of aligned scenes.
-        n_piece: windows in a piece; 1 asks five pictures alone.
+        found: (n, 31) distances of aligned clips.
+        n_piece: windows in a piece; 1 uses five pictures alone.
     """
     hits = []
     for rows in found:
