@@ -263,7 +263,7 @@ def golden_psnr_db(folder: Path, student: Student) -> float:
         student.set_face(face)
     errors = []
     for window, head, patch in zip(windows, heads, patches, strict=True):
-        drawn = student.render(window, student.spec.lookahead_ms[head]).astype(np.float32)
+        drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
         errors.append(np.square(drawn - patch.transpose(1, 2, 0).astype(np.float32) * 255).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
 
