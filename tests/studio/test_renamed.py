@@ -10,8 +10,9 @@ import pytest
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio import renamed
 from avatar_app.studio.cli import COMMANDS, find
+from avatar_app.studio.ledger import Ledger
 from avatar_app.studio.recipe import whole_recipe
-from avatar_app.studio.run_all import Ledger, Pipeline
+from avatar_app.studio.run_all import Pipeline
 
 OLD_COMMANDS = {
     "speech": "train speech --data /d --run RUN/speech --cache RUN/cache/voices",
