@@ -13,7 +13,7 @@ from avatar_app.contracts.packets import Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.voice.drift import DriftControl
 from avatar_app.live.voice.player import Player, Stamp
-from avatar_app.live.voice.read_position import Track
+from avatar_app.live.voice.read_position import ReadPosition
 from avatar_app.live.voice.skew import Skew
 
 HALF_SAMPLES = 24
@@ -62,14 +62,14 @@ class Outcome:
     n_jumps: int
 
 
-class CountLine:
+class CountingDelayLine:
     """A delay line without sound, which records the true skew. Thread: one."""
 
     def __init__(self, scenario: Scenario, latency_ns: int) -> None:
         self._scenario = scenario
         self._latency_ns = latency_ns
         self._drift = DriftControl()
-        self._track = Track(scenario.rate_hz, scenario.rate_hz, 600, self._drift)
+        self._position = ReadPosition(scenario.rate_hz, scenario.rate_hz, 600, self._drift)
         self._silence: Float32 = np.zeros(scenario.rate_hz, np.float32)
         self.lookahead_s = HALF_SAMPLES / scenario.rate_hz
         self.player: Player | None = None
@@ -84,7 +84,7 @@ class CountLine:
     @property
     def t_end_ns(self) -> float | None:
         """End of the sound so far."""
-        return self._track.t_end_ns if self._track.end else None
+        return self._position.t_end_ns if self._position.end else None
 
     def is_interrupted_by(self, block: VoiceBlock) -> bool:
         """Never: the simulated microphone is not interrupted."""
@@ -93,20 +93,20 @@ class CountLine:
 
     def feed(self, block: VoiceBlock) -> None:
         """Count a block."""
-        self._track.append(len(block.samples), block.t_capture_ns)
+        self._position.append(len(block.samples), block.t_capture_ns)
 
     def render(self, t_wanted_ns: float, n: int) -> tuple[Float32, float] | None:
         """Silence for the position that a real delay line would read."""
-        if not self._track.end or self.player is None:
+        if not self._position.end or self.player is None:
             return None
-        cut = self._track.plan(t_wanted_ns)
-        if cut.position + n * cut.step + HALF_SAMPLES > self._track.end:
+        plan = self._position.plan(t_wanted_ns)
+        if plan.position + n * plan.step + HALF_SAMPLES > self._position.end:
             return None
-        self._track.take(cut, n)
-        self.n_jumps += cut.left_at is not None
+        self._position.advance(plan, n)
+        self.n_jumps += plan.left_at is not None
         buffer = self.player.buffer
-        self._record_skew(cut.position, max(buffer.n_read, buffer.n_written))
-        return self._silence[:n], cut.t_capture_ns
+        self._record_skew(plan.position, max(buffer.n_read, buffer.n_written))
+        return self._silence[:n], plan.t_capture_ns
 
     def _record_skew(self, position: float, index: int) -> None:
         scenario = self._scenario
@@ -123,7 +123,7 @@ def simulate(scenario: Scenario) -> Outcome:
         The outcome; its skew leaves out the first minute, in which the controller settles.
     """
     clock = ManualClock()
-    line = CountLine(scenario, ms_to_ns(scenario.latency_ms))
+    line = CountingDelayLine(scenario, ms_to_ns(scenario.latency_ms))
     step_samples = scenario.rate_hz * scenario.step_ms // 1000
     player = Player(line, scenario.rate_hz, lambda: scenario.delay_ns(clock.now_ns()), chunk_samples=step_samples)
     line.player = player

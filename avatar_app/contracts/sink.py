@@ -33,11 +33,11 @@ class SinkSource(Protocol):
         """The microphone's sound at its own rate: a sink adds a ring of its own."""
         ...
 
-    def shown_ms(self) -> tuple[float, float]:
+    def latency_ms(self) -> tuple[float, float]:
         """Median times in ms: from capture to finished picture, and from there to the screen; NaN before the first."""
         ...
 
-    def heard_from(self) -> str:
+    def mic_source(self) -> str:
         """The sound server's source that the microphone records; "" while it is not known."""
         ...
 

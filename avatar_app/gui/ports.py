@@ -69,10 +69,6 @@ class Pipeline(Protocol):
         """Reopen the microphone."""
         ...
 
-    def shown_ms(self) -> tuple[float, float]:
-        """Medians in ms: from capture to the finished picture, and from there to the screen; NaN before the first."""
-        ...
-
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show the background alone, or the avatar again."""
         ...

@@ -1,4 +1,4 @@
-"""The live path as one object: microphone in, pictures out, every setting changeable while it runs."""
+"""The live path: from the microphone to pictures; every setting can change while it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Fan, Latest, Mailboxes
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.mouth import Mouth
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame_thread import FramePart
@@ -35,7 +35,7 @@ from avatar_app.settings.schema import Settings
 log = logging.getLogger(__name__)
 
 SHOWN_STAGES = ("capture", "mel", "student", "compose", "handover")
-# `stop` waits so long for a driver that is opening a device; what it opens later is closed then.
+# `stop` waits so long for a driver that is opening a device; a device that opens later is closed.
 DEVICE_TIMEOUT_S = 0.3
 # `close` waits so long for a model that is being opened.
 CLOSE_TIMEOUT_S = 20.0
@@ -80,8 +80,8 @@ class LiveStatus:
 class LivePipeline:
     """Owns the parts and threads of the live path.
 
-    Each part that takes time to open has a slot, which opens it on a thread of its own. None of the calls below waits
-    for an opening, and what cuts takes effect before the call returns: `stop`, a mute, a camera that is turned off.
+    Each part that takes time to open has a slot, which opens it on a thread of its own. No call but `close` waits for
+    that. A stop, a mute and turning the webcam off take effect before the call returns.
 
     Thread: `start`, `stop`, `close` and `apply` by one owner (the main thread), the rest any.
     """
@@ -101,7 +101,7 @@ class LivePipeline:
         self._background = BackgroundSlot(settings, notices, self._frame)
         self._mic = MicSlot(settings, notices, clock, self._controls, self._voice)
         self._cleaning = CleaningSlot(settings, notices, self._mic)
-        self._student = StudentSlot(settings, notices, profile, self._avatar, self._speech, self._tell_lookahead)
+        self._student = StudentSlot(settings, notices, profile, self._avatar, self._speech, self._report_lookahead)
         self._webcam = WebcamSlot(settings, notices, self._avatar, self._frame, self._following)
         self._process = psutil.Process(os.getpid())
         self._process.cpu_percent()
@@ -115,7 +115,7 @@ class LivePipeline:
 
     @property
     def settings(self) -> Settings:
-        """The settings really in use, which can differ from the wanted ones when something failed."""
+        """The settings in use; they differ from the requested ones if something failed."""
         used = {name: value for slot in self._slots for name, value in slot.values().items()}
         return self._wanted.replace(**used)
 
@@ -130,27 +130,27 @@ class LivePipeline:
 
     @property
     def voice(self) -> Fan[VoiceBlock]:
-        """What the microphone hears, at its own rate, for whoever plays or records it beside the pictures."""
+        """The sound of the microphone at its own rate, for sinks."""
         return self._voice
 
     def note_shown(self, picture: Picture, t_ns: int) -> None:
-        """A sink says when it showed a picture."""
+        """Note when the window showed a picture."""
         self._meters.note("handover", ns_to_ms(t_ns - picture.t_ready_ns))
 
-    def shown_ms(self) -> tuple[float, float]:
-        """Medians in ms: from a sound's capture to its finished picture, and from there to the screen; NaN at first."""
+    def latency_ms(self) -> tuple[float, float]:
+        """Median times in ms: from capture to finished picture, and from there to the screen; NaN before the first."""
         return self._meters.p50_p95("latency")[0], self._meters.p50_p95("handover")[0]
 
-    def heard_from(self) -> str:
-        """The source of the sound server that the microphone listens to; "" while it is not known."""
+    def mic_source(self) -> str:
+        """The sound server's source that the microphone records; "" while it is not known."""
         return self._mic.status().source
 
     def set_hidden(self, *, is_hidden: bool) -> None:
-        """Show only what stands behind the avatar, everywhere, or the avatar again."""
+        """Hide the avatar in all outputs, so that only the background is left, or show it again."""
         self._frame.set_hidden(is_hidden=is_hidden)
 
     def start(self) -> None:
-        """Start from the sinks to the source; all or nothing. A second call is fine."""
+        """Start from the last stage to the first; all or nothing. A second call is fine."""
         if self._running is not None:
             return
         with ExitStack() as stack:
@@ -167,9 +167,9 @@ class LivePipeline:
             self._running = stack.pop_all()
 
     def close_devices(self) -> None:
-        """Close microphone and webcam at once, and open none until the next start; pictures still come until `stop`."""
+        """Close microphone and webcam now, and open none until the next start; pictures continue until `stop`."""
         devices = (self._mic, self._webcam)
-        # What fails or takes long must not keep the next one open: the stack goes on, the microphone first.
+        # A device that fails or takes long must not keep the next one open. The microphone is the first.
         with ExitStack() as stack:
             for device in reversed(devices):
                 stack.callback(device.join, DEVICE_TIMEOUT_S)
@@ -180,13 +180,13 @@ class LivePipeline:
                 stack.callback(device.stop)
 
     def stop(self) -> None:
-        """Stop from the source to the sinks; twice is fine. Devices are closed first, and at once."""
+        """Stop from the first stage to the last, devices first; twice is fine."""
         running, self._running = self._running, None
         if running is not None:
             running.close()
 
     def close(self) -> None:
-        """Stop, and wait for a part that is being opened, so that the process can end."""
+        """Stop, and wait for parts that are being opened, so that the process can end."""
         self.stop()
         t_end_s = time.monotonic() + CLOSE_TIMEOUT_S
         for slot in self._slots:
@@ -213,16 +213,16 @@ class LivePipeline:
         return self._request(changed, settings)
 
     def refresh_mic(self) -> None:
-        """Open the microphone anew, as after a change of devices."""
+        """Open the microphone again, as after a change of devices."""
         if self._running is not None:
             self._mic.request(self._wanted, self._next_number())
 
     def open_devices(self) -> OpenDevices:
-        """Which devices that watch or listen are open now, whatever is wanted; cheap."""
+        """Whether microphone and webcam are open now; cheap."""
         return OpenDevices(has_mic=self._mic.is_open, has_webcam=self._webcam.is_open)
 
     def status(self) -> LiveStatus:
-        """Figures for the HUD; cheap enough for a few calls a second."""
+        """Figures for the HUD; cheap enough for a few calls per second."""
         counts, speech, student = self._frame.counts, self._speech.state, self._student.part
         p50_ms, p95_ms = self._meters.p50_p95("latency")
         return LiveStatus(
@@ -247,19 +247,19 @@ class LivePipeline:
         )
 
     def webcam(self) -> WebcamStatus | None:
-        """How the webcam goes; None while the head does not follow."""
+        """Status of the webcam; None while the head does not follow."""
         return self._following.status()
 
     def webcam_preview(self) -> Preview | None:
-        """The newest picture of the user with the points that were found in it, for a window alone."""
+        """The newest webcam picture with its landmarks, for the window alone."""
         return self._following.preview()
 
     def calibrate_webcam(self) -> None:
-        """Take the next three seconds as the user's neutral pose; nothing while the head does not follow."""
+        """Use the next three seconds as the neutral pose; no effect while the head does not follow."""
         self._following.calibrate()
 
     def head_pose(self) -> AvatarPose | None:
-        """What the head was last drawn as; None while it is idle."""
+        """The last head pose; None while the head does not follow."""
         return self._following.newest
 
     def level_db(self) -> tuple[float, float]:
@@ -269,7 +269,7 @@ class LivePipeline:
 
     @property
     def _slots(self) -> tuple[Slot[Any], ...]:
-        """In the order in which they are asked: the face waits for its avatar."""
+        """In the order of their requests: the model waits for its avatar."""
         return self._avatar, self._background, self._mic, self._cleaning, self._student, self._webcam
 
     def _request(self, slots: Iterable[Slot[Any]], settings: Settings) -> int:
@@ -287,21 +287,21 @@ class LivePipeline:
         return self._n_requests
 
     def _apply_light(self, new: Settings) -> None:
-        """Everything that takes effect at once, also for a microphone that is being opened."""
+        """Apply what takes effect now, also for a microphone that is being opened."""
         self._controls.gain_db, self._controls.is_muted = new.mic_gain_db, new.is_muted
         self._speech.configure(new.fps, new.lookahead_ms)
         self._frame.set_fps(new.fps)
         self._frame.set_marked(is_marked=new.has_badge)
         self._following.configure(new)
-        self._tell_lookahead()
+        self._report_lookahead()
 
     def _used_lookahead_ms(self, wanted_ms: int) -> int:
-        """The model's look-ahead nearest to the wanted one."""
+        """The look-ahead of the model nearest to the requested one."""
         student = self._student.part
         return wanted_ms if student is None else student.spec.nearest_lookahead_ms(wanted_ms)
 
-    def _tell_lookahead(self) -> None:
-        """Say so when the model does not know the look-ahead that was asked for, or gains nothing by it."""
+    def _report_lookahead(self) -> None:
+        """Post a notice if the model does not support the look-ahead, or is not better with it."""
         wanted_ms, student = self._wanted.lookahead_ms, self._student.part
         used_ms = self._used_lookahead_ms(wanted_ms)
         if student is None:
@@ -310,11 +310,11 @@ class LivePipeline:
         title, best_ms = student.spec.title, student.spec.best_lookahead_ms
         if used_ms != wanted_ms:
             known = " and ".join(str(ms) for ms in student.spec.lookahead_ms)
-            text = f"The model {title} listens {used_ms} ms ahead, not {wanted_ms} ms: it learned {known} ms."
-            self._notices.post(Notice("lookahead", Level.INFO, text, "Choose another model for the other look-aheads."))
+            text = f"The model {title} supports look-aheads of {known} ms: it uses {used_ms} ms, not {wanted_ms} ms."
+            self._notices.info("lookahead", text, "For another look-ahead choose another model.")
         elif used_ms > best_ms:
-            text = f"The model {title} speaks best at a look-ahead of {best_ms} ms; {used_ms} ms only adds delay."
-            self._notices.post(Notice("lookahead", Level.INFO, text, f"Set the look-ahead to {best_ms} ms."))
+            text = f"The model {title} is best at a look-ahead of {best_ms} ms; {used_ms} ms only adds delay."
+            self._notices.info("lookahead", text, f"Set the look-ahead to {best_ms} ms.")
         else:
             self._notices.clear("lookahead")
 

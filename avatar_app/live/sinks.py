@@ -22,7 +22,7 @@ from avatar_app.live.voice import NO_VOICE, VoiceStatus
 from avatar_app.live.voice.sink import VoiceSink
 from avatar_app.settings.schema import Settings
 
-# `close` waits so long for each device that is being opened.
+# `close` waits so long for each sink that is being started.
 CLOSE_TIMEOUT_S = 10.0
 
 T = TypeVar("T")
@@ -153,15 +153,15 @@ class Sinks:
                 slot.close()
 
     def close(self) -> None:
-        """Stop every sink, and wait for what is being opened or saved, so that the process can end."""
+        """Stop all sinks, and wait for starts and for recordings that are being saved, so that the process can end."""
         self.stop()
         for slot in reversed(self._slots):
             slot.stop()
             slot.close()
-        for slot in self._slots:
-            slot.sink.close()
-        for slot in self._slots:
+        for slot in reversed(self._slots):
+            # `start` may still be running.
             slot.join(CLOSE_TIMEOUT_S)
+            slot.sink.close()
 
     def apply(self, settings: Settings) -> None:
         """Use other settings from now on."""

@@ -159,9 +159,6 @@ class FakePipeline:
     def calibrate_webcam(self):
         self.calls.append("calibrate_webcam")
 
-    def shown_ms(self):
-        return 100.0, 8.0
-
     def set_hidden(self, *, is_hidden):
         self.calls.append("hide" if is_hidden else "show")
 

@@ -89,7 +89,7 @@ def in_use(desk, changes):
 def test_apply_when_the_model_gains_nothing_by_the_look_ahead_then_told_until_it_is_shorter(desk):
     desk.change(model="nova-96", lookahead_ms=160)
     desk.wait_for(lambda: desk.notices.current())
-    assert "speaks best at a look-ahead of 80 ms; 160 ms only adds delay" in desk.notices.current()[0].text
+    assert "is best at a look-ahead of 80 ms; 160 ms only adds delay" in desk.notices.current()[0].text
     desk.change(lookahead_ms=80)
     assert desk.notices.current() == ()
 

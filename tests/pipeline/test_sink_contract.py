@@ -35,6 +35,7 @@ class CountSink(Sink[Settings]):
     def __init__(self, context, file):
         self._context, self._file = context, file
         self._worker, self._status = None, None
+        self.events = []
 
     def is_on(self, settings):
         return settings.is_hud_visible
@@ -48,8 +49,13 @@ class CountSink(Sink[Settings]):
         self._status = CountStatus(0, settings.fps)
         self._worker = Worker("count", self._step, self._context.clock, self._context.notices)
         self._worker.start()
+        self.events.append("started")
+
+    def close(self):
+        self.events.append("close")
 
     def stop(self):
+        self.events.append("stop")
         worker, self._worker, self._status = self._worker, None, None
         if worker is not None:
             worker.stop()
@@ -70,10 +76,10 @@ class Source:
     def __init__(self):
         self.pictures, self.voice = Mailboxes(), Fan()
 
-    def shown_ms(self):
+    def latency_ms(self):
         return 100.0, 10.0
 
-    def heard_from(self):
+    def mic_source(self):
         return ""
 
 
@@ -182,3 +188,23 @@ def test_sink_when_it_has_a_fault_then_the_notice_names_it(make, notices, tmp_pa
     wait_for(lambda: notices.current())
     (notice,) = notices.current()
     assert notice.text.startswith("The counter failed because of a fault in this program.")
+
+
+def test_close_when_a_sink_is_still_starting_then_it_is_stopped_and_closed_after_its_start(make, tmp_path, monkeypatch):
+    begun, go_on, is_dir = threading.Event(), threading.Event(), type(tmp_path).is_dir
+
+    def slow_is_dir(path):
+        begun.set()
+        assert go_on.wait(30)
+        return is_dir(path)
+
+    sinks, _ = make()
+    sinks.start()
+    wait_for(lambda: count(sinks) is not None)
+    sinks.stop()
+    monkeypatch.setattr(type(tmp_path), "is_dir", slow_is_dir)
+    sinks.start()
+    assert begun.wait(30)
+    threading.Timer(0.2, go_on.set).start()
+    sinks.close()
+    assert sinks.find(CountSink).events == ["started", "stop", "started", "stop", "close"]

@@ -36,10 +36,10 @@ class FakeSource:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="source")
 
-    def shown_ms(self):
+    def latency_ms(self):
         return 100.0, 10.0
 
-    def heard_from(self):
+    def mic_source(self):
         return ""
 
     def __enter__(self):
@@ -212,7 +212,7 @@ def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(ma
     sinks = make(fps=25)
     # Capture to picture, picture to screen, and three quarters of the time for which it stands.
     assert sinks.delay_ms == pytest.approx(100 + 10 + 30)
-    monkeypatch.setattr(source, "shown_ms", lambda: (float("nan"), float("nan")))
+    monkeypatch.setattr(source, "latency_ms", lambda: (float("nan"), float("nan")))
     assert np.isnan(sinks.delay_ms)
 
 

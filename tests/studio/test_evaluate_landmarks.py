@@ -23,8 +23,8 @@ def test_lips_when_the_jaw_opens_then_only_the_lower_landmarks_move_down(rig):
     assert (lower[:, 1] - upper[:, 1]).min() > 10
 
 
-def test_lips_when_at_rest_then_where_the_picture_shows_them(rig):
-    """Corners 72 px apart around the middle, as in the picture of Nova at rest."""
+def test_lips_when_at_rest_then_at_their_place_in_the_picture(rig):
+    """Corners 72 px apart around the centre, as in the picture of Nova at rest."""
     shut = Lips.of_rig(rig).rest_px
     assert np.ptp(shut[:12, 0]) == pytest.approx(72, abs=1)
     assert shut[:12].mean(axis=0) == pytest.approx([128, 203], abs=2)
@@ -36,15 +36,15 @@ def test_reader_when_fitted_then_finds_the_edge_and_a_shift_of_two_is_a_distance
     def pictures(n):
         edge = rng.uniform(20, 50, n)
         rows = np.arange(80)[None, :, None, None]
-        drawn = np.broadcast_to(255 / (1 + np.exp((rows - edge[:, None, None, None]) / 3)), (n, 80, 96, 3))
+        pictured = np.broadcast_to(255 / (1 + np.exp((rows - edge[:, None, None, None]) / 3)), (n, 80, 96, 3))
         places = np.zeros((n, 22, 2))
         places[:, :, 1] = edge[:, None]
-        return drawn.astype(np.uint8), places
+        return pictured.astype(np.uint8), places
 
     reader = LipReader.fit(*pictures(300))
-    drawn, places = pictures(40)
-    assert distance_px(reader.read(drawn), places) < 0.5
-    assert distance_px(reader.read(drawn), places + np.array([0, 2])) == pytest.approx(2, abs=0.5)
+    pictured, places = pictures(40)
+    assert distance_px(reader.read(pictured), places) < 0.5
+    assert distance_px(reader.read(pictured), places + np.array([0, 2])) == pytest.approx(2, abs=0.5)
 
 
 def test_lips_when_the_head_is_missing_then_one_sentence(tmp_path):
@@ -52,11 +52,11 @@ def test_lips_when_the_head_is_missing_then_one_sentence(tmp_path):
         Lips.of_rig(tmp_path / "none.npz")
 
 
-def test_jitter_when_the_error_stays_then_zero_and_trembling_counts():
-    true = np.zeros((6, 8, 8, 3), np.uint8)
-    steady = true + 30
-    trembling = true.copy()
-    trembling[::2] += 10
-    assert jitter(steady, true) == 0
-    assert jitter(trembling, true) == pytest.approx(20)
-    assert jitter(true[:2], true[:2]) == 0
+def test_jitter_when_the_error_is_constant_then_zero_and_else_its_second_difference():
+    expected = np.zeros((6, 8, 8, 3), np.uint8)
+    steady = expected + 30
+    alternating = expected.copy()
+    alternating[::2] += 10
+    assert jitter(steady, expected) == 0
+    assert jitter(alternating, expected) == pytest.approx(20)
+    assert jitter(expected[:2], expected[:2]) == 0

@@ -1,4 +1,4 @@
-"""The whole comparison on tiny data: what is measured, what is written, and the page in a real browser."""
+"""A whole comparison on tiny data: measurements, files, and the page in a real browser."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def short_noises():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, data, small_wav2lip, short_noises):
-    """A report on a shipped student and an untrained, narrow teacher, judged by an untrained expert."""
+    """A report on a shipped student and an untrained, narrow teacher, with an untrained sync expert."""
     root = tmp_path_factory.mktemp("evaluate")
     torch.manual_seed(0)
     save_teacher(root / "teacher", Teacher(), {})
@@ -74,10 +74,10 @@ def folder(tmp_path_factory, data, small_wav2lip, short_noises):
     words = ["--models", "nova-96", "--teacher", root / "teacher", "--expert", root / "expert",
              "--ablation", root / "ablation.json", "--data", data, "--out", root / "report",
              "--clips", 1, "--voices", 1, "--noises", 2, "--rounds", 1, "--lookaheads", 40, 160]  # fmt: skip
-    told = io.StringIO()
-    with contextlib.redirect_stderr(told):
+    progress = io.StringIO()
+    with contextlib.redirect_stderr(progress):
         assert cli.main([str(word) for word in words]) == 0
-    (root / "report" / "told.txt").write_text(told.getvalue())
+    (root / "report" / "progress.txt").write_text(progress.getvalue())
     return root / "report"
 
 
@@ -95,17 +95,17 @@ def test_report_when_made_then_every_engine_precision_and_thread_was_timed(repor
     assert report["machine"]["cpu"]
 
 
-def test_report_when_made_then_says_which_instruction_set_was_measured(folder, report):
+def test_report_when_made_then_names_the_instruction_set(folder, report):
     assert report["machine"]["instruction_set"] == instruction_set()
     assert f"{instruction_set()}, {report['machine']['n_cores']} cores" in (folder / "index.html").read_text()
 
 
-def test_report_when_made_then_says_what_the_expert_computed_in(folder, report):
+def test_report_when_made_then_names_the_arithmetic_of_the_expert(folder, report):
     assert report["arithmetic"] == "fp32"
     assert "The sync expert computes in fp32." in (folder / "index.html").read_text()
 
 
-def test_report_when_there_is_a_teacher_then_the_headline_is_its_time_over_the_students(report):
+def test_report_when_there_is_a_teacher_then_the_headline_is_the_ratio_of_times(report):
     whole = next(h for h in report["speed"]["headline"] if h["teacher_form"] == "whole")
     runs = {
         (r["model"], r["form"], r["engine"], r["precision"]): r for r in report["speed"]["runs"] if r["n_threads"] == 1
@@ -121,7 +121,7 @@ def test_report_when_there_is_a_teacher_then_the_headline_is_its_time_over_the_s
 
 
 def test_report_when_made_then_sizes_are_those_of_the_whole_networks(report, small_wav2lip):
-    """How those of the published ones compare is told in `test_nets_cost`."""
+    """`test_nets_cost` compares the published networks."""
     big, small = (report["models"][m]["cost"] for m in ("teacher", "nova-96"))
     assert big["whole"] == asdict(cost.published_cost(Wav2Lip()))
     assert small["whole"] == asdict(cost.published_cost(Student28x()))
@@ -144,9 +144,9 @@ def test_report_when_made_then_every_model_has_every_score_at_each_of_its_lookah
         assert set(losses) == {p.value for p in Precision} and losses["fp32"]["loss_db"] == 0
 
 
-def test_film_when_made_then_as_long_as_the_clip_with_sound_and_three_faces(folder):
-    (film,) = folder.glob("*.mp4")
-    with av.open(str(film)) as container:
+def test_video_when_made_then_as_long_as_the_clip_with_sound_and_three_faces(folder):
+    (video,) = folder.glob("*.mp4")
+    with av.open(str(video)) as container:
         assert container.streams.video[0].width == 3 * (256 + 8) + 8
         assert len(container.streams.audio) == 1
         assert sum(1 for _ in container.decode(video=0)) == pytest.approx(50, abs=1)
@@ -161,7 +161,7 @@ def test_page_when_written_then_needs_nothing_from_elsewhere_and_escapes_names(f
 
 
 def test_page_when_a_number_changes_then_the_page_does(folder, report):
-    """Nothing on the page is typed by hand: it follows the numbers."""
+    """Every number of the page comes from the report."""
     report = json.loads(json.dumps(report))
     report["models"]["nova-96"]["quality"]["lookahead_160"]["mouth_psnr_db"] = 12.34
     report["speed"]["headline"][0]["ratio"] = 77.0
@@ -170,7 +170,7 @@ def test_page_when_a_number_changes_then_the_page_does(folder, report):
     assert "12.34" in text and "77x faster" in text and "Nova 96" not in text
 
 
-def test_figures_when_written_then_markdown_tables_that_follow_the_numbers(folder, report):
+def test_markdown_when_written_then_tables_with_the_numbers_of_the_report(folder, report):
     text = (folder / "figures.md").read_text()
     tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
     assert len(tables) == 5
@@ -184,11 +184,11 @@ def test_figures_when_written_then_markdown_tables_that_follow_the_numbers(folde
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
-def test_page_when_opened_in_chromium_then_tables_and_pictures_are_there_and_it_complains_of_nothing(folder, tmp_path):
+def test_page_when_opened_in_chromium_then_tables_and_pictures_are_there_without_errors(folder, tmp_path):
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'u'}",
              "--enable-logging=stderr", "--v=0", "--virtual-time-budget=4000"]  # fmt: skip
-    # A page around the page, for the report itself has no script: it asks what was loaded, and what was laid out.
+    # The report has no script; the copy has one that reports the loaded files and the layout.
     probe = folder / "probe.html"
     text = (folder / "index.html").read_text().replace("</body>", PROBE + "</body>")
     probe.write_text(text)
@@ -237,7 +237,7 @@ def test_evaluate_when_something_is_missing_then_one_sentence(words, said, data,
     assert "\n" not in str(caught.value)
 
 
-def test_test_data_when_a_clip_has_no_sound_then_left_out_with_a_line_and_none_left_is_a_sentence(tmp_path, caplog):
+def test_test_data_when_no_clip_has_sound_then_a_warning_for_each_and_one_sentence(tmp_path, caplog):
     root = write_data(tmp_path / "data")
     (root / "nova" / "clips" / "still_002" / "audio.flac").unlink()
     with pytest.raises(StudioError, match="None of the test clips"):
@@ -247,11 +247,11 @@ def test_test_data_when_a_clip_has_no_sound_then_left_out_with_a_line_and_none_l
 
 @pytest.mark.usefixtures("small_wav2lip")
 @pytest.mark.parametrize("net", [Student28x, Wav2Lip])
-def test_graph_cost_when_exported_then_counts_what_torch_counts(net, tmp_path):
+def test_graph_cost_when_exported_then_equal_to_that_of_torch(net, tmp_path):
     inputs = (torch.zeros(1, 1, 80, 16), torch.zeros(1, 6, 96, 96))
     graph = export_graph(net().eval(), inputs, ["mel", "face"], ["picture"])
-    told, true = cost.graph_cost(graph), cost.published_cost(net())
-    assert (told.n_macs, told.n_macs_output_grid) == (true.n_macs, true.n_macs_output_grid)
+    found, expected = cost.graph_cost(graph), cost.published_cost(net())
+    assert (found.n_macs, found.n_macs_output_grid) == (expected.n_macs, expected.n_macs_output_grid)
 
 
 def test_graph_cost_when_it_multiplies_matrices_then_counted():
@@ -261,14 +261,14 @@ def test_graph_cost_when_it_multiplies_matrices_then_counted():
     assert cost.graph_cost(model).n_macs == 15
 
 
-@pytest.mark.parametrize("told", [None, [], {}, {"psnr_db": 3}, {"psnr_db": {}}, {"psnr_db": {"a": "x"}}])
-def test_sensitivity_when_the_manifest_tells_none_or_nonsense_then_none(told):
+@pytest.mark.parametrize("entry", [None, [], {}, {"psnr_db": 3}, {"psnr_db": {}}, {"psnr_db": {"a": "x"}}])
+def test_sensitivity_when_the_manifest_has_none_or_a_damaged_one_then_none(entry):
     spec = read_manifest(find_model("nova-96"))
-    object.__setattr__(spec, "provenance", {"sensitivity": told})
+    object.__setattr__(spec, "provenance", {"sensitivity": entry})
     assert sensitivity(spec) is None
 
 
-@pytest.mark.parametrize(("told", "kept"), [
+@pytest.mark.parametrize(("entry", "reasons"), [
     ({"psnr_db": {"/a/Conv": 50.0, "/b/Conv": 60}, "float_in_mixed": ["/a/Conv"]}, {"/a/Conv": "stays_float"}),
     (
         {"psnr_db": {"/a/Conv": {"alone": 50.0, "all_but_it": 45.0}, "/b/Conv": {"alone": 60.0}}, "all_psnr_db": 44.0,
@@ -276,11 +276,11 @@ def test_sensitivity_when_the_manifest_tells_none_or_nonsense_then_none(told):
         {"/a/Conv": "too_small"},
     ),
 ])  # fmt: skip
-def test_sensitivity_when_the_manifest_is_old_or_new_then_read_and_drawn(told, kept, report):
+def test_sensitivity_when_the_manifest_is_old_or_new_then_read_and_charted(entry, reasons, report):
     spec = read_manifest(find_model("nova-96"))
-    object.__setattr__(spec, "provenance", {"sensitivity": told})
+    object.__setattr__(spec, "provenance", {"sensitivity": entry})
     found = sensitivity(spec)
-    assert found["psnr_db"] == {"/a/Conv": 50.0, "/b/Conv": 60.0} and found["float_in_mixed"] == kept
+    assert found["psnr_db"] == {"/a/Conv": 50.0, "/b/Conv": 60.0} and found["float_in_mixed"] == reasons
     report = json.loads(json.dumps(report))
     report["models"]["nova-96"]["sensitivity"] = found
     text = page.render(report, [])
@@ -301,28 +301,28 @@ def runner(model, form, precision, times_ms):
     return made
 
 
-def test_ratios_when_the_machine_slows_down_within_the_run_then_they_do_not():
+def test_ratios_when_the_machine_slows_down_within_the_run_then_unchanged():
     teacher = runner("teacher", "whole", "fp32", [40, 80, 160])
     student = runner("s", "step", "fp32", [4, 8, 16])
     quick = runner("s", "step", "int8", [1, 2, 4])
-    (told,) = speed.headline([teacher, student, quick], ["teacher"])
-    assert (told["model"], told["precision"], told["ratio"], told["p25"], told["p75"]) == ("s", "int8", 40, 40, 40)
+    (found,) = speed.headline([teacher, student, quick], ["teacher"])
+    assert (found["model"], found["precision"], found["ratio"], found["p25"], found["p75"]) == ("s", "int8", 40, 40, 40)
     (own,) = speed.against_fp32([teacher, student, quick])
     assert (own["precision"], own["ratio"]) == ("int8", 4)
 
 
-def test_steps_when_the_long_one_is_left_then_the_time_that_is_left_is_long():
-    told = io.StringIO()
-    steps = Steps({"short": 1.0, "long": 9.0}, told)
+def test_steps_when_the_long_one_is_left_then_the_estimate_is_long():
+    progress = io.StringIO()
+    steps = Steps({"short": 1.0, "long": 9.0}, progress)
     steps("short")
     assert steps.left_s(2.0) == pytest.approx(18.0)
     steps("long")
-    assert [line.split("  ")[-1] for line in told.getvalue().splitlines()] == ["short", "long"]
+    assert [line.split("  ")[-1] for line in progress.getvalue().splitlines()] == ["short", "long"]
     assert steps.left_s(2.0) == 0
 
 
-def test_steps_when_a_report_is_made_then_each_was_foreseen(folder):
-    lines = (folder / "told.txt").read_text().splitlines()
+def test_steps_when_a_report_is_made_then_all_were_expected(folder):
+    lines = (folder / "progress.txt").read_text().splitlines()
     done = [line for line in lines if " left  " in line]
     assert done[-1].strip().startswith(f"{len(done)} of {len(done)}  0:00 left")
 

@@ -36,26 +36,26 @@ def test_motion_when_still_then_zero_and_a_step_of_ten_is_ten():
     assert motion(still) == 10
 
 
-def test_reader_when_written_as_a_picture_then_its_product_with_a_mouth_is_what_it_reads():
+def test_reader_when_written_as_a_picture_then_its_product_with_a_mouth_is_the_gap():
     reader = OpeningReader.fit(*mouths(100, np.random.default_rng(0)))
     pictures, _ = mouths(5, np.random.default_rng(1))
     read = (pictures / 255 * reader.picture(80, 96)).sum(axis=(1, 2, 3)) + reader.weight[-1]
-    # The pictures that it reads are rounded to whole greys when they are made small.
+    # Downsampling rounds the pictures to integers.
     assert np.allclose(read, reader.read(pictures), atol=0.05)
 
 
-def test_closings_when_lips_seal_between_open_mouths_then_counted_once_and_held_to_what_is_drawn():
-    true = np.array([0, 0, 0, 0, 0, 5, 8, 6, 2, 0.2, 0.2, 3, 7, 9, 6, 4, 0.1, 5, 6, 3, 2, 0, 0, 0, 0], float)
-    assert closings(true, true) == (2, 2)
-    half_open = np.where(np.arange(len(true)) > 12, true + 3, true)
-    assert closings(half_open, true) == (1, 2)
-    # A picture late is seen as closed, three are not.
-    assert closings(np.roll(true, 1), true) == (2, 2)
-    assert closings(np.roll(true, 3), true) == (0, 2)
-    # Silence is no closing.
+def test_closings_when_lips_close_between_open_mouths_then_counted_once_and_compared_with_the_read_gap():
+    expected = np.array([0, 0, 0, 0, 0, 5, 8, 6, 2, 0.2, 0.2, 3, 7, 9, 6, 4, 0.1, 5, 6, 3, 2, 0, 0, 0, 0], float)
+    assert closings(expected, expected) == (2, 2)
+    half_open = np.where(np.arange(len(expected)) > 12, expected + 3, expected)
+    assert closings(half_open, expected) == (1, 2)
+    # A delay of one picture counts as closed, three do not.
+    assert closings(np.roll(expected, 1), expected) == (2, 2)
+    assert closings(np.roll(expected, 3), expected) == (0, 2)
+    # Silence contains no closing.
     assert closings(np.zeros(9), np.zeros(9)) == (0, 0)
 
 
 @pytest.mark.parametrize(("b", "r"), [([1, 2, 3], 1.0), ([3, 2, 1], -1.0), ([5, 5, 5], 0.0)])
-def test_correlation_when_curves_are_known_then_known(b, r):
+def test_correlation_when_curves_are_equal_opposite_or_constant_then_1_minus_1_or_0(b, r):
     assert correlation(np.array([1.0, 2.0, 3.0]), np.array(b, float)) == pytest.approx(r)

@@ -1,4 +1,4 @@
-"""Published checkpoints, here with random weights, as models that the live program selects and runs."""
+"""Published checkpoints, here with random weights, imported as models of the live program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.studio
 
 
 def lively(net: torch.nn.Module) -> torch.nn.Module:
-    """Random weights of which something is left after thirty layers."""
+    """Random weights whose output is not zero after thirty layers."""
     rng = torch.Generator().manual_seed(0)
     for name, value in net.state_dict().items():
         if value.ndim == 4:
@@ -58,14 +58,14 @@ def profile(tmp_path_factory, student):
 @pytest.mark.parametrize("is_wrapped", [False, True])
 @pytest.mark.parametrize("prefix", ["", "module."])
 @pytest.mark.parametrize("net", [Student28x, Wav2Lip])
-def test_read_checkpoint_when_in_any_published_form_then_it_knows_the_network(tmp_path, net, prefix, is_wrapped):
+def test_read_checkpoint_when_in_any_published_form_then_identifies_the_network(tmp_path, net, prefix, is_wrapped):
     data = {prefix + name: value for name, value in net().state_dict().items()}
     torch.save({"state_dict": data, "global_epoch": 3} if is_wrapped else data, tmp_path / "w.pth")
     known, found = read_checkpoint(tmp_path / "w.pth")
     assert isinstance(found, net) and known.net is net and not found.training
 
 
-def test_import_when_wav2lip_then_a_folder_that_draws_what_torch_draws(tmp_path):
+def test_import_when_wav2lip_then_the_pictures_of_the_model_equal_those_of_torch(tmp_path):
     net = lively(Wav2Lip())
     torch.save({"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, tmp_path / "wav2lip_gan.pth")
     folder = import_checkpoint(tmp_path / "wav2lip_gan.pth", tmp_path / "models")
@@ -74,14 +74,14 @@ def test_import_when_wav2lip_then_a_folder_that_draws_what_torch_draws(tmp_path)
     face = Avatar.load("nova").face_input(96)
     mel = np.random.default_rng(1).uniform(-4, 4, (1, 1, 80, 16)).astype(np.float32)
     with torch.no_grad():
-        true = net(torch.from_numpy(mel), torch.from_numpy(face))[:, :, 48:].numpy()
+        expected = net(torch.from_numpy(mel), torch.from_numpy(face))[:, :, 48:].numpy()
     for engine in ("openvino", "onnxruntime-cpu"):
         opened = load(spec.id, "fp32", engine, user_dir=tmp_path / "models")
-        drawn = opened.step(mel, face)
+        picture = opened.step(mel, face)
         opened.close()
-        assert np.abs(drawn[:, :, 48:] - true).max() < 1e-4
-        assert np.array_equal(drawn[:, :, :48], face[:, 3:, :48])
-    assert true.std() > 0.01
+        assert np.abs(picture[:, :, 48:] - expected).max() < 1e-4
+        assert np.array_equal(picture[:, :, :48], face[:, 3:, :48])
+    assert expected.std() > 0.01
 
 
 def test_import_when_done_then_marked_non_commercial_everywhere(profile):
@@ -94,7 +94,7 @@ def test_import_when_done_then_marked_non_commercial_everywhere(profile):
         assert about["licence"] == LICENCE and "non-commercial" in about["title"], file.name
 
 
-def test_import_when_done_then_never_the_default_and_found_by_name_only(profile):
+def test_import_when_done_then_not_the_default_and_found_by_name(profile):
     assert list_models(None, profile.models_dir)[-1] == "nota-student"
     assert list_models(None, profile.models_dir)[0] == list_models()[0]
     assert "nota-student" not in list_models()
@@ -102,7 +102,7 @@ def test_import_when_done_then_never_the_default_and_found_by_name_only(profile)
 
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
-def test_live_path_when_the_model_knows_one_lookahead_then_it_is_used(profile, precision):
+def test_live_path_when_the_model_has_one_lookahead_then_it_is_used(profile, precision):
     opened = load("nota-student", precision, "openvino", user_dir=profile.models_dir)
     opened.set_face(Avatar.load("nova").face_input(96))
     t = np.arange(32_000) / 16_000
@@ -113,7 +113,7 @@ def test_live_path_when_the_model_knows_one_lookahead_then_it_is_used(profile, p
     assert np.ptp(np.stack(drawn).astype(int), axis=0).max() > 0
 
 
-def test_pipeline_when_the_imported_model_is_named_then_it_talks_and_says_which_lookahead_it_uses(profile):
+def test_pipeline_when_the_imported_model_is_named_then_it_runs_and_reports_its_lookahead(profile):
     notices = NoticeBoard()
     settings = Settings(mic="demo", model="nota-student", precision="fp32", engine="openvino", lookahead_ms=40)
     pipeline = LivePipeline(settings, profile, MonotonicClock(), notices)
@@ -127,11 +127,11 @@ def test_pipeline_when_the_imported_model_is_named_then_it_talks_and_says_which_
     finally:
         pipeline.close()
     assert (status.model, status.lookahead_ms) == ("nota-student", 160)
-    assert any("listens 160 ms ahead, not 40 ms" in text for text in said)
+    assert any("it uses 160 ms, not 40 ms" in text for text in said)
     assert not any("ahead" in text for text in said_then)
 
 
-def test_window_when_it_lists_models_then_the_imported_one_comes_last_with_its_licence(profile):
+def test_window_when_it_lists_models_then_the_imported_one_is_last_with_its_licence(profile):
     last = model_options(models_dir(), "nova", profile.models_dir)[-1]
     assert last.value == "nota-student" and LICENCE in last.tip
 
@@ -145,7 +145,7 @@ def test_import_when_the_file_is_wrong_then_one_sentence_exit_2_and_nothing_left
     assert not (tmp_path / "models").exists()
 
 
-def test_import_when_it_is_another_network_then_says_which_files_it_takes(tmp_path):
+def test_import_when_it_is_another_network_then_names_the_accepted_files(tmp_path):
     torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "linear.pth")
     with pytest.raises(StudioError, match="neither Wav2Lip nor its 28x student") as caught:
         read_checkpoint(tmp_path / "linear.pth")
@@ -153,7 +153,7 @@ def test_import_when_it_is_another_network_then_says_which_files_it_takes(tmp_pa
 
 
 class Code:
-    """A pickle that would run code when loaded without care."""
+    """A pickle that runs code when loaded with `weights_only=False`."""
 
     def __reduce__(self):
         return (print, ("ran",))
@@ -173,7 +173,7 @@ def test_import_when_the_name_is_a_shipped_models_then_refused(tmp_path, student
         import_checkpoint(tmp_path / "nova-96.pth", tmp_path / "models")
 
 
-def test_import_when_an_engine_draws_something_else_then_no_folder(tmp_path, student, monkeypatch):
+def test_import_when_the_picture_of_an_engine_differs_then_no_folder(tmp_path, student, monkeypatch):
     torch.save(student.state_dict(), tmp_path / "s.pth")
     monkeypatch.setattr("avatar_app.studio.publish.gate.MIN_PSNR_DB", dict.fromkeys(Precision, 500.0))
     with pytest.raises(StudioError, match="dB"):

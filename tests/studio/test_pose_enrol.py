@@ -24,7 +24,7 @@ CROP = Crop(128, 116, 256, np.array([[84.0, 107.0], [172.0, 107.0]], np.float32)
 def texture() -> np.ndarray:
     noise = np.random.default_rng(5).integers(0, 255, (128, 128, 3), dtype=np.uint8)
     alpha = np.full((128, 128), 255, np.uint8)
-    # WebP leaves an alpha out that is nowhere clear.
+    # WebP omits an alpha channel that is opaque everywhere.
     alpha[0, 0] = 0
     return np.dstack((cv2.GaussianBlur(noise, (0, 0), 2), alpha))
 
@@ -43,20 +43,20 @@ def write_grid(folder: Path, texture: np.ndarray, n_left_out: int = 0) -> Path:
     return folder
 
 
-def test_read_grid_then_poses_are_in_degrees(tmp_path: Path, texture: np.ndarray) -> None:
+def test_read_grid_when_complete_then_poses_are_in_degrees(tmp_path: Path, texture: np.ndarray) -> None:
     grid = read_grid(write_grid(tmp_path / "grid", texture))
     assert grid.yaws == pytest.approx([-15, -5, 5, 15])
     assert grid.pitches == pytest.approx([-9, 0, 9])
     assert grid.pictures.shape == (3, 4, 128, 128, 4)
 
 
-def test_read_grid_when_pictures_are_missing_then_one_sentence_says_which(tmp_path: Path, texture: np.ndarray) -> None:
+def test_read_grid_when_pictures_are_missing_then_names_them(tmp_path: Path, texture: np.ndarray) -> None:
     folder = write_grid(tmp_path / "grid", texture, n_left_out=2)
     with pytest.raises(StudioError, match=r"000010\.webp and 1 more is missing"):
         read_grid(folder)
 
 
-def test_read_grid_when_poses_are_no_grid_then_says_so(tmp_path: Path, texture: np.ndarray) -> None:
+def test_read_grid_when_poses_form_no_grid_then_one_sentence(tmp_path: Path, texture: np.ndarray) -> None:
     folder = write_grid(tmp_path / "grid", texture)
     pose = np.random.default_rng(1).uniform(-1, 1, (12, 2))
     np.savez(folder / "params.npz", params=pose, names=np.array(["headYaw", "headPitch"]))
@@ -64,13 +64,13 @@ def test_read_grid_when_poses_are_no_grid_then_says_so(tmp_path: Path, texture: 
         read_grid(folder)
 
 
-def test_read_rig_when_it_is_no_rig_then_says_so(tmp_path: Path) -> None:
+def test_read_rig_when_the_file_is_no_rig_then_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "rig.npz").write_bytes(b"no rig")
     with pytest.raises(StudioError, match="cannot be read"):
         read_rig(tmp_path / "rig.npz")
 
 
-def test_main_when_a_picture_is_missing_then_says_which_and_the_old_poses_stay(
+def test_pose_when_a_picture_is_missing_then_names_it_and_the_old_poses_stay(
     tmp_path: Path, texture: np.ndarray
 ) -> None:
     avatar = tmp_path / "avatar"
@@ -91,20 +91,20 @@ def test_velocities_when_pictures_slide_then_pixels_per_degree(texture: np.ndarr
     assert middle == pytest.approx(np.tile([1.5 / 2.5, 0, 0, -0.8 / 3], (2, 3, 1)), abs=0.05)
 
 
-def test_camera_then_unprojecting_and_projecting_is_the_same_place() -> None:
+def test_camera_when_a_point_is_unprojected_then_its_projection_is_the_same_pixel() -> None:
     pixels = np.random.default_rng(2).uniform(0, 512, (20, 2))
     camera = Camera()
     assert camera.project(camera.unproject(pixels, np.full(20, -1.2))) == pytest.approx(pixels)
 
 
-def test_inverted_when_the_face_moved_then_the_way_back() -> None:
+def test_inverted_when_the_face_moved_then_the_opposite_offset() -> None:
     places = CROP.pixels() + np.array([6.0, -4.0], np.float32)
     back = inverted(places, np.ones((256, 256), np.float32), CROP, (96, 40), (54, 40))
     assert back.shape == (54, 40, 2)
     assert np.abs(back - (-6.0, 4.0)).max() < 0.01
 
 
-def test_scatter_where_nothing_lies_then_the_nearest_values_go_on() -> None:
+def test_scatter_when_there_are_no_values_then_the_nearest_are_extrapolated() -> None:
     place = np.array([(x, y) for x in range(5, 10) for y in range(5, 10)])
     lattice = scatter(place, np.full((25, 1), 7.0), (20, 20))
     assert lattice.shape == (20, 20, 1)

@@ -1,4 +1,4 @@
-"""Tiny networks all the way into a model folder that the live path opens."""
+"""Export, quantization and publishing of tiny networks, up to a model folder that the live path opens."""
 
 import json
 from xml.etree import ElementTree
@@ -53,7 +53,7 @@ def exact(source):
     return quantize.prepared(export_student(source))
 
 
-def test_calibration_feeds_when_a_voice_is_no_longer_than_a_window_then_passed_over(source, data):
+def test_calibration_feeds_when_a_voice_is_no_longer_than_a_window_then_skipped(source, data):
     folder = data / "speech" / "librispeech"
     voices = [recording for recording in librispeech_recordings(folder) if recording.split == "train"]
     n_samples = (source.n_mel_columns - 1) * MEL.hop_samples
@@ -63,11 +63,11 @@ def test_calibration_feeds_when_a_voice_is_no_longer_than_a_window_then_passed_o
     assert {each["mel"].shape for each in found} == {(1, 1, 80, source.n_mel_columns)}
 
 
-def test_export_when_run_then_draws_what_torch_draws(source, exact, feeds):
-    drawn = run_all(exact, feeds)
+def test_export_when_run_then_its_pictures_equal_those_of_torch(source, exact, feeds):
+    generated = run_all(exact, feeds)
     with torch.no_grad():
-        true = np.concatenate([source.float_graph(*map(torch.from_numpy, f.values())).numpy() for f in feeds])
-    assert np.abs(drawn - true).max() < 1e-4
+        expected = np.concatenate([source.float_graph(*map(torch.from_numpy, f.values())).numpy() for f in feeds])
+    assert np.abs(generated - expected).max() < 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def calibration(exact, feeds):
     (lambda model, calibration, nodes: quantize.to_fp16(model), 55),
     (qdq.to_int8, 35),
 ])  # fmt: skip
-def test_fewer_bits_when_run_then_nearly_the_same_picture(exact, feeds, calibration, make, least_db):
+def test_quantized_when_run_then_nearly_the_same_picture(exact, feeds, calibration, make, least_db):
     nodes = quantize.candidates(exact, ())
     few = make(exact, calibration, nodes)
     assert psnr_db(run_all(few, feeds), run_all(exact, feeds)) > least_db
@@ -93,18 +93,18 @@ def test_candidates_when_a_part_stays_float_then_not_among_them(exact):
 
 @pytest.fixture(scope="module")
 def swept(exact, calibration, feeds):
-    """The sweep over the layers that draw, and what it told."""
-    told = []
+    """The sweep over the layers of the mouth renderer, and its progress lines."""
+    reported = []
     nodes = quantize.candidates(exact, ("/speech/",))
-    return sensitivity.sweep(exact, calibration, feeds, nodes, told.append), told
+    return sensitivity.sweep(exact, calibration, feeds, nodes, reported.append), reported
 
 
-def test_sweep_when_done_then_most_harmful_first_and_each_is_better_alone_than_all(swept):
-    found, told = swept
-    assert len(told) == len(found.damages)
+def test_sweep_when_done_then_most_harmful_first_and_each_alone_is_better_than_all(swept):
+    found, reported = swept
+    assert len(reported) == len(found.damages)
     assert [d.alone_db for d in found.damages] == sorted(d.alone_db for d in found.damages)
     assert min(d.alone_db for d in found.damages) > found.all_db
-    # Leaving out the worst helps more than leaving out the best.
+    # Float in the most harmful layer helps more than float in the least harmful one.
     assert found.damages[0].without_db > found.damages[-1].without_db
 
 
@@ -133,12 +133,12 @@ def test_mixed_when_layers_are_small_then_they_stay_float_until_the_first_large_
     assert nodes[-1] != largest
 
 
-def test_mixed_when_layers_are_spared_by_choice_then_the_manifest_says_so(exact, calibration, feeds, swept):
+def test_mixed_when_layers_stay_float_by_choice_then_the_manifest_names_them(exact, calibration, feeds, swept):
     found, _ = swept
-    spared = found.damages[-1].node
-    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages, [spared])
-    assert sensitivity.facts(found, mixed)["float_in_mixed"]["by_choice"] == [spared]
-    assert spared in mixed.stays_float
+    chosen = found.damages[-1].node
+    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages, [chosen])
+    assert sensitivity.facts(found, mixed)["float_in_mixed"]["by_choice"] == [chosen]
+    assert chosen in mixed.stays_float
 
 
 def test_chart_when_drawn_then_two_bars_for_each_layer(exact, calibration, feeds, swept):
@@ -176,11 +176,11 @@ def test_manifest_when_written_then_live_path_opens_every_precision(folder):
     spec = read_manifest(path)
     for precision in Precision:
         student = open_student(path, spec, "openvino", precision)
-        assert student.render(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
+        assert student.draw(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
         student.close()
 
 
-def test_gate_when_golden_pictures_agree_then_passes_and_when_not_then_names_engine_and_precision(folder):
+def test_gate_when_golden_pictures_differ_then_names_engine_and_precision(folder):
     path, golden = folder
     near_db = gate.check_golden(path, read_manifest(path), golden)
     assert len(near_db) == 8
@@ -195,7 +195,7 @@ def test_gate_when_mixed_loses_too_much_then_refused():
         gate.check_budget({"mixed": 0.31})
 
 
-def test_gate_when_few_bits_gain_too_little_then_refused():
+def test_gate_when_the_speedup_is_too_low_then_refused():
     times = {f"{engine} {p.value}": 1.0 for engine in gate.ENGINES for p in Precision}
     times |= {f"{engine} fp32": 2.0 for engine in gate.ENGINES}
     assert gate.check_speed({**times, "openvino int8": 0.8, "openvino mixed": 3.0})["openvino"] == 2.5
@@ -211,7 +211,7 @@ def test_register_when_called_then_first_is_default_until_another_is_named(tmp_p
     assert json.loads((tmp_path / "registry.json").read_text())["default"] == "b"
 
 
-def test_card_when_written_then_every_figure_is_the_manifests(folder):
+def test_card_when_written_then_every_number_is_from_the_manifest(folder):
     path, _ = folder
     manifest = json.loads((path / "manifest.json").read_text())
     scores = {
@@ -233,14 +233,14 @@ def test_card_when_written_then_every_figure_is_the_manifests(folder):
     assert "| INT8 | +0.14 dB | 1.23 ms | 1.23 ms |" in text
 
 
-def test_config_hash_when_a_recipe_changes_then_another_and_when_scores_do_then_the_same():
+def test_config_hash_when_a_recipe_changes_then_it_changes_and_else_not():
     facts = {"speech": {"recipe": {"n_steps": 5}, "test": {"opening_160": 0.9}}, "sensitivity": {"a": 1}}
     same = {"speech": {"recipe": {"n_steps": 5}, "test": {"opening_160": 0.8}}, "sensitivity": {"a": 1}}
     other = {"speech": {"recipe": {"n_steps": 6}}, "sensitivity": {"a": 1}}
     assert package.config_hash(facts) == package.config_hash(same) != package.config_hash(other)
 
 
-def test_save_graph_when_opened_again_then_says_whose_and_how(source, exact, tmp_path):
+def test_save_graph_when_opened_again_then_has_licence_data_and_recipe(source, exact, tmp_path):
     facts = {"nova96": {"recipe": {"n_steps": 5}}}
     package.save_graph(source, exact, tmp_path / "s.onnx", facts)
     about = {p.key: p.value for p in onnx.load(tmp_path / "s.onnx").metadata_props}
@@ -249,7 +249,7 @@ def test_save_graph_when_opened_again_then_says_whose_and_how(source, exact, tmp
     assert about["commit"] == commit_id()
 
 
-def test_publish_when_killed_between_its_two_moves_then_the_next_one_brings_the_model_back(
+def test_publish_when_killed_between_its_two_renames_then_the_next_run_restores_the_model(
     source, tmp_path, monkeypatch
 ):
     (tmp_path / f"{source.id}.replaced").mkdir()

@@ -1,4 +1,4 @@
-"""The 28x student in 8 bits: near its FP32 on sound that nobody calibrated on, and really in 8 bits in both engines."""
+"""The 28x student in INT8: close to its FP32 on held-out sound, and executed in INT8 by both engines."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from avatar_app.studio.nets.folded import MAP_NAMES, TILE_NAMES  # noqa: E402
 
 pytestmark = pytest.mark.studio
 
-# Five that grow the picture, one that sees the last join, one that makes colours.
-N_DRAWING_CONVS = 7
+# Five upsampling convolutions, one after the last concatenation, one for the colours.
+N_DECODER_CONVS = 7
 ENGINES = ("openvino", "onnxruntime-cpu")
 
 
 @pytest.fixture(scope="module")
 def source():
-    """An untrained student, as large as the true one."""
+    """An untrained student of full size."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     net = Nova96().eval()
@@ -65,16 +65,16 @@ def int8(packed, feeds):
 
 
 @pytest.mark.parametrize("export", [graphs.export_student, graphs.export_packed])
-def test_graph_when_exported_then_draws_what_the_trained_network_draws(source, feeds, export):
+def test_graph_when_exported_then_its_pictures_equal_those_of_the_network(source, feeds, export):
     model = quantize.prepared(export(source))
     face = np.random.default_rng(0).uniform(0, 1, (1, 6, 96, 96)).astype(np.float32)
     with torch.no_grad():
-        true = [source.draw(*map(torch.from_numpy, (f["mel"], f["lookahead"], face))).numpy() for f in feeds]
-    np.testing.assert_allclose(run_all(model, feeds), np.concatenate(true), atol=1e-5, rtol=0)
+        expected = [source.generate(*map(torch.from_numpy, (f["mel"], f["lookahead"], face))).numpy() for f in feeds]
+    np.testing.assert_allclose(run_all(model, feeds), np.concatenate(expected), atol=1e-5, rtol=0)
     assert not any(node.op_type in ("Pad", "Concat", "BatchNormalization") for node in model.graph.node)
 
 
-def test_int8_when_its_maps_come_in_8_bits_then_the_same_picture(source, feeds, int8):
+def test_int8_when_its_inputs_are_8_bit_then_the_same_picture(source, feeds, int8):
     with_bytes, scales = qdq.with_8bit_inputs(int8)
     assert set(scales) == set(TILE_NAMES)
     wanted = {port.name for port in with_bytes.graph.input}
@@ -88,7 +88,7 @@ def test_int8_when_its_maps_come_in_8_bits_then_the_same_picture(source, feeds, 
     )
 
 
-def test_int8_when_for_tensorrt_then_symmetric_with_biases_in_float(packed, feeds):
+def test_int8_when_symmetric_then_zero_points_are_zero_and_biases_float(packed, feeds):
     nodes = quantize.candidates(packed, ("/hear/",))
     model = qdq.to_int8(packed, qdq.calibrate(packed, feeds), nodes, is_symmetric=True)
     constants = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
@@ -100,19 +100,21 @@ def test_int8_when_for_tensorrt_then_symmetric_with_biases_in_float(packed, feed
 
 
 @pytest.fixture(scope="module")
-def unheard():
-    """Windows of the built-in sample, which no model was trained or calibrated on."""
+def held_out_windows():
+    """Mel windows of the built-in sample, which is in no training or calibration set."""
     mel = melspectrogram(read_audio(demo_sample()))
     return [mel[:, start : start + 16] for start in range(0, mel.shape[1] - 16, mel.shape[1] // 40)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("precision", "least_db"), [("mixed", 40), ("int8", 38)])
-def test_shipped_student_when_in_few_bits_then_near_its_fp32_on_unheard_sound(unheard, engine, precision, least_db):
+def test_shipped_student_when_quantized_then_close_to_its_fp32_on_held_out_sound(
+    held_out_windows, engine, precision, least_db
+):
     exact, few = (_opened(name, engine) for name in ("fp32", precision))
-    pictures = [[student.render(w, 80).astype(np.float32) / 255 for w in unheard] for student in (exact, few)]
+    pictures = [[student.draw(w, 80).astype(np.float32) / 255 for w in held_out_windows] for student in (exact, few)]
     a, b = map(np.stack, pictures)
-    # They move with the sound, so that a picture that stands still would not be near.
+    # The pictures vary with the sound; a constant picture would not pass.
     assert a.std(axis=0).max() > 0.05
     assert psnr_db(a, b) > least_db
     exact.close()
@@ -120,45 +122,45 @@ def test_shipped_student_when_in_few_bits_then_near_its_fp32_on_unheard_sound(un
 
 
 @pytest.mark.parametrize("model", ["nova-hd", "nova-96"])
-def test_shipped_mixed_when_read_then_float_in_the_very_layers_that_its_manifest_names(model):
+def test_shipped_mixed_when_loaded_then_its_float_layers_are_those_of_the_manifest(model):
     folder = models_dir() / model
-    told = read_manifest(folder).provenance["sensitivity"]
+    sensitivity = read_manifest(folder).provenance["sensitivity"]
     graph = onnx.load(folder / "student-mixed.onnx").graph
     maker = {name: node.op_type for node in graph.node for name in node.output}
-    in_8_bits = {node.name for node in graph.node if maker.get(node.input[0]) == "DequantizeLinear"}
-    stays_float = {node for nodes in told["float_in_mixed"].values() for node in nodes}
-    assert set(told["psnr_db"]) - in_8_bits == stays_float
+    in_int8 = {node.name for node in graph.node if maker.get(node.input[0]) == "DequantizeLinear"}
+    stays_float = {node for nodes in sensitivity["float_in_mixed"].values() for node in nodes}
+    assert set(sensitivity["psnr_db"]) - in_int8 == stays_float
 
 
 @pytest.mark.parametrize("precision", ["mixed", "int8"])
-def test_shipped_student_when_in_onnxruntime_then_it_draws_in_int8_alone(tmp_path, precision):
+def test_shipped_student_when_in_onnxruntime_then_its_decoder_runs_in_int8(tmp_path, precision):
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "executed.onnx")
     options.log_severity_level = 3
     ort.InferenceSession(_graph(precision), options, providers=["CPUExecutionProvider"])
     nodes = onnx.load(tmp_path / "executed.onnx").graph.node
     convs = [node for node in nodes if "Conv" in node.op_type]
-    in_8_bits = [node for node in convs if node.op_type == "QLinearConv"]
-    assert len(in_8_bits) == (N_DRAWING_CONVS if precision == "mixed" else len(convs))
-    assert all(node.domain == "com.microsoft.nchwc" for node in convs if node not in in_8_bits)
-    # Nothing between two layers that draw is made float and back.
-    assert sum(node.op_type == "QLinearAdd" for node in nodes) >= N_DRAWING_CONVS - 1
+    in_int8 = [node for node in convs if node.op_type == "QLinearConv"]
+    assert len(in_int8) == (N_DECODER_CONVS if precision == "mixed" else len(convs))
+    assert all(node.domain == "com.microsoft.nchwc" for node in convs if node not in in_int8)
+    # No conversion to float between two layers of the decoder.
+    assert sum(node.op_type == "QLinearAdd" for node in nodes) >= N_DECODER_CONVS - 1
 
 
 @pytest.mark.parametrize("precision", ["mixed", "int8"])
-def test_shipped_student_when_in_openvino_then_it_draws_in_int8(precision):
+def test_shipped_student_when_in_openvino_then_its_decoder_runs_in_int8(precision):
     core = import_openvino().Core()
-    # As the program does: left to itself, OpenVINO asks for bf16 where oneDNN may not use it.
+    # The options of the program; by default OpenVINO requests bf16 even if oneDNN cannot use it.
     compiled = core.compile_model(_graph(precision), "CPU", _options(core, Precision(precision), 1))
     layers = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
-    convs = [layer for layer in layers if "Conv" in _said(layer, "layerType")]
-    drawing = [layer for layer in convs if "/hear/" not in _said(layer, "originalLayersNames")]
-    assert len(drawing) == N_DRAWING_CONVS
-    assert {_said(layer, "runtimePrecision").lower() for layer in drawing} <= {"u8", "i8"}
+    convs = [layer for layer in layers if "Conv" in _fact(layer, "layerType")]
+    decoder = [layer for layer in convs if "/hear/" not in _fact(layer, "originalLayersNames")]
+    assert len(decoder) == N_DECODER_CONVS
+    assert {_fact(layer, "runtimePrecision").lower() for layer in decoder} <= {"u8", "i8"}
 
 
-def _said(layer, key: str) -> str:
-    """A fact of an executed layer; some come wrapped."""
+def _fact(layer, key: str) -> str:
+    """A property of an executed layer; some are wrapped."""
     return str(getattr(layer[key], "value", layer[key]))
 
 

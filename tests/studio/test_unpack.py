@@ -1,4 +1,4 @@
-"""Networks taken out of the shipped models draw what those draw."""
+"""Networks unpacked from the shipped models generate the same pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.studio
 
 
 @pytest.mark.parametrize("model", ["nova-hd", "nova-96"])
-def test_unpack_when_a_model_is_shipped_then_its_networks_draw_the_same_at_every_lookahead(model, tmp_path):
+def test_unpack_when_a_model_is_shipped_then_its_networks_generate_the_same_pictures(model, tmp_path):
     assert unpack.main([model, "--run", str(tmp_path)]) == 0
     source = (
         nova_hd(tmp_path / "speech-encoder" / "best", tmp_path / "mouth-renderer" / "best")
@@ -39,13 +39,13 @@ def test_unpack_when_a_model_is_shipped_then_its_networks_draw_the_same_at_every
         mel = rng.uniform(-4, 4, (1, 1, 80, source.n_mel_columns)).astype(np.float32)
         whole = shipped.step(mel, face, lookahead_ms)
         with torch.no_grad():
-            pictures.append(source.draw(torch.from_numpy(mel), torch.eye(4)[number][None], torch.from_numpy(face)))
-        drawn = whole[:, :, box.y : box.y + box.h, box.x : box.x + box.w]
-        np.testing.assert_allclose(pictures[-1].numpy(), drawn, atol=1e-4)
+            pictures.append(source.generate(torch.from_numpy(mel), torch.eye(4)[number][None], torch.from_numpy(face)))
+        expected = whole[:, :, box.y : box.y + box.h, box.x : box.x + box.w]
+        np.testing.assert_allclose(pictures[-1].numpy(), expected, atol=1e-4)
     assert (pictures[0] - pictures[3]).abs().max() > 1e-3
 
 
-def test_unpack_when_a_model_holds_other_networks_then_says_so(tmp_path):
+def test_unpack_when_the_networks_of_a_model_differ_then_one_sentence(tmp_path):
     folder = tmp_path / "models" / "nova-hd"
     shutil.copytree(models_dir() / "nova-hd", folder)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -55,6 +55,6 @@ def test_unpack_when_a_model_holds_other_networks_then_says_so(tmp_path):
         unpack.main(["nova-hd", "--models-dir", str(tmp_path / "models"), "--run", str(tmp_path)])
 
 
-def test_unpack_when_there_is_no_such_model_then_says_so(tmp_path):
+def test_unpack_when_the_model_is_missing_then_one_sentence(tmp_path):
     with pytest.raises(UserError, match=r"nova-7.*cannot be used: it is missing"):
         unpack.main(["nova-7", "--run", str(tmp_path)])

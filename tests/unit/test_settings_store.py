@@ -150,7 +150,7 @@ def test_load_when_file_is_of_a_newer_program_then_keeps_it(paths, notices):
 def test_load_when_the_settings_file_is_a_folder_then_says_so(paths, notices):
     paths.config_file.mkdir(parents=True)
     assert store.load(paths, notices) == Settings()
-    assert "no regular file" in notices.current()[0].text
+    assert "not a regular file" in notices.current()[0].text
 
 
 def test_save_when_a_parent_is_a_file_then_posts_one_notice(tmp_path, notices):

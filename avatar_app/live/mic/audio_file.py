@@ -102,7 +102,7 @@ class SoundFile:
         for piece in decoder.pieces():
             yield from timeline.place(piece)
             self.missing_s = missing_s + timeline.gap_s + decoder.lost_s
-        if decoder.is_broken_off:
+        if decoder.is_truncated:
             self.missing_s += max(0.0, (decoder.duration_s or 0.0) - timeline.played_s)
         if timeline.played_s:
             yield from timeline.end(decoder.video_end_s)

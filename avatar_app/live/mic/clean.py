@@ -1,4 +1,4 @@
-"""Optional cleaning of the microphone's sound for the lips: noise suppression and automatic gain, both off at first."""
+"""Optional cleaning of the sound before the speech encoder: noise suppression and automatic gain, both off at first."""
 
 from __future__ import annotations
 

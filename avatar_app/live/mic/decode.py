@@ -41,7 +41,7 @@ class Decoder:
         video_end_s: end of the last video frame so far; 0 without video.
         duration_s: the length in the header, which may be wrong; None if the header has none.
         is_discontinuous: whether time stamps of this format may jump.
-        is_broken_off: whether the container could not be read to its end.
+        is_truncated: whether the container could not be read to its end.
     """
 
     def __init__(self, container: Any) -> None:
@@ -56,7 +56,7 @@ class Decoder:
         self._to_packed: Any = None
         self._format: Any = None
         self._last: Piece | None = None
-        self.is_broken_off = False
+        self.is_truncated = False
         self.lost_s = 0.0
         self.video_end_s = 0.0
 
@@ -76,11 +76,11 @@ class Decoder:
                 yield self._last
 
     def _packets(self) -> Iterator[Any]:
-        """The packets of sound and video, until the container ends or breaks off."""
+        """The packets of sound and video, until the container ends or is damaged."""
         try:
             yield from packets(self._container, self._stream, *self._video)
         except MEDIA_ERRORS:
-            self.is_broken_off = True
+            self.is_truncated = True
 
     def _piece(self, frame: Any) -> Piece:
         has_time = self._has_times and frame.pts is not None

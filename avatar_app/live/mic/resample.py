@@ -36,11 +36,6 @@ class Resampler:
         self._half = int(self._taps.shape[1]) // 2
         self.reset()
 
-    @property
-    def withheld_samples(self) -> int:
-        """Delay of an output sample, in input samples."""
-        return self._half
-
     def reset(self) -> None:
         """Return to the initial state: silence before the first sample."""
         self._recent: Float32 = np.zeros(self._half, np.float32)

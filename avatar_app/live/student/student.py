@@ -71,9 +71,9 @@ class Student:
 
     def drive(self, mel: Float32, lookahead_ms: int) -> MouthShape:
         """See `MouthDriver`."""
-        return MouthShape(Patch(self.render(mel, lookahead_ms), self._place))
+        return MouthShape(Patch(self.draw(mel, lookahead_ms), self._place))
 
-    def render(self, mel: Float32, lookahead_ms: int) -> UInt8:
+    def draw(self, mel: Float32, lookahead_ms: int) -> UInt8:
         """The mouth of one instant as pixels.
 
         Args:
@@ -127,7 +127,7 @@ class Student:
                 raise ValueError(f"its output is {patch.shape}")
         except Exception as error:
             raise ModelError(
-                f"The graph of the model {self.spec.id} does not match its manifest: {shown(str(error))}.",
+                f"The file of the model {self.spec.id} does not match its manifest: {shown(str(error))}.",
                 "Install the model again, or publish it again with `avatar-app studio publish`.",
             ) from error
         finally:

@@ -92,7 +92,7 @@ async def _inputs(client: Any) -> tuple[ObsInput, ...]:
     found = []
     for entry in (answer.responseData or {}).get("inputs", []):
         name, kind = str(entry["inputName"]), str(entry["inputKind"])
-        # OBS does not say which inputs have sound; those without refuse this question.
+        # OBS does not report which inputs have sound; those without refuse this request.
         answer = await _request(client, "GetInputAudioSyncOffset", inputName=name)
         if answer.ok():
             offset_ms = round((answer.responseData or {}).get("inputAudioSyncOffset", 0))

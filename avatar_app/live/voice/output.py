@@ -36,7 +36,7 @@ WAIT_S = 0.01
 CHECK_NS = s_to_ns(1)
 # More underruns a second than this mean that the buffer is too small.
 MAX_UNDERRUNS_PER_S = 5
-# An output is slow after so many late checks in a row, one a second.
+# An output counts as slow after this many late checks in a row, one a second.
 N_LATE = 10
 # Stopping waits no longer for a thread inside the driver; the thread ends when the driver returns.
 STOP_TIMEOUT_S = 0.5

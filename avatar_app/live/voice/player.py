@@ -13,14 +13,14 @@ from avatar_app.contracts.packets import Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms, ns_to_s
 from avatar_app.live.voice.buffer import PlayBuffer
 from avatar_app.live.voice.delay import DelayFollower
-from avatar_app.live.voice.delay_line import joined
+from avatar_app.live.voice.delay_line import declicked
 from avatar_app.live.voice.skew import SkewMeter
 from avatar_app.live.voice.times import PlayedTimes
 
 # Target level of the playback buffer: a worker that is late by less causes no underrun.
 LEAD_NS = ms_to_ns(60)
 CAPACITY_S = 0.5
-# The voice cannot be earlier than its sound arrives. The required delay is a quantile of so many measurements.
+# The voice cannot be earlier than its sound arrives. The required delay is a quantile of the newest measurements.
 N_REQUIRED = 256
 REQUIRED_QUANTILE = 0.98
 REQUIRED_EVERY = 32
@@ -90,7 +90,7 @@ class Player:
         self._chunk = chunk_samples or rate_hz // 100
         self._follower = DelayFollower(delay_ns)
         self._played = PlayedTimes(rate_hz)
-        self._cuts: deque[tuple[int, float]] = deque(maxlen=64)
+        self._rendered: deque[tuple[int, float]] = deque(maxlen=64)
         self._required: deque[float] = deque(maxlen=N_REQUIRED)
         self._n_required = 0
         self._required_ns = 0.0
@@ -123,15 +123,15 @@ class Player:
     def note(self, stamp: Stamp) -> None:
         """Take a stamp of the driver."""
         if self._played.note(stamp.index, stamp.t_played_ns):
-            self._cuts.clear()
+            self._rendered.clear()
             self._required.clear()
             self.skew.clear()
         # The buffer must hold two reads of a driver with large buffers.
         self.lead_samples = max(self.lead_samples, min(2 * stamp.n_samples, self.buffer.capacity - self._chunk))
-        while len(self._cuts) > 1 and self._cuts[1][0] <= stamp.index:
-            self._cuts.popleft()
-        if self._cuts and 0 <= stamp.index - self._cuts[0][0] < self._chunk:
-            first, t_capture_ns = self._cuts[0]
+        while len(self._rendered) > 1 and self._rendered[1][0] <= stamp.index:
+            self._rendered.popleft()
+        if self._rendered and 0 <= stamp.index - self._rendered[0][0] < self._chunk:
+            first, t_capture_ns = self._rendered[0]
             wanted_ns = t_capture_ns + (stamp.index - first) * NS_PER_S / self._rate_hz + self._follower.delay_ns
             self.skew.note(ns_to_ms(round(wanted_ns - self._played.instant(stamp.index))))
 
@@ -150,8 +150,8 @@ class Player:
         if rendered is None:
             return False
         sound, t_capture_ns = rendered
-        self.buffer.write(index, joined(sound, 0.0) if is_after_gap else sound)
-        self._cuts.append((index, t_capture_ns))
+        self.buffer.write(index, declicked(sound, 0.0) if is_after_gap else sound)
+        self._rendered.append((index, t_capture_ns))
         return True
 
     def _used_ns(self) -> float:

@@ -13,7 +13,7 @@ MAX_SLEW_NS = ms_to_ns(10)
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ReadPlan:
     """A section of the sound to read next.
 
     Attributes:
@@ -31,7 +31,7 @@ class Cut:
     t_capture_ns: float
 
 
-class Track:
+class ReadPosition:
     """Plans the read position for a wanted instant. Thread: one.
 
     Args:
@@ -61,18 +61,18 @@ class Track:
         """Add a block."""
         self._times.append(n_samples, t_capture_ns)
 
-    def plan(self, t_wanted_ns: float) -> Cut:
-        """Plan how to read the sound captured at an instant; changes nothing until `take`."""
+    def plan(self, t_wanted_ns: float) -> ReadPlan:
+        """Plan how to read the sound captured at an instant; changes nothing until `advance`."""
         wanted = self._times.position(t_wanted_ns)
         base = self._in_hz / self._out_hz
         error_s = 0.0 if self._next is None else (wanted - self._next) / self._in_hz
         if self._next is None or abs(error_s) * NS_PER_S > MAX_SLEW_NS:
             step = base * (1 + self._drift.correction(0.0))
-            return Cut(wanted, step, self._next, 0.0, t_wanted_ns)
+            return ReadPlan(wanted, step, self._next, 0.0, t_wanted_ns)
         step = base * (1 + self._drift.correction(error_s))
-        return Cut(self._next, step, None, error_s, t_wanted_ns - error_s * NS_PER_S)
+        return ReadPlan(self._next, step, None, error_s, t_wanted_ns - error_s * NS_PER_S)
 
-    def take(self, cut: Cut, n: int) -> None:
+    def advance(self, plan: ReadPlan, n: int) -> None:
         """Advance by `n` output samples, read as planned."""
-        self._drift.update(cut.error_s, n / self._out_hz)
-        self._next = cut.position + n * cut.step
+        self._drift.update(plan.error_s, n / self._out_hz)
+        self._next = plan.position + n * plan.step

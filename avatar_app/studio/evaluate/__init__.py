@@ -1,1 +1,1 @@
-"""How good a published student is, measured through the live path on clips and voices it never met."""
+"""Measures published students on held-out data through the live path, and compares them in a report."""

@@ -49,10 +49,10 @@ def _speed(report: Report) -> str:
     lines = [_table(["ms, threads", "", *heads], rows)]
     for entry in report["speed"]["headline"]:
         pair = f"{formatting.precision_name(entry['precision'])} in {formatting.engine_name(entry['engine'])}"
-        form = "the whole network" if entry["teacher_form"] == WHOLE else "its live step"
+        form = "whole network" if entry["teacher_form"] == WHOLE else "live step"
         lines.append(
-            f"- {formatting.titles(report)[entry['model']]} at its best, {pair}: {entry['ratio']:.0f} times as fast as"
-            f" its teacher, {form}, in FP32 in ONNX Runtime ({entry['p25']:.0f} .. {entry['p75']:.0f})."
+            f"- {formatting.titles(report)[entry['model']]}, {pair}: {entry['ratio']:.0f} times as fast as its teacher,"
+            f" {form}, in FP32 in ONNX Runtime (quartiles {entry['p25']:.0f} .. {entry['p75']:.0f})."
         )
     return "\n".join([lines[0], "", *lines[1:]])
 
@@ -95,7 +95,7 @@ def _quality(report: Report) -> str:
                 f"{100 * scores['silence_motion_ratio']:.1f} % / {100 * scores['noise_motion_ratio']:.1f} %",
             ]
         )
-    heads = ["", "look-ahead", "mouth PSNR", "SSIM", "LMD", "opening r, clips", "voices", "lips close", "jitter"]
+    heads = ["", "look-ahead", "mouth PSNR", "SSIM", "LMD", "opening r, clips", "voices", "lips closed", "jitter"]
     return _table([*heads, "offset", "distance / confidence", "motion in silence / noise"], rows)
 
 

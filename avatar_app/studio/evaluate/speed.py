@@ -51,7 +51,7 @@ class Runner:
         model: its id.
         form: `step`: the part that runs for each picture; `whole`: the full network as published.
         arithmetic: as reported by the engine.
-        draw: runs the model once.
+        run: runs the model once, with input number k.
         close: frees its memory.
         rounds_ms: times of the steps of each round.
     """
@@ -62,7 +62,7 @@ class Runner:
     precision: str
     n_threads: int
     arithmetic: str
-    draw: Callable[[int], object]
+    run: Callable[[int], object]
     close: Callable[[], None]
     rounds_ms: list[list[float]] = field(default_factory=list)
 
@@ -101,7 +101,7 @@ class Runner:
 
     def _timed(self, k: int) -> float:
         t_start_s = time.perf_counter()
-        self.draw(k)
+        self.run(k)
         return 1e3 * (time.perf_counter() - t_start_s)
 
 
@@ -128,7 +128,7 @@ def measure_speed(
     runners, refused = _open_all(candidates, threads)
     for runner in runners:
         for k in range(WARM_UP_STEPS):
-            runner.draw(k)
+            runner.run(k)
     for number in range(n_rounds):
         for runner in runners:
             runner.take_turn()
@@ -242,7 +242,7 @@ def _step_runner(candidate: Candidate, engine: str, precision: Precision, n_thre
         precision.value,
         n_threads,
         student.engine.arithmetic,
-        lambda k: student.render(windows[k % len(windows)], ms),
+        lambda k: student.draw(windows[k % len(windows)], ms),
         student.close,
     )
 

@@ -47,12 +47,12 @@ class TrainedStudent:
         face_graph: maps the face to all features; None if the face is part of the weights.
         float_features: names of the face features that `float_graph` takes.
         int8_features: names of the face features that `int8_graph` takes.
-        draw: maps a mel window, a one-hot look-ahead and a face to the picture of `network`, the reference.
+        generate: maps a mel window, a one-hot look-ahead and a face to the picture of `network`, the reference.
         size_px: side of the face crop that contains `box`.
         n_mel_columns: length of the mel window.
         stays_float: prefixes of the names of nodes that are never quantized.
         lookahead_ms: look-aheads in the order of the input `lookahead`.
-        avatar_id: avatar whose mouth it draws.
+        avatar_id: avatar whose mouth it generates.
         licence: licence of the weights.
         trained_on: training data of the weights.
     """
@@ -66,7 +66,7 @@ class TrainedStudent:
     face_graph: nn.Module | None
     float_features: tuple[str, ...]
     int8_features: tuple[str, ...]
-    draw: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    generate: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     size_px: int
     n_mel_columns: int
     box: PatchBox
@@ -116,7 +116,7 @@ def nova_hd(speech: Path, picture: Path) -> TrainedStudent:
         face_graph=None,
         float_features=(),
         int8_features=(),
-        draw=lambda mel, lookahead, _: net(mel, lookahead),
+        generate=lambda mel, lookahead, _: net(mel, lookahead),
         size_px=CROP_PX,
         n_mel_columns=encoder.shape.window_columns,
         box=renderer.shape.box,
@@ -136,7 +136,7 @@ def nova_96(student: Path) -> TrainedStudent:
 def nova_96_of(net: Nova96) -> TrainedStudent:
     """The 28x student from a network in evaluation mode."""
 
-    def draw(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
+    def generate(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
         assert face is not None  # noqa: S101  this student always takes a face
         picture: Tensor = net(mel, lookahead, *net.encode_face(face))
         return picture
@@ -151,7 +151,7 @@ def nova_96_of(net: Nova96) -> TrainedStudent:
         face_graph=FaceMaps(net).eval(),
         float_features=MAP_NAMES,
         int8_features=TILE_NAMES,
-        draw=draw,
+        generate=generate,
         size_px=SIZE_PX,
         n_mel_columns=16,
         box=PatchBox(0, TOP_PX, SIZE_PX, SIZE_PX - TOP_PX),

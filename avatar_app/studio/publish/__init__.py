@@ -1,1 +1,1 @@
-"""From trained networks to a model folder that the live path can open."""
+"""From trained networks to a checked and registered model folder."""

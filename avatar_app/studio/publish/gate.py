@@ -69,7 +69,7 @@ def make_golden(trained: TrainedStudent, windows: Sequence[Float32], face: Float
     for window, head in zip(windows, heads, strict=True):
         inputs = feed(window, int(head), {}, n_heads)
         mel, lookahead = torch.from_numpy(inputs["mel"]), torch.from_numpy(inputs["lookahead"])
-        patches.append(trained.draw(mel, lookahead, face_tensor).numpy())
+        patches.append(trained.generate(mel, lookahead, face_tensor).numpy())
     no_face = np.zeros(0, np.float32)
     return Golden(np.stack(windows), heads, np.concatenate(patches), no_face if face is None else face)
 
@@ -169,14 +169,14 @@ def _psnr_db(student: Student, golden: Golden) -> float:
     """PSNR of the 8-bit pictures of a student against those of torch."""
     errors = []
     for window, head, patch in zip(golden.windows, golden.heads, golden.patches, strict=True):
-        drawn = student.render(window, student.spec.lookahead_ms[head]).astype(np.float32)
+        generated = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
         expected = np.rint(patch.transpose(1, 2, 0).astype(np.float32) * 255)
-        errors.append(np.square(drawn - expected).mean())
+        errors.append(np.square(generated - expected).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
 
 
 def _step_ms(student: Student, golden: Golden, k: int) -> float:
     window = golden.windows[k % len(golden.windows)]
     t_start_s = time.perf_counter()
-    student.render(window, student.spec.lookahead_ms[-1])
+    student.draw(window, student.spec.lookahead_ms[-1])
     return 1e3 * (time.perf_counter() - t_start_s)

@@ -48,6 +48,12 @@ class OneLookahead(LowerHalfGenerator):
         """
         return self.decode(self.audio_encoder(mel) * lookahead[:, :, None, None], features)
 
+    def generate(self, mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
+        """As `forward`, from a (1, 6, S, S) float32 face."""
+        assert face is not None  # noqa: S101  every generator of the family takes a face
+        picture: Tensor = self(mel, lookahead, *self.encode_face(face))
+        return picture
+
 
 class FaceGraph(nn.Module):
     """The graph that runs once per face: (1, 6, S, S) to the seven face features, deepest first."""
@@ -77,12 +83,6 @@ def trained_student(
     """
     size_px = net.shape.size_px
     live = OneLookahead(net).eval()
-
-    def draw(mel: Tensor, lookahead: Tensor, face: Tensor | None) -> Tensor:
-        assert face is not None  # noqa: S101  every generator of the family takes a face
-        picture: Tensor = live(mel, lookahead, *live.encode_face(face))
-        return picture
-
     return TrainedStudent(
         id=model_id,
         title=title,
@@ -93,7 +93,7 @@ def trained_student(
         face_graph=FaceGraph(live).eval(),
         float_features=FEATURE_NAMES,
         int8_features=(),
-        draw=draw,
+        generate=live.generate,
         size_px=size_px,
         n_mel_columns=N_MEL_COLUMNS,
         box=PatchBox(0, size_px // 2, size_px, size_px // 2),
