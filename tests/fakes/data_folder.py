@@ -7,10 +7,11 @@ import av
 import numpy as np
 import soundfile
 
+from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.live.frame import Avatar
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.settings.paths import demo_sample
-from avatar_app.studio.mouth import MOUTH_NAMES, REST
+from avatar_app.studio.mouth import REST
 
 SECONDS = 2
 N_PICTURES = 25 * SECONDS
