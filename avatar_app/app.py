@@ -31,7 +31,7 @@ from avatar_app.gui.panel.panel import Panel
 from avatar_app.gui.panel.profile_section import ProfileSection
 from avatar_app.gui.panel.system_section import MachineGroup
 from avatar_app.gui.panel.webcam_section import WebcamGroup
-from avatar_app.gui.ports import OnAir
+from avatar_app.gui.ports import Sinks
 from avatar_app.gui.widgets.dialogs import dialogs
 from avatar_app.gui.widgets.icons import Icons
 from avatar_app.gui.widgets.theme import apply_theme, tokens_for
@@ -103,7 +103,7 @@ def run(
         remote = Remote()
         sinks = parts.make_sinks(pipeline, settings, paths, board, remote)
         keeper = SettingsKeeper(settings, saved or settings, paths, pipeline, board, sinks)
-        for end in (keeper.save_now, pipeline.close, sinks.close, pipeline.cut_devices):
+        for end in (keeper.save_now, pipeline.close, sinks.close, pipeline.close_devices):
             stack.callback(end)
         window = _window(app, _panel(parts, pipeline, sinks, paths, board), pipeline, sinks, keeper, board)
         stack.callback(window.shut_down)
@@ -135,7 +135,7 @@ def _second_start(instance: SingleInstance) -> int:
     return EXIT_NO_ANSWER
 
 
-def _panel(parts: Parts, pipeline: Live, sinks: OnAir, paths: ProfilePaths, board: NoticeBoard) -> Panel:
+def _panel(parts: Parts, pipeline: Live, sinks: Sinks, paths: ProfilePaths, board: NoticeBoard) -> Panel:
     choices = catalogue(
         parts.list_mics, assets_dir(), models_dir(), paths.models_dir, parts.list_outputs, parts.list_cameras
     )
@@ -146,7 +146,7 @@ def _panel(parts: Parts, pipeline: Live, sinks: OnAir, paths: ProfilePaths, boar
 
 
 def _window(
-    app: QApplication, panel: Panel, pipeline: Live, sinks: OnAir, keeper: SettingsKeeper, board: NoticeBoard
+    app: QApplication, panel: Panel, pipeline: Live, sinks: Sinks, keeper: SettingsKeeper, board: NoticeBoard
 ) -> Window:
     app.setStyle("Fusion")
     icons = Icons(assets_dir())
@@ -168,8 +168,7 @@ def _connect_control(
     stack: ExitStack, window: Window, keeper: SettingsKeeper, remote: Remote, board: NoticeBoard
 ) -> None:
     """Connect the control API and the global keys with the window."""
-    remote.attach(window)
-    window.told.connect(remote.note)
+    remote.attach(window.commands)
     keys = GlobalKeys(remote.actions(), board)
     stack.callback(keys.close)
     keeper.shown.connect(lambda settings: keys.apply(is_wanted=_wants_global_keys(settings)))
@@ -187,8 +186,7 @@ def _watch_mics(stack: ExitStack, window: Window, refresh: Callable[[], None] | 
         return
     watcher = MicWatcher(refresh)
     stack.callback(watcher.stop)
-    watcher.changed.connect(window.panel.sound.refresh)
-    watcher.changed.connect(window.panel.on_air.refresh)
+    watcher.changed.connect(window.panel.refresh_devices)
     QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
 
 
@@ -196,15 +194,16 @@ def _tray(stack: ExitStack, app: QApplication, window: Window, keeper: SettingsK
     """The icon in the system tray; None where the desktop has none."""
     if not Tray.is_there():
         return None
-    commands = {
-        "Start or stop": window.toggle_running,
-        "Mute or listen": lambda: window.toggle("is_muted"),
-        "Record": window.toggle_recording,
-        "Hide the avatar": window.toggle_hidden,
-        "Follow my head or cut the camera": window.panel.webcam.toggle,
+    commands = window.commands
+    entries = {
+        "Start or stop": commands.toggle_running,
+        "Mute or unmute": lambda: commands.toggle("is_muted"),
+        "Start or stop recording": commands.toggle_recording,
+        "Hide or show the avatar": commands.toggle_hidden,
+        "Turn head tracking on or off": commands.toggle_head_tracking,
         "Quit": window.close,
     }
-    tray = Tray(app.windowIcon(), window, commands)
+    tray = Tray(app.windowIcon(), window, entries)
     tray.set_locked(is_locked=keeper.settings.is_kiosk)
     keeper.shown.connect(lambda settings: tray.set_locked(is_locked=settings.is_kiosk))
     stack.callback(tray.remove)
@@ -214,7 +213,7 @@ def _tray(stack: ExitStack, app: QApplication, window: Window, keeper: SettingsK
 def _begin(window: Window, tray: Tray | None, options: StartOptions, board: NoticeBoard, *, is_booth: bool) -> None:
     """Record and hide the window as the command line asked; the window of a booth is never hidden."""
     if options.with_recording:
-        QTimer.singleShot(SETTLED_MS, window, lambda: window.set_recording(True))
+        QTimer.singleShot(SETTLED_MS, window, lambda: window.commands.set_recording(True))
     if options.in_tray and not is_booth:
         hide = tray.turn if tray is not None else window.showMinimized
         QTimer.singleShot(0, window, hide)
@@ -235,7 +234,7 @@ def _show(app: QApplication, window: Window, options: StartOptions) -> int:
         QTimer.singleShot(round(options.duration_s * 1000), window, window.close)
     _quit_on_signals(window.close)
     window.show()
-    QTimer.singleShot(0, window, lambda: window.set_running(True))
+    QTimer.singleShot(0, window, lambda: window.commands.set_running(True))
     app.exec()
     return EXIT_OK
 

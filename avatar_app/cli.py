@@ -1,4 +1,4 @@
-"""The command line: `avatar-app` opens the window; `render`, `bench`, `doctor`, `studio` do what they say."""
+"""The command line: `avatar-app` opens the window, or runs `render`, `bench`, `doctor`, `webcam` or `studio`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
-# What works wherever anything does.
+# The settings of --safe-mode: they work on every machine.
 SAFE = Settings(engine="onnxruntime-cpu", precision="fp32")
 SETTING_FLAGS = ("avatar", "model", "precision", "engine", "fps", "lookahead_ms", "mic")
 
@@ -30,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program.
 
     Returns:
-        0 when all went well, 1 when a check failed, 2 when the user can fix what went wrong, 130 after Ctrl-C.
+        0 on success, 1 if a check failed, 2 on an error that the user can fix, 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    # What follows `studio` is for its commands; argparse would take a leading flag (`studio --help`) for its own.
+    # `studio` parses what follows it: argparse would take a leading flag (`studio --help`) for its own.
     n_own = 1 if words[:1] == ["studio"] else len(words)
     arguments = build_parser().parse_args(words[:n_own], argparse.Namespace(words=words[n_own:]))
     start_logging(getattr(arguments, "json_log", False))
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_message("Stopped.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; Python must not try to flush it once more at exit.
+        # The reader of our output has ended; Python must not flush it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_USER_ERROR
 
@@ -58,18 +58,18 @@ def build_parser() -> argparse.ArgumentParser:
     common = _common_flags()
     parser = argparse.ArgumentParser(
         prog="avatar-app",
-        description="Speak, and a photoreal avatar speaks with you, live. Without a command, opens the window.",
+        description="A photoreal avatar that speaks with you, live. Without a command, opens the window.",
         parents=[common],
     )
     parser.add_argument("--version", action="version", version=f"avatar-app {__version__}")
-    parser.add_argument("--duration", type=_positive_s, metavar="S", help="stop by itself after S seconds")
-    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save the window's picture at the end")
-    on_air = parser.add_argument_group("on air", "as the flags of OBS; for this start")
-    on_air.add_argument("--startvirtualcam", action="store_true", help="with the virtual camera on")
-    on_air.add_argument("--startrecording", action="store_true", help="record from the start")
-    on_air.add_argument("--minimize-to-tray", action="store_true", help="with the window away")
-    on_air.add_argument("--profile", metavar="NAME", help="with the settings of a profile or preset")
-    on_air.add_argument("--safe-mode", action="store_true", help="with the settings as they come, nothing on air")
+    parser.add_argument("--duration", type=_positive_s, metavar="S", help="quit after S seconds")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture of the window at the end")
+    outputs = parser.add_argument_group("outputs", "named as in OBS; for this start")
+    outputs.add_argument("--startvirtualcam", action="store_true", help="turn the virtual camera on")
+    outputs.add_argument("--startrecording", action="store_true", help="record from the start")
+    outputs.add_argument("--minimize-to-tray", action="store_true", help="hide the window in the system tray")
+    outputs.add_argument("--profile", metavar="NAME", help="use the settings of a profile or preset")
+    outputs.add_argument("--safe-mode", action="store_true", help="use the default settings, with all outputs off")
     parser.set_defaults(run=_run_window)
     commands = parser.add_subparsers(title="commands", metavar="render | bench | doctor | webcam | studio")
     _add_render(commands, common)
@@ -83,17 +83,19 @@ def build_parser() -> argparse.ArgumentParser:
 def _common_flags() -> argparse.ArgumentParser:
     """Flags of every command but `studio`. An absent flag is absent: the saved setting holds."""
     flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    group = flags.add_argument_group("settings", "override what was saved in the window, for this run")
-    group.add_argument("--avatar", metavar="ID", help="who speaks")
-    group.add_argument("--model", metavar="ID", help="the network that draws the mouth")
-    group.add_argument("--precision", metavar="|".join(PRECISIONS), help="arithmetic of the network")
+    group = flags.add_argument_group("settings", "override the saved settings, for this run")
+    group.add_argument("--avatar", metavar="ID", help="the avatar")
+    group.add_argument("--model", metavar="ID", help="the model that generates the mouth")
+    group.add_argument("--precision", metavar="|".join(PRECISIONS), help="arithmetic of the model")
     group.add_argument("--engine", metavar="NAME", help="inference engine, auto for the fastest measured one")
-    group.add_argument("--fps", type=int, metavar="25|30|50|60", help="pictures in a second")
+    group.add_argument("--fps", type=int, metavar="25|30|50|60", help="pictures per second")
     group.add_argument("--lookahead-ms", type=int, metavar="|".join(map(str, LOOKAHEADS_MS)),
-                       help="0 is snappiest, 160 most accurate (nova-96: 80)")  # fmt: skip
-    group.add_argument("--mic", metavar="NAME|file:PATH|demo", help="where the sound comes from")
-    group.add_argument("--camera", metavar="NAME|file:PATH|off", help="whose head she follows, or nobody's")
-    group.add_argument("--profile-dir", type=Path, metavar="DIR", help="one folder for settings, caches and logs")
+                       help="0 has the least delay, 160 the best lips (nova-96: 80)")  # fmt: skip
+    group.add_argument("--mic", metavar="NAME|file:PATH|demo", help="the microphone, or what replaces it")
+    group.add_argument("--camera", metavar="NAME|file:PATH|off", help="the webcam that the head follows")
+    group.add_argument(
+        "--profile-dir", type=Path, metavar="DIR", help="one folder for settings, models, caches and logs"
+    )
     group.add_argument("--json-log", action="store_true", help="log as JSON lines on stderr")
     return flags
 
@@ -101,9 +103,11 @@ def _common_flags() -> argparse.ArgumentParser:
 def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "render", parents=[common], help="make a video of the avatar from a sound file",
-        description="Make a video of the avatar speaking a sound file; picture k shows the mouth at k/fps seconds.",
+        description="Make a video of the avatar from a sound file; picture k shows the mouth at k/fps seconds.",
     )  # fmt: skip
-    parser.add_argument("--audio", type=Path, required=True, metavar="IN", help="any file that ffmpeg reads")
+    parser.add_argument(
+        "--audio", type=Path, required=True, metavar="IN", help="any sound or video file that FFmpeg reads"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -122,17 +126,19 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser], co
         description="Measure speed, latency, pacing and memory on this machine.",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--quick", action="store_true", help="short measurements, for a first impression")
+    parser.add_argument("--quick", action="store_true", help="shorter measurements")
     parser.add_argument("--only", metavar="SECTION[,SECTION]", help="measure some sections only")
     parser.add_argument("--duration", type=_positive_s, metavar="S", help="length of each live measurement (60)")
-    parser.add_argument("--soak", type=_positive_s, metavar="MIN", help="everything at once, for so many minutes")
+    parser.add_argument(
+        "--soak", type=_positive_s, metavar="MIN", help="run everything together for MIN minutes, and nothing else"
+    )
     parser.set_defaults(run=_run_bench)
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "doctor", parents=[common], help="check this machine, and say what to do about what fails",
-        description="Check this machine; every failed line says what to do. Exit code 1 when the program cannot work.",
+        "doctor", parents=[common], help="check this machine",
+        description="Check this machine; every failed line says what to do. Exit code 1 if the program cannot work.",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=_run_doctor)
@@ -140,17 +146,15 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
 
 def _add_webcam(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "webcam", parents=[common], help="install what follows your head, or list the cameras",
-        description="`setup` fetches the face tracker (40 MB) once; `list` names the cameras.",
+        "webcam", parents=[common], help="install the face tracker, or list the webcams",
+        description="`setup` downloads the face tracker (40 MB) once; `list` lists the webcams.",
     )  # fmt: skip
     parser.add_argument("what", choices=("setup", "list"))
     parser.set_defaults(run=_run_webcam)
 
 
 def _add_studio(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "studio", add_help=False, help="make avatars and the networks behind them (needs the studio extra)"
-    )
+    parser = commands.add_parser("studio", add_help=False, help="make avatars and models (needs the studio extra)")
     parser.set_defaults(run=_run_studio)
 
 
@@ -224,7 +228,7 @@ def _run_studio(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Settings, Settings, ProfilePaths]:
-    """The saved settings, the same with the command line's on top, and where they are."""
+    """The saved settings, those of this start with the command line's, and the user's folders."""
     paths = ProfilePaths(getattr(arguments, "profile_dir", None))
     changes = {name: getattr(arguments, name) for name in SETTING_FLAGS if hasattr(arguments, name)}
     changes |= _camera_changes(getattr(arguments, "camera", None))
@@ -233,7 +237,7 @@ def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Sett
 
 
 def _camera_changes(camera: str | None) -> dict[str, object]:
-    """What `--camera` means: a name turns it on as well, and `off` leaves the name alone."""
+    """Settings of `--camera`: a name also turns the webcam on, and `off` keeps the saved name."""
     if camera is None:
         return {}
     return {"is_following": False} if camera == "off" else {"is_following": True, "webcam": camera}
@@ -242,7 +246,7 @@ def _camera_changes(camera: str | None) -> dict[str, object]:
 def _for_this_start(
     arguments: argparse.Namespace, saved: Settings, paths: ProfilePaths, notices: NoticeBoard
 ) -> Settings:
-    """The saved settings, or those of a profile, or the safest; the file stays as it is."""
+    """The saved settings, those of a profile, or those of --safe-mode; the file does not change."""
     if getattr(arguments, "safe_mode", False):
         return SAFE
     name = getattr(arguments, "profile", None)
@@ -267,7 +271,7 @@ def _positive_s(text: str) -> float:
 
 
 def _need_screen() -> None:
-    """Qt ends the process when it finds no screen, so look before it does."""
+    """Check for a screen, because Qt ends the process without one."""
     names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in names):
         raise UserError(

@@ -1,4 +1,4 @@
-"""`avatar-app doctor`: checks this machine, and says what to do about what fails.
+"""`avatar-app doctor`: checks this machine, and says how to fix what fails.
 
 The JSON (`--json`) is for other programs; its format has a version, `schema`, and is described in
 `packaging/interfaces.md`.
@@ -29,14 +29,14 @@ from avatar_app.contracts.input_file import read_arrays
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.camera import camera_findings
-from avatar_app.live.frame import Avatar
+from avatar_app.live.frame import Avatar, load_avatar
 from avatar_app.live.mic import list_devices
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.student import Student, list_models
-from avatar_app.live.student.engine import installed_engines
+from avatar_app.live.student.engines import installed_engines
 from avatar_app.live.student.folder import read_manifest, verified_bytes
+from avatar_app.live.student.loading import open_student
 from avatar_app.live.student.registry import find_model
-from avatar_app.live.student.student import open_student
 from avatar_app.live.webcam import list_cameras
 from avatar_app.live.webcam.package import require_package
 from avatar_app.settings.paths import ProfilePaths, assets_dir, demo_sample
@@ -52,7 +52,7 @@ MAX_GOLDEN_BYTES = 200_000_000
 
 
 class Health(enum.Enum):
-    """How a check went; only `FAILED` keeps the program from working."""
+    """Result of a check; after `FAILED` the program cannot work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -70,21 +70,22 @@ class Finding:
 
 
 def run(settings: Settings, paths: ProfilePaths, notices: NoticeBoard, *, is_json: bool) -> int:
-    """Check everything and print it; exit code 1 when the program cannot work here."""
-    findings = list(examine(settings, paths, notices, tell=None if is_json else _print_line))
+    """Check everything and print the findings; exit code 1 if the program cannot work."""
+    findings = list(examine(settings, paths, notices, on_finding=None if is_json else _print_line))
     is_bad = any(finding.health == Health.FAILED.value for finding in findings)
     if is_json:
         report = {"schema": SCHEMA, "machine": machine.facts(), "findings": [asdict(f) for f in findings]}
         print(json.dumps({**report, "is_healthy": not is_bad}, indent=2))  # noqa: T201
     else:
-        print("\nAvatar cannot work here yet; see above." if is_bad else "\nAvatar can work here.")  # noqa: T201
+        failed, healthy = "cannot work on this machine yet. Fix the lines that say FAILED", "can work on this machine"
+        print(f"\nAvatar {failed if is_bad else healthy}.")  # noqa: T201
     return int(is_bad)
 
 
 def examine(
-    settings: Settings, paths: ProfilePaths, notices: NoticeBoard, tell: Callable[[Finding], None] | None = None
+    settings: Settings, paths: ProfilePaths, notices: NoticeBoard, on_finding: Callable[[Finding], None] | None = None
 ) -> Iterator[Finding]:
-    """All findings, each told as soon as it is known."""
+    """All findings; `on_finding` gets each as soon as it is known."""
     checks = (
         _machine(),
         _settings(paths, notices),
@@ -93,13 +94,13 @@ def examine(
         _microphones(),
         _camera(),
         _webcam(),
-        _avatars(),
+        _avatars(paths),
         _models(paths),
         _latency(settings, paths),
     )
     for finding in itertools.chain.from_iterable(checks):
-        if tell is not None:
-            tell(finding)
+        if on_finding is not None:
+            on_finding(finding)
         yield finding
 
 
@@ -117,10 +118,10 @@ def _machine() -> Iterator[Finding]:
 
 
 def _settings(paths: ProfilePaths, notices: NoticeBoard) -> Iterator[Finding]:
-    """What loading the settings said; the command line has loaded them before."""
+    """The notices of loading the settings, which the command line has done before."""
     current = notices.current()
     for notice in current:
-        yield _warning("settings", notice.text, notice.what_to_do or "Nothing needs to be done.")
+        yield _warning("settings", notice.text, notice.what_to_do or "You need not do anything.")
     if not current:
         yield _ok("settings", str(paths.config_file))
 
@@ -129,17 +130,19 @@ def _profile(paths: ProfilePaths) -> Iterator[Finding]:
     folder = paths.config_file.parent
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if os.access(nearest, os.W_OK):
-        yield _ok("profile", f"{folder} can be written to")
+        yield _ok("profile", f"{folder} is writable")
     else:
-        yield _warning("profile", f"{folder} cannot be written to, so settings are not kept.", "Use --profile-dir DIR.")
+        yield _warning(
+            "profile", f"{folder} is not writable, so settings are lost when you quit.", "Use --profile-dir DIR."
+        )
 
 
 def _screen() -> Iterator[Finding]:
     has_none = sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if has_none:
-        yield _warning("screen", "There is no screen.", "Start from a desktop, or use `avatar-app render`.")
+        yield _warning("screen", "There is no screen.", "Start the program on a desktop, or use `avatar-app render`.")
     else:
-        yield _ok("screen", "there is one")
+        yield _ok("screen", "there is a screen")
 
 
 def _microphones() -> Iterator[Finding]:
@@ -153,18 +156,18 @@ def _microphones() -> Iterator[Finding]:
         yield _ok("microphone", f"{device.label} ({device.rate_hz} Hz, {device.n_channels} channels{mark})")
     if not devices:
         yield _warning(
-            "microphone", "No microphone was found; the demo sample plays.", "Plug one in, or use --mic file:PATH."
+            "microphone", "No microphone was found, so the demo sample plays.", "Plug one in, or use --mic file:PATH."
         )
 
 
 def _camera() -> Iterator[Finding]:
-    """The virtual camera; the face works without, so nothing here is a failure."""
+    """The virtual camera; the program works without one, so nothing here is a failure."""
     for found in camera_findings():
         yield Finding(found.name, found.health, found.text, found.what_to_do)
 
 
 def _webcam() -> Iterator[Finding]:
-    """What following the user's head needs; the face works without it."""
+    """The face tracker and the webcams; the program works without them."""
     try:
         require_package()
     except UserError as error:
@@ -172,21 +175,26 @@ def _webcam() -> Iterator[Finding]:
         return
     names = [camera.name for camera in list_cameras()]
     if names:
-        yield _ok("webcam", f"Your head can be followed by: {'; '.join(names)}")
+        yield _ok("webcam", f"the head can follow: {'; '.join(names)}")
     else:
-        what_to_do = "Plug one in, and allow this program to use it."
-        yield _warning("webcam", "No webcam was found, so her head moves on its own.", what_to_do)
+        what_to_do = "Plug one in, and give this program permission to use it."
+        yield _warning("webcam", "No webcam was found, so the head cannot follow yours.", what_to_do)
 
 
-def _avatars() -> Iterator[Finding]:
-    for folder in sorted(path.parent for path in (assets_dir() / "avatars").glob("*/avatar.json")):
-        yield from _guarded("avatar", _avatar(folder.name))
+def _avatars(paths: ProfilePaths) -> Iterator[Finding]:
+    roots = assets_dir() / "avatars", paths.avatars_dir
+    for avatar_id in sorted({file.parent.name for root in roots for file in root.glob("*/avatar.json")}):
+        yield from _guarded("avatar", _avatar(avatar_id, paths))
     if not demo_sample().is_file():
         yield _failed("sample", f"The demo sample {demo_sample()} is missing.", "Install the program again.")
 
 
-def _avatar(avatar_id: str) -> Iterator[Finding]:
-    avatar = Avatar.load(avatar_id)
+def _avatar(avatar_id: str, paths: ProfilePaths) -> Iterator[Finding]:
+    avatar = load_avatar(avatar_id, user_dir=paths.avatars_dir)
+    if not isinstance(avatar, Avatar):
+        # Of another kind, which has no pictures to check.
+        yield _ok("avatar", avatar.id)
+        return
     for k in range(avatar.n_idle):
         avatar.idle(k)
     if avatar.damaged_files:
@@ -208,7 +216,7 @@ def _models(paths: ProfilePaths) -> Iterator[Finding]:
 
 
 def _guarded(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Findings, and a failed one in place of an error."""
+    """Findings; an error becomes a failed one."""
     try:
         yield from findings
     except UserError as error:
@@ -216,11 +224,11 @@ def _guarded(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 
 def _model(folder: Path) -> Iterator[Finding]:
-    """Checksums of all files, then the golden pictures in every precision on the first engine that is installed."""
+    """Checksums of all files, then the golden pictures with every precision and engine."""
     spec = read_manifest(folder)
     for file in (*spec.files.values(), spec.golden_file, *([spec.face_file] if spec.face_file else [])):
         verified_bytes(folder, file)
-    yield _ok("model", f"{spec.title}: all checksums are right")
+    yield _ok("model", f"{spec.title}: all checksums match")
     for precision in spec.files:
         for engine in installed_engines():
             yield _golden(folder, engine, precision)
@@ -238,19 +246,21 @@ def _golden(folder: Path, engine: str, precision: Precision) -> Finding:
     student.close()
     if psnr_db < MIN_GOLDEN_PSNR_DB:
         return _failed(
-            name, f"It draws other pictures than it should ({psnr_db:.0f} dB).", "Use --engine and --precision."
+            name,
+            f"Its pictures differ from the published ones ({psnr_db:.0f} dB).",
+            "Choose another engine or precision with --engine and --precision.",
         )
-    return _ok(name, f"{label}, {psnr_db:.0f} dB from what was published")
+    return _ok(name, f"{label}, {psnr_db:.0f} dB against the published pictures")
 
 
 def golden_psnr_db(folder: Path, student: Student) -> float:
-    """How near a student's pictures are to those that were published with it, in dB."""
+    """PSNR in dB of a student's pictures against those published with it."""
     windows, heads, patches, face = _read_golden(folder, student.spec)
     if face.size:
         student.set_face(face)
     errors = []
     for window, head, patch in zip(windows, heads, patches, strict=True):
-        drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
+        drawn = student.render(window, student.spec.lookahead_ms[head]).astype(np.float32)
         errors.append(np.square(drawn - patch.transpose(1, 2, 0).astype(np.float32) * 255).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
 
@@ -259,7 +269,7 @@ def _read_golden(folder: Path, spec: StudentSpec) -> tuple[NDArray[Any], ...]:
     """Windows (n, 80, columns), heads (n,), patches (n, 3, h, w) and the face, which is empty for most models.
 
     Raises:
-        ModelError: they are damaged, or those of another model.
+        ModelError: they are damaged, or belong to another model.
     """
     try:
         arrays = read_arrays(folder / spec.golden_file.name, MAX_GOLDEN_BYTES)
@@ -267,7 +277,7 @@ def _read_golden(folder: Path, spec: StudentSpec) -> tuple[NDArray[Any], ...]:
         n, box = len(heads), spec.box
         fits = windows.shape == (n, 80, spec.n_mel_columns) and patches.shape == (n, 3, box.h, box.w)
         if not fits or not set(heads.tolist()) <= set(range(len(spec.lookahead_ms))) or not n:
-            raise InputFileError("its arrays are those of another model")
+            raise InputFileError("its arrays belong to another model")
     except (InputFileError, KeyError, TypeError) as error:
         text = f"The golden pictures of the model {spec.id} cannot be used: {problem(error)}."
         raise ModelError(text, "Install the model again.") from error
@@ -288,11 +298,11 @@ def _latency(settings: Settings, paths: ProfilePaths) -> Iterator[Finding]:
     finally:
         pipeline.close()
     if status.t_first_mouth_ns is None:
-        told = " ".join(notice.text for notice in notices.current())
-        yield _failed("live run", f"The face did not speak. {told}".strip(), "Send us this report.")
+        reasons = " ".join(notice.text for notice in notices.current())
+        yield _failed("live run", f"The avatar did not speak. {reasons}".strip(), "Send us this report.")
         return
     text = (
-        f"{status.fps_out:.1f} pictures a second, microphone to picture {status.latency_p50_ms:.0f} ms (p95"
+        f"{status.fps_out:.1f} pictures per second, microphone to picture {status.latency_p50_ms:.0f} ms (p95"
         f" {status.latency_p95_ms:.0f} ms), {status.model} in {status.precision} on {status.engine}"
     )
     if status.latency_p95_ms > GOOD_LATENCY_MS:

@@ -1,4 +1,4 @@
-"""Where log lines go: to the terminal, as text or as JSON lines, and the newest ones into memory for a report."""
+"""The log: on the terminal as text or JSON lines, with the newest lines in memory for a report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TextIO
 
 N_KEPT_LINES = 2000
-# What is tried every few seconds all day, such as a camera that is not there, says so once in a while.
+# What the program retries every few seconds, such as a missing camera, is logged this often.
 REPEAT_S = 60.0
 N_REMEMBERED = 200
 
@@ -34,15 +34,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class OnceInAWhile(logging.Filter):
-    """Lets the same line through only once a minute; failures always. Thread: any, one at a time."""
+class RepeatFilter(logging.Filter):
+    """Passes the same line once a minute, and every error. Thread: any, one at a time."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is written."""
+        """Whether to write a record."""
         if record.levelno >= logging.ERROR:
             return True
         key = (record.name, record.getMessage())
@@ -56,7 +56,7 @@ class OnceInAWhile(logging.Filter):
 
 
 class MemoryLog(logging.Handler):
-    """The newest lines, for the report that a user sends. Thread: any."""
+    """Keeps the newest lines, for the report that a user sends. Thread: any."""
 
     def __init__(self, n_kept: int = N_KEPT_LINES) -> None:
         super().__init__()
@@ -73,11 +73,11 @@ class MemoryLog(logging.Handler):
 
 
 def start_logging(is_json: bool, stream: TextIO | None = None) -> MemoryLog:
-    """Send log lines to the terminal and keep the newest.
+    """Write log lines to the terminal, and keep the newest in memory.
 
     Args:
-        is_json: every line from INFO on as JSON; otherwise warnings and errors as text.
-        stream: where to; None means stderr.
+        is_json: write every line from INFO on as JSON; otherwise warnings and errors as text.
+        stream: of the terminal; None means stderr.
     """
     memory = MemoryLog()
     shown = logging.StreamHandler(stream or sys.stderr)
@@ -87,7 +87,7 @@ def start_logging(is_json: bool, stream: TextIO | None = None) -> MemoryLog:
     root.setLevel(logging.INFO)
     root.handlers[:] = [shown, memory]
     for handler in root.handlers:
-        handler.addFilter(OnceInAWhile())
+        handler.addFilter(RepeatFilter())
     return memory
 
 

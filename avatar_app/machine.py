@@ -1,4 +1,4 @@
-"""Which machine the figures belong to."""
+"""Facts about this machine, for reports and figures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def facts() -> dict[str, Any]:
 
 
 def package_version(name: str) -> str:
-    """Version of an installed package; empty when it is not."""
+    """Version of a package; "" if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

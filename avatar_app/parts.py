@@ -13,7 +13,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.sink import MakeSink, SinkSource
 from avatar_app.gui.control.remote import Remote
 from avatar_app.gui.panel.catalogue import Camera, Device
-from avatar_app.gui.ports import OnAir, Pipeline
+from avatar_app.gui.ports import Pipeline, Sinks
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 from avatar_app.settings.secret import secret
@@ -58,12 +58,12 @@ def live_pipeline(settings: Settings, paths: ProfilePaths, clock: Clock, notices
     return LivePipeline(settings, paths, clock, notices)
 
 
-def live_sinks(source: Live, settings: Settings, paths: ProfilePaths, notices: NoticeBoard, remote: Remote) -> OnAir:
+def live_sinks(source: Live, settings: Settings, paths: ProfilePaths, notices: NoticeBoard, remote: Remote) -> Sinks:
     """The real sinks, with the control API of a window."""
-    from avatar_app.live.sinks import Sinks
+    from avatar_app.live.sinks import Sinks as LiveSinks
 
     makers = sink_list(secret(paths.state_dir / "browser-token"), remote.actions(), remote.state)
-    return Sinks(makers, source, settings, MonotonicClock(), notices)
+    return LiveSinks(makers, source, settings, MonotonicClock(), notices)
 
 
 def device_mics() -> tuple[Device, ...]:
@@ -137,7 +137,7 @@ class Parts:
     """
 
     make_pipeline: Callable[[Settings, ProfilePaths, Clock, NoticeBoard], Live] = live_pipeline
-    make_sinks: Callable[[Live, Settings, ProfilePaths, NoticeBoard, Remote], OnAir] = live_sinks
+    make_sinks: Callable[[Live, Settings, ProfilePaths, NoticeBoard, Remote], Sinks] = live_sinks
     list_mics: Callable[[], tuple[Device, ...]] = device_mics
     refresh_mics: Callable[[], None] | None = refresh_mics
     list_outputs: Callable[[], tuple[Device, ...]] = device_outputs

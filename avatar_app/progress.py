@@ -1,4 +1,4 @@
-"""A progress bar on stderr: how far, how fast, how long still. Silent where stderr is no terminal."""
+"""A progress bar on stderr with share, speed and time left; nothing if stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ProgressBar:
         self._t_start_s = self._t_drawn_s = time.monotonic()
 
     def advance(self) -> None:
-        """One more picture is done."""
+        """Count one picture."""
         self._n_done += 1
         now_s = time.monotonic()
         if self._is_shown and now_s - self._t_drawn_s > REDRAW_S:
@@ -34,8 +34,8 @@ class ProgressBar:
             self._stream.flush()
 
     def line(self, took_s: float) -> str:
-        """The bar after `took_s` seconds."""
-        # How much there is to do may be a guess.
+        """The text of the bar after `took_s` seconds."""
+        # The total may be an estimate.
         ratio = min(1.0, self._n_done / self._n_all)
         left_s = took_s * (1 - ratio) / ratio if ratio > 0 else float("inf")
         filled = round(ratio * WIDTH_CHARS)
@@ -44,7 +44,7 @@ class ProgressBar:
         return f"{'█' * filled}{'░' * (WIDTH_CHARS - filled)} {100 * ratio:3.0f} %  {speed:.1f} x real time  {left}"
 
     def end(self) -> float:
-        """Take the bar away; seconds since the start."""
+        """Remove the bar; returns the seconds since the start."""
         if self._is_shown:
             self._stream.write("\r\x1b[2K")
             self._stream.flush()

@@ -1,7 +1,7 @@
-"""`avatar-app render`: the live path on a clock turned by hand, into a video file.
+"""`avatar-app render`: runs the live path on a manual clock, and writes a video file.
 
-Picture k shows the mouth for the sound at k / fps. Three threads overlap in native code: this one hears and
-draws mouths, one composes pictures, one encodes.
+Picture k shows the mouth for the sound at k / fps. Three threads overlap in native code: this one generates mouths, one
+renders pictures, one encodes.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ import numpy as np
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Latest, Ring
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, Float32, MouthPatch, UInt8
-from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.mouth import Mouth, MouthDriver
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32, UInt8
+from avatar_app.contracts.renderer import Renderer
 from avatar_app.contracts.units import samples_to_ns
-from avatar_app.live.frame import Avatar, Background, Compositor
+from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.media_file import shown
 from avatar_app.live.mic.audio_file import SoundFile, missing_text, resampled
+from avatar_app.live.mouth_drivers import DriverOptions, open_driver
 from avatar_app.live.record import RecordFormat, VideoFile, VideoFormat
 from avatar_app.live.record.encoders import WORST_CRF
 from avatar_app.live.record.video_file import AAC_RATE_HZ, ALPHA_SUFFIXES, format_of, to_i420
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.speech_thread import SpeechPart
-from avatar_app.live.student import Student, load
 from avatar_app.live.student.processor import n_cores
 from avatar_app.logs import print_message
 from avatar_app.progress import ProgressBar
 from avatar_app.settings.paths import ProfilePaths, user_path
-from avatar_app.settings.schema import Settings
+from avatar_app.settings.schema import BackgroundKind, Settings
 
 log = logging.getLogger(__name__)
 
-BLOCK_SAMPLES = 160
-# Pictures under way at once: enough that no thread waits for another, few enough to stay small.
-N_UNDER_WAY = 12
-# More gain little: a mouth is a few milliseconds of work.
+# Pictures in progress: enough that no thread waits for another, few enough for little memory.
+N_IN_PROGRESS = 12
+# More threads gain little, because a mouth takes a few milliseconds.
 MOST_STUDENT_THREADS = 4
 NEVER = threading.Event()
 TRANSPARENT = "transparent"
@@ -60,7 +60,7 @@ class RenderJob:
     Attributes:
         background: `#rrggbb`, a picture file, or `transparent`; None means the saved background.
         crf: quality of H.264, 0 (lossless) to 51, or of VP9, 0 to 63; ProRes has none.
-        lookahead_ms: None means the model's best, for nothing waits for a video.
+        lookahead_ms: None means the best of the model, because delay does not matter in a video.
     """
 
     audio: Path
@@ -74,7 +74,7 @@ class RenderJob:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What came of it; `missing_s` seconds of the sound could not be read."""
+    """The result; `missing_s` seconds of the sound could not be read."""
 
     n_pictures: int
     video_s: float
@@ -84,22 +84,24 @@ class Rendered:
 
     @property
     def real_time_ratio(self) -> float:
-        """Seconds of video made in one second."""
+        """Seconds of video rendered per second."""
         return self.video_s / self.took_s
 
 
 def run(job: RenderJob) -> int:
-    """Render with a progress bar; the exit code.
+    """Render with a progress bar; returns the exit code.
 
     Raises:
-        UserError: sound, avatar, model or output cannot be used; nothing is left under the output's name then.
+        UserError: sound, avatar, model or output cannot be used; no output file is left then.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = render(job, ProgressBar())
     if result.missing_s:
         name = shown(job.audio.name)
-        print_message(f"{missing_text(result.missing_s)} of the sound of {name} cannot be read. Silence stands there.")
+        print_message(
+            f"{missing_text(result.missing_s)} of the sound of {name} cannot be read, and is silent in the video."
+        )
     print(  # noqa: T201
         f"{shown(job.out)}: {result.video_s:.1f} s of video in {result.took_s:.1f} s"
         f" ({result.real_time_ratio:.1f} x real time, {result.codec})"
@@ -118,31 +120,32 @@ def render(job: RenderJob, progress: ProgressBar) -> Rendered:
     check_quality(job.crf, format_of(out, has_alpha=has_alpha))
     with SoundFile(job.audio, AAC_RATE_HZ) as sound:
         if os.path.exists(out) and out.samefile(sound.path):
-            raise OutputError("The video would replace the sound it is made from.", "Choose another --out.")
-        avatar = Avatar.load(job.settings.avatar)
+            raise OutputError("The video would overwrite its own sound file.", "Choose another --out.")
+        renderer = load_avatar(job.settings.avatar, user_dir=job.profile.avatars_dir).renderer()
         background = Background.transparent() if has_alpha else choose_background(job.background, job.settings)
-        student = open_student(job.settings, job.profile)
+        renderer.set_background(background)
+        driver = open_mouth_driver(job.settings, job.profile)
         try:
-            return _write(job, out, sound, student, Painter(avatar, background, has_alpha=has_alpha), progress)
+            return _write(job, out, sound, driver, FrameRenderer(renderer, has_alpha=has_alpha), progress)
         finally:
-            student.close()
+            driver.close()
 
 
 def keeps_alpha(job: RenderJob) -> bool:
-    """Whether the video keeps the avatar's transparency: it can, and no background is wanted.
+    """Whether the video keeps the avatar's transparency: its format can, and no background is set.
 
     Raises:
-        OutputError: transparency is wanted of a format that has none.
+        OutputError: the format has no transparency, and the job asks for it.
     """
     can_keep = job.out.suffix.lower() in ALPHA_SUFFIXES
     if job.background == TRANSPARENT and not can_keep:
         raise OutputError("This kind of video has no transparency.", "End the name with .mov or .webm.")
-    is_unset = job.background is None and job.settings.background == "checker"
+    is_unset = job.background is None and job.settings.background == BackgroundKind.CHECKER
     return can_keep and (is_unset or job.background == TRANSPARENT)
 
 
 def check_quality(crf: int, kind: RecordFormat) -> None:
-    """Refuse a quality that the encoder does not know.
+    """Check that the encoder knows a quality.
 
     Raises:
         OutputError: it is out of range.
@@ -152,42 +155,40 @@ def check_quality(crf: int, kind: RecordFormat) -> None:
         raise OutputError(f"There is no quality --crf {crf}.", f"Choose a number from 0 (best) to {worst}.")
 
 
-def open_student(settings: Settings, profile: ProfilePaths) -> Student:
-    """The student that the settings name, shown its avatar's face.
+def open_mouth_driver(settings: Settings, profile: ProfilePaths) -> MouthDriver:
+    """Open the mouth driver of the settings.
 
     Raises:
-        ModelError: it cannot be used.
+        UserError: it cannot be used.
     """
-    student = load(
-        settings.model,
+    options = DriverOptions(
+        lambda avatar_id, size_px: load_avatar(avatar_id, user_dir=profile.avatars_dir).face_input(size_px),
         settings.precision,
         settings.engine,
-        user_dir=profile.models_dir,
-        cache_dir=profile.cache_dir,
         n_threads=student_threads(n_cores()),
+        cache_dir=profile.cache_dir,
     )
-    student.set_face(Avatar.load(student.spec.avatar_id).face_input(student.spec.size_px))
-    return student
+    return open_driver(settings.model, options, user_dir=profile.models_dir)
 
 
 def student_threads(cores: int) -> int:
-    """Threads that draw one mouth: what composing and encoding leave, which take a core each."""
+    """Threads that generate one mouth: all cores but the two of rendering and encoding."""
     return min(MOST_STUDENT_THREADS, max(1, cores - 2))
 
 
-def choose_lookahead_ms(job: RenderJob, student: Student) -> int:
-    """The model's look-ahead nearest to the wanted one, or its best."""
-    spec, wanted = student.spec, job.lookahead_ms
+def choose_lookahead_ms(job: RenderJob, driver: MouthDriver) -> int:
+    """The look-ahead of the model nearest to the job's, or its best one."""
+    spec, wanted = driver.spec, job.lookahead_ms
     return spec.best_lookahead_ms if wanted is None else spec.nearest_lookahead_ms(wanted)
 
 
 def choose_background(text: str | None, settings: Settings) -> Background:
-    """What stands behind the avatar in a video without transparency, so never the checkerboard that stands for it.
+    """The background of a video without transparency; never the checkerboard, which stands for transparency.
 
     Raises:
         UserError: the picture cannot be used.
     """
-    if text is None and settings.background == "picture":
+    if text is None and settings.background == BackgroundKind.PICTURE:
         return Background.picture(settings.background_picture)
     if text is None or text.startswith("#"):
         return Background.colour(
@@ -196,31 +197,31 @@ def choose_background(text: str | None, settings: Settings) -> Background:
     return Background.picture(text)
 
 
-def draw_mouths(sound: Iterable[Float32], student: Student, fps: int, lookahead_ms: int) -> Iterator[MouthPatch]:
-    """The mouth of every instant k / fps of a recording, in order.
+def drive_mouths(sound: Iterable[Float32], driver: MouthDriver, fps: int, lookahead_ms: int) -> Iterator[Mouth]:
+    """Generate the mouth of every instant k / fps of a recording, in order.
 
     Args:
-        sound: pieces (n,) float32 at 16 kHz; they are taken as they are needed.
-        student: draws them.
-        fps: pictures in a second.
-        lookahead_ms: how much of the coming sound a mouth takes into account.
+        sound: pieces (n,) float32 at 16 kHz, read as they are needed.
+        driver: makes them.
+        fps: pictures per second.
+        lookahead_ms: how much later sound a mouth may use.
     """
-    clock, mouth, ring = ManualClock(), Latest[MouthPatch](), Ring[AudioBlock](1)
+    clock, mouth, ring = ManualClock(), Latest[Mouth](), Ring[AudioBlock](1)
     speech = SpeechPart(clock, StageMeters(), mouth)
     speech.configure(fps, lookahead_ms)
-    speech.set_student(student)
+    speech.set_driver(driver)
     step = speech.run(lambda: ring)
-    n_samples, n_drawn = 0, 0
-    for start, samples, n_heard in _blocks(sound):
+    n_samples, n_made = 0, 0
+    for start, samples, n_read in _blocks(sound):
         clock.advance(samples_to_ns(BLOCK_SAMPLES, LIVE_RATE_HZ))
         ring.put(AudioBlock(samples_to_ns(start, LIVE_RATE_HZ), start, samples))
         step(NEVER)
-        n_samples += n_heard
-        patch = mouth.take()
-        if patch is not None:
-            n_drawn += 1
-            yield patch
-        if n_heard < BLOCK_SAMPLES and n_drawn >= count_pictures(n_samples, fps):
+        n_samples += n_read
+        made = mouth.take()
+        if made is not None:
+            n_made += 1
+            yield made
+        if n_read < BLOCK_SAMPLES and n_made >= count_pictures(n_samples, fps):
             return
 
 
@@ -229,45 +230,41 @@ def count_pictures(n_samples: int, fps: int) -> int:
     return math.ceil(n_samples * fps / LIVE_RATE_HZ)
 
 
-class Painter:
-    """Puts mouths on the idle loop. Thread: the one that composes.
+class FrameRenderer:
+    """Renders the pictures of a video. Thread: the one that renders.
 
     Args:
-        avatar: whose face.
-        background: what stands behind it.
-        has_alpha: whether transparency is kept.
+        renderer: of the avatar.
+        has_alpha: whether pictures keep their transparency.
     """
 
-    def __init__(self, avatar: Avatar, background: Background, *, has_alpha: bool) -> None:
-        self._avatar = avatar
-        self._background = background
+    def __init__(self, renderer: Renderer, *, has_alpha: bool) -> None:
+        self._renderer = renderer
         self._has_alpha = has_alpha
-        self._compositors: dict[tuple[PatchBox, int], Compositor] = {}
 
     @property
     def size_px(self) -> int:
         """Side of a picture."""
-        return self._avatar.spec.size_px
+        return self._renderer.size_px
 
     @property
     def has_alpha(self) -> bool:
-        """Whether transparency is kept."""
+        """Whether pictures keep their transparency."""
         return self._has_alpha
 
-    def paint(self, mouth: MouthPatch, fps: int) -> UInt8:
-        """The finished picture of a mouth's instant: planes for the encoder, or BGRA where transparency is kept."""
-        spec = self._avatar.spec
-        idle = mouth.index * spec.idle_fps // fps % self._avatar.n_idle
-        key = (mouth.spec.box, mouth.spec.size_px)
-        if key not in self._compositors:
-            self._compositors[key] = Compositor(self._avatar, *key)
-            self._compositors[key].set_background(self._background)
-        picture = self._compositors[key].compose(idle, mouth.pixels, mouth.weight)
+    def render(self, mouth: Mouth, fps: int) -> UInt8:
+        """The picture of a mouth's instant: planes for the encoder, or BGRA with transparency."""
+        idle = mouth.index * self._renderer.idle_fps // fps % self._renderer.n_idle
+        picture = self._renderer.render(idle, mouth)
         return picture if self._has_alpha else to_i420(picture)
 
 
 def _blocks(sound: Iterable[Float32]) -> Iterator[tuple[int, Float32, int]]:
-    """The recording in blocks of 10 ms, then silence without end: number of the first sample, block, samples in it."""
+    """The recording in blocks of 10 ms, then endless silence.
+
+    Yields:
+        The number of the first sample, the block, and how many samples of it are from the recording.
+    """
     start = 0
     for block in _cut(sound, itertools.repeat(BLOCK_SAMPLES)):
         yield start, np.pad(block, (0, BLOCK_SAMPLES - len(block))), len(block)
@@ -279,7 +276,7 @@ def _blocks(sound: Iterable[Float32]) -> Iterator[tuple[int, Float32, int]]:
 
 
 def _cut(sound: Iterable[Float32], sizes: Iterable[int]) -> Iterator[Float32]:
-    """Pieces of the wanted sizes; what is left makes a smaller last one."""
+    """Cut sound into pieces of given sizes; the last one may be smaller."""
     rest: Float32 = np.zeros(0, np.float32)
     wanted = iter(sizes)
     size = next(wanted)
@@ -293,58 +290,58 @@ def _cut(sound: Iterable[Float32], sizes: Iterable[int]) -> Iterator[Float32]:
 
 
 def _sound_of_pictures(sound: Iterable[Float32], fps: int) -> Iterator[Float32]:
-    """The sound at 48 kHz that is heard while each picture is shown; silence fills up the last one."""
+    """The sound of each picture at 48 kHz; silence pads the last one."""
     sizes = [(k + 1) * AAC_RATE_HZ // fps - k * AAC_RATE_HZ // fps for k in range(fps)]
     for piece, size in zip(_cut(sound, itertools.cycle(sizes)), itertools.cycle(sizes), strict=False):
         yield np.pad(piece, (0, size - len(piece)))
 
 
 def _write(
-    job: RenderJob, out: Path, sound: SoundFile, student: Student, painter: Painter, progress: ProgressBar
+    job: RenderJob, out: Path, sound: SoundFile, driver: MouthDriver, frames: FrameRenderer, progress: ProgressBar
 ) -> Rendered:
     fps, n_pictures = job.settings.fps, 0
     progress.start(math.ceil(sound.duration_s * fps), fps)
-    layout = VideoFormat(fps, painter.size_px, painter.size_px, 1, job.crf, shown(sound.path.stem), painter.has_alpha)
+    layout = VideoFormat(fps, frames.size_px, frames.size_px, 1, job.crf, shown(sound.path.stem), frames.has_alpha)
     with VideoFile(out, layout) as video:
-        if format_of(out, has_alpha=painter.has_alpha) is RecordFormat.MP4 and "264" not in video.codec:
+        if format_of(out, has_alpha=frames.has_alpha) is RecordFormat.MP4 and "264" not in video.codec:
             log.warning("no H.264 encoder in this build of PyAV, so the video is %s", video.codec)
 
-        def encode(picture: Future[UInt8], heard: Float32) -> None:
+        def encode(picture: Future[UInt8], samples: Float32) -> None:
             nonlocal n_pictures
             video.add_picture(picture.result())
-            video.add_sound(heard[None, :])
+            video.add_sound(samples[None, :])
             n_pictures += 1
 
-        # Lips and film hear one mix. What one of them has not taken yet waits here, a second or less.
-        for_lips, for_film = itertools.tee(sound.pieces())
-        lips = resampled(for_lips, AAC_RATE_HZ, LIVE_RATE_HZ)
-        mouths = draw_mouths(lips, student, fps, choose_lookahead_ms(job, student))
-        heard = _sound_of_pictures(for_film, fps)
-        _overlap(zip(mouths, heard, strict=False), lambda mouth: painter.paint(mouth, fps), encode, progress)
+        # Mouths and video use the same mix. The buffer between them holds a second or less.
+        for_mouths, for_video = itertools.tee(sound.pieces())
+        speech = resampled(for_mouths, AAC_RATE_HZ, LIVE_RATE_HZ)
+        mouths = drive_mouths(speech, driver, fps, choose_lookahead_ms(job, driver))
+        sounds = _sound_of_pictures(for_video, fps)
+        _overlap(zip(mouths, sounds, strict=False), lambda mouth: frames.render(mouth, fps), encode, progress)
         video.finish()
         codec = video.codec
     return Rendered(n_pictures, n_pictures / fps, progress.end(), codec, sound.missing_s)
 
 
 def _overlap(
-    shown_and_heard: Iterable[tuple[MouthPatch, Float32]],
-    paint: Callable[[MouthPatch], UInt8],
+    mouths_and_sounds: Iterable[tuple[Mouth, Float32]],
+    render_frame: Callable[[Mouth], UInt8],
     encode: Callable[[Future[UInt8], Float32], None],
     progress: ProgressBar,
 ) -> None:
-    """Draw, compose and encode at the same time, in order, with a bounded number under way."""
-    under_way: deque[Future[None]] = deque()
-    composer, encoder = ThreadPoolExecutor(1, "compose"), ThreadPoolExecutor(1, "encode")
+    """Generate, render and encode in parallel and in order, with a bounded number in progress."""
+    in_progress: deque[Future[None]] = deque()
+    renderer, encoder = ThreadPoolExecutor(1, "render"), ThreadPoolExecutor(1, "encode")
     try:
-        for mouth, heard in shown_and_heard:
-            picture = composer.submit(paint, mouth)
-            under_way.append(encoder.submit(encode, picture, heard))
-            if len(under_way) > N_UNDER_WAY:
-                under_way.popleft().result()
+        for mouth, samples in mouths_and_sounds:
+            picture = renderer.submit(render_frame, mouth)
+            in_progress.append(encoder.submit(encode, picture, samples))
+            if len(in_progress) > N_IN_PROGRESS:
+                in_progress.popleft().result()
                 progress.advance()
-        while under_way:
-            under_way.popleft().result()
+        while in_progress:
+            in_progress.popleft().result()
             progress.advance()
     finally:
-        for pool in (encoder, composer):
+        for pool in (encoder, renderer):
             pool.shutdown(wait=True, cancel_futures=True)

@@ -33,7 +33,7 @@ def page() -> str:
         *live_part(benches),
         *students_part(benches),
         *long_part(read(DATA / "long.json")),
-        *report_part(report),
+        *report_part(report, manifests),
         *quality_part(manifests, report),
         *distillation_part(manifests),
     ]

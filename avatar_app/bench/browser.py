@@ -19,10 +19,9 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, UInt8
-from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.browser import BrowserSource, new_token
-from avatar_app.live.frame import Avatar, Compositor, Pacer
+from avatar_app.live.frame import Pacer, load_avatar
 
 N_PICTURES = 50
 CONNECT_TIMEOUT_S = 20.0
@@ -68,10 +67,8 @@ def pictures(avatar_id: str) -> list[UInt8]:
     Raises:
         AvatarError: there is no such avatar.
     """
-    avatar = Avatar.load(avatar_id)
-    crop_px = avatar.spec.crop_px
-    compositor = Compositor(avatar, PatchBox(0, 0, crop_px, crop_px), crop_px)
-    return [compositor.compose(k % avatar.n_idle, None, 0.0) for k in range(N_PICTURES)]
+    renderer = load_avatar(avatar_id).renderer()
+    return [renderer.render(k % renderer.n_idle) for k in range(N_PICTURES)]
 
 
 def _feed(mailbox: Latest[Picture], pictures: list[UInt8], fps: int, seconds: float) -> tuple[float, dict[int, int]]:

@@ -17,13 +17,12 @@ import psutil
 from numpy.typing import NDArray
 
 from avatar_app.bench import live, program
-from avatar_app.bench.pose import BOX, MODEL_PX, pose_at
+from avatar_app.bench.pose import pose_at
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.frame import Avatar, Background, PoseAssets
+from avatar_app.live.frame import Avatar, Background, PoseAssets, load_avatar
 from avatar_app.live.frame.pose_assets import PITCH, STEP_PX, TRUST, YAW
-from avatar_app.live.frame.posed import PosedCompositor
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.record.video_file import VideoFile, VideoFormat, to_i420
 from avatar_app.live.webcam.package import is_installed
@@ -51,8 +50,8 @@ def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
         return {"is_installed": False}
     with tempfile.TemporaryDirectory() as folder:
         moving, still = Path(folder) / "moving.mp4", Path(folder) / "still.mp4"
-        write_film(moving, lambda t_s: pose_at(PACE * t_s))
-        write_film(still, lambda t_s: AvatarPose(4.0, 2.0, weight=1.0))
+        write_video(moving, lambda t_s: pose_at(PACE * t_s))
+        write_video(still, lambda t_s: AvatarPose(4.0, 2.0, weight=1.0))
         wanted = settings.replace(
             is_following=True, webcam=f"file:{moving}", fps=FPS, mic="demo", background="colour", is_panel_visible=False
         )
@@ -64,14 +63,13 @@ def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
         }
 
 
-def write_film(path: Path, pose: Callable[[float], AvatarPose], avatar_id: str = "nova") -> None:
+def write_video(path: Path, pose: Callable[[float], AvatarPose], avatar_id: str = "nova") -> None:
     """The avatar before a grey wall as a webcam would see her, with its noise."""
-    avatar, noise = Avatar.load(avatar_id), np.random.default_rng(0)
-    compositor = PosedCompositor(avatar, avatar.poses(), BOX, MODEL_PX)
-    compositor.set_background(Background.colour("#8c9096"))
+    renderer, noise = load_avatar(avatar_id).renderer(turns_head=True), np.random.default_rng(0)
+    renderer.set_background(Background.colour("#8c9096"))
     with VideoFile(path, VideoFormat(FPS, *SIZE, n_channels=0, crf=16)) as film:
         for k in range(round(FILM_S * FPS)):
-            picture = _in_room(compositor.compose(0, pose(k / FPS), None, 0.0)).astype(np.float32)
+            picture = _in_room(renderer.render(0, None, pose(k / FPS))).astype(np.float32)
             picture[:, :, :3] += noise.normal(0, NOISE_LEVELS, picture[:, :, :3].shape)
             film.add_picture(to_i420(np.clip(picture, 0, 255).astype(np.uint8)))
         film.finish()

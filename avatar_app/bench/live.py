@@ -10,8 +10,7 @@ from typing import Any
 
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.live.pipeline import LivePipeline
-from avatar_app.live.status import LiveStatus
+from avatar_app.live.pipeline import LivePipeline, LiveStatus
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import LOOKAHEADS_MS, Settings
 

@@ -10,13 +10,12 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.head_pose import AvatarPose
-from avatar_app.contracts.student_spec import PatchBox
-from avatar_app.live.frame import Avatar
-from avatar_app.live.frame.background import Background
-from avatar_app.live.frame.posed import PosedCompositor
+from avatar_app.contracts.mouth import Mouth, MouthShape, Patch, PatchBox, PatchPlace
+from avatar_app.contracts.renderer import Renderer
+from avatar_app.live.frame import Background, load_avatar
 
 FPS = 30
-BOX, MODEL_PX = PatchBox(32, 144, 192, 112), 256
+PLACE = PatchPlace(PatchBox(32, 144, 192, 112), 256)
 
 
 def measure(seconds: float, avatar_id: str = "nova") -> dict[str, Any]:
@@ -28,10 +27,9 @@ def measure(seconds: float, avatar_id: str = "nova") -> dict[str, Any]:
     n_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        avatar = Avatar.load(avatar_id)
-        compositor = PosedCompositor(avatar, avatar.poses(), BOX, MODEL_PX)
-        compositor.set_background(Background.colour("#6e6e6e"))
-        times_ms = [_one_ms(compositor, k) for k in range(max(30, int(seconds * FPS)))]
+        renderer = load_avatar(avatar_id).renderer(turns_head=True)
+        renderer.set_background(Background.colour("#6e6e6e"))
+        times_ms = [_one_ms(renderer, k) for k in range(max(30, int(seconds * FPS)))]
     finally:
         cv2.setNumThreads(n_threads)
     # The first pictures fill the caches.
@@ -46,8 +44,9 @@ def pose_at(t_s: float) -> AvatarPose:
     return AvatarPose(15 * wave[0], 9 * wave[1], 10 * wave[2], 12 * wave[3], 6 * wave[4], blink, blink, wave[3], 1.0)
 
 
-def _one_ms(compositor: PosedCompositor, k: int) -> float:
-    mouth = np.full((BOX.h, BOX.w, 3), 60 + k % 100, np.uint8)
+def _one_ms(renderer: Renderer, k: int) -> float:
+    pixels = np.full((PLACE.box.h, PLACE.box.w, 3), 60 + k % 100, np.uint8)
+    mouth = Mouth(0, 0, k, MouthShape(Patch(pixels, PLACE)), 1.0)
     t_start = time.perf_counter()
-    compositor.compose(k, pose_at(k / FPS), mouth, 1.0)
+    renderer.render(k % renderer.n_idle, mouth, pose_at(k / FPS))
     return 1e3 * (time.perf_counter() - t_start)

@@ -1,4 +1,4 @@
-"""What recording costs on this machine, for `bench`."""
+"""The cost of recording on this machine, for `bench`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import numpy as np
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.packets import Picture, UInt8, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S
-from avatar_app.live.record.canvas import Canvas, film_size
 from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.encoders import pick_encoder
 from avatar_app.live.record.formats import RecordFormat, RecordOptions
-from avatar_app.live.record.growing_file import Film
-from avatar_app.live.record.muxer import Take
+from avatar_app.live.record.fragmented_file import FragmentedFile
+from avatar_app.live.record.frame_converter import FrameConverter, video_size
+from avatar_app.live.record.muxer import Muxer
 from avatar_app.live.record.video_file import AAC_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
 class RecordCost:
-    """What a recording takes.
+    """Processor time and file size of a recording.
 
     Attributes:
-        cpu_percent_of_one_core: processor time of the whole process for a second of film.
+        cpu_percent_of_one_core: processor time of the whole process per second of recording.
         mb_per_min: size of the file.
     """
 
@@ -42,12 +42,14 @@ def measure_cost(
     seconds: float = 10.0,
     kind: RecordFormat = RecordFormat.MP4,
 ) -> RecordCost:
-    """Record pictures and noise as fast as it goes, and count the processor's time. Nothing else should run meanwhile.
+    """Record pictures and noise as fast as possible, and measure the processor time of this process.
+
+    Nothing else should run in this process meanwhile.
 
     Args:
-        pictures: (H, W, 4) uint8 BGRA each, shown one after the other, again and again.
-        fps: of the film.
-        seconds: of film.
+        pictures: (H, W, 4) uint8 BGRA each, repeated in order.
+        fps: of the recording.
+        seconds: duration of the recording.
         kind: format.
 
     Raises:
@@ -55,30 +57,30 @@ def measure_cost(
     """
     with tempfile.TemporaryDirectory() as folder:
         options = RecordOptions(Path(folder), fps, kind)
-        size = film_size(options, pictures[0])
+        size = video_size(options, pictures[0])
         encoder = pick_encoder(kind, options.encoder, size)
         file = DiskFile(Path(folder) / f"cost{kind.suffix}")
-        film = Film(file, kind, encoder, size, has_sound=True, title="")
+        container = FragmentedFile(file, kind, encoder, size, has_sound=True, title="")
         voice: Ring[VoiceBlock] = Ring(100)
-        take = Take(film, Canvas(options, size), fps, 0, voice)
+        muxer = Muxer(container, FrameConverter(options, size), fps, 0, voice)
         t_start_s = time.process_time()
         for k in range(round(seconds * fps)):
-            _step(take, voice, pictures[k % len(pictures)], k, fps)
-        take.finish()
-        film.finish()
+            _step(muxer, voice, pictures[k % len(pictures)], k, fps)
+        muxer.finish()
+        container.finish()
         used_s = time.process_time() - t_start_s
         n_bytes = file.n_bytes
         file.close()
     return RecordCost(encoder.name, round(100 * used_s / seconds, 1), round(60 * n_bytes / seconds / 1e6, 1))
 
 
-def _step(take: Take, voice: Ring[VoiceBlock], pixels: UInt8, k: int, fps: int) -> None:
-    """A picture, and the sound of its time in blocks of 10 ms."""
+def _step(muxer: Muxer, voice: Ring[VoiceBlock], pixels: UInt8, k: int, fps: int) -> None:
+    """Write a picture and the sound of the same time, in blocks of 10 ms."""
     noise = np.random.default_rng(k)
     n_block = AAC_RATE_HZ // 100
     for block in range(100 * k // fps, 100 * (k + 1) // fps):
         samples = noise.normal(0, 0.05, n_block).astype(np.float32)
         voice.put(VoiceBlock(block * NS_PER_S // 100, AAC_RATE_HZ, samples))
-    take.hear(take.n_heard)
+    muxer.add_sound(muxer.n_waiting_blocks)
     t_ns = k * NS_PER_S // fps
-    take.see(Picture(t_ns, t_ns, k, pixels))
+    muxer.add_picture(Picture(t_ns, t_ns, k, pixels))

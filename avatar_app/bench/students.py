@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from avatar_app.live.student import list_models, ranking
+from avatar_app.live.student import list_models, measuring
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.registry import find_model
 
@@ -22,7 +22,7 @@ def measure(seconds: float, user_dir: Path | None = None) -> dict[str, Any]:
 
 def _model(folder: Path, seconds: float) -> dict[str, Any]:
     spec = read_manifest(folder)
-    found = ranking.measure(folder, seconds)
+    found = measuring.measure(folder, seconds)
     running = [pair for pair in found.pairs if not pair.error]
     fastest = min(running, key=lambda pair: pair.p95_ms)
     return {

@@ -1,4 +1,4 @@
-"""What the voice costs: time of one core for a second of sound."""
+"""Processor time of the voice output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avatar_app.live.voice.player import Player, Stamp
 
 
 def core_percent(in_hz: int = 48_000, out_hz: int = 48_000, seconds: float = 10.0) -> float:
-    """Share of one core that playing takes, without the driver's own: processor time of this thread, in percent."""
+    """Share of one core that playing takes, in percent, without the driver: processor time of this thread."""
     player = Player(DelayLine(out_hz), out_hz, lambda: ms_to_ns(150))
     sound: Float32 = np.random.default_rng(1).uniform(-0.5, 0.5, in_hz // 100).astype(np.float32)
     out: Float32 = np.zeros((out_hz // 100, 2), np.float32)
@@ -23,6 +23,6 @@ def core_percent(in_hz: int = 48_000, out_hz: int = 48_000, seconds: float = 10.
         t_ns = step * NS_PER_S // 100
         player.note(Stamp(player.buffer.n_read, len(out), t_ns + ms_to_ns(20)))
         player.buffer.read(out)
-        player.hear([VoiceBlock(t_ns - ms_to_ns(10), in_hz, sound)])
+        player.feed([VoiceBlock(t_ns - ms_to_ns(10), in_hz, sound)])
         player.fill(t_ns)
     return 100 * (time.thread_time() - t_begin_s) / seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ UNFINISHED = ".tmp"
 UNFINISHED_FOLDER, REPLACED_FOLDER = ".unfinished", ".replaced"
 PRIVATE_MODE = 0o600
 SHARED_MODE = 0o666
+
+
+# Names of temporary files, see `replacing`.
+LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.tmp")
 
 
 @contextlib.contextmanager
@@ -74,6 +79,14 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of writers that were killed; nobody may be writing to the folder meanwhile."""
+    for file in folder.glob(f"*{UNFINISHED}"):
+        if LEFTOVER.fullmatch(file.name):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def write_bytes(file: Path, content: bytes, *, is_private: bool = False) -> None:

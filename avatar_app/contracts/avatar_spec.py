@@ -1,4 +1,4 @@
-"""What an avatar folder says of itself: `assets/avatars/<id>/avatar.json`."""
+"""The description of an avatar made of pictures: `assets/avatars/<id>/avatar.json`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avatar_app.contracts.fields import Within, check_fields, check_id, check_in
 from avatar_app.contracts.packets import Float32
 
 AVATAR_SCHEMA = 1
-# How far a crop may lie beside the portrait, and how small and how large it may be drawn.
+# Limits of the maps from the crop to the portrait: shift, and scale.
 MAX_SHIFT_PX = 4096.0
 SCALE_RANGE = (0.05, 20.0)
 PLAIN = ("id", "title", "licence", "credit", "size_px", "idle_fps", "crop_px", "mask_file", "reference_file")
@@ -22,17 +22,17 @@ PLAIN = ("id", "title", "licence", "credit", "size_px", "idle_fps", "crop_px", "
 
 @dataclass(frozen=True, slots=True)
 class AvatarSpec:
-    """An avatar's contract.
+    """The contract of an avatar of the kinds `picture` and `posed`.
 
     Attributes:
         size_px: side of the square portrait.
-        idle_fps: rate of the idle loop, which is seamless.
-        idle_files: colours of the idle loop's pictures, in order; JPEG, which a machine decodes in half a millisecond.
+        idle_fps: rate of the seamless idle loop.
+        idle_files: colours of the idle loop's pictures, in order; JPEG, because it decodes in half a millisecond.
         alpha_files: their alpha as 8-bit grey PNG, one each; straight, not multiplied into the colours.
         crop_px: side of the face crop that `crop_to_portrait` maps from.
-        crop_to_portrait: (n_idle, 2, 3) float32; idle picture k shows crop point p at A[k] @ (p, 1).
+        crop_to_portrait: (n_idle, 2, 3) float32; crop point p lies at A[k] @ (p, 1) in idle picture k.
         mask_file: feathered mouth mask, (crop_px, crop_px) 8-bit grey, in crop coordinates.
-        reference_file: the face crop at rest, (crop_px, crop_px, 3): the identity a student may be given.
+        reference_file: the face crop at rest, (crop_px, crop_px, 3): the identity that a student reads.
         models: ids of the students that generate its mouth, best first.
         consent: permission of the person shown; None if it shows no real person, or in folders of older versions.
 
@@ -64,14 +64,14 @@ class AvatarSpec:
         if not n_idle or len(self.alpha_files) != n_idle or crops.shape != (n_idle, 2, 3):
             raise ValueError(f"{n_idle} idle pictures with {len(self.alpha_files)} alphas and crops {crops.shape}")
         if not (np.abs(crops) <= MAX_SHIFT_PX).all() or not _are_within(SCALE_RANGE, crops[:, :, :2]):
-            raise ValueError("crop_to_portrait leads out of the picture")
+            raise ValueError("crop_to_portrait leaves the picture")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> AvatarSpec:
         """Read an avatar description.
 
         Raises:
-            AvatarError: a field is missing or out of its range, or the crops do not fit; the sentence names it.
+            AvatarError: a field is missing or out of its range, or the crops do not fit; the message names it.
         """
         try:
             if data["schema"] != AVATAR_SCHEMA:
@@ -83,7 +83,7 @@ class AvatarSpec:
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise AvatarError(
                 f"The avatar description {where} cannot be used: {problem(error)}.",
-                "Install the avatar again, or build it anew with `avatar-app studio avatar`.",
+                "Install the avatar again, or build it again with `avatar-app studio avatar`.",
             ) from error
 
 
@@ -93,5 +93,5 @@ def _are_within(scales: tuple[float, float], maps: Float32) -> bool:
 
 
 def _crops(values: Any) -> Float32:
-    """(n, 2, 3) float32; a number that float32 does not hold is as wrong as one that is too large."""
+    """(n, 2, 3) float32, clipped so that numbers beyond float32 fail the range check."""
     return np.clip(np.asarray(values, dtype=np.float64), -2 * MAX_SHIFT_PX, 2 * MAX_SHIFT_PX).astype(np.float32)

@@ -1,4 +1,4 @@
-"""One monotonic clock in integer nanoseconds, and one that a test or a render turns by hand."""
+"""The monotonic clock in integer nanoseconds, and a manual clock for tests and `render`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time as every part of the program sees it."""
+    """A source of time."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since an arbitrary start; never goes back."""
+        """Nanoseconds since an arbitrary start; never decreases."""
         ...
 
     def sleep_until(self, t_ns: int, stop: threading.Event | None = None) -> bool:
-        """Wait for an instant. False when `stop` was set first."""
+        """Wait for an instant; False if `stop` was set first."""
         ...
 
 
@@ -37,14 +37,14 @@ class MonotonicClock:
 
 
 class ManualClock:
-    """A clock that stands until someone advances it; sleeping advances it. Thread: any."""
+    """A clock that only `advance` and `sleep_until` move. Thread: any."""
 
     def __init__(self, t_ns: int = 0) -> None:
         self._t_ns = t_ns
         self._lock = threading.Lock()
 
     def now_ns(self) -> int:
-        """The instant that the clock was last moved to."""
+        """The current instant."""
         with self._lock:
             return self._t_ns
 
@@ -55,7 +55,7 @@ class ManualClock:
             ValueError: `dt_ns` is negative.
         """
         if dt_ns < 0:
-            raise ValueError("a clock cannot go back")
+            raise ValueError("a clock cannot go backwards")
         with self._lock:
             self._t_ns += dt_ns
 

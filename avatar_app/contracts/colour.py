@@ -1,4 +1,4 @@
-"""Colours as they are written in settings."""
+"""Colours as settings write them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ def parse_bgr(text: str) -> tuple[int, int, int]:
     """`#rrggbb` as blue, green, red.
 
     Raises:
-        SettingsError: it is no colour.
+        SettingsError: it is not a colour.
     """
     try:
         if len(text) != 7 or text[0] != "#":
             raise ValueError(text)
         red, green, blue = bytes.fromhex(text[1:])
     except ValueError as error:
-        raise SettingsError(f"{text!r} is no colour.", "Write it as #rrggbb, as in #204060.") from error
+        raise SettingsError(f"{text!r} is not a colour.", "Write it as #rrggbb, as in #204060.") from error
     return blue, green, red

@@ -4,26 +4,26 @@ AppError
 ├── UserError                what the user can fix; carries `what_to_do`
 │   ├── SettingsError        settings file or value
 │   ├── AudioInputError      audio file or microphone
-│   ├── CameraInputError     webcam, video file in its place, or the tracker of faces
+│   ├── CameraInputError     webcam, video file that replaces it, or face tracker
 │   ├── ModelError           model folder, checksum, fingerprint, engine
 │   ├── AvatarError          avatar folder
 │   ├── OutputError          file or device that is written to
 │   ├── MissingExtraError    optional package that is not installed
 │   └── StudioError          data or run folder of the studio
-├── InputFileError           a file from outside, as `input_file` sees it; whoever reads it says whose file it is
-│   └── MissingFileError     there is none
-└── InternalError            our own mistake
+├── InputFileError           any file that `input_file` reads; the caller adds which file it is
+│   └── MissingFileError     there is no such file
+└── InternalError            fault of the program
 """
 
 from __future__ import annotations
 
 
 class AppError(Exception):
-    """Anything that this program raises on purpose."""
+    """Base of all errors that this program raises."""
 
 
 class InputFileError(AppError):
-    """What is wrong with a file from outside, as the end of a sentence: "it is missing"."""
+    """What is wrong with a file, as the end of a sentence: "it is missing"."""
 
 
 class MissingFileError(InputFileError):
@@ -31,11 +31,11 @@ class MissingFileError(InputFileError):
 
 
 class InternalError(AppError):
-    """A mistake of ours."""
+    """A fault of the program."""
 
 
 class UserError(AppError):
-    """Something that the user can fix.
+    """An error that the user can fix.
 
     Args:
         what: one sentence that says what is wrong.
@@ -57,7 +57,7 @@ class AudioInputError(UserError):
 
 
 class CameraInputError(UserError):
-    """A webcam, a video file in its place, or the tracker of faces cannot be used."""
+    """A webcam, a video file that replaces it, or the face tracker cannot be used."""
 
 
 class ModelError(UserError):

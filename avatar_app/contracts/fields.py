@@ -1,4 +1,4 @@
-"""Ranges of the fields of a dataclass, declared where the field is, and checked whoever makes the object."""
+"""Ranges of dataclass fields, declared beside the field and checked whenever an object is made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Within:
-    """Beside a field's type (`Annotated[int, Within(1, 9)]`): the range of its number, or of each, both ends in it."""
+    """Annotates a field (`Annotated[int, Within(1, 9)]`) with the range of its numbers, both ends included."""
 
     low: float
     high: float
@@ -33,12 +33,12 @@ def check_fields(item: Any) -> None:
     """Check all fields that are numbers, texts or tuples of them.
 
     Raises:
-        ValueError: one is of another kind, out of its range, or too long; the sentence names it.
+        ValueError: one has a wrong type, is out of range, or is too long; the message names it.
     """
     for name, (kind, limits) in _kinds(item.__class__).items():
         value = getattr(item, name)
         if kind in ONE_OF_MANY and (not isinstance(value, tuple) or len(value) > MAX_ITEMS):
-            raise ValueError(f"{name} is no list of at most {MAX_ITEMS}")
+            raise ValueError(f"{name} is not a list of at most {MAX_ITEMS}")
         for one in value if kind in ONE_OF_MANY else (value,):
             _check(name, one, ONE_OF_MANY.get(kind, kind), limits)
 
@@ -50,37 +50,37 @@ def check_id(name: str, value: str) -> None:
         ValueError: it cannot.
     """
     if not re.fullmatch(ID, value):
-        raise ValueError(f"{name} {shown(value)} is no name of letters, digits, dots and dashes")
+        raise ValueError(f"{name} {shown(value)} is not a name of letters, digits, dots and dashes")
 
 
 def check_inner_path(name: str, value: str) -> None:
-    """Check that a text names a file within the folder that names it.
+    """Check that a text is a relative path inside a folder.
 
     Raises:
         ValueError: it leads out of the folder.
     """
     if value.startswith("/") or "\\" in value or ":" in value or ".." in value.split("/"):
-        raise ValueError(f"{name} {shown(value)} is no file of this folder")
+        raise ValueError(f"{name} {shown(value)} is not a file in this folder")
 
 
 def problem(error: Exception) -> str:
     """What was wrong with the fields of a file, as the end of a sentence."""
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    return str(error) if isinstance(error, ValueError | InputFileError) else "a field is of a wrong kind"
+    return str(error) if isinstance(error, ValueError | InputFileError) else "a field has a wrong type"
 
 
 def shown(value: object) -> str:
-    """A value as it is told in a sentence, cut short however long it is."""
+    """A value for a message, shortened."""
     try:
         return SHORT.repr(value)
-    except ValueError:  # Python writes no whole number of more than 4300 digits
+    except ValueError:  # Python does not print an integer of more than 4300 digits
         return "a number of very many digits"
 
 
 @lru_cache
 def _kinds(kind: Hashable) -> dict[str, tuple[Any, Within | None]]:
-    """The type and range of each field that is checked."""
+    """Type and range of each checked field."""
     found = {}
     for name, hint in get_type_hints(cast("type", kind), include_extras=True).items():
         plain, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
@@ -107,8 +107,8 @@ def _check_number(name: str, value: Any, kind: type, limits: Within | None) -> N
 def _check_text(name: str, value: Any) -> None:
     is_text = isinstance(value, str)
     if not is_text:
-        raise ValueError(f"{name} is {shown(value)}, not a text")
+        raise ValueError(f"{name} is {shown(value)}, not text")
     if len(value) > MAX_CHARACTERS:
-        raise ValueError(f"{name} has {len(value)} characters, at most {MAX_CHARACTERS} are read")
+        raise ValueError(f"{name} has {len(value)} characters, more than {MAX_CHARACTERS}")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{name} holds characters that are no text")
+        raise ValueError(f"{name} contains invalid characters")

@@ -1,7 +1,7 @@
-"""The one reader of files and messages that come from outside.
+"""Reads files and messages that others may have written: manifests, settings, caches, requests.
 
-Whatever they hold, it answers soon, takes bounded memory, and fails with `InputFileError` alone. Manifests, settings,
-caches and requests are all read here; which values their fields may have stands in their dataclasses (`fields`).
+For any content, time and memory are bounded, and `InputFileError` is the only error. The dataclasses of the content
+check its values, see `fields`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from avatar_app.contracts.errors import InputFileError, MissingFileError
 
 MAX_JSON_BYTES = 4_000_000
 MAX_DEPTH = 32
-# A whole number with more digits fits no field of ours, and some of Python's own functions refuse it.
+# No field needs an integer with more digits, and some functions of Python refuse it.
 MAX_DIGITS = 20
 NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 BINARY = getattr(os, "O_BINARY", 0)
@@ -36,14 +36,14 @@ BAD_ARRAYS = (
 
 
 def read_bytes(path: str | Path, max_bytes: int) -> bytes:
-    """The content of a regular file. A pipe or a device is refused at once, and a large file before it is read.
+    """Read a regular file. A pipe or a device is refused without waiting, and a large file before it is read.
 
     Raises:
-        MissingFileError: there is none.
+        MissingFileError: there is no such file.
         InputFileError: it cannot be read, is no regular file, or is larger than `max_bytes`.
     """
     try:
-        # A pipe that nobody writes to would otherwise never open.
+        # Without this flag, opening a pipe without a writer would block.
         descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
     except FileNotFoundError as error:
         raise MissingFileError("it is missing") from error
@@ -52,7 +52,7 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
     try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
-            raise InputFileError("it is no regular file")
+            raise InputFileError("it is not a regular file")
         if facts.st_size > max_bytes:
             raise InputFileError(f"it is larger than {max_bytes / 1e6:g} MB")
         with open(descriptor, "rb", closefd=False) as stream:
@@ -66,51 +66,51 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
 def read_object(
     path: str | Path, max_bytes: int = MAX_JSON_BYTES, *, keeps_bad_numbers: bool = False
 ) -> dict[str, Any]:
-    """The fields of a JSON file.
+    """Read the fields of a JSON file.
 
     Raises:
-        MissingFileError: there is none.
-        InputFileError: it cannot be read, or holds no JSON object that `parse_object` takes.
+        MissingFileError: there is no such file.
+        InputFileError: it cannot be read, or `parse_object` refuses it.
     """
     return parse_object(read_bytes(path, max_bytes), keeps_bad_numbers=keeps_bad_numbers)
 
 
 def parse_object(content: bytes | str, *, keeps_bad_numbers: bool = False) -> dict[str, Any]:
-    """The fields of a JSON object. NaN and infinite numbers, whole numbers of many digits and deep nests are refused.
+    """Parse a JSON object. NaN, infinite numbers, integers of many digits and deep nesting are refused.
 
     Args:
-        content: UTF-8, with or without a mark of that.
-        keeps_bad_numbers: give such numbers as texts, for a reader that leaves out single fields.
+        content: UTF-8, with or without a byte order mark.
+        keeps_bad_numbers: return such numbers as text, for a caller that skips single fields.
 
     Raises:
-        InputFileError: it is no such object.
+        InputFileError: it is not such an object.
     """
     number = _number if keeps_bad_numbers else _good_number
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         data = json.loads(text, parse_int=number, parse_float=number, parse_constant=number)
     except json.JSONDecodeError as error:
-        raise InputFileError(f"it is no JSON (line {error.lineno})") from error
+        raise InputFileError(f"it is not JSON (line {error.lineno})") from error
     except UnicodeError as error:
-        raise InputFileError("it is no text in UTF-8") from error
+        raise InputFileError("it is not text in UTF-8") from error
     except RecursionError as error:
         raise InputFileError("it is nested too deeply") from error
     _check_depth(data)
     if not isinstance(data, dict):
-        raise InputFileError("it holds no fields")
+        raise InputFileError("it is not an object")
     return data
 
 
 def read_arrays(path: str | Path, max_bytes: int) -> dict[str, NDArray[Any]]:
-    """The arrays of an `.npz` file.
+    """Read the arrays of an `.npz` file.
 
     Args:
         path: of the file.
-        max_bytes: that it may have packed, and its arrays unpacked.
+        max_bytes: limit of the file, and of its unpacked arrays.
 
     Raises:
-        MissingFileError: there is none.
-        InputFileError: it cannot be read, is damaged, or unpacks to more.
+        MissingFileError: there is no such file.
+        InputFileError: it cannot be read, is damaged, or is too large.
     """
     content = io.BytesIO(read_bytes(path, max_bytes))
     try:
@@ -126,15 +126,15 @@ def read_arrays(path: str | Path, max_bytes: int) -> dict[str, NDArray[Any]]:
 
 
 def reason(error: Exception) -> str:
-    """Why the system refused a file, in its own words."""
+    """The system's reason for refusing a file."""
     if isinstance(error, ValueError):
-        # A NUL, or a character that no file system holds.
-        return "its name is no path"
+        # A NUL, or a character that no file system allows.
+        return "its name is not a path"
     return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _number(digits: str) -> float | str:
-    """A number; as it is written, if it is none that we could use."""
+    """A number; its text if the program cannot use it."""
     if digits.lstrip("-").isdigit():
         return int(digits) if len(digits) <= MAX_DIGITS else digits
     value = float(digits)
@@ -144,7 +144,7 @@ def _number(digits: str) -> float | str:
 def _good_number(digits: str) -> float:
     value = _number(digits)
     if isinstance(value, str):
-        raise InputFileError(f"it holds the number {digits[:MAX_DIGITS]}{'…' * (len(digits) > MAX_DIGITS)}")
+        raise InputFileError(f"it contains the number {digits[:MAX_DIGITS]}{'…' * (len(digits) > MAX_DIGITS)}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The constants of the mel spectrogram, and a fingerprint of them that travels with the weights."""
+"""The constants of the mel spectrogram, and their fingerprint, which every model manifest holds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MelSpec:
 
     @property
     def half_window_ms(self) -> float:
-        """Sound after its centre that a column needs."""
+        """Sound that a column needs after its centre."""
         return 1000.0 * self.n_fft / 2 / self.rate_hz
 
     def fingerprint(self) -> str:

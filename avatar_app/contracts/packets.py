@@ -1,4 +1,4 @@
-"""What travels between the threads: frozen, and stamped with the instant the sound was captured."""
+"""What the threads pass to each other: frozen, with the capture instant of the sound."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from avatar_app.contracts.student_spec import StudentSpec
 
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
@@ -36,7 +34,7 @@ class AudioBlock:
 
 @dataclass(frozen=True, slots=True)
 class VoiceBlock:
-    """The same sound at the device's own rate, for ears instead of networks.
+    """The same sound at the device's own rate, to play and to record.
 
     Attributes:
         t_capture_ns: capture instant of the first sample, on the program's clock; smoothed, so that blocks join.
@@ -64,27 +62,6 @@ class MelColumns:
     t_capture_ns: int
     index: int
     columns: Float32
-
-
-@dataclass(frozen=True, slots=True)
-class MouthPatch:
-    """The mouth that the student drew for one instant.
-
-    Attributes:
-        t_capture_ns: capture instant of the sound that this mouth belongs to.
-        t_ready_ns: instant at which it was drawn.
-        index: frame number on the sound's own grid (instant = index / fps).
-        spec: the student that drew it; says where the patch belongs.
-        pixels: (h, w, 3) uint8 BGR, the inside of `spec.box`; None when the mouth rests.
-        weight: 0..1, how much of the patch covers the avatar's own resting mouth.
-    """
-
-    t_capture_ns: int
-    t_ready_ns: int
-    index: int
-    spec: StudentSpec
-    pixels: UInt8 | None
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)

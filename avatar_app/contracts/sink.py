@@ -33,11 +33,11 @@ class SinkSource(Protocol):
         """The microphone's sound at its own rate: a sink adds a ring of its own."""
         ...
 
-    def shown_ms(self) -> tuple[float, float]:
+    def latency_ms(self) -> tuple[float, float]:
         """Median times in ms: from capture to finished picture, and from there to the screen; NaN before the first."""
         ...
 
-    def heard_from(self) -> str:
+    def mic_source(self) -> str:
         """The sound server's source that the microphone records; "" while it is not known."""
         ...
 
@@ -67,11 +67,13 @@ class Sink(ABC, Generic[S]):
 
     Attributes:
         name: unique among the sinks; the key of its status, and of the notice when `start` fails.
+        title: the subject of notices about it, such as "The virtual camera".
         fields: names of the settings that it reads; it is restarted when one of them changes, see `update`.
         stays_open: whether it stays open while the program is stopped, see `set_live`.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     fields: ClassVar[tuple[str, ...]]
     stays_open: ClassVar[bool] = False
 

@@ -1,4 +1,4 @@
-"""What a model folder says of itself: `models/<id>/manifest.json`."""
+"""The manifest of a student: `models/<id>/manifest.json`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from avatar_app.contracts.errors import ModelError
-from avatar_app.contracts.fields import Within, check_fields, check_id, check_inner_path, problem
+from avatar_app.contracts.fields import Within, check_fields, check_inner_path, problem
+from avatar_app.contracts.mouth import DriverSpec, PatchBox
 
 MANIFEST_SCHEMA = 1
-MAX_LOOKAHEADS = 16
+# The `kind` of a manifest that names none.
+STUDENT_KIND = "student"
 
 
 class Precision(enum.Enum):
-    """Arithmetic of the shipped graph; FP32 is the reference."""
+    """Precision of a published graph; FP32 is the reference."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -25,7 +27,7 @@ class Precision(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A graph of the folder with the checksum it must have."""
+    """A file of the model folder and its checksum."""
 
     name: str
     sha256: str
@@ -36,44 +38,25 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchBox:
-    """Rectangle of the face crop that the student draws, in crop pixels."""
-
-    x: Annotated[int, Within(0, 2048)]
-    y: Annotated[int, Within(0, 2048)]
-    w: Annotated[int, Within(2, 2048)]
-    h: Annotated[int, Within(2, 2048)]
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-
-@dataclass(frozen=True, slots=True)
-class StudentSpec:
-    """A student's contract.
+class StudentSpec(DriverSpec):
+    """The contract of a student.
 
     The graph's inputs are `mel` (1, 1, 80, n_mel_columns) float32, newest column last, and `lookahead`
-    (1, len(lookahead_ms)) float32, one-hot. With a `face_file`, that graph turns `face` (1, 6, S, S)
-    float32 into features once, and the student's graph takes some of them as further inputs of the same names: graphs
-    in 8 bits take theirs as uint8.
-    The output `patch` is (1, 3, h, w) float32 in 0..1, BGR, the picture inside `box`. The newest column of
-    `mel` lies `lookahead_ms` after the instant that is drawn. A short window that reaches far ahead hears little of
-    what came before, so the largest look-ahead is not always `best_lookahead_ms`, whose mouths are most like true ones.
+    (1, len(lookahead_ms)) float32, one-hot. With a `face_file`, that graph turns `face` (1, 6, S, S) float32 into
+    features once, and the student's graph takes some of them as further inputs of the same names; 8-bit graphs take
+    them as uint8.
+    The output `patch` is (1, 3, h, w) float32 in 0..1, BGR, the picture inside `box`. The newest column of `mel` lies
+    `lookahead_ms` after the instant of the mouth. A short window that reaches far ahead holds little earlier sound, so
+    `best_lookahead_ms`, whose mouths are closest to the ground truth, is not always the largest.
 
     Raises:
         ValueError: a field is out of its range, or the box leaves the crop.
     """
 
-    id: str
-    title: str
     architecture: str
     avatar_id: str
     size_px: Annotated[int, Within(8, 1024)]
-    # The live path keeps 512 columns.
-    n_mel_columns: Annotated[int, Within(1, 400)]
     mel_fingerprint: str
-    lookahead_ms: Annotated[tuple[int, ...], Within(0, 1000)]
-    best_lookahead_ms: Annotated[int, Within(0, 1000)]
     box: PatchBox
     files: Mapping[Precision, ModelFile]
     face_file: ModelFile | None
@@ -84,29 +67,24 @@ class StudentSpec:
     quality: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        check_fields(self)
-        check_id("id", self.id)
+        DriverSpec.__post_init__(self)
         if self.box.x + self.box.w > self.size_px or self.box.y + self.box.h > self.size_px:
             raise ValueError(f"patch_box leaves the crop of {self.size_px} pixels")
-        if not 1 <= len(set(self.lookahead_ms)) == len(self.lookahead_ms) <= MAX_LOOKAHEADS:
-            raise ValueError(f"lookahead_ms does not hold 1 to {MAX_LOOKAHEADS} different numbers")
         if not self.files:
             raise ValueError("files is empty")
-
-    def nearest_lookahead_ms(self, wanted_ms: int) -> int:
-        """The look-ahead of this model that is nearest to a wanted one; published networks know a single one."""
-        return min(self.lookahead_ms, key=lambda ms: abs(ms - wanted_ms))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> StudentSpec:
         """Read a manifest.
 
         Raises:
-            ModelError: a field is missing or has a wrong type; the sentence names it.
+            ModelError: a field is missing or has a wrong type; the message names it.
         """
         try:
             if data["schema"] != MANIFEST_SCHEMA:
                 raise ValueError(f"schema {data['schema']!r}, this program reads {MANIFEST_SCHEMA}")
+            if data.get("kind", STUDENT_KIND) != STUDENT_KIND:
+                raise ValueError(f"kind {data['kind']!r} is not {STUDENT_KIND!r}")
             lookahead_ms = tuple(data["lookahead_ms"])
             quality = _mapping(data, "quality")
             plain = ("id", "title", "architecture", "avatar_id", "size_px", "n_mel_columns", "mel_fingerprint",
@@ -125,12 +103,12 @@ class StudentSpec:
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise ModelError(
                 f"The model manifest {where} cannot be used: {problem(error)}.",
-                "Install the model again, or publish it anew with `avatar-app studio publish`.",
+                "Install the model again, or publish it again with `avatar-app studio publish`.",
             ) from error
 
 
 def _best(lookahead_ms: tuple[int, ...], held_out: Mapping[str, Any]) -> int:
-    """The look-ahead whose lips opened most like the true ones on held-out clips; the largest if nobody measured."""
+    """The look-ahead whose lip opening correlated best on held-out clips; the largest where none was measured."""
     scores = {ms: float(_mapping(held_out, f"lookahead_{ms}").get("opening_correlation", -1)) for ms in lookahead_ms}
     return max(lookahead_ms, key=lambda ms: (scores[ms], ms), default=0)
 
@@ -142,7 +120,7 @@ def _box(values: Any) -> PatchBox:
 
 
 def _mapping(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The fields below one; none where it is missing."""
+    """A field that holds fields; empty where it is missing."""
     found = data.get(name, {})
     if isinstance(found, dict):
         return found

@@ -1,4 +1,4 @@
-"""Conversions between the units of time that the program uses."""
+"""Conversions between units of time."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def ns_to_s(t_ns: int) -> float:
 
 
 def samples_to_ns(n_samples: int, rate_hz: int) -> int:
-    """Length of `n_samples` at `rate_hz`, exact for whole seconds."""
+    """Duration of `n_samples` at `rate_hz`, exact for whole seconds."""
     return n_samples * NS_PER_S // rate_hz

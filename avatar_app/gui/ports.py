@@ -1,8 +1,8 @@
-"""What the window needs of the rest of the program, so that a test can hand it something smaller."""
+"""Interfaces of the rest of the program that tests replace."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -11,145 +11,82 @@ from avatar_app.contracts.packets import Picture
 from avatar_app.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from avatar_app.live.runtime.slot import Refused
+    # The live path imports the inference engines, which the window does not need to open.
+    from avatar_app.live.pipeline import LiveStatus, OpenDevices
+    from avatar_app.live.runtime.slot import Result
     from avatar_app.live.sinks import SinksStatus
-    from avatar_app.live.status import OpenDevices
     from avatar_app.live.webcam import Preview, WebcamStatus
 
-OnAirFigures: TypeAlias = "SinksStatus"
-WebcamFigures: TypeAlias = "WebcamStatus"
-WebcamPicture: TypeAlias = "Preview"
-Refusal: TypeAlias = "Refused"
-Devices: TypeAlias = "OpenDevices"
-
-
-class MicFigures(Protocol):
-    """The part of a microphone's status that is shown."""
-
-    @property
-    def device(self) -> str:
-        """Name of the device."""
-        ...
-
-    @property
-    def rate_hz(self) -> int:
-        """Rate at which the device runs."""
-        ...
-
-    @property
-    def n_channels(self) -> int:
-        """Channels that the device delivers."""
-        ...
-
-
-class LiveFigures(Protocol):
-    """The part of `LivePipeline.status()` that is shown; times in milliseconds, NaN before the first value."""
-
-    @property
-    def is_running(self) -> bool: ...  # noqa: D102
-    @property
-    def fps_out(self) -> float: ...  # noqa: D102
-    @property
-    def stage_ms(self) -> dict[str, tuple[float, float]]: ...  # noqa: D102
-    @property
-    def latency_p50_ms(self) -> float: ...  # noqa: D102
-    @property
-    def latency_p95_ms(self) -> float: ...  # noqa: D102
-    @property
-    def engine(self) -> str: ...  # noqa: D102
-    @property
-    def precision(self) -> str: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def lookahead_ms(self) -> int: ...  # noqa: D102
-    @property
-    def n_dropped(self) -> int: ...  # noqa: D102
-    @property
-    def n_repeated(self) -> int: ...  # noqa: D102
-    @property
-    def n_missed(self) -> int: ...  # noqa: D102
-    @property
-    def rss_mb(self) -> float: ...  # noqa: D102
-    @property
-    def cpu_percent(self) -> float: ...  # noqa: D102
-    @property
-    def mic(self) -> MicFigures: ...  # noqa: D102
-    @property
-    def is_speaking(self) -> bool: ...  # noqa: D102
+Changes: TypeAlias = Mapping[str, bool | int | float | str]
 
 
 class Pipeline(Protocol):
-    """The live path as the window sees it."""
+    """The live path: see `LivePipeline`."""
 
     @property
     def settings(self) -> Settings:
-        """The settings really in use."""
+        """The settings in use."""
         ...
 
-    def take_refused(self) -> tuple[Refusal, ...]:
-        """The requests that failed since the last call."""
+    def take_results(self) -> tuple[Result, ...]:
+        """The results of requests since the last call, at most one for each part."""
         ...
 
-    def open_devices(self) -> Devices:
-        """Which devices that watch or listen are open now, whatever is wanted."""
+    def open_devices(self) -> OpenDevices:
+        """The devices that are open, whatever the settings say."""
         ...
 
     @property
     def pictures(self) -> Mailboxes[Picture]:
-        """Every finished picture."""
+        """Every finished picture, for mailboxes that are added."""
         ...
 
     def note_shown(self, picture: Picture, t_ns: int) -> None:
-        """Say when a picture was shown."""
+        """Record when a picture was shown."""
         ...
 
     def start(self) -> None:
-        """Start; a second call is fine."""
+        """Start; a second call does nothing."""
         ...
 
-    def cut_devices(self) -> None:
-        """Close microphone and webcam at once, before what leaves the program is ended."""
+    def close_devices(self) -> None:
+        """Close microphone and webcam immediately, before the sinks end."""
         ...
 
     def stop(self) -> None:
-        """Stop; twice is fine."""
+        """Stop; a second call does nothing."""
         ...
 
     def close(self) -> None:
-        """Stop, and wait for what is being opened."""
+        """Stop, and wait for parts that are still opening."""
         ...
 
-    def apply(self, settings: Settings) -> None:
-        """Use other settings from now on."""
+    def apply(self, settings: Settings) -> int:
+        """Use other settings; returns the number of the request, which its results carry."""
         ...
 
     def refresh_mic(self) -> None:
-        """Open the microphone anew."""
-        ...
-
-    def shown_ms(self) -> tuple[float, float]:
-        """Medians in ms: from a sound's capture to its picture, and from there to the screen; NaN at first."""
+        """Reopen the microphone."""
         ...
 
     def set_hidden(self, *, is_hidden: bool) -> None:
-        """Show only what stands behind the avatar, or the avatar again."""
+        """Show the background alone, or the avatar again."""
         ...
 
-    def webcam(self) -> WebcamFigures | None:
-        """How the webcam goes; None while the head does not follow."""
+    def webcam(self) -> WebcamStatus | None:
+        """Status of the webcam; None while head tracking is off."""
         ...
 
-    def webcam_preview(self) -> WebcamPicture | None:
-        """The newest picture of the user with the points that were found in it, for the window alone."""
+    def webcam_preview(self) -> Preview | None:
+        """The newest webcam picture with its landmarks."""
         ...
 
     def calibrate_webcam(self) -> None:
-        """Take the next three seconds as the user's neutral pose; nothing while the head does not follow."""
+        """Learn the neutral pose from the next three seconds; does nothing while head tracking is off."""
         ...
 
-    def status(self) -> LiveFigures:
-        """Figures for the HUD."""
+    def status(self) -> LiveStatus:
+        """Statistics of the live path."""
         ...
 
     def level_db(self) -> tuple[float, float]:
@@ -157,70 +94,68 @@ class Pipeline(Protocol):
         ...
 
 
-class OnAir(Protocol):
-    """What leaves the program, as the window sees it."""
+class Sinks(Protocol):
+    """Everything that leaves the program: see `live/sinks.py`."""
 
     def start(self) -> None:
-        """Go on air with what is switched on; a second call is fine."""
+        """Start the sinks that the settings switch on; a second call does nothing."""
         ...
 
     def stop(self) -> None:
-        """End everything but the browser source, which shows nothing then; a film is saved meanwhile. Twice is fine."""
+        """End all sinks but the browser source, which goes blank; a second call does nothing."""
         ...
 
     def close(self) -> None:
-        """Stop, end the browser source too, and wait for what is being opened or saved."""
+        """Stop, end the browser source, and wait for what is being opened or saved."""
         ...
 
     def apply(self, settings: Settings) -> None:
-        """Use other settings from now on."""
+        """Use other settings."""
         ...
 
-    def status(self) -> OnAirFigures:
-        """How it goes."""
+    def status(self) -> SinksStatus:
+        """Status of every sink."""
         ...
 
     @property
     def page_url(self) -> str:
-        """The browser source's address with its token; empty while it is off."""
+        """URL of the browser source with its token; empty while it is off."""
         ...
 
     @property
     def delay_ms(self) -> float:
-        """How late a voice must be to meet its picture now; NaN while that is not known."""
+        """Delay that brings a voice in time with its picture; NaN while unknown."""
         ...
 
     @property
     def is_recording(self) -> bool:
-        """Whether something is being recorded."""
+        """Whether a recording runs."""
         ...
 
     def start_recording(self) -> None:
-        """Begin a recording."""
+        """Start a recording.
+
+        Raises:
+            OutputError: the folder cannot be used, or the avatar is stopped.
+        """
         ...
 
     def stop_recording(self) -> None:
-        """Ask the recording to end."""
+        """End the recording."""
         ...
 
     def take_snapshot(self) -> None:
-        """Have the next picture written; a notice says where it is."""
+        """Save the next picture; a notice reports the file.
+
+        Raises:
+            OutputError: the avatar is stopped.
+        """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What others may know of the window."""
-
-    settings: Settings
-    is_running: bool
-    is_recording: bool
-    is_hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One entry of a chooser: the value for the settings, the text, a tool tip."""
+    """One entry of a drop-down list: its setting's value, its text, its tooltip."""
 
     value: str
     text: str
@@ -229,14 +164,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Where the choosers get their entries; asked anew whenever a list may have changed.
+    """Sources of the drop-down lists; each call lists again.
 
     Attributes:
         mics: microphones by `NAME, HOST API`.
         avatars: installed avatars.
-        models: students that draw the avatar with the given id, best first.
+        models: models of the avatar with the given id, best first.
         outputs: sound outputs that can play the voice.
-        cameras: cameras by name; may take seconds, so it is asked on a thread of its own.
+        cameras: webcams by name; may block for seconds, therefore called on a thread of its own.
     """
 
     mics: Callable[[], tuple[Option, ...]]
@@ -248,7 +183,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Dialogs:
-    """Questions that open a window of their own; each answers None when the user cancels."""
+    """Dialogs that ask the user; each returns None when cancelled."""
 
     ask_colour: Callable[[str], str | None]
     ask_picture: Callable[[str], str | None]

@@ -1,4 +1,4 @@
-"""The user's head in the live path: the webcam that the settings name, and what the avatar's head is to do."""
+"""Head tracking in the live path: runs the selected webcam and computes the avatar's head pose."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from avatar_app.contracts import atomic_file
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import InputFileError, MissingFileError
 from avatar_app.contracts.head_pose import AvatarPose
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.live.webcam import Follower, FollowSettings, Neutral, Preview, Webcam, WebcamStatus
-from avatar_app.settings import store
+from avatar_app.live.webcam import HeadRetarget, NeutralPose, Preview, RetargetSettings, Webcam, WebcamStatus
 from avatar_app.settings.schema import Settings
 
 log = logging.getLogger(__name__)
 
 NEUTRAL_FILE = "webcam-neutral.json"
-MakeWebcam = Callable[[str, Clock, NoticeBoard, Neutral], Webcam]
+MakeWebcam = Callable[[str, Clock, NoticeBoard, NeutralPose], Webcam]
 
 
-class Following:
-    """Opens and cuts the webcam, and says what the avatar is to do.
+class HeadTracking:
+    """Opens and closes the webcam, and computes the avatar's head pose from its records.
 
     Thread: `pose` by the frame thread, the rest any.
 
     Args:
         clock: the program's.
-        notices: where a camera that cannot be used is told.
-        folder: where the neutral pose is kept between starts; no picture ever is.
-        make_webcam: another webcam, for tests.
+        notices: get a warning when the camera cannot be used.
+        folder: of the file with the neutral pose. Pictures are never stored.
+        make_webcam: makes the webcam; tests pass their own.
 
     Attributes:
-        newest: what `pose` said last.
+        newest: the last result of `pose`.
     """
 
     def __init__(self, clock: Clock, notices: NoticeBoard, folder: Path, make_webcam: MakeWebcam = Webcam) -> None:
@@ -45,17 +45,17 @@ class Following:
         self._make_webcam = make_webcam
         self._webcam: Webcam | None = None
         self._lock = threading.Lock()
-        # Cut, perhaps while their drivers were busy.
-        self._left_behind: tuple[Webcam, ...] = ()
-        self._follower = Follower()
+        # Stopped webcams whose drivers may still be busy.
+        self._closing: tuple[Webcam, ...] = ()
+        self._retarget = HeadRetarget()
         self._idle_share = 0.0
         self._neutral = _read(self._file)
         self.newest: AvatarPose | None = None
 
     def configure(self, settings: Settings) -> None:
-        """Follow as strongly as the settings say from now on."""
+        """Use the gains in the settings from now on."""
         self._idle_share = settings.idle_share
-        self._follower.settings = FollowSettings(
+        self._retarget.settings = RetargetSettings(
             settings.follow_head,
             settings.follow_gaze,
             settings.follow_blinks,
@@ -64,7 +64,7 @@ class Following:
         )
 
     def start(self, settings: Settings) -> None:
-        """Follow the camera that the settings name; never waits for it.
+        """Track with the webcam in the settings; does not wait for it.
 
         Raises:
             MissingExtraError: the face tracker is not installed.
@@ -76,36 +76,36 @@ class Following:
 
     @property
     def is_camera_open(self) -> bool:
-        """Whether a camera is open, wanted or not, or its driver is opening or closing it."""
+        """Whether a camera is open, also a stopped one whose driver still blocks."""
         with self._lock:
-            self._left_behind = tuple(webcam for webcam in self._left_behind if webcam.is_open)
-            return bool(self._left_behind) or (self._webcam is not None and self._webcam.is_open)
+            self._closing = tuple(webcam for webcam in self._closing if webcam.is_open)
+            return bool(self._closing) or (self._webcam is not None and self._webcam.is_open)
 
     def keep(self) -> None:
-        """Write a neutral pose that was just learned; cheap when there is none."""
+        """Write a new neutral pose to its file; cheap without one."""
         webcam = self._webcam
         if webcam is None or webcam.neutral == self._neutral:
             return
         self._neutral = webcam.neutral
         try:
-            store.write(self._file, json.dumps(asdict(self._neutral)) + "\n")
+            atomic_file.write_text(self._file, json.dumps(asdict(self._neutral)) + "\n", is_private=True)
         except OSError as error:
-            log.warning("the neutral pose is not kept for the next start: %s", error)
+            log.warning("the neutral pose was not saved: %s", error)
 
     def stop(self) -> None:
-        """Cut the camera; twice is fine."""
+        """Close the camera; twice is fine."""
         self.keep()
         with self._lock:
             webcam, self._webcam = self._webcam, None
             if webcam is not None:
-                self._left_behind = (*self._left_behind, webcam)
+                self._closing = (*self._closing, webcam)
         if webcam is not None:
             webcam.stop()
 
     def pose(self, now_ns: int) -> AvatarPose | None:
-        """What the head is to do now; None once it has glided back and nothing is followed."""
+        """The head pose for a picture; None when tracking is off and its pose has faded out."""
         webcam = self._webcam
-        pose = self._follower.pose_at(webcam.newest() if webcam is not None else None, now_ns)
+        pose = self._retarget.pose_at(webcam.newest() if webcam is not None else None, now_ns)
         if webcam is None and pose.weight == 0:
             self.newest = None
         else:
@@ -113,7 +113,7 @@ class Following:
         return self.newest
 
     def status(self) -> WebcamStatus | None:
-        """How the webcam goes; None while nothing is followed."""
+        """Status of the webcam; None while tracking is off."""
         webcam = self._webcam
         return webcam.status() if webcam is not None else None
 
@@ -123,18 +123,18 @@ class Following:
         return webcam.preview() if webcam is not None else None
 
     def calibrate(self) -> None:
-        """Take the next three seconds as the user's neutral pose; nothing while nothing is followed."""
+        """Calibrate the neutral pose on the next three seconds; does nothing while tracking is off."""
         webcam = self._webcam
         if webcam is not None:
             webcam.calibrate()
 
 
-def _read(file: Path) -> Neutral:
+def _read(file: Path) -> NeutralPose:
     """The neutral pose of an earlier start, or that of an average face."""
     try:
-        return Neutral.read(file)
+        return NeutralPose.read(file)
     except MissingFileError:
-        return Neutral()
+        return NeutralPose()
     except InputFileError as error:
         log.warning("the neutral pose in %s cannot be used: %s", file, error)
-        return Neutral()
+        return NeutralPose()

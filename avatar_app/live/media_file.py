@@ -1,4 +1,4 @@
-"""Sound and video files as people name them: a path is a path, whatever characters are in it."""
+"""Opens sound and video files; a path may contain any characters."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MEDIA_ERRORS = (OSError, ValueError, av.FFmpegError)
 
 
 def shown(path: str | Path) -> str:
-    """A path or name for messages: bytes that are no text are replaced."""
+    """A path or name for messages; bytes that are not text are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def open_file(path: Path, error: type[UserError]) -> BinaryIO:
-    """Open a file for reading; anything that is not a file, such as a pipe, is refused.
+    """Open a regular file for reading; a pipe, for example, is refused.
 
     Raises:
-        UserError: of the kind `error`; there is no such file, or it may not be read.
+        UserError: of the class `error`; there is no such file, or it cannot be read.
     """
     try:
         if stat.S_ISREG(path.stat().st_mode):
@@ -39,23 +39,23 @@ def open_file(path: Path, error: type[UserError]) -> BinaryIO:
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:
-    """The packets of some streams of a container, in the file's order.
+    """The packets of some streams of a container, in the order of the file.
 
     Raises:
-        MEDIA_ERRORS: the file breaks off here.
+        MEDIA_ERRORS: the file ends too early here.
     """
     while True:
-        # WORKAROUND(PyAV 18): it does not know streams that begin in the middle of a file. Their packet is lost, the
-        # next one follows. Remove when: `demux` leaves such packets out.
+        # WORKAROUND(PyAV 18): `demux` raises IndexError for a stream that begins in the middle of a file. That packet
+        # is skipped. Remove when: `demux` skips such packets.
         with suppress(IndexError):
             yield from container.demux(*streams)
             return
 
 
 def open_media(file: Any) -> Any:
-    """A container on an open file. FFmpeg gets the file, not its name, which it would read as an address.
+    """Open a container on an open file. FFmpeg gets the file, because it would read its name as a URL.
 
     Raises:
-        MEDIA_ERRORS: it is no media file.
+        MEDIA_ERRORS: it is not a media file.
     """
     return av.open(file, metadata_errors="replace")

@@ -1,4 +1,4 @@
-"""The live path as one object: microphone in, pictures out, every setting changeable while it runs."""
+"""The live path: from the microphone to pictures; every setting can change while it runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -14,18 +15,19 @@ import psutil
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Fan, Latest, Mailboxes
 from avatar_app.contracts.head_pose import AvatarPose
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
-from avatar_app.contracts.packets import MouthPatch, Picture, VoiceBlock
+from avatar_app.contracts.mouth import Mouth
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.frame_thread import FramePart
-from avatar_app.live.head_tracking import Following
-from avatar_app.live.loader import AvatarSlot, BackgroundSlot, CleaningSlot, MicSlot, StudentSlot, WebcamSlot
-from avatar_app.live.mic import MicControls
+from avatar_app.live.head_tracking import HeadTracking
+from avatar_app.live.loader import AvatarSlot, BackgroundSlot, StudentSlot, WebcamSlot
+from avatar_app.live.mic import MicControls, MicStatus
+from avatar_app.live.mic.slot import CleaningSlot, MicSlot
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.runtime.slot import Refused, Slot
+from avatar_app.live.runtime.slot import Result, Slot
 from avatar_app.live.runtime.worker import Watchdog, Worker
 from avatar_app.live.speech_thread import SpeechPart
-from avatar_app.live.status import LiveStatus, OpenDevices
 from avatar_app.live.webcam import Preview, WebcamStatus
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -33,17 +35,53 @@ from avatar_app.settings.schema import Settings
 log = logging.getLogger(__name__)
 
 SHOWN_STAGES = ("capture", "mel", "student", "compose", "handover")
-# `stop` waits so long for a driver that is opening a device; what it opens later is closed then.
+# `stop` waits so long for a driver that is opening a device; a device that opens later is closed.
 DEVICE_TIMEOUT_S = 0.3
 # `close` waits so long for a model that is being opened.
 CLOSE_TIMEOUT_S = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class OpenDevices:
+    """Whether microphone and webcam are open, being opened or being closed."""
+
+    has_mic: bool
+    has_webcam: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """Figures of the running pipeline; times in milliseconds, rates in pictures per second.
+
+    Attributes:
+        head_ms: from a webcam picture to the first picture of the avatar that follows it, p50 and p95.
+    """
+
+    is_running: bool
+    fps_out: float
+    stage_ms: dict[str, tuple[float, float]]
+    latency_p50_ms: float
+    latency_p95_ms: float
+    engine: str
+    precision: str
+    model: str
+    lookahead_ms: int
+    n_dropped: int
+    n_repeated: int
+    n_missed: int
+    rss_mb: float
+    cpu_percent: float
+    head_ms: tuple[float, float]
+    mic: MicStatus
+    is_speaking: bool
+    t_first_mouth_ns: int | None
+
+
 class LivePipeline:
     """Owns the parts and threads of the live path.
 
-    Each part that takes time to open has a slot, which opens it on a thread of its own. None of the calls below waits
-    for an opening, and what cuts takes effect before the call returns: `stop`, a mute, a camera that is turned off.
+    Each part that takes time to open has a slot, which opens it on a thread of its own. No call but `close` waits for
+    that. A stop, a mute and turning the webcam off take effect before the call returns.
 
     Thread: `start`, `stop`, `close` and `apply` by one owner (the main thread), the rest any.
     """
@@ -53,17 +91,17 @@ class LivePipeline:
         self._notices = notices
         self._wanted = settings
         self._meters = StageMeters()
-        self._mouth: Latest[MouthPatch] = Latest()
+        self._mouth: Latest[Mouth] = Latest()
         self._voice: Fan[VoiceBlock] = Fan()
         self._controls = MicControls(settings.mic_gain_db, is_muted=settings.is_muted)
         self._speech = SpeechPart(clock, self._meters, self._mouth)
-        self._following = Following(clock, notices, profile.state_dir)
+        self._following = HeadTracking(clock, notices, profile.state_dir)
         self._frame = FramePart(clock, self._meters, self._mouth, settings.fps, self._following.pose)
-        self._avatar = AvatarSlot(settings, notices, self._frame)
+        self._avatar = AvatarSlot(settings, notices, profile, self._frame)
         self._background = BackgroundSlot(settings, notices, self._frame)
         self._mic = MicSlot(settings, notices, clock, self._controls, self._voice)
         self._cleaning = CleaningSlot(settings, notices, self._mic)
-        self._student = StudentSlot(settings, notices, profile, self._avatar, self._speech, self._tell_lookahead)
+        self._student = StudentSlot(settings, notices, profile, self._avatar, self._speech, self._report_lookahead)
         self._webcam = WebcamSlot(settings, notices, self._avatar, self._frame, self._following)
         self._process = psutil.Process(os.getpid())
         self._process.cpu_percent()
@@ -73,16 +111,17 @@ class LivePipeline:
         )
         self._watchdog = Watchdog(self._workers, clock, notices)
         self._running: ExitStack | None = None
+        self._n_requests = 0
 
     @property
     def settings(self) -> Settings:
-        """The settings really in use, which can differ from the wanted ones when something failed."""
+        """The settings in use; they differ from the requested ones if something failed."""
         used = {name: value for slot in self._slots for name, value in slot.values().items()}
         return self._wanted.replace(**used)
 
-    def take_refused(self) -> tuple[Refused, ...]:
-        """The requests that failed since the last call: what was asked for there is not in use."""
-        return tuple(refused for slot in self._slots if (refused := slot.take_refused()) is not None)
+    def take_results(self) -> tuple[Result, ...]:
+        """How the requests ended that `apply` made, since the last call; of each part the newest one."""
+        return tuple(result for slot in self._slots if (result := slot.take_result()) is not None)
 
     @property
     def pictures(self) -> Mailboxes[Picture]:
@@ -91,27 +130,27 @@ class LivePipeline:
 
     @property
     def voice(self) -> Fan[VoiceBlock]:
-        """What the microphone hears, at its own rate, for whoever plays or records it beside the pictures."""
+        """The sound of the microphone at its own rate, for sinks."""
         return self._voice
 
     def note_shown(self, picture: Picture, t_ns: int) -> None:
-        """A sink says when it showed a picture."""
+        """Note when the window showed a picture."""
         self._meters.note("handover", ns_to_ms(t_ns - picture.t_ready_ns))
 
-    def shown_ms(self) -> tuple[float, float]:
-        """Medians in ms: from a sound's capture to its finished picture, and from there to the screen; NaN at first."""
+    def latency_ms(self) -> tuple[float, float]:
+        """Median times in ms: from capture to finished picture, and from there to the screen; NaN before the first."""
         return self._meters.p50_p95("latency")[0], self._meters.p50_p95("handover")[0]
 
-    def heard_from(self) -> str:
-        """The source of the sound server that the microphone listens to; "" while it is not known."""
+    def mic_source(self) -> str:
+        """The sound server's source that the microphone records; "" while it is not known."""
         return self._mic.status().source
 
     def set_hidden(self, *, is_hidden: bool) -> None:
-        """Show only what stands behind the avatar, everywhere, or the avatar again."""
+        """Hide the avatar in all outputs, so that only the background is left, or show it again."""
         self._frame.set_hidden(is_hidden=is_hidden)
 
     def start(self) -> None:
-        """Start from the sinks to the source; all or nothing. A second call is fine."""
+        """Start from the last stage to the first; all or nothing. A second call is fine."""
         if self._running is not None:
             return
         with ExitStack() as stack:
@@ -120,41 +159,45 @@ class LivePipeline:
                 stack.callback(worker.stop)
             self._watchdog.start()
             stack.callback(self._watchdog.stop)
-            stack.callback(self.cut_devices)
+            stack.callback(self.close_devices)
             for slot in self._slots:
                 slot.start()
             self._apply_light(self._wanted)
             self._request(self._slots, self._wanted)
             self._running = stack.pop_all()
 
-    def cut_devices(self) -> None:
-        """Close microphone and webcam at once, and open none until the next start; pictures still come until `stop`."""
+    def close_devices(self) -> None:
+        """Close microphone and webcam now, and open none until the next start; pictures continue until `stop`."""
         devices = (self._mic, self._webcam)
-        # What fails or takes long must not keep the next one open: the stack goes on, the microphone first.
+        # A device that fails or takes long must not keep the next one open. The microphone is the first.
         with ExitStack() as stack:
             for device in reversed(devices):
                 stack.callback(device.join, DEVICE_TIMEOUT_S)
             for slot in self._slots:
                 stack.callback(slot.stop)
             for device in reversed(devices):
-                stack.callback(device.cut)
+                stack.callback(device.close)
                 stack.callback(device.stop)
 
     def stop(self) -> None:
-        """Stop from the source to the sinks; twice is fine. Devices are closed first, and at once."""
+        """Stop from the first stage to the last, devices first; twice is fine."""
         running, self._running = self._running, None
         if running is not None:
             running.close()
 
     def close(self) -> None:
-        """Stop, and wait for a part that is being opened, so that the process can end."""
+        """Stop, and wait for parts that are being opened, so that the process can end."""
         self.stop()
         t_end_s = time.monotonic() + CLOSE_TIMEOUT_S
         for slot in self._slots:
             slot.join(max(0.0, t_end_s - time.monotonic()))
 
-    def apply(self, settings: Settings) -> None:
-        """Use other settings from now on. What fails is told in a notice; an old model, avatar or background stays."""
+    def apply(self, settings: Settings) -> int:
+        """Use other settings from now on. If a model, an avatar or a background fails, the old one stays.
+
+        Returns:
+            The number of this request, which its results carry: see `take_results`.
+        """
         old, self._wanted = self._wanted, settings
         self._apply_light(settings)
         if _differs(old, settings, ("fps", "lookahead_ms")):
@@ -162,24 +205,24 @@ class LivePipeline:
         if self._running is None:
             for slot in self._slots:
                 slot.in_use = settings
-            return
+            return self._next_number()
         changed = [slot for slot in self._slots if _differs(old, settings, slot.fields)]
         if old.avatar != settings.avatar:
             # A model and the poses belong to an avatar.
             changed += [slot for slot in (self._student, self._webcam) if slot not in changed]
-        self._request(changed, settings)
+        return self._request(changed, settings)
 
     def refresh_mic(self) -> None:
-        """Open the microphone anew, as after a change of devices."""
+        """Open the microphone again, as after a change of devices."""
         if self._running is not None:
-            self._mic.want(self._wanted)
+            self._mic.request(self._wanted, self._next_number())
 
     def open_devices(self) -> OpenDevices:
-        """Which devices that watch or listen are open now, whatever is wanted; cheap."""
+        """Whether microphone and webcam are open now; cheap."""
         return OpenDevices(has_mic=self._mic.is_open, has_webcam=self._webcam.is_open)
 
     def status(self) -> LiveStatus:
-        """Figures for the HUD; cheap enough for a few calls a second."""
+        """Figures for the HUD; cheap enough for a few calls per second."""
         counts, speech, student = self._frame.counts, self._speech.state, self._student.part
         p50_ms, p95_ms = self._meters.p50_p95("latency")
         return LiveStatus(
@@ -188,8 +231,8 @@ class LivePipeline:
             stage_ms={stage: self._meters.p50_p95(stage) for stage in SHOWN_STAGES},
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
-            engine=student.engine.engine if student else "",
-            precision=student.engine.label if student else "",
+            engine=student.engine_name if student else "",
+            precision=student.precision_label if student else "",
             model=student.spec.id if student else "",
             lookahead_ms=self._used_lookahead_ms(self._wanted.lookahead_ms),
             n_dropped=speech.n_dropped + self._mic.ring.n_lost,
@@ -204,19 +247,19 @@ class LivePipeline:
         )
 
     def webcam(self) -> WebcamStatus | None:
-        """How the webcam goes; None while the head does not follow."""
+        """Status of the webcam; None while the head does not follow."""
         return self._following.status()
 
     def webcam_preview(self) -> Preview | None:
-        """The newest picture of the user with the points that were found in it, for a window alone."""
+        """The newest webcam picture with its landmarks, for the window alone."""
         return self._following.preview()
 
     def calibrate_webcam(self) -> None:
-        """Take the next three seconds as the user's neutral pose; nothing while the head does not follow."""
+        """Use the next three seconds as the neutral pose; no effect while the head does not follow."""
         self._following.calibrate()
 
     def head_pose(self) -> AvatarPose | None:
-        """What the head was last drawn as; None while it is idle."""
+        """The last head pose; None while the head does not follow."""
         return self._following.newest
 
     def level_db(self) -> tuple[float, float]:
@@ -226,33 +269,39 @@ class LivePipeline:
 
     @property
     def _slots(self) -> tuple[Slot[Any], ...]:
-        """In the order in which they are asked: the face waits for its avatar."""
+        """In the order of their requests: the model waits for its avatar."""
         return self._avatar, self._background, self._mic, self._cleaning, self._student, self._webcam
 
-    def _request(self, slots: Iterable[Slot[Any]], settings: Settings) -> None:
+    def _request(self, slots: Iterable[Slot[Any]], settings: Settings) -> int:
+        number = self._next_number()
         for slot in slots:
             if slot is self._webcam and not settings.is_following:
-                slot.cut()
+                slot.close()
                 slot.in_use = settings
             else:
-                slot.want(settings)
+                slot.request(settings, number)
+        return number
+
+    def _next_number(self) -> int:
+        self._n_requests += 1
+        return self._n_requests
 
     def _apply_light(self, new: Settings) -> None:
-        """Everything that takes effect at once, also for a microphone that is being opened."""
+        """Apply what takes effect now, also for a microphone that is being opened."""
         self._controls.gain_db, self._controls.is_muted = new.mic_gain_db, new.is_muted
         self._speech.configure(new.fps, new.lookahead_ms)
         self._frame.set_fps(new.fps)
         self._frame.set_marked(is_marked=new.has_badge)
         self._following.configure(new)
-        self._tell_lookahead()
+        self._report_lookahead()
 
     def _used_lookahead_ms(self, wanted_ms: int) -> int:
-        """The model's look-ahead nearest to the wanted one."""
+        """The look-ahead of the model nearest to the requested one."""
         student = self._student.part
         return wanted_ms if student is None else student.spec.nearest_lookahead_ms(wanted_ms)
 
-    def _tell_lookahead(self) -> None:
-        """Say so when the model does not know the look-ahead that was asked for, or gains nothing by it."""
+    def _report_lookahead(self) -> None:
+        """Post a notice if the model does not support the look-ahead, or is not better with it."""
         wanted_ms, student = self._wanted.lookahead_ms, self._student.part
         used_ms = self._used_lookahead_ms(wanted_ms)
         if student is None:
@@ -261,11 +310,11 @@ class LivePipeline:
         title, best_ms = student.spec.title, student.spec.best_lookahead_ms
         if used_ms != wanted_ms:
             known = " and ".join(str(ms) for ms in student.spec.lookahead_ms)
-            text = f"The model {title} listens {used_ms} ms ahead, not {wanted_ms} ms: it learned {known} ms."
-            self._notices.post(Notice("lookahead", Level.INFO, text, "Choose another model for the other look-aheads."))
+            text = f"The model {title} supports look-aheads of {known} ms: it uses {used_ms} ms, not {wanted_ms} ms."
+            self._notices.info("lookahead", text, "For another look-ahead choose another model.")
         elif used_ms > best_ms:
-            text = f"The model {title} speaks best at a look-ahead of {best_ms} ms; {used_ms} ms only adds delay."
-            self._notices.post(Notice("lookahead", Level.INFO, text, f"Set the look-ahead to {best_ms} ms."))
+            text = f"The model {title} is best at a look-ahead of {best_ms} ms; {used_ms} ms only adds delay."
+            self._notices.info("lookahead", text, f"Set the look-ahead to {best_ms} ms.")
         else:
             self._notices.clear("lookahead")
 

@@ -22,7 +22,7 @@ from avatar_app.live.voice import NO_VOICE, VoiceStatus
 from avatar_app.live.voice.sink import VoiceSink
 from avatar_app.settings.schema import Settings
 
-# `close` waits so long for each device that is being opened.
+# `close` waits so long for each sink that is being started.
 CLOSE_TIMEOUT_S = 10.0
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class SinkSlot(Slot[Sink[Settings]]):
     """Starts one sink in the background. Thread: see `Slot`."""
 
     def __init__(self, sink: Sink[Settings], settings: Settings, notices: NoticeBoard, source: SinkSource) -> None:
-        super().__init__(sink.name, sink.fields, settings, notices, is_exclusive=True)
+        super().__init__(sink.name, sink.fields, settings, notices, is_exclusive=True, title=sink.title)
         self.sink = sink
         self._source = source
         self._is_live = True
@@ -76,11 +76,11 @@ class SinkSlot(Slot[Sink[Settings]]):
     def turn(self, settings: Settings) -> None:
         """Restart the sink with these settings, or stop it."""
         if not self.sink.is_on(settings):
-            self.cut()
+            self.close()
         elif self.part is not None and self.sink.update(settings):
             self.cancel()
         else:
-            self.want(settings)
+            self.request(settings)
 
     def set_live(self, *, is_live: bool) -> None:
         """See `Sink.set_live`; also holds for a sink that is being started."""
@@ -150,18 +150,18 @@ class Sinks:
                 slot.set_live(is_live=False)
             else:
                 slot.stop()
-                slot.cut()
+                slot.close()
 
     def close(self) -> None:
-        """Stop every sink, and wait for what is being opened or saved, so that the process can end."""
+        """Stop all sinks, and wait for starts and for recordings that are being saved, so that the process can end."""
         self.stop()
         for slot in reversed(self._slots):
             slot.stop()
-            slot.cut()
-        for slot in self._slots:
-            slot.sink.close()
-        for slot in self._slots:
+            slot.close()
+        for slot in reversed(self._slots):
+            # `start` may still be running.
             slot.join(CLOSE_TIMEOUT_S)
+            slot.sink.close()
 
     def apply(self, settings: Settings) -> None:
         """Use other settings from now on."""
@@ -217,5 +217,5 @@ class Sinks:
         """The recorder, once the slot has started it, which takes no time."""
         for slot in self._slots:
             if isinstance(slot.sink, RecordSink):
-                slot.settle()
+                slot.wait_until_idle()
         return self.find(RecordSink)

@@ -1,7 +1,7 @@
 """The speech thread: sound in, the mouth of every frame instant out.
 
-The sound's own clock is the master here: frame k belongs to the instant k / fps of the stream, and is drawn
-as soon as the mel columns up to that instant plus the look-ahead are known.
+The sound's own clock is the master here: frame k belongs to the instant k / fps of the stream. Its mouth is made as
+soon as the mel columns up to that instant plus the look-ahead are known.
 """
 
 from __future__ import annotations
@@ -15,69 +15,39 @@ import numpy as np
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.mel_spec import MEL
-from avatar_app.contracts.packets import AudioBlock, Float32, MelColumns, MouthPatch
+from avatar_app.contracts.mouth import Mouth, MouthDriver
+from avatar_app.contracts.packets import AudioBlock, MelColumns
 from avatar_app.contracts.units import NS_PER_S, ns_to_ms
 from avatar_app.live.frame import SpeechGate
-from avatar_app.live.mel import MelStream
+from avatar_app.live.mel import MelHistory, MelStream
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.student import Student
 
-# Lips move before they are heard: the gate may look this far beyond the instant it decides for.
+# Lips move before the sound starts: the gate may look this far beyond the instant it decides for.
 ANTICIPATION_MS = 100
 GATE_HISTORY_BLOCKS = 256
-MEL_HISTORY_COLUMNS = 512
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechState:
-    """What the speech thread says of itself."""
+    """Figures of the speech thread."""
 
     n_dropped: int
     is_speaking: bool
     t_first_mouth_ns: int | None
 
 
-class MelHistory:
-    """The newest mel columns in one contiguous block, so that any window of them is a view."""
-
-    def __init__(self, n_columns: int = MEL_HISTORY_COLUMNS) -> None:
-        self._n_kept = n_columns
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin as if silence had been heard for ever."""
-        self._block = np.full((MEL.n_mels, 2 * self._n_kept), -MEL.max_abs_value, dtype=np.float32)
-        self._end = self._n_kept
-        self.n_columns = 0
-
-    def append(self, columns: Float32) -> None:
-        """Add (80, n) columns."""
-        n = columns.shape[1]
-        if self._end + n > self._block.shape[1]:
-            self._block[:, : self._n_kept] = self._block[:, self._end - self._n_kept : self._end]
-            self._end = self._n_kept
-        self._block[:, self._end : self._end + n] = columns
-        self._end += n
-        self.n_columns += n
-
-    def window(self, newest: int, n: int) -> Float32:
-        """The (80, n) columns that end with column number `newest`."""
-        end = self._end - (self.n_columns - 1 - newest)
-        return self._block[:, end - n : end]
-
-
 class SpeechPart:
-    """Hears, and leaves the newest mouth in a mailbox.
+    """Turns sound into mouths and puts the newest one in a mailbox.
 
-    Thread: speech, but for `state`, `set_student`, `configure`, which any thread may call.
+    Thread: speech, but for `state`, `set_driver`, `configure`, which any thread may call.
     """
 
-    def __init__(self, clock: Clock, meters: StageMeters, mouth: Latest[MouthPatch]) -> None:
+    def __init__(self, clock: Clock, meters: StageMeters, mouth: Latest[Mouth]) -> None:
         self._clock = clock
         self._meters = meters
         self._mouth = mouth
-        self._new_student: Latest[Student] = Latest()
-        self._student: Student | None = None
+        self._new_driver: Latest[MouthDriver] = Latest()
+        self._driver: MouthDriver | None = None
         self._source: Ring[AudioBlock] | None = None
         self._mel = MelStream()
         self._gate = SpeechGate()
@@ -86,33 +56,33 @@ class SpeechPart:
         self._config: tuple[int, int] = (25, 80)
         self._grid: tuple[int, int] | None = None
         self._next_frame = 0
-        self._n_heard = 0
+        self._n_samples = 0
         self._n_gated = 0
         self._t_stream_ns = 0
         self._state = SpeechState(0, False, None)
 
     @property
     def state(self) -> SpeechState:
-        """Counters and whether somebody speaks."""
+        """Counters, and whether the user speaks."""
         return self._state
 
-    def set_student(self, student: Student) -> None:
-        """Hand over another student; it takes over at the next frame and the old one is closed."""
-        self._new_student.put(student)
+    def set_driver(self, driver: MouthDriver) -> None:
+        """Use another driver from the next frame on; this thread closes the old one."""
+        self._new_driver.put(driver)
 
     def configure(self, fps: int, lookahead_ms: int) -> None:
         """Set frame rate and look-ahead; both take effect at the next block.
 
-        A student that does not know this look-ahead uses its nearest one.
+        A driver that does not support this look-ahead uses its nearest one.
         """
         self._config = (fps, lookahead_ms)
 
     def run(self, ring: Callable[[], Ring[AudioBlock]]) -> Callable[[threading.Event], None]:
-        """The worker's step: take one block from the ring in use and answer it."""
+        """The worker's step: take one block from the ring in use and process it."""
 
         def step(stop: threading.Event) -> None:
             del stop
-            self._adopt_student()
+            self._adopt_driver()
             source = ring()
             if source is not self._source:
                 self._source = source
@@ -124,44 +94,44 @@ class SpeechPart:
         return step
 
     def reset(self) -> None:
-        """Forget all that was heard."""
+        """Forget all earlier sound."""
         self._mel.reset()
         self._gate.reset()
         self._history.clear()
         self._openness[:] = 0
         self._grid = None
-        self._n_heard = 0
+        self._n_samples = 0
         self._n_gated = 0
 
     def feed(self, block: AudioBlock) -> None:
-        """Take one block of sound and draw the mouths that became known through it."""
+        """Take one block of sound and make the newest mouth that is complete with it."""
         if block.did_restart:
             self.reset()
         t_start_ns = self._clock.now_ns()
         t_end_ns = block.t_capture_ns + len(block.samples) * NS_PER_S // MEL.rate_hz
         self._meters.note("capture", ns_to_ms(t_start_ns - t_end_ns))
-        self._t_stream_ns = t_end_ns - (self._n_heard + len(block.samples)) * NS_PER_S // MEL.rate_hz
+        self._t_stream_ns = t_end_ns - (self._n_samples + len(block.samples)) * NS_PER_S // MEL.rate_hz
         self._note_openness(block)
         columns = self._mel.feed(block)
         self._meters.note("mel", ns_to_ms(self._clock.now_ns() - t_start_ns))
         if columns is not None:
-            self._draw_due(columns)
+            self._drive_due(columns)
 
-    def _adopt_student(self) -> None:
-        student = self._new_student.take()
-        if student is not None:
-            old, self._student = self._student, student
+    def _adopt_driver(self) -> None:
+        driver = self._new_driver.take()
+        if driver is not None:
+            old, self._driver = self._driver, driver
             if old is not None:
                 old.close()
 
     def _note_openness(self, block: AudioBlock) -> None:
-        """Keep the gate's answer for every 10 ms heard."""
-        self._n_heard += len(block.samples)
+        """Keep the gate's openness for every 10 ms of sound."""
+        self._n_samples += len(block.samples)
         for openness in self._gate.feed(block):
             self._openness[self._n_gated % GATE_HISTORY_BLOCKS] = openness
             self._n_gated += 1
 
-    def _draw_due(self, columns: MelColumns) -> None:
+    def _drive_due(self, columns: MelColumns) -> None:
         self._history.append(columns.columns)
         fps, lookahead_ms = self._used_config()
         if self._grid != (fps, lookahead_ms):
@@ -171,16 +141,16 @@ class SpeechPart:
             return
         n_skipped = newest_due - self._next_frame
         self._next_frame = newest_due + 1
-        self._draw(newest_due, n_skipped, fps, lookahead_ms)
+        self._drive(newest_due, n_skipped, fps, lookahead_ms)
 
     def _used_config(self) -> tuple[int, int]:
-        """Frame rate, and the look-ahead that the student in use knows: it may have been adopted just now."""
+        """Frame rate, and the nearest look-ahead that the driver in use supports."""
         fps, wanted_ms = self._config
-        student = self._student
-        return fps, wanted_ms if student is None else student.spec.nearest_lookahead_ms(wanted_ms)
+        driver = self._driver
+        return fps, wanted_ms if driver is None else driver.spec.nearest_lookahead_ms(wanted_ms)
 
     def _start_grid(self, fps: int, lookahead_ms: int) -> None:
-        """Begin at the newest frame that the sound heard so far allows, so that a change leaves no gap."""
+        """Begin at the newest frame that the sound so far allows, so that a change leaves no gap."""
         self._grid = (fps, lookahead_ms)
         self._next_frame = max(0, self._newest_due(fps, lookahead_ms))
 
@@ -189,22 +159,22 @@ class SpeechPart:
         t_known_s = (self._history.n_columns - 0.5) / MEL.columns_per_s - lookahead_ms / 1000
         return int(np.floor(t_known_s * fps + 1e-6))
 
-    def _draw(self, frame: int, n_skipped: int, fps: int, lookahead_ms: int) -> None:
+    def _drive(self, frame: int, n_skipped: int, fps: int, lookahead_ms: int) -> None:
         t_frame_s = frame / fps
         weight = self._weight(t_frame_s, lookahead_ms)
-        student, pixels = self._student, None
-        if student is None:
+        driver, shape = self._driver, None
+        if driver is None:
             return
         t_start_ns = self._clock.now_ns()
         if weight > 0:
             newest = min(round((t_frame_s + lookahead_ms / 1000) * MEL.columns_per_s), self._history.n_columns - 1)
-            pixels = student.draw(self._history.window(newest, student.spec.n_mel_columns), lookahead_ms)
+            shape = driver.drive(self._history.window(newest, driver.spec.n_mel_columns), lookahead_ms)
         t_ready_ns = self._clock.now_ns()
-        if pixels is not None:
+        if shape is not None:
             self._meters.note("student", ns_to_ms(t_ready_ns - t_start_ns))
         t_capture_ns = self._t_stream_ns + int(t_frame_s * NS_PER_S)
-        self._mouth.put(MouthPatch(t_capture_ns, t_ready_ns, frame, student.spec, pixels, weight))
-        self._remember(n_skipped, weight, t_ready_ns)
+        self._mouth.put(Mouth(t_capture_ns, t_ready_ns, frame, shape, weight))
+        self._count(n_skipped, weight, t_ready_ns)
 
     def _weight(self, t_frame_s: float, lookahead_ms: int) -> float:
         """Widest openness of the gate from the frame's instant to shortly after it: opens early, never shuts early."""
@@ -214,7 +184,7 @@ class SpeechPart:
         first, last = (min(max(int(t_s * 100), oldest), newest) for t_s in (t_frame_s, t_frame_s + ahead_s))
         return float(self._openness[np.arange(first, last + 1) % GATE_HISTORY_BLOCKS].max())
 
-    def _remember(self, n_skipped: int, weight: float, t_ready_ns: int) -> None:
+    def _count(self, n_skipped: int, weight: float, t_ready_ns: int) -> None:
         old = self._state
         t_first_ns = old.t_first_mouth_ns or (t_ready_ns if weight > 0 else None)
         self._state = SpeechState(old.n_dropped + n_skipped, weight > 0, t_first_ns)

@@ -1,6 +1,6 @@
-"""Starting with the machine: an entry among the programs that the user's desktop starts at log-in.
+"""Starts the program at log-in, by an entry of the user's desktop.
 
-The entry itself is the setting: whoever removes it in the system's own list has switched it off here too.
+The entry itself is the setting: removing it in the list of the system switches it off here too.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from typing import Any, Protocol
 
 import platformdirs
 
+from avatar_app.contracts.atomic_file import write_bytes
 from avatar_app.contracts.errors import InputFileError, OutputError
 from avatar_app.contracts.input_file import read_bytes
 from avatar_app.settings.paths import APP_NAME, ProfilePaths
 
 winreg: Any = importlib.import_module("winreg") if sys.platform == "win32" else None
 WINDOWS_KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
-# Characters that a desktop entry's Exec line wants escaped inside quotes.
+# Characters that must be escaped inside quotes in the Exec line of a desktop entry.
 # Source: Desktop Entry Specification 1.5, "The Exec key".
 DESKTOP_ESCAPES = str.maketrans({char: f"\\{char}" for char in '"`$\\'} | {"%": "%%"})
 
 
 class Autostart(Protocol):
-    """The entry of this program. Thread: any."""
+    """The log-in entry of this program. Thread: any."""
 
     def is_on(self) -> bool:
-        """Whether the system will start the program."""
+        """Whether the system starts the program at log-in."""
         ...
 
     def turn(self, *, is_on: bool) -> None:
-        """Make the entry, or take it away.
+        """Add or remove the entry.
 
         Raises:
             OutputError: the system does not allow it.
@@ -44,7 +45,7 @@ class Autostart(Protocol):
 
 
 def autostart(paths: ProfilePaths) -> Autostart:
-    """The entry as this system keeps it; the program will start with the settings of these paths."""
+    """The entry of this system; it starts the program with the settings of these paths."""
     command = [sys.executable, "-m", "avatar_app"]
     if paths.dir is not None:
         command += ["--profile-dir", str(paths.dir.resolve())]
@@ -57,29 +58,28 @@ def autostart(paths: ProfilePaths) -> Autostart:
 
 
 class FileEntry:
-    """A file in the folder that the desktop looks through (Linux, macOS)."""
+    """A file in the autostart folder of the desktop (Linux, macOS)."""
 
     def __init__(self, file: Path, content: bytes) -> None:
         self.file = file
         self._content = content
 
     def is_on(self) -> bool:
-        """Whether the file is there as we write it; one that was switched off, or is of an older place, is not."""
+        """Whether the file has the content that we write; one that was edited, or names another folder, has not."""
         try:
             return read_bytes(self.file, len(self._content)) == self._content
         except InputFileError:
             return False
 
     def turn(self, *, is_on: bool) -> None:
-        """Write the file, or remove it.
+        """Write or remove the file.
 
         Raises:
             OutputError: the folder cannot be written to.
         """
         try:
             if is_on:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                self.file.write_bytes(self._content)
+                write_bytes(self.file, self._content)
             else:
                 self.file.unlink(missing_ok=True)
         except OSError as error:
@@ -87,16 +87,16 @@ class FileEntry:
 
 
 class RegistryEntry:
-    """A value under the user's own `Run` key (Windows)."""
+    """A value under the user's `Run` key (Windows)."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        # Without a console window, where Python has such a starter.
+        # Without a console window, if this Python has such an executable.
         starter = Path(command[0]).with_name("pythonw.exe")
         first = str(starter) if starter.exists() else command[0]
         self._command = subprocess.list2cmdline([first, *command[1:]])
 
     def is_on(self) -> bool:
-        """Whether the value is there as we write it."""
+        """Whether the value is the one that we write."""
         try:
             with winreg.OpenKey(winreg.HKEY_CURRENT_USER, WINDOWS_KEY) as key:
                 return bool(winreg.QueryValueEx(key, APP_NAME)[0] == self._command)
@@ -121,20 +121,20 @@ class RegistryEntry:
 
 
 def desktop_entry(command: Sequence[str]) -> bytes:
-    """An entry as XDG desktops read it."""
-    # Escaped twice: once as an argument, once more as a string of the file, in which a backslash is two.
+    """The content of an XDG desktop entry."""
+    # Escaped twice: as an argument, and as a string of the file, in which a backslash is doubled.
     words = [f'"{word.translate(DESKTOP_ESCAPES)}"'.replace("\\", "\\\\") for word in command]
     lines = ("[Desktop Entry]", "Type=Application", "Name=Avatar", f"Exec={' '.join(words)}", "Terminal=false")
     return ("\n".join(lines) + "\n").encode()
 
 
 def launch_agent(command: Sequence[str]) -> bytes:
-    """A launch agent as macOS reads it."""
+    """The content of a launch agent of macOS."""
     return plistlib.dumps({"Label": f"org.{APP_NAME}", "ProgramArguments": list(command), "RunAtLoad": True})
 
 
 def _refused(error: OSError) -> OutputError:
     return OutputError(
-        f"The program cannot be set to start with the machine: {error.strerror or error}.",
-        "Add it to the programs that start at log-in in your system's settings.",
+        f"The program cannot be added to those that start at log-in: {error.strerror or error}.",
+        "Add it in the settings of your system.",
     )

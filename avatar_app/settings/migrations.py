@@ -1,4 +1,4 @@
-"""Settings files of older versions, brought up to date one version at a time."""
+"""Updates settings files of older versions, one version at a time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from avatar_app.settings.schema import SETTINGS_VERSION
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
-# Key: the version that the function reads; it returns the next one. Version 1 is the first.
+# By the version that the function reads; it returns the next one. The first version is 1.
 MIGRATIONS: Mapping[int, Migration] = {}
 
 
 def migrate(
     data: Mapping[str, Any], migrations: Mapping[int, Migration] = MIGRATIONS, newest: int = SETTINGS_VERSION
 ) -> dict[str, Any]:
-    """The same settings in the newest layout, without the version; a file without a version counts as the newest.
+    """The settings in the newest layout, without the version; a file without a version counts as the newest.
 
     Raises:
-        SettingsError: the file is of a newer program, or its version is no number.
+        SettingsError: the file is from a newer program, or its version is not a number.
     """
     values = dict(data)
     version = values.pop("version", newest)

@@ -1,4 +1,4 @@
-"""Where the program's own files lie, and where it may keep the user's."""
+"""Folders of the program and of its user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def repo_root() -> Path:
 
 
 def user_path(text: str | Path) -> Path:
-    """The path as it was written where that exists, else with `~` expanded; any text is fine."""
+    """The path as written if it exists, else with `~` expanded; any text is fine."""
     typed = Path(text)
     # `Path.expanduser` fails where there is no such user.
     return typed if os.path.lexists(typed) else Path(os.path.expanduser(typed))
@@ -36,7 +36,7 @@ def models_dir() -> Path:
 
 
 def demo_sample() -> Path:
-    """The speech sample that is played when there is no microphone."""
+    """The speech sample that plays when there is no microphone."""
     return assets_dir() / "sounds" / "demo.flac"
 
 
@@ -58,24 +58,30 @@ class ProfilePaths:
 
     @property
     def profiles_dir(self) -> Path:
-        """Settings that were kept under a name."""
+        """Saved profiles."""
         return self.config_file.parent / "profiles"
 
     @property
     def own_file(self) -> Path:
-        """The user's own settings, while those of a profile are in use."""
+        """The user's own settings while a profile is in use."""
         return self.config_file.with_name("own-settings.json")
 
     @property
     def cache_dir(self) -> Path:
-        """What can be made again: compiled models, speed rankings."""
+        """What the program can make again: compiled models, speed rankings."""
         return self.dir / "cache" if self.dir else Path(platformdirs.user_cache_dir(APP_NAME, appauthor=False))
 
     @property
     def models_dir(self) -> Path:
-        """Models that the user made or imported; they stand beside the shipped ones and are never the default."""
+        """Models that the user made or imported; none of them is ever the default."""
         base = self.dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
         return base / "models"
+
+    @property
+    def avatars_dir(self) -> Path:
+        """Avatars of the user; a shipped avatar hides one of the same name."""
+        base = self.dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+        return base / "avatars"
 
     @property
     def log_dir(self) -> Path:
@@ -84,5 +90,5 @@ class ProfilePaths:
 
     @property
     def state_dir(self) -> Path:
-        """What lasts but is no setting: the lock of the running program."""
+        """What lasts but is no setting: the lock of the running program, the token of the browser source."""
         return self.dir / "state" if self.dir else Path(platformdirs.user_state_dir(APP_NAME, appauthor=False))

@@ -1,9 +1,9 @@
-"""Profiles: whole sets of settings under a name, and presets that come with the program.
+"""Profiles: sets of settings with a name; presets are shipped with the program.
 
-A profile is a settings file in a folder of its own, so it reads, heals and migrates as the settings do, and can be
-given to somebody else. What belongs to the machine alone (where the window stood) stays out of it.
+A profile is a settings file in a folder of its own, so that reading and migration are the same, and the user can share
+it. It does not contain what belongs to one machine, such as the position of the window.
 
-While a profile is in use, the user's own settings are kept in a file beside the others, and come back from there.
+While a profile is in use, a separate file keeps the user's own settings.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.notices import Notice, NoticeBoard
 from avatar_app.settings import store
@@ -24,17 +25,17 @@ from avatar_app.settings.schema import Settings
 
 SUFFIX = ".json"
 MAX_NAME_LENGTH = 60
-# The longest name of a file is 255 bytes, of which writing takes some more than the ending.
+# A file name has at most 255 bytes; suffixes and temporary names need some of them.
 MAX_NAME_BYTES = 200
-# What some file system does not take, and names that Windows keeps for devices.
+# Characters that a file system refuses, and names that Windows reserves for devices.
 NO_CHARACTERS = '<>:"/\\|?*'
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-# Control characters, halves of characters, line ends, and what turns the direction of text around; the joiners below
-# belong to the spelling of Persian and Hindi, and to emoji.
+# Control characters, surrogates, line separators, and marks of text direction; Persian, Hindi and emoji need the
+# joiners below.
 NO_CATEGORIES = ("Cc", "Cs", "Cf", "Zl", "Zp")
 JOINERS = "\u200c\u200d"
 LOCAL_FIELDS = ("profile", "window_geometry", "is_muted", "browser_port", "obs_port", "is_following", "webcam")
-# What a use needs; everything else stays as the user has it.
+# A preset changes these settings and keeps all others.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "Stream beside a game": {
         "fps": 30, "lookahead_ms": 80, "precision": "auto", "background": "checker", "is_browser_on": True,
@@ -52,16 +53,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def names(paths: ProfilePaths) -> tuple[str, ...]:
-    """The user's profiles by name; presets are not among them."""
+    """Names of the user's profiles, without presets."""
     found = (file.stem for file in paths.profiles_dir.glob(f"*{SUFFIX}") if file.is_file())
     return tuple(sorted(found, key=str.lower))
 
 
 def load(paths: ProfilePaths, name: str, current: Settings, notices: NoticeBoard) -> Settings:
-    """Settings of a profile or preset, with what belongs to the machine as it is now.
+    """Settings of a profile or preset; what belongs to the machine is taken from `current`.
 
     Raises:
-        SettingsError: there is none of that name, or its file is broken; the sentence names those that exist.
+        SettingsError: there is no such profile, or its file is damaged; the message lists the existing ones.
     """
     if name in PRESETS:
         return current.replace(**PRESETS[name], profile=name)
@@ -73,9 +74,9 @@ def load(paths: ProfilePaths, name: str, current: Settings, notices: NoticeBoard
 
 
 def own(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> Settings:
-    """The user's own settings, whichever profile is in use.
+    """The user's own settings, also while a profile is in use.
 
-    A preset says only what its use needs: the rest stays the user's own, and is taken as it is now.
+    A preset replaces some settings; the others are the user's own and are taken from `settings`.
     """
     if not settings.profile:
         return settings
@@ -91,7 +92,7 @@ def own(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> Settin
 
 
 def keep_own(paths: ProfilePaths, settings: Settings) -> None:
-    """Keep the user's own settings while those of a profile are in use.
+    """Save the user's own settings while a profile is in use.
 
     Raises:
         SettingsError: the file cannot be written.
@@ -100,7 +101,7 @@ def keep_own(paths: ProfilePaths, settings: Settings) -> None:
 
 
 def save(paths: ProfilePaths, name: str, settings: Settings) -> None:
-    """Keep settings under a name; an older profile of that name is replaced.
+    """Save settings as a profile; an older profile of that name is replaced.
 
     Raises:
         SettingsError: the name cannot be used, or the file cannot be written.
@@ -109,7 +110,7 @@ def save(paths: ProfilePaths, name: str, settings: Settings) -> None:
 
 
 def delete(paths: ProfilePaths, name: str) -> None:
-    """Forget a profile; an unknown one is fine.
+    """Delete a profile; an unknown one is fine.
 
     Raises:
         SettingsError: its file cannot be removed.
@@ -128,7 +129,7 @@ def export(file: Path, settings: Settings) -> None:
     """
     values = {key: value for key, value in settings.to_json().items() if key not in LOCAL_FIELDS}
     try:
-        store.write(file, json.dumps(values, indent=2) + "\n")
+        write_text(file, json.dumps(values, indent=2) + "\n", is_private=True)
     except OSError as error:
         raise SettingsError(
             f"The profile cannot be written to {file}: {error.strerror or error}.", "Choose another place."
@@ -136,13 +137,13 @@ def export(file: Path, settings: Settings) -> None:
 
 
 def bring_in(paths: ProfilePaths, file: Path, notices: NoticeBoard) -> str:
-    """Take a file that `export` wrote as a profile; its name.
+    """Add a file that `export` wrote as a profile; returns its name.
 
     Raises:
-        SettingsError: it is no profile, or cannot be kept.
+        SettingsError: it is not a profile, or cannot be saved.
     """
     settings, name, k = store.read(file, notices), _usable(file.stem), 2
-    # Some file systems do not tell `show` from `Show`.
+    # Some file systems do not distinguish `show` and `Show`.
     taken = {other.casefold() for other in (*names(paths), *PRESETS)}
     while name.casefold() in taken:
         name, k = f"{_usable(file.stem, n_spare=5)} {k}", k + 1
@@ -155,13 +156,13 @@ def _with_local(settings: Settings, current: Settings) -> Settings:
 
 
 def _file(paths: ProfilePaths, name: str) -> Path:
-    """Where a profile lies; a name is no path.
+    """File of a profile; a name is not a path.
 
     Raises:
         SettingsError: the name cannot be used.
     """
     if name in PRESETS:
-        raise SettingsError(f"The preset {name!r} comes with the program.", "Choose another name.")
+        raise SettingsError(f"{name!r} is a preset of the program.", "Choose another name.")
     is_short = len(name) <= MAX_NAME_LENGTH and len(name.encode("utf-8", "replace")) <= MAX_NAME_BYTES
     if not name or not is_short or name != _trimmed(name) or not all(map(_is_usable, name)) or DEVICES.fullmatch(name):
         raise SettingsError(
@@ -172,20 +173,20 @@ def _file(paths: ProfilePaths, name: str) -> Path:
 
 
 def _usable(text: str, n_spare: int = 0) -> str:
-    """The name that is nearest to a text, with room for `n_spare` more ASCII characters."""
+    """The valid name nearest to a text, with room for `n_spare` more ASCII characters."""
     name = "".join(character if _is_usable(character) else "_" for character in text)[: MAX_NAME_LENGTH - n_spare]
     name = _trimmed(name.encode("utf-8")[: MAX_NAME_BYTES - n_spare].decode("utf-8", "ignore"))
     return f"{name}_" if DEVICES.fullmatch(name) else name or "Profile"
 
 
 def _trimmed(name: str) -> str:
-    """Without what Windows takes away from the end of a name, and what hides a file."""
+    """Without leading and trailing dots and spaces: Windows strips them, and a leading dot hides a file."""
     while (trimmed := name.strip().strip(".")) != name:
         name = trimmed
     return name
 
 
 def _is_usable(character: str) -> bool:
-    """Whether a name may have a character: any script's letters, marks, digits and signs."""
+    """Whether a name may contain a character: letters, marks, digits and symbols of any script."""
     is_text = unicodedata.category(character) not in NO_CATEGORIES or character in JOINERS
     return is_text and character not in NO_CHARACTERS

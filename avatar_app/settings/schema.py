@@ -1,9 +1,10 @@
-"""Every setting of the program, declared once with its default and its range."""
+"""All settings of the program, each declared once with its default and range."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import enum
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,17 +14,27 @@ from avatar_app.contracts.errors import SettingsError
 from avatar_app.contracts.fields import shown
 
 SETTINGS_VERSION = 1
-# As long as a path may be.
+# The limit of a path.
 MAX_TEXT_CHARACTERS = 4096
 MAX_NAME_CHARACTERS = 100
 
-# In place of a microphone or webcam: the path of a file that plays it follows.
+# Prefix of a path: this file replaces the microphone or the webcam.
 FILE_PREFIX = "file:"
 
-PRECISIONS = ("auto", "int8", "fp16", "mixed", "fp32")
+
+class BackgroundKind(str, enum.Enum):
+    """Values of `Settings.background`: transparent, shown as a checkerboard; one colour; a picture."""
+
+    CHECKER = "checker"
+    COLOUR = "colour"
+    PICTURE = "picture"
+
+
+AUTO = "auto"
+PRECISIONS = (AUTO, "int8", "fp16", "mixed", "fp32")
 FRAME_RATES_FPS = (25, 30, 50, 60)
 LOOKAHEADS_MS = (0, 40, 80, 160)
-BACKGROUNDS = ("checker", "colour", "picture")
+BACKGROUNDS = tuple(kind.value for kind in BackgroundKind)
 THEMES = ("system", "light", "dark")
 MIC_GAIN_RANGE_DB = (-20.0, 30.0)
 FOLLOW_RANGE = (0.0, 2.0)
@@ -37,39 +48,38 @@ PORT_RANGE = (1024, 65_535)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the user chose. Never changed in place: `replace` makes a new one.
+    """What the user chose. Immutable: `replace` makes a copy.
 
     Attributes:
-        avatar: id of a folder in `assets/avatars`.
-        model: id of a folder in `models`; empty means the registry's default.
+        avatar: id of an installed avatar.
+        model: id of an installed model; empty means the default of the registry.
         precision: one of `PRECISIONS`.
         engine: name of an inference engine, or `auto` for the fastest measured one.
-        fps: pictures in a second, one of `FRAME_RATES_FPS`.
-        lookahead_ms: sound after the drawn instant that the mouth may use, one of `LOOKAHEADS_MS`.
+        fps: pictures per second, one of `FRAME_RATES_FPS`.
+        lookahead_ms: how much later sound the mouth may use, one of `LOOKAHEADS_MS`.
         mic: `NAME, HOST API`, `file:PATH` or `demo`; empty means the system's default microphone.
         mic_gain_db: within `MIC_GAIN_RANGE_DB`.
         background: one of `BACKGROUNDS`.
         background_colour: `#rrggbb`.
-        background_picture: path of a picture; empty when none was chosen yet.
-        voice_output: `NAME, HOST API` of the device that plays the voice in time with the face; empty means none.
+        background_picture: path of a picture; empty if none was chosen yet.
+        voice_output: `NAME, HOST API` of the device that plays the voice in sync; empty means none.
         is_following: whether the head follows the webcam.
         webcam: the webcam's name, or `file:PATH`; empty means the first one.
-        follow_head, follow_gaze, follow_blinks, follow_brows: how strongly each follows, within `FOLLOW_RANGE`; 1 as it
-            is.
-        is_mirrored: whether she moves as a mirror image would.
-        idle_share: how much of her own small motion goes on while her head follows, 0..1.
-        is_camera_on: whether the pictures go to a virtual camera.
+        follow_head, follow_gaze, follow_blinks, follow_brows: gain of each motion, within `FOLLOW_RANGE`; 1 is natural.
+        is_mirrored: whether the avatar moves like a mirror image.
+        idle_share: share of the idle motion that remains while the head follows, 0..1.
+        is_camera_on: whether the virtual camera is on.
         camera_size: one of `CAMERA_SIZES`.
-        camera_device: which camera, as `/dev/video10`; empty means the first that will have it.
-        is_browser_on: whether the page for OBS's browser source is served.
-        browser_port: of that page, within `PORT_RANGE`.
-        obs_port: where OBS's WebSocket server answered last, within `PORT_RANGE`.
-        record_folder: where recordings and snapshots go; empty means the user's folder of videos.
+        camera_device: which camera, as `/dev/video10`; empty means the first one that can be opened.
+        is_browser_on: whether the browser source is on.
+        browser_port: of the browser source, within `PORT_RANGE`.
+        obs_port: where the WebSocket server of OBS answered last, within `PORT_RANGE`.
+        record_folder: folder of recordings and snapshots; empty means the user's video folder.
         record_format: one of `RECORD_FORMATS`; the last two keep the transparency.
-        has_badge: whether every picture shows a mark that the avatar is AI-generated, wherever it goes.
-        noise_suppression: how much noise is taken out before the lips hear, one of `NOISE_SUPPRESSIONS`.
-        is_auto_gain_on: whether a quiet voice is raised by itself.
-        has_global_keys: whether the keys work while another program has the keyboard.
+        has_badge: whether every picture carries the mark that the avatar is AI-generated, in all outputs.
+        noise_suppression: of the sound that drives the mouth, one of `NOISE_SUPPRESSIONS`.
+        is_auto_gain_on: whether a quiet voice is amplified automatically.
+        has_global_keys: whether the keys work while another program has the focus.
         is_kiosk: full screen without controls, for an event booth.
         profile: name of the profile or preset in use; empty means the user's own settings.
         theme: one of `THEMES`.
@@ -78,8 +88,8 @@ class Settings:
 
     avatar: str = "nova"
     model: str = ""
-    precision: str = "auto"
-    engine: str = "auto"
+    precision: str = AUTO
+    engine: str = AUTO
     fps: int = 25
     lookahead_ms: int = 80
     mic: str = ""
@@ -138,10 +148,10 @@ class Settings:
 
 
 def check(name: str, value: Any) -> Any:
-    """One value as the program keeps it.
+    """Check and normalize one value.
 
     Raises:
-        SettingsError: the name is unknown, or the value is of a wrong kind or out of range.
+        SettingsError: the name is unknown, or the value has a wrong type or is out of range.
     """
     if name not in DEFAULTS:
         raise _unknown("setting", name, DEFAULTS)
@@ -159,7 +169,7 @@ def _unknown(kind: str, value: Any, known: Iterable[Any]) -> SettingsError:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise SettingsError(f"The setting {name} cannot be {shown(value)}.", "Write a text.")
+        raise SettingsError(f"The setting {name} cannot be {shown(value)}.", "Write text.")
     if len(value) > MAX_TEXT_CHARACTERS or "\0" in value:
         advice = f"Write at most {MAX_TEXT_CHARACTERS} characters, none of them NUL."
         raise SettingsError(f"The setting {name} cannot be {shown(value)}.", advice)
@@ -174,7 +184,7 @@ def _bool(name: str, value: Any) -> bool:
 
 def _choice(options: tuple[Any, ...]) -> Callable[[str, Any], Any]:
     def check_choice(name: str, value: Any) -> Any:
-        # True == 1 and 25.0 == 25 in Python, but neither is what a settings file should say.
+        # In Python True == 1 and 25.0 == 25, but a settings file should contain neither.
         if type(value) is not type(options[0]) or value not in options:
             raise _unknown(f"{name} setting", value, options)
         return value
@@ -186,7 +196,7 @@ def _number(limits: tuple[float, float], unit: str = "") -> Callable[[str, Any],
     low, high = limits
 
     def check_number(name: str, value: Any) -> float:
-        # NaN lies in no range; a whole number may be too long for a float.
+        # NaN is in no range; an integer may be too large for a float.
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or not low <= value <= high:
             raise SettingsError(f"The setting {name} cannot be {shown(value)}.", f"Use {low:g} to {high:g}{unit}.")

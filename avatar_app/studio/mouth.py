@@ -13,11 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-MOUTH_NAMES = (
-    "jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthStretch", "mouthSmile", "mouthFrown", "mouthUpperUp",
-    "mouthLowerDown", "mouthPress", "mouthRollLower", "tongueUp", "tongueOut", "tongueBack",
-)  # fmt: skip
-N_MOUTH = len(MOUTH_NAMES)
+from avatar_app.contracts.mouth import MOUTH_NAMES as MOUTH_NAMES
+from avatar_app.contracts.mouth import N_MOUTH as N_MOUTH
+
 JAW = MOUTH_NAMES.index("jawOpen")
 # A slight smile.
 REST = np.zeros(N_MOUTH, dtype=np.float32)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from avatar_app.contracts import atomic_file
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio import arithmetic
 from avatar_app.studio.recipe import NOVA_FOLDER, Step, whole_recipe
@@ -89,7 +89,7 @@ class Ledger:
         }
         text = json.dumps({"clock_s": round(self.clock_s, 1), "steps": steps}, indent=1) + "\n"
         try:
-            atomic_file.write_text(self._file, text)
+            write_text(self._file, text)
         except OSError as error:
             raise StudioError(
                 f"The file {self._file} cannot be written: {error}.",

@@ -4,16 +4,13 @@ import cv2
 
 from avatar_app.bench.browser import measure
 from avatar_app.contracts.packets import Picture
-from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.live.browser.message import encode
-from avatar_app.live.frame import Avatar, Compositor
+from avatar_app.live.frame import load_avatar
 from tests.bench.test_ratios import medians_ms
 
 
 def test_encode_when_compared_with_png_then_several_times_cheaper_and_smaller():
-    avatar = Avatar.load("nova")
-    box = PatchBox(0, 0, avatar.spec.crop_px, avatar.spec.crop_px)
-    pixels = Compositor(avatar, box, avatar.spec.crop_px).compose(0, None, 0.0)
+    pixels = load_avatar("nova").renderer().render(0)
     picture = Picture(0, 0, 0, pixels)
 
     def png() -> bytes:

@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.live.camera.canvas import Canvas
 from avatar_app.live.camera.layout import LAYOUTS
-from avatar_app.live.frame import Avatar, Background, Compositor
+from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.mic.auto_gain import AutoGain
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.level import Level
@@ -26,17 +25,16 @@ def one_thread():
 
 
 def test_canvas_when_meeting_then_not_much_dearer_than_composing_the_avatar(capsys):
-    avatar = Avatar.load("nova")
-    compositor = Compositor(avatar, PatchBox(0, 0, avatar.spec.crop_px, avatar.spec.crop_px), avatar.spec.crop_px)
-    compositor.set_background(Background.transparent())
-    pixels = compositor.compose(5, None, 0.0)
+    renderer = load_avatar("nova").renderer()
+    renderer.set_background(Background.transparent())
+    pixels = renderer.render(5)
     opaque = pixels.copy()
     opaque[..., 3] = 255
     meeting, square = Canvas(LAYOUTS["meeting"]), Canvas(LAYOUTS["square-512"])
     turn = iter(range(100_000))
     found = medians_ms(
         {
-            "compose": lambda: compositor.compose(next(turn) % avatar.n_idle, None, 0.0),
+            "compose": lambda: renderer.render(next(turn) % renderer.n_idle),
             "meeting": lambda: meeting.draw(opaque),
             "meeting with alpha": lambda: meeting.draw(pixels),
             "square": lambda: square.draw(opaque),

@@ -14,7 +14,7 @@ from avatar_app.settings.schema import Settings
 
 def test_film_when_written_then_a_webcams_picture_with_her_face_in_the_middle(tmp_path, monkeypatch):
     monkeypatch.setattr(follow, "FILM_S", 0.2)
-    follow.write_film(tmp_path / "film.mp4", lambda t_s: AvatarPose(weight=1.0))
+    follow.write_video(tmp_path / "film.mp4", lambda t_s: AvatarPose(weight=1.0))
     with av.open(str(tmp_path / "film.mp4")) as film:
         pictures = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
     assert [picture.shape for picture in pictures] == [(480, 640, 3)] * 6

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_app.contracts.student_spec import PatchBox
-from avatar_app.live.frame import Avatar, Background, Compositor
+from avatar_app.contracts.mouth import Mouth, PatchBox, PatchPlace
+from avatar_app.live.frame import Avatar, Background, PictureRenderer
 from avatar_app.live.student import load
 from avatar_app.settings.paths import assets_dir
+from tests.fakes.mouth import mouth_of
 
 N_ROUNDS, N_STEPS = 6, 15
 
@@ -31,25 +32,26 @@ def medians_ms(actions: dict, clock_s=time.perf_counter) -> dict:
 def test_step_when_int8_or_mixed_then_faster_than_fp32(engine):
     students = {name: load("nova-hd", name, engine) for name in ("fp32", "int8", "mixed")}
     mel = np.zeros((80, students["fp32"].spec.n_mel_columns), np.float32)
-    found = medians_ms({name: lambda s=student: s.draw(mel, 80) for name, student in students.items()})
+    found = medians_ms({name: lambda s=student: s.render(mel, 80) for name, student in students.items()})
     for student in students.values():
         student.close()
     assert found["fp32"] / found["int8"] > 1.3
     assert found["fp32"] / found["mixed"] > 1.2
 
 
-def test_compose_when_idle_picture_stays_then_only_the_mouth_costs():
+def test_render_when_idle_picture_stays_then_only_the_mouth_costs():
     """At 60 pictures a second most idle pictures are shown twice or more: the second time must be cheap."""
     avatar = Avatar.load("nova")
     student = load("nova-hd", "int8")
-    compositor = Compositor(avatar, student.spec.box, student.spec.size_px)
-    compositor.set_background(Background.checker())
-    mouth = student.draw(np.zeros((80, student.spec.n_mel_columns), np.float32), 80)
+    renderer = PictureRenderer(avatar)
+    renderer.set_background(Background.checker())
+    shape = student.drive(np.zeros((80, student.spec.n_mel_columns), np.float32), 80)
+    mouth = Mouth(0, 0, 0, shape, 1.0)
     turn = iter(range(10_000))
     found = medians_ms(
         {
-            "same": lambda: compositor.compose(5, mouth, 1.0),
-            "next": lambda: compositor.compose(next(turn) % avatar.n_idle, mouth, 1.0),
+            "same": lambda: renderer.render(5, mouth),
+            "next": lambda: renderer.render(next(turn) % avatar.n_idle, mouth),
         }
     )
     student.close()
@@ -57,20 +59,20 @@ def test_compose_when_idle_picture_stays_then_only_the_mouth_costs():
 
 
 @pytest.mark.parametrize("background", [Background.transparent(), Background.colour("#336699")])
-def test_compose_when_every_picture_is_another_then_most_of_the_time_goes_into_decoding_it(background):
+def test_render_when_every_picture_is_another_then_most_of_the_time_goes_into_decoding_it(background):
     """Mouth and outline are small; while whole pictures were computed, it was four to seven times as long."""
     avatar = Avatar.load("nova")
     box = PatchBox(32, 144, 192, 112)
-    compositor = Compositor(avatar, box, 256)
-    compositor.set_background(background)
-    mouth = np.full((box.h, box.w, 3), 120, np.uint8)
+    renderer = PictureRenderer(avatar)
+    renderer.set_background(background)
+    mouth = mouth_of(np.full((box.h, box.w, 3), 120, np.uint8), PatchPlace(box, 256))
     encoded = [
         np.frombuffer((assets_dir() / "avatars" / "nova" / name).read_bytes(), np.uint8)
         for name in avatar.spec.idle_files[:30]
     ]
     turns = {name: itertools.cycle(range(30)) for name in ("compose", "decode")}
     actions = {
-        "compose": lambda: compositor.compose(next(turns["compose"]), mouth, 1.0),
+        "compose": lambda: renderer.render(next(turns["compose"]), mouth),
         "decode": lambda: cv2.imdecode(encoded[next(turns["decode"])], cv2.IMREAD_COLOR),
     }
     n_threads = cv2.getNumThreads()

@@ -1,4 +1,4 @@
-"""Camera and tracking: processor time against time of film, and how old a record is."""
+"""Camera and tracking: processor time per second of video, and the age of a record."""
 
 import time
 
@@ -11,7 +11,7 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.webcam import Webcam
 from avatar_app.live.webcam.package import is_installed
-from tests.fakes.webcam import nova_before_grey, write_film
+from tests.fakes.webcam import nova_before_grey, write_video
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="mediapipe is not installed (`avatar-app webcam setup`)")
 
@@ -20,11 +20,11 @@ RUN_S = 6.0
 MAX_SHARE = 0.8
 
 
-def test_webcam_when_a_film_of_30_pictures_a_second_plays_then_within_the_budget(tmp_path):
+def test_webcam_when_a_video_of_30_fps_plays_then_within_the_budget(tmp_path):
     noise = np.random.default_rng(0).integers(-6, 7, (480, 640, 3))
     pictures = [np.clip(nova_before_grey(k) + noise, 0, 255).astype(np.uint8) for k in range(90)]
-    film = write_film(tmp_path / "camera.mp4", pictures, fps=30, crf="20")
-    webcam, own = Webcam(f"file:{film}", MonotonicClock(), NoticeBoard()), psutil.Process()
+    video = write_video(tmp_path / "camera.mp4", pictures, fps=30, crf="20")
+    webcam, own = Webcam(f"file:{video}", MonotonicClock(), NoticeBoard()), psutil.Process()
     webcam.start()
     try:
         while not webcam.status().has_face:

@@ -1,4 +1,4 @@
-"""A run of the clapper through a real output that is heard again."""
+"""Runs the clapperboard through a real output that a microphone records."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from avatar_app.live.audio.sound_system import SOUND_SYSTEM, SoundSystem
 from avatar_app.live.voice.output import VoiceOutput
 from avatar_app.live.voice.skew import Skew
 from avatar_app.live.voice.voice import VoiceStatus
-from tests.fakes.clapper import ClapListener, ClapMic, ClapPictures, clap_skew
+from tests.fakes.clapper import ClapDetector, ClapMic, ClapPictures, clap_skew
 
-LISTEN_S = 0.25
+POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Clapped:
-    """What came of it.
+class ClapResult:
+    """The result of a run.
 
     Attributes:
-        skew: of claps that were both seen and heard, without those of the warm-up.
-        n_shown, n_heard: claps seen and heard.
-        voice: how the output did.
+        skew: of claps that were both shown and played, without those of the warm-up.
+        n_shown, n_played: number of claps shown and played.
+        voice: status of the output.
     """
 
     skew: Skew
     n_shown: int
-    n_heard: int
+    n_played: int
     voice: VoiceStatus
 
 
 def run_clapper(
     name: str,
-    heard: Ring[VoiceBlock],
+    recorded: Ring[VoiceBlock],
     seconds: float,
     clock: Clock,
     notices: NoticeBoard,
@@ -47,18 +47,18 @@ def run_clapper(
     fps: int = 25,
     system: SoundSystem = SOUND_SYSTEM,
     stop: threading.Event | None = None,
-) -> Clapped:
-    """Clap for a while. Blocks; not for the window's thread.
+) -> ClapResult:
+    """Run the clapperboard. Blocks.
 
     Args:
         name: label of the output, such as that of a null sink.
-        heard: what a microphone hears there, such as on the sink's monitor.
-        seconds: length of the measurement, after the warm-up.
+        recorded: the sound of a microphone there, such as the sink's monitor.
+        seconds: duration of the measurement, after the warm-up.
         clock: the program's.
-        notices: where a lost output is told.
-        warm_up_s: until the devices and the controller have settled.
+        notices: where a disconnected output is reported.
+        warm_up_s: time for the devices and the drift correction to settle.
         delay_ms: of the pictures.
-        fps: pictures in a second.
+        fps: pictures per second.
         system: the owner of PortAudio.
         stop: ends the run early.
 
@@ -70,22 +70,22 @@ def run_clapper(
     mic = ClapMic(voice, clock, notices)
     pictures = ClapPictures(mic, clock, notices, delay_ms, fps)
     output = VoiceOutput(name, voice, pictures.delay_ns, clock, notices, system)
-    listener = ClapListener()
+    detector = ClapDetector()
     with ExitStack() as running:
         for part in (output, mic, pictures):
             running.callback(part.stop)
             part.start()
-        _listen(listener, heard, warm_up_s, ended)
+        _collect(detector, recorded, warm_up_s, ended)
         t_begin_ns = clock.now_ns()
-        _listen(listener, heard, seconds, ended)
+        _collect(detector, recorded, seconds, ended)
         status = output.status()
-    # Pictures before the first counted clap stay: it may belong to one of them.
-    heard_ns = [t_ns for t_ns in listener.heard_ns if t_ns >= t_begin_ns]
-    n_shown = sum(t_ns >= t_begin_ns for t_ns in pictures.watcher.shown_ns)
-    return Clapped(clap_skew(list(pictures.watcher.shown_ns), heard_ns), n_shown, len(heard_ns), status)
+    # Pictures before the first counted clap are kept: the clap may belong to one of them.
+    played_ns = [t_ns for t_ns in detector.played_ns if t_ns >= t_begin_ns]
+    n_shown = sum(t_ns >= t_begin_ns for t_ns in pictures.detector.shown_ns)
+    return ClapResult(clap_skew(list(pictures.detector.shown_ns), played_ns), n_shown, len(played_ns), status)
 
 
-def _listen(listener: ClapListener, heard: Ring[VoiceBlock], seconds: float, stop: threading.Event) -> None:
-    for _ in range(round(seconds / LISTEN_S)):
-        stop.wait(LISTEN_S)
-        listener.listen(heard)
+def _collect(detector: ClapDetector, recorded: Ring[VoiceBlock], seconds: float, stop: threading.Event) -> None:
+    for _ in range(round(seconds / POLL_S)):
+        stop.wait(POLL_S)
+        detector.drain(recorded)

@@ -82,7 +82,7 @@ class Presser:
         if time.monotonic() > self._t_end_s:
             self._window.close()
             return
-        if self._window.is_running:
+        if self._window.commands.is_running:
             what = str(self._chance.choice(list(SHARES), p=list(SHARES.values())))
         else:
             self._look_while_stopped()
@@ -92,15 +92,15 @@ class Presser:
         QTimer.singleShot(round(1000 * self._chance.uniform(0.1, 3.0)), self._window, self._press)
 
     def _actions(self) -> dict[str, Callable[[], object]]:
-        window = self._window
+        commands = self._window.commands
         return {
-            "start": lambda: window.set_running(True),
-            "stop": lambda: window.set_running(False),
-            "change": lambda: window.change(self._some_changes()),
-            "record": window.toggle_recording,
-            "snapshot": window.take_snapshot,
-            "mic": window.refresh_mic,
-            "panic": window.panic,
+            "start": lambda: commands.set_running(True),
+            "stop": lambda: commands.set_running(False),
+            "change": lambda: commands.change(self._some_changes()),
+            "record": commands.toggle_recording,
+            "snapshot": commands.take_snapshot,
+            "mic": commands.refresh_mic,
+            "panic": commands.panic,
         }
 
     def _some_changes(self) -> dict[str, Any]:

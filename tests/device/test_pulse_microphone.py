@@ -1,4 +1,4 @@
-"""The program with a real microphone, and what it does when that is pulled out."""
+"""The program with a real microphone that is disconnected and reconnected."""
 
 import signal
 import subprocess
@@ -13,8 +13,8 @@ from tests.end2end.program import DEADLINE_S, REPO, Lines
 pytestmark = pytest.mark.device
 
 
-# Opens the default microphone and tells what it hears, ten times a second.
-LISTEN = """
+# Opens the default microphone and prints its status ten times a second.
+RECORD = """
 import json, sys, time
 import numpy as np
 from avatar_app.contracts.clock import MonotonicClock
@@ -40,55 +40,55 @@ while True:
 
 
 @pytest.fixture
-def listener(pulse):
-    listening = Child(LISTEN, pulse)
-    yield listening
-    listening.stop()
+def recorder(pulse):
+    child = Child(RECORD, pulse)
+    yield child
+    child.stop()
 
 
-def test_mic_when_somebody_speaks_then_level_rises_and_blocks_are_fresh(pulse, listener, tmp_path):
-    listener.wait_for(lambda line: line["n_blocks"] > 5)
+def test_mic_when_sound_is_played_then_level_rises_and_blocks_are_recent(pulse, recorder, tmp_path):
+    recorder.wait_for(lambda line: line["n_blocks"] > 5)
     player = pulse.hum(tmp_path / "hum.wav", "speech")
-    # The server hands over what it had gathered before it got going: blocks are old at first. Up to 100 ms of their
-    # age is the listener's own waiting between two looks.
-    heard = listener.wait_for(lambda line: line["level_db"] > -30 and line["n_blocks"] and line["newest_age_ms"] < 150)
+    # The server first delivers its buffer, so blocks are old at first. Up to 100 ms of their age is the pause between
+    # two lines of the child.
+    line = recorder.wait_for(lambda each: each["level_db"] > -30 and each["n_blocks"] and each["newest_age_ms"] < 150)
     player.kill()
     player.wait()
-    assert heard["state"] == "running"
+    assert line["state"] == "running"
 
 
-def test_mic_when_device_is_unplugged_and_back_then_speaks_again(pulse, listener, tmp_path):
-    listener.wait_for(lambda line: line["n_blocks"] > 5)
+def test_mic_when_device_is_unplugged_and_back_then_blocks_continue(pulse, recorder, tmp_path):
+    recorder.wait_for(lambda line: line["n_blocks"] > 5)
     pulse.unplug()
-    lost = listener.wait_for(lambda line: line["state"] == "lost")
-    assert any("is gone" in text for text in lost["notices"])
+    lost = recorder.wait_for(lambda line: line["state"] == "lost")
+    assert any("is disconnected" in text for text in lost["notices"])
     pulse.plug_in()
     player = pulse.hum(tmp_path / "hum.wav", "speech")
-    listener.wait_for(lambda line: line["state"] == "running" and line["level_db"] > -30)
+    recorder.wait_for(lambda line: line["state"] == "running" and line["level_db"] > -30)
     player.kill()
     player.wait()
 
 
-def test_mic_when_device_is_unplugged_and_another_source_is_there_then_lost_and_never_the_other_one(
-    pulse, listener, tmp_path
+def test_mic_when_device_is_unplugged_and_another_source_is_there_then_lost_and_never_switched(
+    pulse, recorder, tmp_path
 ):
     pulse.add_sink("other")
-    listener.wait_for(lambda line: line["source"] == "speech.monitor")
+    recorder.wait_for(lambda line: line["source"] == "speech.monitor")
     pulse.unplug("speech")
     # Left alone, the server would record from the other one for ever.
-    lost = listener.wait_for(lambda line: line["state"] == "lost")
-    assert any("is gone" in text for text in lost["notices"])
-    # Longer than the pause between two looks for it.
-    assert {line["state"] for line in listener.next(30)} == {"lost"}
+    lost = recorder.wait_for(lambda line: line["state"] == "lost")
+    assert any("is disconnected" in text for text in lost["notices"])
+    # Longer than the pause between two retries.
+    assert {line["state"] for line in recorder.next(30)} == {"lost"}
     pulse.plug_in()
     pulse.control("set-default-source", "other.monitor")
     player = pulse.hum(tmp_path / "hum.wav", "speech")
-    listener.wait_for(lambda line: line["state"] == "running" and line["level_db"] > -30)
+    recorder.wait_for(lambda line: line["state"] == "running" and line["level_db"] > -30)
     player.kill()
     player.wait()
 
 
-def test_program_when_spoken_to_through_the_microphone_then_the_face_talks(pulse, tmp_path):
+def test_program_when_the_microphone_captures_speech_then_the_avatar_talks(pulse, tmp_path):
     child = subprocess.Popen(
         [sys.executable, "-m", "avatar_app", "--profile-dir", str(tmp_path / "profile"), "--json-log"],
         cwd=REPO, env=at(pulse), stderr=subprocess.PIPE, encoding="utf-8",

@@ -10,7 +10,7 @@ from tests.fakes.recording import probe, sound
 
 pytestmark = pytest.mark.device
 
-# Records six seconds of the default microphone with pictures of its own, and tells where.
+# Records six seconds of the default microphone with generated pictures, and prints the path.
 RECORD = """
 import json, sys
 from pathlib import Path
@@ -23,14 +23,14 @@ from tests.fakes.recording import picture_at
 clock, board, voice, pictures = MonotonicClock(), NoticeBoard(), Fan(), Latest()
 mic = open_mic(next(d.label for d in list_devices() if d.label.startswith("default")), clock, board)
 mic.start(Ring(1000), voice)
-heard = voice.add(1000)
-n_heard = 0
+received = voice.add(1000)
+n_received = 0
 t_limit_ns = clock.now_ns() + 30_000_000_000
-while n_heard < 48_000 and clock.now_ns() < t_limit_ns:  # PulseAudio may be silent for two seconds after opening
-    block = heard.take(0.1)
-    n_heard += len(block.samples) if block is not None else 0
-assert n_heard >= 48_000
-voice.remove(heard)
+while n_received < 48_000 and clock.now_ns() < t_limit_ns:  # PulseAudio may be silent for two seconds
+    block = received.take(0.1)
+    n_received += len(block.samples) if block is not None else 0
+assert n_received >= 48_000
+voice.remove(received)
 recorder = Recorder(clock, board)
 options = RecordOptions(Path(FOLDER), 25, encoder="software", keep_free_mb=0)
 recorder.start(options, pictures, voice.add(VOICE_BLOCKS))
@@ -62,15 +62,15 @@ def test_recording_when_the_sound_server_buffers_then_sound_is_whole(pulse, tmp_
     player = pulse.speak(noise)
     child = Child(RECORD.replace("FOLDER", repr(str(tmp_path)), 1), pulse, PULSE_LATENCY_MSEC=str(latency_ms))
     try:
-        told = child.wait_for(lambda line: line["path"])
+        line = child.wait_for(lambda line: line["path"])
     finally:
         child.stop()
         player.kill()
         player.wait(5)
-    streams, _ = probe(told["path"])
+    streams, _ = probe(line["path"])
     assert float(streams["video"]["duration"]) > 5
     assert float(streams["audio"]["duration"]) == pytest.approx(float(streams["video"]["duration"]), abs=0.6)
-    _, samples = sound(told["path"])
+    _, samples = sound(line["path"])
     pieces = np.array_split(samples[: 5 * 48_000], 50)
     n_silent = sum(np.abs(piece).max() < 1e-3 for piece in pieces)
     assert n_silent <= 2

@@ -1,4 +1,4 @@
-"""The virtual camera on a real v4l2loopback, where this machine has one: what is sent is what a reader sees."""
+"""The virtual camera on a real v4l2loopback device: a reader gets what was sent."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ DEVICES = sorted(Path("/sys/devices/virtual/video4linux").glob("video*/max_opene
 
 
 @pytest.mark.skipif(not DEVICES, reason="no v4l2loopback device: sudo modprobe v4l2loopback exclusive_caps=1")
-def test_camera_when_read_back_then_shows_the_picture_and_after_it_the_card():
+def test_camera_when_read_back_then_shows_the_picture_and_then_the_placeholder():
     pytest.importorskip("pyvirtualcam", reason="the camera extra is not installed")
     device = f"/dev/{DEVICES[0].parent.name}"
     pictures: Latest[Picture] = Latest()

@@ -1,4 +1,4 @@
-"""The real tracker in its own process, on pictures of Nova: found, killed, fooled."""
+"""The real tracker process on pictures of Nova."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.webcam import TrackerState, Webcam
 from avatar_app.live.webcam.package import is_installed
+from avatar_app.live.webcam.protocol import FACE, NO_FACE, READY
 from avatar_app.live.webcam.tracker_process import TrackerProcess
-from avatar_app.live.webcam.wire import FACE, NOTHING, READY
-from tests.fakes.webcam import nova_before_grey, portrait, room, write_film
+from tests.fakes.webcam import nova_before_grey, portrait, room, write_video
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="mediapipe is not installed (`avatar-app webcam setup`)")
 
@@ -23,57 +23,57 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="mediapipe is not ins
 @pytest.fixture(scope="module")
 def tracker():
     made = TrackerProcess()
-    assert made.answer(30).kind == READY
+    assert made.receive(30).kind == READY
     yield made
     made.close()
 
 
 @pytest.fixture(autouse=True)
 def no_thread_left_behind():
-    """The module's own tracker has two threads that outlive a test."""
+    """The tracker of the module has two threads that outlive a test."""
 
 
 def track(tracker, picture, n=20):
-    """The answer to the last of n times the same picture."""
+    """Send the same picture n times; return the last reply."""
     for number in range(n):
         tracker.send(number, picture)
-        reply = tracker.answer(10)
+        reply = tracker.receive(10)
         assert reply.number == number
     return reply
 
 
-def test_track_when_she_looks_ahead_then_about_zero_and_sure(tracker):
+def test_track_when_head_is_straight_then_angles_are_near_zero_and_confidence_is_high(tracker):
     reply = track(tracker, room((portrait(), 80, 0)))
-    face = reply.found.face
+    face = reply.detected.face
     assert reply.kind == FACE
-    assert reply.found.confidence > 0.7
+    assert reply.detected.confidence > 0.7
     assert abs(face.yaw_deg) < 4 and abs(face.roll_deg) < 3 and abs(face.pitch_deg - 4) < 6
     assert 0.5 < face.lids_left_cm < 1.3
 
 
 @pytest.mark.parametrize("roll_deg", [-12, 8])
-def test_track_when_picture_is_turned_then_roll_follows(tracker, roll_deg):
-    straight = track(tracker, room((portrait(), 80, 0))).found.face.roll_deg
+def test_track_when_picture_is_rotated_then_roll_changes(tracker, roll_deg):
+    straight = track(tracker, room((portrait(), 80, 0))).detected.face.roll_deg
     turn = cv2.getRotationMatrix2D((240, 200), -roll_deg, 1)
     turned = cv2.warpAffine(portrait(), turn, (480, 480), borderValue=(150, 150, 150))
-    assert track(tracker, room((turned, 80, 0))).found.face.roll_deg - straight == pytest.approx(roll_deg, abs=1)
+    assert track(tracker, room((turned, 80, 0))).detected.face.roll_deg - straight == pytest.approx(roll_deg, abs=1)
 
 
 def test_track_when_picture_is_mirrored_then_yaw_and_sides_are_too(tracker):
-    # The idle picture in which she is turned furthest is still nearly straight.
-    plain = track(tracker, room((portrait(40), 80, 0))).found
-    mirrored = track(tracker, room((portrait(40)[:, ::-1], 80, 0))).found
+    # The head is nearly straight in every idle picture; this one has the largest yaw.
+    plain = track(tracker, room((portrait(40), 80, 0))).detected
+    mirrored = track(tracker, room((portrait(40)[:, ::-1], 80, 0))).detected
     assert mirrored.face.yaw_deg == pytest.approx(-plain.face.yaw_deg, abs=1)
     assert mirrored.face.lids_left_cm == pytest.approx(plain.face.lids_right_cm, abs=0.1)
 
 
 def test_track_when_dark_or_covered_then_no_face_and_again_when_light_returns(tracker):
-    assert track(tracker, np.zeros((480, 640, 3), np.uint8)).kind == NOTHING
-    assert track(tracker, room()).kind == NOTHING
+    assert track(tracker, np.zeros((480, 640, 3), np.uint8)).kind == NO_FACE
+    assert track(tracker, room()).kind == NO_FACE
     assert track(tracker, room((portrait(), 80, 0)), n=5).kind == FACE
 
 
-def test_track_when_it_works_then_it_speaks_to_nobody_and_writes_nothing(tracker):
+def test_track_when_running_then_it_opens_no_connection_and_writes_no_file(tracker):
     process = psutil.Process(tracker.pid)
     track(tracker, room((portrait(), 80, 0)))
     assert process.net_connections() == []
@@ -81,7 +81,7 @@ def test_track_when_it_works_then_it_speaks_to_nobody_and_writes_nothing(tracker
 
 
 @pytest.mark.parametrize("shape", [(240, 320), (361, 641), (480, 270)])
-def test_track_when_sizes_change_then_goes_on(tracker, shape):
+def test_track_when_sizes_change_then_continues(tracker, shape):
     side = min(shape)
     picture = np.full((*shape, 3), 150, np.uint8)
     picture[:side, :side] = portrait(size_px=side)
@@ -89,21 +89,21 @@ def test_track_when_sizes_change_then_goes_on(tracker, shape):
 
 
 @pytest.mark.parametrize("is_swapped", [False, True])
-def test_track_when_two_faces_then_larger_one_whichever_came_first(tracker, is_swapped):
+def test_track_when_two_faces_then_the_larger_one_in_any_order(tracker, is_swapped):
     large, small = portrait(size_px=400), portrait(30, size_px=200)
     large_left_px, small_left_px = (240, 20) if is_swapped else (0, 420)
     track(tracker, room())
     track(tracker, room((small, small_left_px, 100)), n=5)
     both = room((large, large_left_px, 40), (small, small_left_px, 100))
-    points = track(tracker, both, n=25).found.points_px
+    points = track(tracker, both, n=25).detected.points_px
     assert large_left_px < points[:, 0].mean() < large_left_px + 400
     assert np.ptp(points[:, 0]) > 100
 
 
 @pytest.fixture
-def film(tmp_path):
+def video(tmp_path):
     """A second of Nova at 30 pictures a second."""
-    return write_film(tmp_path / "camera.mp4", [nova_before_grey(k) for k in range(30)], fps=30, crf="18")
+    return write_video(tmp_path / "camera.mp4", [nova_before_grey(k) for k in range(30)], fps=30, crf="18")
 
 
 def wait_for(is_so):
@@ -113,8 +113,8 @@ def wait_for(is_so):
         time.sleep(0.01)
 
 
-def test_webcam_when_tracker_is_killed_then_tracks_again(film):
-    webcam = Webcam(f"file:{film}", MonotonicClock(), NoticeBoard())
+def test_webcam_when_tracker_is_killed_then_tracks_again(video):
+    webcam = Webcam(f"file:{video}", MonotonicClock(), NoticeBoard())
     webcam.start()
     try:
         wait_for(lambda: webcam.status().has_face)
@@ -127,8 +127,8 @@ def test_webcam_when_tracker_is_killed_then_tracks_again(film):
         webcam.stop()
 
 
-def test_webcam_when_a_film_plays_then_all_its_pictures_are_tracked(film):
-    webcam = Webcam(f"file:{film}", MonotonicClock(), NoticeBoard())
+def test_webcam_when_a_video_plays_then_all_its_pictures_are_tracked(video):
+    webcam = Webcam(f"file:{video}", MonotonicClock(), NoticeBoard())
     webcam.start()
     try:
         wait_for(lambda: webcam.status().has_face)

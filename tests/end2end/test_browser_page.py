@@ -7,9 +7,8 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from avatar_app.contracts.student_spec import PatchBox
 from avatar_app.live.browser.site import REFUSAL_TEXT
-from avatar_app.live.frame import Avatar, Compositor
+from avatar_app.live.frame import load_avatar
 from tests.fakes.browser_source import TOKEN, Stand, disc_picture, wait_until
 from tests.fakes.chromium import Chromium, find_chromium
 
@@ -20,10 +19,7 @@ SIZE_PX = 512
 @pytest.fixture(scope="module")
 def nova():
     """(512, 512, 4) BGRA of the shipped avatar."""
-    avatar = Avatar.load("nova")
-    return Compositor(avatar, PatchBox(0, 0, avatar.spec.crop_px, avatar.spec.crop_px), avatar.spec.crop_px).compose(
-        0, None, 0.0
-    )
+    return load_avatar("nova").renderer().render(0)
 
 
 @pytest.fixture(scope="module")

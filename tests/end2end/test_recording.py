@@ -1,4 +1,4 @@
-"""The real program records, and is ended from outside."""
+"""The program is terminated while it records."""
 
 import signal
 import subprocess
@@ -10,7 +10,7 @@ from tests.fakes.recording import probe, wait_until
 
 
 @pytest.mark.parametrize("name", [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)])
-def test_program_when_it_is_ended_while_recording_then_the_film_is_saved(tmp_path, name):
+def test_program_when_it_is_ended_while_recording_then_the_recording_is_saved(tmp_path, name):
     videos = tmp_path / "videos"
     child = start(
         "--mic", "demo", "--startrecording", "--profile-dir", tmp_path / "profile",
@@ -26,6 +26,6 @@ def test_program_when_it_is_ended_while_recording_then_the_film_is_saved(tmp_pat
         child.kill()
         child.communicate()
     assert child.returncode == 0, err
-    (film,) = videos.iterdir()
-    assert ".recording" not in film.name
-    assert float(probe(film)[0]["video"]["duration"]) > 0.5
+    (file,) = videos.iterdir()
+    assert ".recording" not in file.name
+    assert float(probe(file)[0]["video"]["duration"]) > 0.5

@@ -9,7 +9,7 @@ import pytest
 from avatar_app.gui.widgets.theme import DARK
 from avatar_app.live.webcam.package import is_installed
 from tests.end2end.program import run
-from tests.fakes.webcam import nova_before_grey, write_film
+from tests.fakes.webcam import nova_before_grey, write_video
 
 
 def is_lit(shot):
@@ -23,7 +23,7 @@ def is_lit(shot):
 @pytest.mark.skipif(not is_installed(), reason="needs `avatar-app webcam setup`")
 def test_window_when_a_film_is_the_camera_then_follows_it_with_the_lamp_lit_for_this_start_only(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"version": 1, "theme": "dark"}))
-    film = write_film(tmp_path / "me.mp4", [nova_before_grey(k) for k in range(30)], fps=30)
+    film = write_video(tmp_path / "me.mp4", [nova_before_grey(k) for k in range(30)], fps=30)
     shots = tmp_path / "on.png", tmp_path / "off.png"
     common = "--mic", "demo", "--profile-dir", tmp_path, "--json-log", "--screenshot"
     on = run("--duration", 7, *common, shots[0], "--camera", f"file:{film}")

@@ -1,4 +1,4 @@
-"""Drivers for pyvirtualcam that a test looks into, blocks, and breaks; and a system that has any camera trouble."""
+"""Fake drivers for pyvirtualcam, and a fake system with any camera problem."""
 
 import threading
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class FakeDriver:
-    """What a test sees of its driver, and does to it; `make` gives the class that pyvirtualcam opens."""
+    """Controls a fake driver; `make` returns the class that pyvirtualcam opens."""
 
     def __init__(self, device="/dev-of-test/video10"):
         self.device_name = device
@@ -47,7 +47,7 @@ class FakeDriver:
 
 
 class FakeProbe:
-    """A machine as a test describes it; what it does not describe is not there."""
+    """A system as a test describes it; anything else is missing."""
 
     def __init__(self, system="linux", release="6.1.0-28-amd64", **answers):
         self.system, self.release = system, release
@@ -55,7 +55,7 @@ class FakeProbe:
         self.files = answers.get("files", {})
         self.found = answers.get("found", {})
         self.writable = answers.get("writable", ())
-        self.said = answers.get("said", {})
+        self.outputs = answers.get("outputs", {})
         self.classes = answers.get("classes", ())
         self.users = answers.get("users", {})
         self.error = answers.get("error", "")
@@ -73,7 +73,7 @@ class FakeProbe:
         return path in self.writable
 
     def run(self, *command):
-        return self.said.get(" ".join(command))
+        return self.outputs.get(" ".join(command))
 
     def has_class(self, clsid):
         return clsid in self.classes

@@ -1,6 +1,6 @@
-"""The clapper: a clap is heard by the microphone and shown as a white picture; how far apart do they come out?
+"""A clapperboard that measures the skew: the microphone captures a clap, and a white picture shows it.
 
-For a sound device whose output can be heard again, such as a null sink with its monitor.
+It needs an output whose sound can be recorded, such as a null sink with its monitor.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ BLOCK_S = 0.01
 
 
 class ClapMic:
-    """A microphone that hears a clap every so often. Thread: its own.
+    """A microphone that captures a clap at regular intervals. Thread: its own.
 
     Args:
-        voice: gets the sound in blocks of 10 ms.
+        voice: receives the sound in blocks of 10 ms.
         clock: the program's.
-        notices: where a failure is told.
-        every_s: from clap to clap; no multiple of a picture's time, so that claps meet pictures in every phase.
+        notices: where a failure is reported.
+        every_s: interval; no multiple of a picture's period, so that claps have every phase to the pictures.
         rate_hz: of the sound.
     """
 
@@ -54,20 +54,20 @@ class ClapMic:
         self._worker = Worker("clap-mic", self._step, clock, notices)
 
     def start(self) -> None:
-        """Begin; the first clap comes after one pause."""
+        """Start; the first clap comes after one interval."""
         self._t_start_ns = self._clock.now_ns()
         self._worker.start()
 
     def stop(self) -> None:
-        """End; twice is fine."""
+        """Stop; twice is fine."""
         self._worker.stop()
 
     def is_clap_between(self, t_from_ns: int, t_to_ns: int) -> bool:
-        """Whether a clap begins in a stretch of time."""
-        first, end = (self._number(t_ns) // self._every for t_ns in (t_from_ns, t_to_ns))
+        """Whether a clap begins in an interval."""
+        first, end = (self._sample(t_ns) // self._every for t_ns in (t_from_ns, t_to_ns))
         return end > first and end > 0
 
-    def _number(self, t_ns: int) -> int:
+    def _sample(self, t_ns: int) -> int:
         return (t_ns - self._t_start_ns) * self._rate_hz // NS_PER_S
 
     def _step(self, stop: threading.Event) -> None:
@@ -80,21 +80,21 @@ class ClapMic:
         self._voice.put(VoiceBlock(t_block_ns, self._rate_hz, sound, did_restart=self._n_sent == 0))
         self._n_sent += n
 
-    def _sound(self, numbers: np.ndarray) -> Float32:
-        since_s = (numbers % self._every) / self._rate_hz
-        is_clap = (since_s < CLAP_S) & (numbers >= self._every)
+    def _sound(self, indices: np.ndarray) -> Float32:
+        since_s = (indices % self._every) / self._rate_hz
+        is_clap = (since_s < CLAP_S) & (indices >= self._every)
         return np.where(is_clap, 0.8 * np.cos(2 * np.pi * CLAP_HZ * since_s), 0).astype(np.float32)
 
 
 class ClapPictures:
-    """A face that turns white when it hears a clap, as late as a real one. Thread: its own.
+    """Pictures that are white for a clap, with the delay of the avatar. Thread: its own.
 
     Args:
-        mic: that claps.
+        mic: captures the claps.
         clock: the program's.
-        notices: where a failure is told.
+        notices: where a failure is reported.
         delay_ms: from a sound to the picture that shows it.
-        fps: pictures in a second.
+        fps: pictures per second.
     """
 
     def __init__(self, mic: ClapMic, clock: Clock, notices: NoticeBoard, delay_ms: float, fps: int = 25) -> None:
@@ -108,22 +108,22 @@ class ClapPictures:
         self._white: UInt8 = np.full((8, 8, 4), 255, np.uint8)
         self._black: UInt8 = np.zeros((8, 8, 4), np.uint8)
         self.sink: Latest[Picture] = Latest()
-        self.watcher = WhiteWatcher()
+        self.detector = WhiteDetector()
         self._latencies_ms: deque[float] = deque(maxlen=512)
         self._worker = Worker("clap-pictures", self._step, clock, notices)
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
         self._t_start_ns = self._clock.now_ns()
         self._t_shown_until_ns = self._t_start_ns - self._delay_ns
         self._worker.start()
 
     def stop(self) -> None:
-        """End; twice is fine."""
+        """Stop; twice is fine."""
         self._worker.stop()
 
     def delay_ns(self) -> float | None:
-        """The measured delay, as the pipeline tells it to the voice."""
+        """The measured delay, as the pipeline passes it to the voice."""
         latencies_ms = list(self._latencies_ms)
         return shown_delay_ns(float(np.median(latencies_ms)), 0.0, self._fps) if latencies_ms else None
 
@@ -138,55 +138,55 @@ class ClapPictures:
         t_now_ns = self._clock.now_ns()
         picture = Picture(t_capture_ns, t_now_ns, self._index, self._white if is_clap else self._black)
         self.sink.put(picture)
-        self.watcher.note(picture, t_now_ns)
+        self.detector.note(picture, t_now_ns)
         self._latencies_ms.append(ns_to_ms(t_now_ns - t_capture_ns))
 
 
-class WhiteWatcher:
-    """Writes down when pictures turn white. Thread: one."""
+class WhiteDetector:
+    """Records when pictures turn white. Thread: one."""
 
     def __init__(self) -> None:
         self._was_white = False
         self.shown_ns: deque[int] = deque(maxlen=N_KEPT)
 
     def note(self, picture: Picture, t_shown_ns: int) -> None:
-        """A picture is shown."""
+        """Take a shown picture."""
         is_white = float(picture.pixels[:, :, :3].mean()) > WHITE
         if is_white and not self._was_white:
             self.shown_ns.append(t_shown_ns)
         self._was_white = is_white
 
 
-class ClapListener:
-    """Writes down when claps are heard. Thread: one."""
+class ClapDetector:
+    """Records when claps are played. Thread: one."""
 
     def __init__(self) -> None:
         self._t_loud_ns: int | None = None
-        self.heard_ns: deque[int] = deque(maxlen=N_KEPT)
+        self.played_ns: deque[int] = deque(maxlen=N_KEPT)
 
-    def listen(self, ring: Ring[VoiceBlock]) -> None:
-        """Take what a microphone heard where the voice is played."""
+    def drain(self, ring: Ring[VoiceBlock]) -> None:
+        """Take the blocks of a microphone that records the output."""
         while (block := ring.take()) is not None:
             self.note(block)
 
     def note(self, block: VoiceBlock) -> None:
-        """A block was heard."""
+        """Take a block."""
         for index in np.flatnonzero(np.abs(block.samples) > LOUD):
             t_ns = block.t_capture_ns + int(index) * NS_PER_S // block.rate_hz
             if self._t_loud_ns is None or t_ns - self._t_loud_ns > QUIET_S * NS_PER_S:
-                self.heard_ns.append(t_ns)
+                self.played_ns.append(t_ns)
             self._t_loud_ns = t_ns
 
 
-def clap_skew(shown_ns: Sequence[int], heard_ns: Sequence[int]) -> Skew:
-    """The skew of each clap that was both seen and heard; positive when its sound came first.
+def clap_skew(shown_ns: Sequence[int], played_ns: Sequence[int]) -> Skew:
+    """The skew of each clap that was both shown and played; positive when its sound came first.
 
     Args:
         shown_ns: instants of white pictures, ascending.
-        heard_ns: instants of claps in the played voice, ascending.
+        played_ns: instants of claps in the played sound, ascending.
     """
     if not len(shown_ns):
         return Skew.of(())
     shown = np.asarray(shown_ns, dtype=np.int64)
-    skews_ns = [int(shown[np.argmin(np.abs(shown - t_ns))]) - t_ns for t_ns in heard_ns]
+    skews_ns = [int(shown[np.argmin(np.abs(shown - t_ns))]) - t_ns for t_ns in played_ns]
     return Skew.of([ns_to_ms(skew_ns) for skew_ns in skews_ns if abs(skew_ns) < PAIR_NS])

@@ -1,4 +1,4 @@
-"""An OBS that speaks obs-websocket 5 in msgpack, on a port of its own."""
+"""An OBS with obs-websocket 5 in msgpack, on a port of its own."""
 
 import asyncio
 import base64

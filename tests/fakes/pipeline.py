@@ -11,8 +11,8 @@ from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.handoff import Mailboxes
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.contracts.packets import Picture
+from avatar_app.live.pipeline import OpenDevices
 from avatar_app.live.runtime.slot import Refused
-from avatar_app.live.status import OpenDevices
 
 NAN = float("nan")
 
@@ -85,8 +85,8 @@ class FakePipeline:
         self.shown = []
         self.refuse = refuse or {}
         self.notices = notices
-        self.figures = FakeStatus()
-        self.webcam_figures, self.preview, self.n_previews = None, None, 0
+        self.live_status = FakeStatus()
+        self.webcam_status, self.preview, self.n_previews = None, None, 0
         self._frames = frames
         self._period_s = 1 / fps
         self.pictures = Mailboxes()
@@ -105,7 +105,7 @@ class FakePipeline:
 
     def start(self):
         self.calls.append("start")
-        self.figures = running_status()
+        self.live_status = running_status()
         if self._frames and self._thread is None:
             self._stop.clear()
             self._thread = threading.Thread(target=self._play, name="fake-frames", daemon=True)
@@ -113,14 +113,14 @@ class FakePipeline:
 
     def stop(self):
         self.calls.append("stop")
-        self.figures = FakeStatus()
+        self.live_status = FakeStatus()
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def cut_devices(self):
-        self.calls.append("cut_devices")
+    def close_devices(self):
+        self.calls.append("close_devices")
 
     def close(self):
         self.stop()
@@ -130,14 +130,16 @@ class FakePipeline:
         for name, value in self.refuse.items():
             if getattr(settings, name) == value:
                 error = UserError(f"The {name} {value} cannot be used.", "Choose another one.")
-                self.notices.post(Notice.from_error(name if name != "precision" else "model", error))
-                self.refused.append(Refused(settings, (name,)))
+                key = name if name != "precision" else "model"
+                self.notices.error(key, error)
+                self.refused.append(Refused(len(self.applied), settings, (name,), key, error))
                 settings = settings.replace(**{name: getattr(self.in_use, name)})
         self.in_use = settings
         is_on = settings.is_following and "webcam" not in self.refuse
-        self.devices = OpenDevices(has_mic=self.figures.is_running, has_webcam=is_on)
+        self.devices = OpenDevices(has_mic=self.live_status.is_running, has_webcam=is_on)
+        return len(self.applied)
 
-    def take_refused(self):
+    def take_results(self):
         taken, self.refused = tuple(self.refused), []
         return taken
 
@@ -148,7 +150,7 @@ class FakePipeline:
         self.calls.append("refresh_mic")
 
     def webcam(self):
-        return self.webcam_figures if self.in_use.is_following else None
+        return self.webcam_status if self.in_use.is_following else None
 
     def webcam_preview(self):
         self.n_previews += 1
@@ -157,17 +159,14 @@ class FakePipeline:
     def calibrate_webcam(self):
         self.calls.append("calibrate_webcam")
 
-    def shown_ms(self):
-        return 100.0, 8.0
-
     def set_hidden(self, *, is_hidden):
         self.calls.append("hide" if is_hidden else "show")
 
     def status(self):
-        return self.figures
+        return self.live_status
 
     def level_db(self):
-        if not self.figures.is_running:
+        if not self.live_status.is_running:
             return -120.0, -120.0
         t_s = time.monotonic()
         level_db = -24 + 10 * math.sin(2.1 * t_s) + 6 * math.sin(13 * t_s)

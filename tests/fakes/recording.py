@@ -1,4 +1,4 @@
-"""A live path as a recorder sees it, on a clock that is turned by hand; and what ffprobe and PyAV find in its files."""
+"""A live path for a recorder, on a manual clock; and readers of its files with ffprobe and PyAV."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def voice_at(t_capture_ns, samples, rate_hz=48_000, did_restart=False):
 
 
 class FakeLive:
-    """Gives a recorder pictures and voice in 10 ms steps; the time goes as fast as it takes them.
+    """Feeds a recorder with pictures and voice in 10 ms steps, as fast as it accepts them.
 
     Args:
         folder: of the recordings.
@@ -40,10 +40,10 @@ class FakeLive:
         options: more of `RecordOptions`.
     """
 
-    def __init__(self, folder, fps=25, rate_hz=48_000, has_voice=True, open_film=None, size=(64, 64), **options):
+    def __init__(self, folder, fps=25, rate_hz=48_000, has_voice=True, open_container=None, size=(64, 64), **options):
         self.clock = ManualClock(7 * NS_PER_S)
         self.notices = NoticeBoard()
-        more = {} if open_film is None else {"open_film": open_film}
+        more = {} if open_container is None else {"open_container": open_container}
         self.recorder = Recorder(self.clock, self.notices, **more)
         self.pictures = Latest()
         self.voice = Ring(VOICE_BLOCKS) if has_voice else None
@@ -64,7 +64,7 @@ class FakeLive:
         self.recorder.start(self.options, self.pictures, self.voice)
 
     def run(self, seconds):
-        """Let so much time pass."""
+        """Let this much time pass."""
         t_end_ns = self.clock.now_ns() + round(seconds * NS_PER_S)
         while self.clock.now_ns() < t_end_ns:
             self.clock.advance(10_000_000)
@@ -92,15 +92,15 @@ class FakeLive:
             self.index += 1
 
     def _put(self, picture):
-        """Leave a picture when the recorder has room for it: here no time is real."""
+        """Put a picture when the recorder has room for it, because the clock does not run in real time."""
         self.pictures.put(picture)
-        session = self.recorder._session
+        recording = self.recorder._current
         wait_until(
-            lambda: session.ended.is_set() or (self.pictures._item is None and len(session._waiting) < 10),
+            lambda: recording.ended.is_set() or (self.pictures._item is None and len(recording._waiting) < 10),
         )
 
     def stop(self):
-        """End the recording and let its last pictures come."""
+        """End the recording after its last pictures have come."""
         self.recorder.finish()
         self.run(0.3)
         return self.recorder.stop()
@@ -109,12 +109,12 @@ class FakeLive:
 def wait_until(is_true, timeout_s=60.0):
     deadline_s = time.monotonic() + timeout_s
     while not is_true():
-        assert time.monotonic() < deadline_s, "what was waited for did not come"
+        assert time.monotonic() < deadline_s, "timed out"
         time.sleep(0.001)
 
 
 def probe(path):
-    """What ffprobe says of a file: its streams by kind, and its format."""
+    """The streams of a file by kind, and its format, from ffprobe."""
     command = ["ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == "", done.stderr

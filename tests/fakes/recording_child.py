@@ -1,4 +1,4 @@
-"""Records until it is killed, as fast as it goes. Arguments: folder, format. Tells how much after each tenth."""
+"""Records until it is killed. Arguments: folder, format. Prints the recorded seconds after each tenth."""
 
 import sys
 from pathlib import Path

@@ -21,7 +21,7 @@ class FakeSinks:
     def __init__(self):
         self.calls = []
         self.applied = []
-        self.figures = OFF
+        self.sinks_status = OFF
         self.is_full = False
 
     def start(self):
@@ -37,18 +37,18 @@ class FakeSinks:
         self.applied.append(settings)
 
     def status(self):
-        return self.figures
+        return self.sinks_status
 
     @property
     def is_recording(self):
-        return self.figures.record.is_active
+        return self.sinks_status.record.is_active
 
     def start_recording(self):
         self._need_room()
-        self.figures = changed(self.figures, record=RecordStatus(RecordState.RECORDING, seconds=65.0))
+        self.sinks_status = changed(self.sinks_status, record=RecordStatus(RecordState.RECORDING, seconds=65.0))
 
     def stop_recording(self):
-        self.figures = changed(self.figures, record=RecordStatus(RecordState.SAVED))
+        self.sinks_status = changed(self.sinks_status, record=RecordStatus(RecordState.SAVED))
 
     def take_snapshot(self):
         self._need_room()

@@ -1,11 +1,13 @@
-"""A student without a network: what it draws tells what it was shown."""
+"""A student without a network, which remembers its inputs."""
 
 import numpy as np
 
 from avatar_app.contracts.mel_spec import MEL
-from avatar_app.contracts.student_spec import ModelFile, PatchBox, Precision, StudentSpec
+from avatar_app.contracts.mouth import MouthShape, Patch, PatchBox, PatchPlace
+from avatar_app.contracts.student_spec import ModelFile, Precision, StudentSpec
 
 BOX = PatchBox(64, 128, 128, 96)
+PLACE = PatchPlace(BOX, 256)
 
 
 def fake_spec(n_mel_columns: int = 16, box: PatchBox = BOX) -> StudentSpec:
@@ -31,7 +33,9 @@ def fake_spec(n_mel_columns: int = 16, box: PatchBox = BOX) -> StudentSpec:
 
 
 class FakeStudent:
-    """Draws one grey; remembers every window it saw and the look-ahead asked for."""
+    """Renders one grey; remembers every mel window and look-ahead."""
+
+    engine_name = precision_label = ""
 
     def __init__(self, spec: StudentSpec | None = None, grey: int = 128) -> None:
         self.spec = spec or fake_spec()
@@ -40,10 +44,11 @@ class FakeStudent:
         self.lookaheads_ms: list[int] = []
         self.is_closed = False
 
-    def draw(self, mel: np.ndarray, lookahead_ms: int) -> np.ndarray:
+    def drive(self, mel: np.ndarray, lookahead_ms: int) -> MouthShape:
         self.windows.append(mel.copy())
         self.lookaheads_ms.append(lookahead_ms)
-        return np.full((self.spec.box.h, self.spec.box.w, 3), self.grey, dtype=np.uint8)
+        pixels = np.full((self.spec.box.h, self.spec.box.w, 3), self.grey, dtype=np.uint8)
+        return MouthShape(Patch(pixels, PatchPlace(self.spec.box, self.spec.size_px)))
 
     def close(self) -> None:
         self.is_closed = True

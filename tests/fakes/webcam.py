@@ -1,4 +1,4 @@
-"""A camera, a tracker and films for tests of the webcam."""
+"""A camera, a tracker and videos for tests of the webcam."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.live.webcam.face import N_LANDMARKS, Face
-from avatar_app.live.webcam.wire import FACE, NOTHING, READY, Found, Reply
+from avatar_app.live.webcam.protocol import FACE, NO_FACE, READY, DetectedFace, Reply
 from avatar_app.settings.paths import assets_dir
 
 FACE_AHEAD = Face(
@@ -20,7 +20,7 @@ FACE_AHEAD = Face(
 
 
 class FakeSource:
-    """A camera that gives grey pictures until it is unplugged."""
+    """A camera that delivers grey pictures until it is unplugged."""
 
     label, size, fps = "Fake", (64, 48), 30.0
 
@@ -34,7 +34,7 @@ class FakeSource:
 
     def read(self):
         if not self.is_plugged:
-            raise CameraInputError("The camera Fake gives no more pictures.", "Plug it in again.")
+            raise CameraInputError("The camera Fake delivers no more pictures.", "Plug it in again.")
         if self.period_ns:
             self.clock.sleep_until(self.clock.now_ns() + self.period_ns)
         if self.is_silent:
@@ -47,7 +47,7 @@ class FakeSource:
 
 
 class FakeTracker:
-    """Answers at once with `face`; dies, hangs or fails as the test wishes."""
+    """Replies immediately with `face`; tests let it end, hang or fail."""
 
     def __init__(self, face=FACE_AHEAD, confidence=0.9, problem=""):
         self.face, self.confidence = face, confidence
@@ -61,10 +61,10 @@ class FakeTracker:
         self.sent.append(bgr)
         if self.is_alive and not self.is_hung:
             points = np.zeros((N_LANDMARKS, 2), np.float32)
-            found = Found(self.face, self.confidence, points) if self.face is not None else None
-            self.replies.append(Reply(FACE if found else NOTHING, number, found))
+            detected = DetectedFace(self.face, self.confidence, points) if self.face is not None else None
+            self.replies.append(Reply(FACE if detected else NO_FACE, number, detected))
 
-    def answer(self, timeout_s):
+    def receive(self, timeout_s):
         return self.replies.pop(0) if self.replies else None
 
     def close(self):
@@ -72,8 +72,8 @@ class FakeTracker:
         self.is_alive = False
 
 
-def write_film(path, pictures, fps=25, codec="libx264", pix_fmt="yuv420p", **options):
-    """A film of (H, W, 3) BGR or (H, W) grey pictures."""
+def write_video(path, pictures, fps=25, codec="libx264", pix_fmt="yuv420p", **options):
+    """Write a video of (H, W, 3) BGR or (H, W) grey pictures."""
     with av.open(str(path), "w") as container:
         height, width = pictures[0].shape[:2]
         stream = container.add_stream(codec, rate=Fraction(fps), options=options)
@@ -86,7 +86,7 @@ def write_film(path, pictures, fps=25, codec="libx264", pix_fmt="yuv420p", **opt
 
 
 def portrait(k=0, size_px=480):
-    """Nova before grey, (size, size, 3) BGR, idle picture k."""
+    """Nova on grey, (size, size, 3) BGR, idle picture k."""
     folder = assets_dir() / "avatars" / "nova" / "idle"
     colours, alpha = (cv2.imread(str(folder / f"{k:06d}.{kind}"), flags) for kind, flags in (("jpg", 1), ("png", 0)))
     cover = alpha[..., None].astype(np.float32) / 255
@@ -95,7 +95,7 @@ def portrait(k=0, size_px=480):
 
 
 def room(*placed):
-    """A picture of a room, with squares at places."""
+    """A grey picture with squares at positions."""
     picture = np.full((480, 640, 3), 150, np.uint8)
     for square, left, top in placed:
         picture[top : top + square.shape[0], left : left + square.shape[1]] = square
@@ -103,5 +103,5 @@ def room(*placed):
 
 
 def nova_before_grey(k=0):
-    """Nova as a webcam would show her, (480, 640, 3) BGR."""
+    """Nova as a webcam would show the avatar, (480, 640, 3) BGR."""
     return room((portrait(k), 80, 0))

@@ -12,9 +12,14 @@ from PySide6.QtWidgets import QApplication
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.gui.control.settings_keeper import SettingsKeeper
+from avatar_app.gui.panel.browser_section import BrowserSection
+from avatar_app.gui.panel.camera_section import CameraSection
 from avatar_app.gui.panel.panel import Panel
 from avatar_app.gui.panel.profile_section import ProfileSection
+from avatar_app.gui.panel.recording_section import RecordingSection
+from avatar_app.gui.panel.sink_sections import SECTIONS
 from avatar_app.gui.panel.system_section import MachineGroup
+from avatar_app.gui.panel.voice_section import VoiceSection
 from avatar_app.gui.panel.webcam_section import WebcamGroup
 from avatar_app.gui.ports import Catalogue, Dialogs, Option
 from avatar_app.gui.widgets.icons import Icons
@@ -38,7 +43,7 @@ DEADLINE_MS = 60_000
 
 
 def settle():
-    """Until layouts and what was put off to the next turn of the event loop are done."""
+    """Wait for layouts and for single-shot timers of the next event loop turn."""
     for _ in range(4):
         QApplication.sendPostedEvents()
         QApplication.processEvents()
@@ -54,7 +59,7 @@ def qtbot(qtbot):
 
 @pytest.fixture(autouse=True)
 def widgets_end():
-    """A window ends with its test: Qt only deletes it once an event loop runs, and each one left is dressed anew."""
+    """Delete the window with its test: Qt deletes it only in an event loop, and themes every window that is left."""
     yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
@@ -78,7 +83,7 @@ def paths(tmp_path):
 
 
 class Answers:
-    """What the user will answer to the dialogs."""
+    """The user's answers to the dialogs."""
 
     colour = None
     picture = None
@@ -91,9 +96,9 @@ class Answers:
 
 
 class Desk:
-    """A window on a fake pipeline, with everything a test may look at."""
+    """A window on a fake pipeline."""
 
-    def __init__(self, qtbot, paths, notices, settings=None, refuse=None):
+    def __init__(self, qtbot, paths, notices, settings=None, refuse=None, sections=SECTIONS):
         settings = settings or Settings(theme="dark")
         self.qtbot = qtbot
         self.paths = paths
@@ -105,19 +110,22 @@ class Desk:
         self.missing = None
         self.fetching = lambda: None
         self.pipeline = FakePipeline(settings, notices, refuse)
-        self.on_air = FakeSinks()
-        self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices, self.on_air)
+        self.sinks = FakeSinks()
+        self.keeper = SettingsKeeper(settings, settings, paths, self.pipeline, notices, self.sinks)
         dialogs = self._dialogs()
         self.autostart = FileEntry(paths.dir / "autostart" / "avatar-app.desktop", b"entry")
         profile, machine = ProfileSection(paths, dialogs, notices), MachineGroup(self.autostart, notices)
         choices = self._catalogue()
         webcam = WebcamGroup(self.pipeline, choices, dialogs, notices, self._require, self._fetch)
-        self.panel = Panel(choices, dialogs, profile, machine, webcam, lambda: self.on_air.page_url)
+        self.panel = Panel(choices, dialogs, profile, machine, webcam, lambda: self.sinks.page_url, sections)
         icons = Icons(ASSETS)
-        self.window = Window(self.pipeline, self.on_air, self.keeper, self.panel, icons, notices, self.clock)
+        self.window = Window(self.pipeline, self.sinks, self.keeper, self.panel, icons, notices, self.clock)
         qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())
-        self.dress(settings.theme)
-        self.window.theme_wanted.connect(self.dress)
+        self.use_theme(settings.theme)
+        self.window.theme_wanted.connect(self.use_theme)
+        self.commands = self.window.commands
+        self.recording, self.camera = self.panel.sink(RecordingSection), self.panel.sink(CameraSection)
+        self.browser, self.voice = self.panel.sink(BrowserSection), self.panel.sink(VoiceSection)
         self.window.resize(1280, 800)
         self.window.show()
         qtbot.waitExposed(self.window)
@@ -125,10 +133,10 @@ class Desk:
 
     @property
     def applied(self):
-        """The settings that the pipeline was last asked to use."""
+        """The settings that the pipeline received last."""
         return self.pipeline.applied[-1]
 
-    def dress(self, theme):
+    def use_theme(self, theme):
         tokens = tokens_for(theme)
         apply_theme(QApplication.instance(), tokens, ASSETS)
         self.window.set_tokens(tokens)
@@ -144,12 +152,12 @@ class Desk:
         )
 
     def _require(self):
-        """As `require_package`: `missing` is what it raises."""
+        """Like `require_package`: raises `missing`."""
         if self.missing is not None:
             raise self.missing
 
     def _fetch(self):
-        """As `set_up`: `fetching` is what happens."""
+        """Like `set_up`: calls `fetching`."""
         self.fetching()
 
     def _dialogs(self):

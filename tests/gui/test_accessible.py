@@ -12,13 +12,13 @@ from avatar_app.settings.schema import Settings
 from tests.gui.test_webcam_section import RUNNING
 
 ROLE = QAccessible.Role
-AVATAR_PAGE = ("Settings", "Microphone", "Gain", "Follow my head", "Camera", "Avatar", "Model", "Precision",
+AVATAR_PAGE = ("Settings", "Microphone", "Gain", "Head tracking", "Webcam", "Avatar", "Model", "Precision",
                "Frame rate", "Look-ahead", "Background", "Theme")  # fmt: skip
-FOLLOWING = ("Look straight ahead", "Head", "Gaze", "Blinks", "Brows", "Her own motion", "Mirror")
-ON_AIR_PAGE = ("Settings", "Profile", "More", "Recordings", "Folder of recordings", "Mark as AI", "Virtual camera",
-               "Browser source", "Voice in sync", "Or let OBS delay it …", "Noise suppression", "Automatic gain",
-               "Keys", "Start")  # fmt: skip
-BAR = ("Start", "Mute the microphone", "Record", "Snapshot", "Figures", "Settings panel")
+FOLLOWING = ("Set neutral pose", "Head", "Gaze", "Blinks", "Brows", "Idle motion", "Mirror")
+OUTPUT_PAGE = ("Settings", "Profile", "More", "Recordings", "Folder for recordings", "Mark as AI", "Virtual camera",
+               "Browser source", "Voice in sync", "Delay in OBS …", "Noise suppression", "Automatic gain",
+               "Keys", "Autostart")  # fmt: skip
+BAR = ("Start", "Mute the microphone", "Record", "Snapshot", "Statistics", "Settings panel")
 
 
 def name_of(widget):
@@ -53,18 +53,18 @@ def tab_stops(desk):
     [
         ("avatar", False, AVATAR_PAGE),
         ("avatar", True, (*AVATAR_PAGE, *FOLLOWING)),
-        ("on-air", False, ON_AIR_PAGE),
+        ("output", False, OUTPUT_PAGE),
     ],
 )
 def test_tab_when_pressed_round_then_each_choice_is_one_stop_with_its_label_as_name(
     make_desk, page, is_following, names
 ):
     desk = make_desk(settings=Settings(theme="dark", is_following=is_following))
-    desk.pipeline.webcam_figures = RUNNING
+    desk.pipeline.webcam_status = RUNNING
     desk.panel.webcam.show_settings(desk.keeper.settings)
     desk.panel.show_page(page)
     stops = [stop_name(stop) for stop in tab_stops(desk)]
-    lamp = ("Cut the camera",) if is_following else ()
+    lamp = ("Turn the webcam off",) if is_following else ()
     assert sorted(stops) == sorted((*BAR, *lamp, *names))
     assert len(stops) <= 27
 
@@ -99,7 +99,7 @@ def test_arrow_keys_when_a_choice_is_refused_then_the_focus_is_on_what_is_chosen
     precision = desk.panel.quality.precision
     precision.button("auto").setFocus()
     QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Right)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert precision.value() == "auto" and QApplication.focusWidget() is precision.button("auto")
 
 
@@ -115,7 +115,7 @@ def test_choice_when_asked_by_a_screen_reader_then_a_named_group_of_radio_button
         assert all(each.text(QAccessible.Text.Name) == each.object().text() for each in buttons)
 
 
-@pytest.mark.parametrize("page", ["avatar", "on-air"])
+@pytest.mark.parametrize("page", ["avatar", "output"])
 def test_names_when_values_change_then_stay_the_labels(make_desk, page):
     desk = make_desk(settings=Settings(theme="dark", is_following=True, background="colour"))
     desk.panel.show_page(page)
@@ -124,7 +124,7 @@ def test_names_when_values_change_then_stay_the_labels(make_desk, page):
     changes = {"mic": "Beta Mic, ALSA", "mic_gain_db": 12.0, "follow_head": 0.5, "background_colour": "#123456"}
     changes |= {"record_folder": "/videos/mine", "lookahead_ms": 160, "fps": 60, "voice_output": "Cable, PulseAudio"}
     desk.keeper.change(changes)
-    desk.window.set_recording(True)
+    desk.commands.set_recording(True)
     after = {widget: name_of(widget) for widget in focusable(desk.window)}
     assert after == before
 
@@ -140,5 +140,5 @@ def test_names_when_the_dialog_for_obs_is_open_then_are_its_labels(qtbot):
     qtbot.addWidget(dialog)
     dialog.show()
     named = {dialog.port: "Port", dialog.password: "Password in OBS", dialog.inputs: "Microphone in OBS"}
-    named |= {dialog.delay: "Delay", dialog.search: "Find microphones", dialog.set: "Set the delay"}
+    named |= {dialog.delay: "Delay", dialog.search: "Find microphones", dialog.set: "Set delay"}
     assert {widget: name_of(widget) for widget in named} == named

@@ -45,7 +45,7 @@ def test_run_when_its_time_is_up_then_all_parts_were_started_and_are_closed_in_o
     assert app.run(Settings(), ProfilePaths(tmp_path), options=options, parts=parts) == app.EXIT_OK
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert pipeline.calls[0] == "start" and sinks.calls[0] == "start"
-    assert pipeline.calls.index("cut_devices") < pipeline.calls.index("stop") and sinks.calls[-1] == "close"
+    assert pipeline.calls.index("close_devices") < pipeline.calls.index("stop") and sinks.calls[-1] == "close"
 
 
 def test_run_when_a_thread_fails_then_a_notice_and_the_hooks_are_put_back(parts, tmp_path, caplog):

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from avatar_app.contracts.errors import AudioInputError
-from avatar_app.gui.control.device_watcher import RETRY, MicWatcher
+from avatar_app.gui.control.device_watcher import RETRY_POLLS, MicWatcher
 from avatar_app.live.audio.pulse import TOOL
 
 # Matters only when a test fails.
@@ -37,7 +37,7 @@ def test_look_when_done_then_says_so_and_window_was_not_held_up(qtbot):
     threads = []
     watcher = MicWatcher(lambda: threads.append(threading.current_thread()))
     with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
-        watcher.look()
+        watcher.refresh()
     watcher.stop()
     assert threads[0] is not threading.main_thread()
 
@@ -47,7 +47,7 @@ def test_look_when_sound_system_does_not_answer_then_only_a_log_line(qtbot, capl
         raise AudioInputError("No answer.", "Check it.")
 
     watcher = MicWatcher(fail)
-    watcher.look()
+    watcher.refresh()
     watcher.stop()
     assert "No answer" in caplog.text
 
@@ -62,7 +62,7 @@ def test_watch_when_a_device_comes_and_goes_then_told_each_time(qtbot, watcher):
 
 def test_poll_when_nothing_changed_then_nothing_is_looked_for(watcher):
     watcher.start()
-    for _ in range(2 * RETRY):
+    for _ in range(2 * RETRY_POLLS):
         watcher.poll()
     assert not watcher._settle.isActive()
 

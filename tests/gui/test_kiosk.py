@@ -20,8 +20,8 @@ from avatar_app.gui.stage.kiosk import (
     NO_CAMERA,
     NO_MICROPHONE,
     RECORDING,
-    WATCHING,
-    Attract,
+    WEBCAM_ON,
+    Invitation,
 )
 from avatar_app.gui.widgets.theme import DARK, figure_font
 from avatar_app.settings.schema import Settings
@@ -35,7 +35,7 @@ def toggle(desk):
 
 @pytest.fixture
 def booth(desk):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.pipeline.put(make_picture())
     desk.window.pull_picture()
     desk.qtbot.waitUntil(desk.window.isActiveWindow)
@@ -55,15 +55,15 @@ def test_kiosk_when_its_key_is_pressed_then_the_face_alone_fills_the_screen_and_
 
 
 def test_kiosk_when_nobody_speaks_for_a_while_then_invites_until_somebody_does(booth):
-    booth.pipeline.figures = running_status(is_speaking=False)
+    booth.pipeline.live_status = running_status(is_speaking=False)
     booth.clock.advance(HINT_SHOWN_NS + 1)
-    booth.window.refresh_figures()
+    booth.window.refresh_status()
     assert booth.window.stage.caption == ""
     booth.clock.advance(INVITE_AFTER_NS)
-    booth.window.refresh_figures()
+    booth.window.refresh_status()
     assert booth.window.stage.caption == INVITATION
-    booth.pipeline.figures = replace(booth.pipeline.figures, is_speaking=True)
-    booth.window.refresh_figures()
+    booth.pipeline.live_status = replace(booth.pipeline.live_status, is_speaking=True)
+    booth.window.refresh_status()
     assert booth.window.stage.caption == ""
 
 
@@ -87,8 +87,8 @@ def test_kiosk_when_any_key_but_its_own_is_pressed_then_nothing_happens(booth):
         QTest.keyClick(booth.window, key, modifier)
         QTest.keyClick(QApplication.focusWidget() or booth.window, key, modifier)
     QApplication.processEvents()
-    assert (booth.pipeline.calls, booth.on_air.is_recording, closed) == (calls, False, [])
-    assert booth.keeper.settings == settings and not booth.window.is_hidden
+    assert (booth.pipeline.calls, booth.sinks.is_recording, closed) == (calls, False, [])
+    assert booth.keeper.settings == settings and not booth.commands.is_hidden
     assert booth.window.isFullScreen() and booth.window.isVisible()
 
 
@@ -96,7 +96,7 @@ def test_kiosk_when_left_then_its_keys_work_again(booth):
     toggle(booth)
     QTest.keyClick(booth.window, Qt.Key.Key_F9)
     QTest.keyClick(booth.window, Qt.Key.Key_D, CONTROL)
-    assert booth.on_air.is_recording and booth.keeper.settings.is_muted
+    assert booth.sinks.is_recording and booth.keeper.settings.is_muted
     QTest.keyClick(booth.window, Qt.Key.Key_G, ALT)
     assert QApplication.focusWidget() is booth.panel.sound.gain
 
@@ -134,29 +134,28 @@ def test_kiosk_when_the_window_system_makes_it_smaller_then_it_fills_the_screen_
 
 
 def test_kiosk_when_recording_or_watching_then_a_sign_says_so(booth):
-    booth.window.refresh_figures()
+    booth.window.refresh_status()
     bare = top_left(booth)
     assert booth.window.stage.signs == ()
-    booth.window.set_recording(True)
+    booth.commands.set_recording(True)
     assert booth.window.stage.signs == (RECORDING,)
     assert (top_left(booth) != bare).any()
     booth.keeper.change({"is_following": True})
-    booth.pipeline.webcam_figures = RUNNING
-    booth.window.refresh_figures()
-    assert booth.window.stage.signs == (RECORDING, WATCHING)
-    booth.window.set_recording(False)
-    assert booth.window.stage.signs == (WATCHING,)
+    booth.pipeline.webcam_status = RUNNING
+    booth.window.refresh_status()
+    assert booth.window.stage.signs == (RECORDING, WEBCAM_ON)
+    booth.commands.set_recording(False)
+    assert booth.window.stage.signs == (WEBCAM_ON,)
     toggle(booth)
     assert booth.window.stage.signs == ()
 
 
 def test_kiosk_when_the_control_api_asks_then_it_is_obeyed_and_the_sign_is_there(booth):
     remote = Remote()
-    remote.attach(booth.window)
-    booth.window.told.connect(remote.note)
+    remote.attach(booth.commands)
     for name in ("record", "mute"):
         remote.actions()[name].call(True)
-    booth.qtbot.waitUntil(lambda: booth.on_air.is_recording and booth.keeper.settings.is_muted)
+    booth.qtbot.waitUntil(lambda: booth.sinks.is_recording and booth.keeper.settings.is_muted)
     assert booth.window.stage.signs == (RECORDING,)
 
 
@@ -167,24 +166,24 @@ def top_left(desk):
 
 def test_kiosk_when_the_microphone_is_gone_then_does_not_invite_but_says_so(booth):
     booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
-    booth.window.refresh_figures()
+    booth.window.refresh_status()
     assert booth.window.stage.caption == INVITATION
-    booth.pipeline.figures = running_status(mic=FakeMicStatus("Built-in Audio", 0, 0))
-    booth.window.refresh_figures()
+    booth.pipeline.live_status = running_status(mic=FakeMicStatus("Built-in Audio", 0, 0))
+    booth.window.refresh_status()
     assert booth.window.stage.caption == ""
     booth.clock.advance(LOST_AFTER_NS + 1)
-    booth.window.refresh_figures()
+    booth.window.refresh_status()
     assert booth.window.stage.caption == NO_MICROPHONE
-    booth.pipeline.figures = running_status()
-    booth.window.refresh_figures()
+    booth.pipeline.live_status = running_status()
+    booth.window.refresh_status()
     assert booth.window.stage.caption == INVITATION
 
 
 def test_kiosk_when_the_camera_is_gone_then_says_so(booth):
     booth.keeper.change({"is_following": True})
-    booth.pipeline.webcam_figures = LOST
+    booth.pipeline.webcam_status = LOST
     booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
-    booth.window.refresh_figures()
+    booth.window.refresh_status()
     assert booth.window.stage.caption == NO_CAMERA and booth.window.stage.signs == ()
 
 
@@ -211,7 +210,7 @@ def test_kiosk_when_it_begins_then_says_for_five_seconds_how_to_come_back(desk, 
     toggle(desk)
     assert desk.window.stage.caption == "Ctrl+Shift+K: back to the window"
     desk.clock.advance(HINT_SHOWN_NS + 1)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert desk.window.stage.caption == "Stopped"
 
 
@@ -225,7 +224,7 @@ def test_kiosk_when_it_is_left_then_panel_and_figures_are_there_as_before(desk):
 
 def test_kiosk_when_a_notice_comes_then_it_waits_for_the_window(booth):
     booth.notices.post(Notice("camera", Level.WARNING, "The camera is lost.", "Copy the command.", "command"))
-    booth.window.refresh_figures()
+    booth.window.refresh_status()
     assert not booth.window.notices.isVisible()
     toggle(booth)
     assert booth.window.notices.isVisible()
@@ -238,17 +237,17 @@ def corner(desk):
 def test_kiosk_when_the_background_is_a_colour_then_it_fills_the_screen(make_desk):
     desk = make_desk(settings=Settings(theme="dark", background="colour", background_colour="#204060", is_kiosk=True))
     desk.window.resize(1600, 900)
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.window.stage.show_picture(make_picture())
     assert corner(desk) == "#204060"
-    desk.window.toggle("is_kiosk")
+    desk.commands.toggle("is_kiosk")
     assert corner(desk) == DARK.ground
 
 
 def test_kiosk_when_the_picture_is_transparent_then_one_ground_is_behind_and_beside_it(make_desk):
     desk = make_desk(settings=Settings(theme="dark", is_kiosk=True))
     desk.window.resize(1600, 900)
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.window.stage.show_picture(make_picture(alpha=0))
     image = desk.window.stage.grab().toImage()
     assert {image.pixelColor(x, 40).name() for x in range(0, 1600, 7)} == {DARK.ground}
@@ -266,7 +265,7 @@ def test_invitation_when_shown_then_its_letters_grow_with_the_screen_and_stay_in
 
 
 def test_attract_when_somebody_has_just_spoken_then_waits_again():
-    attract = Attract(0)
+    attract = Invitation(0)
     assert attract.caption(is_speaking=True, t_now_ns=INVITE_AFTER_NS) == ""
     assert attract.caption(is_speaking=False, t_now_ns=2 * INVITE_AFTER_NS) == ""
     assert attract.caption(is_speaking=False, t_now_ns=2 * INVITE_AFTER_NS + 1) == INVITATION

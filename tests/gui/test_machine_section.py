@@ -27,7 +27,7 @@ def test_start_when_the_system_refuses_then_says_so_and_shows_what_is_so(desk):
 
 
 def test_auto_gain_when_switched_then_settings_follow(desk):
-    desk.panel.on_air.auto_gain.button(True).click()
+    desk.panel.cleaning.auto_gain.button(True).click()
     assert desk.keeper.settings.is_auto_gain_on
-    desk.window.change({"is_auto_gain_on": False})
-    assert desk.panel.on_air.auto_gain.value() is False
+    desk.commands.change({"is_auto_gain_on": False})
+    assert desk.panel.cleaning.auto_gain.value() is False

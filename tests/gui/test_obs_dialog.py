@@ -57,7 +57,7 @@ def test_delay_when_set_then_obs_has_what_the_picture_takes(qtbot, dialog, obs):
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.value() == "Mic/Aux")
     dialog.set.click()
-    qtbot.waitUntil(lambda: "by 108 ms" in dialog.words.text())
+    qtbot.waitUntil(lambda: "by 108 ms" in dialog.status.text())
     assert obs.offsets == {"Mic/Aux": 108}
     dialog.reject()
 
@@ -65,8 +65,8 @@ def test_delay_when_set_then_obs_has_what_the_picture_takes(qtbot, dialog, obs):
 def test_password_when_wrong_then_said_and_in_no_words(qtbot, dialog):
     dialog.password.setText("hunter2")
     dialog.search.click()
-    qtbot.waitUntil(lambda: "refuses" in dialog.words.text())
-    assert dialog.words.property("state") == "bad" and "hunter2" not in dialog.words.text()
+    qtbot.waitUntil(lambda: "refuses" in dialog.status.text())
+    assert dialog.status.property("state") == "bad" and "hunter2" not in dialog.status.text()
     dialog.reject()
 
 
@@ -92,7 +92,7 @@ def test_microphones_when_there_are_none_then_the_rest_is_offered_and_none_is_ch
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.count() == 2)
     assert dialog.inputs.currentIndex() == -1 and not dialog.set.isEnabled() and not dialog.clear.isEnabled()
-    assert "no microphone" in dialog.words.text()
+    assert "no microphone" in dialog.status.text()
     pick(dialog.inputs, "Film")
     assert dialog.set.isEnabled()
     dialog.reject()
@@ -103,9 +103,9 @@ def test_error_of_one_input_when_another_is_chosen_then_is_gone(qtbot, dialog, o
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.value() == "Broken")
     dialog.set.click()
-    qtbot.waitUntil(lambda: "cannot shift" in dialog.words.text())
+    qtbot.waitUntil(lambda: "cannot shift" in dialog.status.text())
     pick(dialog.inputs, "Mic/Aux")
-    assert "cannot" not in dialog.words.text() and dialog.words.property("state") == "good"
+    assert "cannot" not in dialog.status.text() and dialog.status.property("state") == "good"
     dialog.reject()
 
 
@@ -117,14 +117,14 @@ def test_name_when_too_long_for_the_closed_box_then_ends_with_an_ellipsis_and_ke
     option = QStyleOptionComboBox()
     dialog.inputs.initStyleOption(option)
     shown = dialog.inputs.shown_text(option)
-    assert "…" in shown and shown.endswith("ms now") and shown != option.currentText
+    assert "…" in shown and shown.endswith("ms") and shown != option.currentText
     dialog.reject()
 
 
 def test_dialog_when_nothing_runs_then_no_delay_is_claimed(qtbot):
     dialog = ObsDialog(lambda: float("nan"))
     qtbot.addWidget(dialog)
-    assert (dialog.delay.value(), dialog.words.text()) == (0, "")
+    assert (dialog.delay.value(), dialog.status.text()) == (0, "")
     assert dialog.measured.text() == NOT_MEASURED
 
 
@@ -139,7 +139,7 @@ def test_delay_when_the_dialog_stays_open_then_is_measured_again_and_again(qtbot
         qtbot.waitUntil(lambda value=value: f" {value} ms" in dialog.measured.text())
         assert dialog.delay.value() == value
     dialog.reject()
-    assert not dialog._beats.isActive()
+    assert not dialog._timer.isActive()
 
 
 def test_delay_when_the_user_wrote_a_number_then_it_stays_and_the_measured_one_is_beside_it(qtbot):
@@ -157,13 +157,13 @@ def test_delay_when_set_back_then_obs_has_none_and_it_is_told(qtbot, dialog, obs
     obs.offsets["Mic/Aux"] = 138
     assert not dialog.clear.isEnabled()
     dialog.search.click()
-    qtbot.waitUntil(lambda: dialog.inputs.currentText() == "Mic/Aux: 138 ms now")
+    qtbot.waitUntil(lambda: dialog.inputs.currentText() == "Mic/Aux: 138 ms")
     with qtbot.waitSignal(dialog.offset_set) as told:
         dialog.clear.click()
     assert told.args == ["Mic/Aux", 0]
     assert obs.offsets == {"Mic/Aux": 0}
-    assert dialog.inputs.currentText() == "Mic/Aux: 0 ms now"
-    assert dialog.words.text() == "OBS delays Mic/Aux no more."
+    assert dialog.inputs.currentText() == "Mic/Aux: 0 ms"
+    assert dialog.status.text() == "OBS no longer delays Mic/Aux."
     dialog.reject()
 
 
@@ -192,7 +192,7 @@ def test_error_when_long_then_has_room_at_any_width(qtbot, width_px):
     dialog.resize(width_px, 300)
     dialog.show()
     dialog.search.click()
-    qtbot.waitUntil(lambda: "28 or later" in dialog.words.text())
+    qtbot.waitUntil(lambda: "28 or later" in dialog.status.text())
     dialog.done(0)
     dialog.show()
     settle()
@@ -202,4 +202,4 @@ def test_error_when_long_then_has_room_at_any_width(qtbot, width_px):
     places = [part.rect().translated(part.mapTo(dialog, part.rect().topLeft())) for part in parts]
     assert all(dialog.rect().contains(place) for place in places)
     assert not any(one.intersects(other) for one, other in combinations(places, 2))
-    assert dialog.words.height() >= dialog.words.heightForWidth(dialog.words.width())
+    assert dialog.status.height() >= dialog.status.heightForWidth(dialog.status.width())

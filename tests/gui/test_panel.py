@@ -147,14 +147,14 @@ def test_background_picture_when_cancelled_then_the_old_kind_stays(desk):
 
 def test_theme_when_pressed_then_the_window_is_dressed_anew(desk):
     dark = desk.window.grab().toImage().pixelColor(4, 4)
-    press(desk.panel.theme.button("light"))
+    press(desk.panel.theme.switch.button("light"))
     light = desk.window.grab().toImage().pixelColor(4, 4)
     assert light.lightness() > 200 > 60 > dark.lightness()
     assert desk.pipeline.applied == []
 
 
 def test_hints_when_running_then_name_what_is_really_in_use(desk):
-    desk.pipeline.figures = running_status(engine="OpenVINO", precision="FP16, run as BF16")
-    desk.window.refresh_figures()
+    desk.pipeline.live_status = running_status(engine="OpenVINO", precision="FP16, run as BF16")
+    desk.window.refresh_status()
     assert desk.panel.quality.engine_hint.text() == "In use: OpenVINO, FP16, run as BF16"
     assert desk.panel.sound.device_hint.text() == "Built-in Audio Analog Stereo, 48 kHz stereo"

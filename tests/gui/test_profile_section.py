@@ -83,7 +83,7 @@ def test_preset_when_something_of_it_is_changed_then_its_name_says_so(desk):
 def test_keep_when_named_then_it_can_be_chosen_and_deleted_again(desk):
     desk.keeper.change({"fps": 50})
     desk.answers.name = " Mine "
-    desk.panel.profile.keep()
+    desk.panel.profile.save()
     assert desk.panel.profile.chooser.value() == "Mine"
     desk.keeper.change({"fps": 25})
     choose(desk, "Mine")
@@ -100,22 +100,22 @@ def test_delete_when_no_profile_of_the_user_is_chosen_then_cannot_be_pressed(des
     choose(desk, "Meeting")
     assert not delete.isEnabled()
     desk.answers.name = "Mine"
-    desk.panel.profile.keep()
+    desk.panel.profile.save()
     assert delete.isEnabled()
 
 
 def test_keep_when_the_name_cannot_be_used_then_a_notice_says_so(desk):
     desk.answers.name = "../x"
-    desk.panel.profile.keep()
+    desk.panel.profile.save()
     assert "cannot be named" in desk.notices.current()[-1].text
 
 
 def test_profile_when_given_out_and_brought_in_then_the_settings_are_the_same(desk, tmp_path):
     desk.keeper.change({"lookahead_ms": 160})
     desk.answers.profile_to_write = desk.answers.profile = str(tmp_path / "Away.json")
-    desk.panel.profile.give_out()
+    desk.panel.profile.export()
     desk.keeper.change({"lookahead_ms": 0})
-    desk.panel.profile.bring_in()
+    desk.panel.profile.import_()
     assert desk.keeper.settings.lookahead_ms == 160
     assert desk.panel.profile.chooser.value() == "Away"
 
@@ -124,5 +124,5 @@ def test_bring_in_when_the_file_is_broken_then_a_notice_and_nothing_changes(desk
     (tmp_path / "x.json").write_text("nonsense")
     desk.answers.profile = str(tmp_path / "x.json")
     before = desk.keeper.settings
-    desk.panel.profile.bring_in()
+    desk.panel.profile.import_()
     assert desk.keeper.settings == before and desk.notices.current()

@@ -12,9 +12,8 @@ from avatar_app.gui.control.remote import MAX_WAITING, Remote
 @pytest.fixture
 def remote(desk):
     remote = Remote()
-    remote.attach(desk.window)
-    desk.window.told.connect(remote.note)
-    desk.window.refresh_figures()
+    remote.attach(desk.commands)
+    desk.window.refresh_status()
     return remote
 
 
@@ -30,9 +29,9 @@ def from_elsewhere(call):
     [
         ("mute", lambda desk: desk.keeper.settings.is_muted),
         ("camera", lambda desk: desk.keeper.settings.is_camera_on),
-        ("hide", lambda desk: desk.window.is_hidden),
-        ("record", lambda desk: desk.on_air.is_recording),
-        ("run", lambda desk: desk.window.is_running),
+        ("hide", lambda desk: desk.commands.is_hidden),
+        ("record", lambda desk: desk.sinks.is_recording),
+        ("run", lambda desk: desk.commands.is_running),
     ],
 )
 def test_switch_when_asked_from_another_thread_then_turned_and_told(desk, remote, name, find):
@@ -40,7 +39,7 @@ def test_switch_when_asked_from_another_thread_then_turned_and_told(desk, remote
     from_elsewhere(lambda: switch.call(True))
     desk.qtbot.waitUntil(lambda: find(desk))
     from_elsewhere(lambda: switch.call(True))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert True in remote.state().values()
     from_elsewhere(lambda: switch.call(None))
     desk.qtbot.waitUntil(lambda: not find(desk))
@@ -52,16 +51,16 @@ def test_switch_when_turned_round_twice_before_anything_is_told_then_as_it_was(d
     from_elsewhere(lambda: switch.call(None))
     from_elsewhere(lambda: switch.call(None))
     done = []
-    remote._ask(done.append)
+    remote._queue(done.append)
     desk.qtbot.waitUntil(lambda: bool(done))
     assert remote.state() == before
 
 
 def test_mute_when_turned_round_right_after_the_window_did_then_acts_on_what_is_so_now(desk, remote):
-    desk.window.toggle("is_muted")
+    desk.commands.toggle("is_muted")
     from_elsewhere(lambda: remote.actions()["mute"].call(None))
     done = []
-    remote._ask(done.append)
+    remote._queue(done.append)
     desk.qtbot.waitUntil(lambda: bool(done))
     assert not desk.keeper.settings.is_muted
     assert remote.state()["muted"] is False
@@ -77,7 +76,7 @@ def test_look_ahead_when_unknown_then_refused_at_once_and_else_set(desk, remote)
 @pytest.mark.parametrize("name", ["snapshot", "panic", "refresh-mic"])
 def test_command_when_asked_then_done(desk, remote, name):
     def seen():
-        return len(desk.pipeline.calls), len(desk.on_air.calls), len(desk.notices.current()), desk.keeper.settings
+        return len(desk.pipeline.calls), len(desk.sinks.calls), len(desk.notices.current()), desk.keeper.settings
 
     before = seen()
     remote.actions()[name].call(None)
@@ -92,9 +91,9 @@ def test_command_when_asked_without_end_then_few_wait_for_the_window_and_the_res
         except UserError:  # noqa: PERF203
             n_refused += 1
     assert n_refused == 1000 - MAX_WAITING
-    desk.qtbot.waitUntil(lambda: desk.on_air.calls.count("snapshot") == MAX_WAITING, timeout=30_000)
+    desk.qtbot.waitUntil(lambda: desk.sinks.calls.count("snapshot") == MAX_WAITING, timeout=30_000)
     snapshot.call(None)
-    desk.qtbot.waitUntil(lambda: desk.on_air.calls.count("snapshot") == MAX_WAITING + 1, timeout=30_000)
+    desk.qtbot.waitUntil(lambda: desk.sinks.calls.count("snapshot") == MAX_WAITING + 1, timeout=30_000)
 
 
 def test_state_when_told_then_json_without_anything_secret(desk, remote):

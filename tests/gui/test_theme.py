@@ -9,7 +9,7 @@ from avatar_app.gui.widgets.theme import body_font
 
 def test_text_when_made_before_or_after_the_style_then_all_is_of_one_family(desk):
     desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
-    desk.window.set_running(True)
-    desk.window.refresh_figures()
+    desk.commands.set_running(True)
+    desk.window.refresh_status()
     families = {QFontInfo(widget.font()).family() for widget in desk.window.findChildren(QWidget)}
     assert families == {body_font().family()}

@@ -31,10 +31,10 @@ def test_turn_when_the_window_is_seen_then_hidden_and_back_again(desk, tray):
 
 def test_menu_when_opened_then_names_what_a_press_does(desk, tray):
     tray._menu.aboutToShow.emit()
-    assert tray.toggle.text() == "Hide the window"
+    assert tray.toggle.text() == "Hide window"
     desk.window.hide()
     tray._menu.aboutToShow.emit()
-    assert tray.toggle.text() == "Show the window"
+    assert tray.toggle.text() == "Show window"
 
 
 def test_menu_when_a_command_is_pressed_then_it_runs(tray):

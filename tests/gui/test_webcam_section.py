@@ -1,4 +1,4 @@
-"""Her head follows the user's webcam: what the window shows of it, and that the camera can be cut."""
+"""Head tracking in the window: the switch, the lamp, the preview, calibration and intensity."""
 
 import threading
 from dataclasses import replace
@@ -13,8 +13,8 @@ from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 from avatar_app.gui.control.global_keys import COMMANDS
 from avatar_app.gui.control.remote import Remote
 from avatar_app.gui.panel import webcam_section
-from avatar_app.gui.panel import webcam_texts as webcam_words
-from avatar_app.live.status import OpenDevices
+from avatar_app.gui.panel import webcam_texts as texts
+from avatar_app.live.pipeline import OpenDevices
 from avatar_app.live.webcam import Preview, TrackerState, WebcamState, WebcamStatus
 from avatar_app.live.webcam.picture_source import CameraFrame
 from avatar_app.settings.schema import Settings
@@ -43,11 +43,11 @@ def picture(t_capture_ns=1, points=((40.0, 30.0),), width_px=640):
 def make_following(make_desk):
     def make(figures=RUNNING, preview=None, **settings):
         desk = make_desk(settings=Settings(theme="dark", is_following=True, **settings))
-        desk.pipeline.webcam_figures, desk.pipeline.preview = figures, preview or picture()
-        desk.window.set_running(True)
+        desk.pipeline.webcam_status, desk.pipeline.preview = figures, preview or picture()
+        desk.commands.set_running(True)
         desk.webcam = desk.panel.webcam
         # Looks are asked for by the test.
-        desk.webcam._beats.stop()
+        desk.webcam._poll.stop()
         see(desk)
         return desk
 
@@ -56,8 +56,8 @@ def make_following(make_desk):
 
 def see(desk):
     """As many looks as it takes until the status is asked for again."""
-    for _ in range(webcam_section.N_BEATS_PER_STATUS):
-        desk.panel.webcam.look()
+    for _ in range(webcam_section.N_POLLS_PER_STATUS):
+        desk.panel.webcam.poll()
 
 
 def press(button):
@@ -107,12 +107,12 @@ def test_lamp_when_the_camera_is_still_open_though_cut_then_lit_and_pressing_it_
     key(desk)
     assert not lamp.isVisible()
     desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=True)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert lamp.isVisible()
     press(lamp)
     assert not desk.keeper.settings.is_following
     desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=False)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert not lamp.isVisible()
 
 
@@ -136,7 +136,7 @@ def test_switch_when_the_tracker_is_missing_then_stays_off_and_says_the_command(
     on(desk)
     assert not desk.keeper.settings.is_following
     assert desk.panel.webcam.switch.value() is False
-    assert desk.panel.webcam.status.text() == webcam_words.TRACKER_MISSING
+    assert desk.panel.webcam.status.text() == texts.TRACKER_MISSING
     assert [notice.what_to_do for notice in desk.notices.current()] == [MISSING.what_to_do]
     desk.missing = None
     press(desk.panel.webcam.switch.button(True))
@@ -162,10 +162,10 @@ def test_fetch_when_pressed_then_counts_and_then_her_head_can_follow(make_desk):
 
     desk.fetching = come
     press(webcam.fetch)
-    assert webcam.fetch.text() == f"{webcam_words.FETCHING} … 0 s"
+    assert webcam.fetch.text() == f"{texts.FETCHING} … 0 s"
     press(webcam.fetch)
     may_end.set()
-    desk.qtbot.waitUntil(lambda: webcam.status.text() == webcam_words.FETCHED)
+    desk.qtbot.waitUntil(lambda: webcam.status.text() == texts.FETCHED)
     assert not webcam.fetch.isVisible() and desk.notices.current() == () and n_fetched == [1]
     # That the camera looks is for the user to say.
     assert not desk.keeper.settings.is_following
@@ -186,26 +186,26 @@ def test_fetch_when_it_fails_then_says_why_and_can_be_tried_again(make_desk):
     press(webcam.fetch)
     desk.qtbot.waitUntil(lambda: "no network" in webcam.status.text())
     assert webcam.status.property("state") == "bad"
-    assert webcam.fetch.isVisible() and webcam.fetch.text() == webcam_words.FETCH
+    assert webcam.fetch.isVisible() and webcam.fetch.text() == texts.FETCH
 
 
 def test_switch_when_settings_say_on_but_the_tracker_is_missing_then_no_lamp_claims_a_camera(make_following):
     desk = make_following()
     desk.pipeline.devices = OpenDevices(has_mic=False, has_webcam=False)
     desk.missing = MISSING
-    desk.window.panel.show_page("on-air")
+    desk.window.panel.show_page("output")
     desk.window.panel.show_page("avatar")
     desk.window.show_settings(desk.keeper.settings)
     assert not desk.window.bar.camera.isVisible()
     assert desk.webcam.switch.value() is False
-    assert desk.webcam.status.text() == webcam_words.TRACKER_MISSING
+    assert desk.webcam.status.text() == texts.TRACKER_MISSING
 
 
 def test_switch_when_the_live_path_refuses_then_goes_back_and_the_lamp_with_it(make_desk):
     desk = make_desk(refuse={"is_following": True})
     press(desk.panel.webcam.switch.button(True))
     desk.notices.post(replace(desk.notices.current()[-1], key="follow"))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert not desk.keeper.settings.is_following
     assert not desk.window.bar.camera.isVisible()
     assert "follow" in [notice.key for notice in desk.notices.current()]
@@ -214,26 +214,26 @@ def test_switch_when_the_live_path_refuses_then_goes_back_and_the_lamp_with_it(m
 def test_cameras_when_found_then_chosen_by_name_and_never_asked_for_on_the_windows_thread(make_following):
     desk = make_following()
     chooser = desk.webcam.chooser
-    desk.webcam._cameras._asking.join()
-    desk.webcam.look()
+    desk.webcam._cameras._thread.join()
+    desk.webcam.poll()
     texts = [chooser.itemText(k) for k in range(chooser.count())]
-    assert texts == ["First camera", "Alpha Cam", "Beta Cam", "Video file …"]
+    assert texts == ["First webcam", "Alpha Cam", "Beta Cam", "Video file …"]
     pick(chooser, "Beta Cam")
     assert desk.applied.webcam == "Beta Cam"
-    assert desk.webcam._cameras._asking.name == "camera-list"
+    assert desk.webcam._cameras._thread.name == "camera-list"
 
 
 @OFFSCREEN_SAYS
 def test_cameras_when_the_list_is_opened_then_a_new_one_is_in_it_and_the_choice_stays(make_following):
     desk = make_following(webcam="Gone Cam")
-    desk.webcam._cameras._asking.join()
-    desk.webcam.look()
+    desk.webcam._cameras._thread.join()
+    desk.webcam.poll()
     assert desk.webcam.chooser.currentText() == "Gone Cam (not connected)"
     desk.cameras = (*desk.cameras, type(desk.cameras[0])("Gone Cam", "Gone Cam"))
     desk.webcam.chooser.showPopup()
     desk.webcam.chooser.hidePopup()
-    desk.webcam._cameras._asking.join()
-    desk.webcam.look()
+    desk.webcam._cameras._thread.join()
+    desk.webcam.poll()
     assert desk.webcam.chooser.currentText() == "Gone Cam"
     assert desk.keeper.settings.webcam == "Gone Cam"
 
@@ -242,31 +242,31 @@ def test_file_when_chosen_then_plays_the_camera_and_is_named(make_following):
     desk = make_following()
     pick(desk.webcam.chooser, "ask-file")
     assert desk.keeper.settings.webcam == ""
-    desk.answers.video = "/films/me.mp4"
+    desk.answers.video = "/videos/me.mp4"
     pick(desk.webcam.chooser, "ask-file")
-    assert desk.applied.webcam == "file:/films/me.mp4"
+    assert desk.applied.webcam == "file:/videos/me.mp4"
     assert desk.webcam.chooser.currentText() == "me.mp4"
 
 
 @pytest.mark.parametrize(
     ("figures", "status", "face", "caption"),
     [
-        (RUNNING, "Alpha Cam\n640 x 480, 30 pictures a second, 12 ms", webcam_words.FACE, ""),
-        (replace(RUNNING, has_face=False), "Alpha Cam", webcam_words.NO_FACE, ""),
-        (replace(RUNNING, tracker=TrackerState.LOST), "Alpha Cam", webcam_words.TRACKER_LOST, ""),
-        (replace(RUNNING, latency_p50_ms=float("nan")), "Alpha Cam\n640 x 480, 30 pictures a second", "Face", ""),
-        (replace(RUNNING, camera=WebcamState.STARTING), webcam_words.OPENING, "", webcam_words.OPENING),
-        (replace(RUNNING, device="Alpha Cam " * 20), "Alpha Cam Alpha Cam", webcam_words.FACE, ""),
-        (replace(LOST, problem="There is no camera 'Alpha'. " * 9), "There is no", "", webcam_words.GONE),
-        (LOST, LOST.problem, "", webcam_words.GONE),
-        (None, webcam_words.OPENING, "", webcam_words.OPENING),
+        (RUNNING, "Alpha Cam\n640 x 480, 30 fps, 12 ms", texts.FACE, ""),
+        (replace(RUNNING, has_face=False), "Alpha Cam", texts.NO_FACE, ""),
+        (replace(RUNNING, tracker=TrackerState.LOST), "Alpha Cam", texts.TRACKER_LOST, ""),
+        (replace(RUNNING, latency_p50_ms=float("nan")), "Alpha Cam\n640 x 480, 30 fps", "Face", ""),
+        (replace(RUNNING, camera=WebcamState.STARTING), texts.OPENING, "", texts.OPENING),
+        (replace(RUNNING, device="Alpha Cam " * 20), "Alpha Cam Alpha Cam", texts.FACE, ""),
+        (replace(LOST, problem="There is no camera 'Alpha'. " * 9), "There is no", "", texts.LOST),
+        (LOST, LOST.problem, "", texts.LOST),
+        (None, texts.OPENING, "", texts.OPENING),
     ],
 )
 def test_status_when_it_changes_then_says_so_and_nothing_jumps(make_following, figures, status, face, caption):
     desk = make_following()
     settle()
     places = desk.webcam.preview.y(), desk.webcam.status.height(), desk.webcam.height()
-    desk.pipeline.webcam_figures = figures
+    desk.pipeline.webcam_status = figures
     see(desk)
     settle()
     assert desk.webcam.status.text().startswith(status)
@@ -278,15 +278,15 @@ def test_status_when_it_changes_then_says_so_and_nothing_jumps(make_following, f
 
 def test_status_when_the_avatar_is_stopped_then_the_camera_waits_for_it(make_following):
     desk = make_following(figures=None)
-    desk.window.set_running(False)
-    assert desk.webcam.status.text() == webcam_words.STARTS_LATER
+    desk.commands.set_running(False)
+    assert desk.webcam.status.text() == texts.STARTS_LATER
     assert not desk.webcam.calibrate.isEnabled()
 
 
 def test_status_when_too_long_then_ends_with_an_ellipsis_and_is_whole_in_the_tool_tip(make_following):
     desk = make_following(figures=replace(LOST, problem="There is no camera 'Alpha'. " * 9))
     assert desk.webcam.status.text().endswith("…")
-    assert desk.webcam.status.toolTip() == desk.pipeline.webcam_figures.problem
+    assert desk.webcam.status.toolTip() == desk.pipeline.webcam_status.problem
 
 
 def test_preview_when_mirrored_then_shows_the_user_as_a_mirror_does(make_following):
@@ -313,9 +313,9 @@ def test_preview_when_points_are_found_then_they_lie_on_the_picture(make_followi
 def test_preview_when_out_of_sight_or_cut_then_no_picture_is_asked_for_or_kept(make_following):
     desk = make_following()
     assert desk.webcam.preview.image is not None
-    desk.panel.show_page("on-air")
+    desk.panel.show_page("output")
     assert desk.webcam.preview.image is None
-    assert not desk.webcam._beats.isActive()
+    assert not desk.webcam._poll.isActive()
     desk.panel.show_page("avatar")
     see(desk)
     assert desk.webcam.preview.image is not None
@@ -334,19 +334,19 @@ def test_preview_when_scrolled_away_then_no_picture_is_asked_for(make_following)
     scroll.setValue(scroll.maximum())
     desk.qtbot.waitUntil(lambda: desk.webcam.preview.visibleRegion().isEmpty())
     n_asked = desk.pipeline.n_previews
-    desk.webcam.look()
+    desk.webcam.poll()
     assert desk.pipeline.n_previews == n_asked
 
 
 def test_preview_when_the_same_picture_is_given_again_then_is_not_made_anew_and_at_most_15_a_second(make_following):
     desk = make_following()
     image = desk.webcam.preview.image
-    desk.webcam.look()
+    desk.webcam.poll()
     assert desk.webcam.preview.image is image
     desk.pipeline.preview = picture(t_capture_ns=2)
-    desk.webcam.look()
+    desk.webcam.poll()
     assert desk.webcam.preview.image is not image
-    assert desk.webcam._beats.interval() >= 1000 / 15
+    assert desk.webcam._poll.interval() >= 1000 / 15
 
 
 def test_preview_when_shown_then_owns_a_small_copy(make_following):
@@ -362,18 +362,18 @@ def test_calibrate_when_pressed_then_shows_how_long_to_hold_still_and_that_it_wa
     press(button)
     assert desk.pipeline.calls[-1] == "calibrate_webcam"
     for ratio, text in ((0.0, "… 3"), (0.5, "… 2"), (0.9, "… 1")):
-        desk.pipeline.webcam_figures = replace(RUNNING, calibration_ratio=ratio)
+        desk.pipeline.webcam_status = replace(RUNNING, calibration_ratio=ratio)
         see(desk)
         assert button.ratio == ratio and button.text().endswith(text)
-    desk.pipeline.webcam_figures = replace(RUNNING, calibration_ratio=0.9, has_face=False)
+    desk.pipeline.webcam_status = replace(RUNNING, calibration_ratio=0.9, has_face=False)
     see(desk)
-    assert button.text() == "Waits for your face …"
-    desk.pipeline.webcam_figures = RUNNING
+    assert button.text() == "No face in view …"
+    desk.pipeline.webcam_status = RUNNING
     see(desk)
-    assert (button.ratio, button.text()) == (None, webcam_section.LEARNED)
-    desk.webcam._learned.stop()
+    assert (button.ratio, button.text()) == (None, texts.CALIBRATED)
+    desk.webcam.calibrate._confirmed.stop()
     see(desk)
-    assert button.text() == webcam_words.STRAIGHT
+    assert button.text() == texts.CALIBRATE
 
 
 def test_calibrate_when_it_goes_on_then_the_bar_grows(make_following):
@@ -411,9 +411,8 @@ def test_settings_when_shown_then_tell_of_no_change(make_following):
 def test_remote_when_asked_to_follow_then_turned_round_and_told(make_following):
     desk = make_following()
     remote = Remote()
-    remote.attach(desk.window)
-    desk.window.told.connect(remote.note)
-    desk.window.refresh_figures()
+    remote.attach(desk.commands)
+    desk.window.refresh_status()
     assert remote.state()["following"] is True
     remote.actions()["follow"].call(None)
     desk.qtbot.waitUntil(lambda: not desk.keeper.settings.is_following)

@@ -47,7 +47,7 @@ def low(make_desk):
     return desk
 
 
-@pytest.mark.parametrize("page", ["avatar", "on-air"])
+@pytest.mark.parametrize("page", ["avatar", "output"])
 def test_wheel_when_turned_over_a_control_without_focus_then_scrolls_the_page_alone(low, page):
     low.panel.show_page(page)
     low.window.bar.start.setFocus()

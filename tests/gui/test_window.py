@@ -11,12 +11,13 @@ from PySide6.QtWidgets import QApplication
 from avatar_app.contracts.notices import Level, Notice
 from avatar_app.gui.stage.hud import NOTHING
 from avatar_app.gui.stage.notice_cards import EVENT_SHOWN_NS, INFO_SHOWN_NS, MIN_SHOWN_NS
+from avatar_app.gui.widgets import geometry
+from avatar_app.gui.widgets.geometry import FRAME_PX, first_size
 from avatar_app.gui.widgets.mnemonics import show_letters
 from avatar_app.gui.widgets.theme import DARK, LIGHT
-from avatar_app.gui.window import FRAME_PX, first_size
 from avatar_app.live.frame import Background
 from avatar_app.live.frame.background import CHECKER_GREYS, CHECKER_PX
-from avatar_app.live.status import OpenDevices
+from avatar_app.live.pipeline import OpenDevices
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
@@ -50,7 +51,7 @@ def test_shortcut_when_pressed_twice_then_turns_its_setting_round_and_back(desk,
 
 def test_shortcut_when_ctrl_r_is_pressed_then_starts(desk):
     key(desk, Qt.Key.Key_R)
-    assert desk.window.is_running
+    assert desk.commands.is_running
 
 
 @pytest.mark.parametrize("button", ["start", "mute", "hud", "panel"])
@@ -69,7 +70,7 @@ def test_tool_tips_when_read_then_name_the_key(desk, button):
         (Qt.Key.Key_F, lambda panel: panel.quality.fps.button(25)),
         (Qt.Key.Key_L, lambda panel: panel.quality.lookahead),
         (Qt.Key.Key_B, lambda panel: panel.background.kind.button("checker")),
-        (Qt.Key.Key_T, lambda panel: panel.theme.button("dark")),
+        (Qt.Key.Key_T, lambda panel: panel.theme.switch.button("dark")),
     ],
 )
 def test_alt_and_letter_when_pressed_then_focus_the_control(desk, letter, find):
@@ -79,7 +80,7 @@ def test_alt_and_letter_when_pressed_then_focus_the_control(desk, letter, find):
 
 def test_alt_and_letter_when_pressed_then_press_the_button(desk):
     key(desk, Qt.Key.Key_S, Qt.KeyboardModifier.AltModifier)
-    desk.qtbot.waitUntil(lambda: desk.window.is_running)  # a mnemonic animates the press
+    desk.qtbot.waitUntil(lambda: desk.commands.is_running)  # a mnemonic animates the press
     key(desk, Qt.Key.Key_M, Qt.KeyboardModifier.AltModifier)
     desk.qtbot.waitUntil(lambda: desk.keeper.settings.is_muted)
 
@@ -99,12 +100,17 @@ def test_tab_when_pressed_again_and_again_then_reaches_every_control(desk):
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
     panel, bar = desk.panel, desk.window.bar
     wanted = {bar.start, bar.mute, bar.hud, bar.panel, panel.sound.chooser, panel.sound.gain, panel.avatar.avatar}
-    wanted |= {panel.avatar.model, panel.quality.lookahead, panel.quality.fps.button(25), panel.theme.button("dark")}
+    wanted |= {
+        panel.avatar.model,
+        panel.quality.lookahead,
+        panel.quality.fps.button(25),
+        panel.theme.switch.button("dark"),
+    }
     assert wanted <= reached
 
 
 def test_picture_when_put_then_is_painted_and_noted_once(desk):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.pipeline.put(make_picture(7, colour=(0, 0, 255)))
     desk.qtbot.waitUntil(lambda: desk.pipeline.shown != [])
     desk.window.pull_picture()
@@ -116,7 +122,7 @@ def test_picture_when_put_then_is_painted_and_noted_once(desk):
 
 
 def test_picture_when_transparent_then_the_checkerboard_shines_through(desk):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.window.stage.show_picture(make_picture(alpha=0))
     image = desk.window.stage.grab().toImage()
     card = desk.window.stage.card()
@@ -129,7 +135,7 @@ def test_picture_when_transparent_then_the_checkerboard_shines_through(desk):
 
 @pytest.mark.parametrize("size_px", [512, 256])
 def test_picture_when_its_rim_is_soft_then_looks_as_if_composed_on_the_checkerboard(desk, size_px):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     picture = make_picture(size_px=size_px)
     y, x = np.mgrid[:size_px, :size_px]
     picture.pixels[:, :, 3] = np.clip((0.4 * size_px - np.hypot(x - size_px / 2, y - size_px / 2)) * 60, 0, 255)
@@ -159,7 +165,7 @@ def test_picture_when_a_newer_one_came_then_only_the_newest_is_shown(desk):
 
 
 def test_hud_when_hidden_then_is_gone_and_remembered(desk):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     assert desk.window.hud.isVisible()
     QTest.mouseClick(desk.window.bar.hud, Qt.MouseButton.LeftButton)
     assert not desk.window.hud.isVisible()
@@ -167,36 +173,36 @@ def test_hud_when_hidden_then_is_gone_and_remembered(desk):
 
 
 def test_hud_when_running_then_shows_what_is_really_so(desk):
-    desk.pipeline.figures = running_status(n_dropped=3, n_repeated=4, rss_mb=291.2)
-    desk.window.refresh_figures()
+    desk.pipeline.live_status = running_status(n_dropped=3, n_repeated=4, rss_mb=291.2)
+    desk.window.refresh_status()
     texts = {line.label: (line.value, line.second) for line in desk.window.hud.lines}
     assert texts["25.0 fps"] == ("of 25", "")
-    assert texts["Student"] == ("3.4", "5.1")
+    assert texts["Inference"] == ("3.4", "5.1")
     assert texts["Mic to frame"] == ("104", "121")
     assert texts["Engine"] == ("OpenVINO", "")
-    assert texts["Arithmetic"] == ("FP16, run as BF16", "")
+    assert texts["Precision"] == ("FP16, run as BF16", "")
     assert (texts["Frames dropped"][0], texts["Frames repeated"][0], texts["Memory"][0]) == ("3", "4", "291 MB")
 
 
 def test_hud_when_no_picture_or_no_sound_comes_then_old_figures_do_not_stay(desk):
     def shown(**changes):
-        desk.pipeline.figures = running_status(**changes)
-        desk.window.refresh_figures()
+        desk.pipeline.live_status = running_status(**changes)
+        desk.window.refresh_status()
         return {line.label: (line.value, line.second) for line in desk.window.hud.lines}
 
     frozen = shown(fps_out=0.0)
     assert "0.0 fps" in frozen
-    assert {frozen[name] for name in ("Capture", "Student", "Compose", "Mic to frame")} == {(NOTHING, NOTHING)}
-    deaf = shown(mic=FakeMicStatus("Built-in Audio", 0, 0))
-    assert deaf["Student"] == deaf["Mic to frame"] == (NOTHING, NOTHING)
-    assert deaf["Compose"] == ("1.6", "2.4")
+    assert {frozen[name] for name in ("Capture", "Inference", "Compose", "Mic to frame")} == {(NOTHING, NOTHING)}
+    silent = shown(mic=FakeMicStatus("Built-in Audio", 0, 0))
+    assert silent["Inference"] == silent["Mic to frame"] == (NOTHING, NOTHING)
+    assert silent["Compose"] == ("1.6", "2.4")
 
 
 def test_hud_when_the_window_is_small_then_is_short_and_inside_the_picture(desk):
     desk.window.resize(900, 640)
     settle()
-    desk.pipeline.figures = running_status()
-    desk.window.refresh_figures()
+    desk.pipeline.live_status = running_status()
+    desk.window.refresh_status()
     assert len(desk.window.hud.lines) <= 6
     assert desk.window.stage.card().contains(desk.window.hud.geometry())
 
@@ -207,7 +213,7 @@ def test_hud_when_there_is_room_then_does_not_cover_the_picture(desk):
 
 
 def test_mute_when_pressed_then_the_face_is_told_and_the_stage_says_so(desk):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.window.stage.show_picture(make_picture())
     QTest.mouseClick(desk.window.bar.mute, Qt.MouseButton.LeftButton)
     assert desk.applied.is_muted
@@ -216,7 +222,7 @@ def test_mute_when_pressed_then_the_face_is_told_and_the_stage_says_so(desk):
 
 def test_notice_when_posted_then_is_shown_with_what_to_do(desk):
     desk.notices.post(Notice("x", Level.ERROR, "It broke.", "Mend it."))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     (card,) = desk.window.notices.cards
     assert card.isVisible()
     assert card.accessibleName() == "error: It broke. Mend it."
@@ -224,7 +230,7 @@ def test_notice_when_posted_then_is_shown_with_what_to_do(desk):
 
 def test_notice_when_dismissed_then_goes_and_is_taken_off_the_board(desk):
     desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     QTest.mouseClick(desk.window.notices.cards[0].close_button, Qt.MouseButton.LeftButton)
     assert desk.window.notices.cards == ()
     assert desk.notices.current() == ()
@@ -233,7 +239,7 @@ def test_notice_when_dismissed_then_goes_and_is_taken_off_the_board(desk):
 def test_notice_when_a_command_mends_it_then_it_can_be_copied_and_covers_little(desk):
     command = "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback " + "and much more " * 20
     desk.notices.post(Notice("x", Level.WARNING, "The module is not installed.", "Copy the command.", command))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     (card,) = desk.window.notices.cards
     assert card.copy_button.isVisible() and card.height() < 130
     QTest.mouseClick(card.copy_button, Qt.MouseButton.LeftButton)
@@ -243,27 +249,27 @@ def test_notice_when_a_command_mends_it_then_it_can_be_copied_and_covers_little(
 
 def test_notice_when_there_is_no_command_then_there_is_no_button(desk):
     desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert not desk.window.notices.cards[0].copy_button.isVisible()
 
 
 def test_notice_when_taken_down_at_once_then_stays_long_enough_to_be_read(desk):
     desk.notices.post(Notice("x", Level.ERROR, "It broke.", ""))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     desk.notices.clear("x")
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert len(desk.window.notices.cards) == 1
     desk.clock.advance(MIN_SHOWN_NS)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert desk.window.notices.cards == ()
 
 
 def test_notice_when_it_only_informs_then_leaves_by_itself_and_does_not_come_back(desk):
     desk.notices.post(Notice("x", Level.INFO, "The sample is playing.", ""))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     desk.clock.advance(INFO_SHOWN_NS)
-    desk.window.refresh_figures()
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
+    desk.window.refresh_status()
     assert desk.window.notices.cards == ()
 
 
@@ -277,7 +283,7 @@ def test_notices_when_shown_then_no_part_of_the_picture_is_covered(make_desk, si
     alone_px = window.stage.card().width()
     for number in range(3):
         desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait until it is over."))
-    window.refresh_figures()
+    window.refresh_status()
     QApplication.processEvents()
     assert window.notices.cards[-1].notice.key == "2"
     assert not window.notices.geometry().intersects(window.stage.card())
@@ -286,7 +292,7 @@ def test_notices_when_shown_then_no_part_of_the_picture_is_covered(make_desk, si
     for card in window.notices.cards:
         assert card.height() >= card.height_px(card.width())
     for notice in desk.notices.current():
-        window.notices.take_away(notice.key)
+        window.notices.dismiss(notice.key)
     QApplication.processEvents()
     assert window.stage.card().width() == alone_px
 
@@ -305,37 +311,37 @@ def test_window_when_it_opens_then_fits_on_the_screen_with_its_frame(desk, scree
 def test_notice_when_it_tells_what_has_happened_then_leaves_by_itself_and_one_that_is_still_so_stays(desk, level):
     desk.notices.post(Notice("event", level, "The port was taken."))
     desk.notices.post(Notice("state", level, "The microphone is gone.", is_lasting=True))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert [card.notice.key for card in desk.window.notices.cards] == ["event", "state"]
     desk.clock.advance(EVENT_SHOWN_NS)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert [card.notice.key for card in desk.window.notices.cards] == ["state"]
     desk.notices.clear("state")
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert desk.window.notices.cards == ()
 
 
 def test_notice_when_nobody_can_see_it_then_waits_with_all_of_its_time(desk):
     desk.window.notices.set_quiet(is_quiet=True)
     desk.notices.post(Notice("event", Level.WARNING, "The port was taken."))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     for _ in range(3):
         desk.clock.advance(EVENT_SHOWN_NS)
-        desk.window.refresh_figures()
+        desk.window.refresh_status()
     desk.window.notices.set_quiet(is_quiet=False)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     desk.clock.advance(EVENT_SHOWN_NS // 2)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert [card.notice.key for card in desk.window.notices.cards] == ["event"]
     desk.clock.advance(EVENT_SHOWN_NS)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert desk.window.notices.cards == ()
 
 
 def test_notices_when_many_then_the_newest_three_are_shown_inside_the_stage(desk):
     for number in range(6):
         desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait."))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert [card.notice.key for card in desk.window.notices.cards] == ["3", "4", "5"]
     assert desk.window.stage.rect().contains(desk.window.notices.geometry())
 
@@ -347,7 +353,7 @@ def test_notices_when_many_then_the_newest_three_are_shown_inside_the_stage(desk
 def test_choice_when_it_fails_then_goes_back_to_what_is_in_use_and_says_so(make_desk, field, value, key_):
     desk = make_desk(refuse={field: value})
     desk.keeper.change({field: value})
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert getattr(desk.keeper.settings, field) == getattr(Settings(), field)
     assert desk.panel.quality.precision.value() == "auto"
     assert [card.notice.key for card in desk.window.notices.cards] == [key_]
@@ -356,10 +362,13 @@ def test_choice_when_it_fails_then_goes_back_to_what_is_in_use_and_says_so(make_
 def test_choice_when_a_good_one_follows_a_failed_one_then_it_holds(make_desk):
     desk = make_desk(refuse={"model": "nova-x"})
     desk.keeper.change({"model": "nova-x"})
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
+    desk.keeper.change({"fps": 30})
+    assert [notice.key for notice in desk.notices.current()] == ["model"]
     desk.keeper.change({"model": "nova-96"})
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert desk.keeper.settings.model == "nova-96"
+    assert desk.notices.current() == ()
 
 
 def test_choice_when_corrected_before_the_failed_one_is_reported_then_the_correction_stays(make_desk):
@@ -368,26 +377,26 @@ def test_choice_when_corrected_before_the_failed_one_is_reported_then_the_correc
     desk.keeper.change({"model": "nova-96"})
     # It still loads.
     desk.pipeline.in_use = desk.pipeline.in_use.replace(model="")
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert desk.keeper.settings.model == "nova-96"
 
 
 def test_state_when_stopped_while_the_driver_still_opens_the_microphone_then_not_told_stopped_yet(desk):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=False)
-    desk.window.set_running(False)
+    desk.commands.set_running(False)
     assert desk.window.stage.caption == "Closing the microphone …"
     desk.pipeline.devices = OpenDevices(has_mic=False, has_webcam=False)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     assert desk.window.stage.caption == "Stopped"
 
 
 def test_stop_when_a_recording_takes_long_to_end_then_microphone_and_camera_are_closed_before_it(desk, monkeypatch):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     before = []
-    monkeypatch.setattr(desk.on_air, "stop", lambda: before.extend(desk.pipeline.calls))
-    desk.window.set_running(False)
-    assert before[-1] == "cut_devices"
+    monkeypatch.setattr(desk.sinks, "stop", lambda: before.extend(desk.pipeline.calls))
+    desk.commands.set_running(False)
+    assert before[-1] == "close_devices"
     assert desk.pipeline.calls[-1] == "stop"
 
 
@@ -409,25 +418,25 @@ def test_geometry_when_restored_then_the_window_has_its_old_size(desk, make_desk
     desk.window.resize(790, 707)
     desk.window.shut_down()
     again = make_desk(settings=Settings(window_geometry=desk.keeper.settings.window_geometry))
-    again.window._restore(again.keeper.settings.window_geometry)
+    geometry.restore(again.window, again.keeper.settings.window_geometry)
     assert (again.window.width(), again.window.height()) == (790, 707)
 
 
 def test_geometry_when_nonsense_then_the_first_size_is_used(make_desk):
     desk = make_desk(settings=Settings(window_geometry="!!!"))
-    desk.window._restore("!!!")
+    geometry.restore(desk.window, "!!!")
     assert desk.window.width() >= 700
 
 
 def test_panel_when_collapsed_then_the_level_meter_moves_to_the_bar(desk):
     assert not desk.window.bar.meter.isVisible()
-    desk.window.toggle("is_panel_visible")
+    desk.commands.toggle("is_panel_visible")
     assert desk.window.bar.meter.isVisible()
     assert not desk.panel.isVisible()
 
 
 def test_level_when_running_then_the_meter_follows(desk):
-    desk.window.set_running(True)
+    desk.commands.set_running(True)
     desk.window.refresh_level()
     assert desk.panel.sound.meter.level_db > -60
 
@@ -468,7 +477,7 @@ def test_notices_when_the_first_comes_while_the_window_is_up_then_it_has_room(de
     desk.window.show_settings(desk.keeper.settings)
     settle()
     desk.notices.post(Notice("camera", Level.WARNING, "The virtual camera cannot be opened.", "Load its module."))
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     # Two lines of text with their margins.
     assert desk.window.notices.height() > 50
 
@@ -478,7 +487,7 @@ def test_bar_when_window_is_small_and_the_camera_is_on_then_no_button_covers_ano
     desk = make_desk(settings=Settings(theme="dark", is_panel_visible=has_panel))
     bar = desk.window.bar
     desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=True)
-    desk.window.refresh_figures()
+    desk.window.refresh_status()
     desk.window.resize(720, 560)
     settle()
     buttons = (bar.start, bar.mute, bar.record, bar.camera, bar.snapshot, bar.hud, bar.panel)

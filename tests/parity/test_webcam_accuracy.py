@@ -1,4 +1,4 @@
-"""The tracked head against heads whose turn is known: rendered clips, where they are at hand."""
+"""The tracked head pose against ground truth: rendered clips, if available."""
 
 from pathlib import Path
 
@@ -9,46 +9,46 @@ import pytest
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.webcam.neutral import Calibration
 from avatar_app.live.webcam.package import is_installed
+from avatar_app.live.webcam.protocol import FACE, READY
 from avatar_app.live.webcam.smooth import Smoother
 from avatar_app.live.webcam.tracker_process import TrackerProcess
-from avatar_app.live.webcam.wire import FACE, READY
 
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "nova" / "clips"
 STILL = "still_000_103-1240-0000"
 TURNING = ("libri_003_625-132112-0000", "libri_007_6925-80680-0000", "tts_000_slt", "tts_004_slt")
 FPS = 25
-TRUTH = {
+GROUND_TRUTH = {
     "headYaw": ("yaw_deg", 25), "headPitch": ("pitch_deg", 18), "headRoll": ("roll_deg", 15),
     "eyeYaw": ("gaze_yaw_deg", 25), "blink": ("blink_left", 1),
 }  # fmt: skip
 
 pytestmark = [
     pytest.mark.skipif(not is_installed(), reason="mediapipe is not installed (`avatar-app webcam setup`)"),
-    pytest.mark.skipif(not CLIPS.is_dir(), reason="the rendered clips are not at hand"),
+    pytest.mark.skipif(not CLIPS.is_dir(), reason="the rendered clips are not available"),
     pytest.mark.slow,
 ]
 
 
 def tracked(name):
-    """What the tracker finds in each picture of a clip."""
+    """Reply of the tracker to each picture of a clip."""
     tracker = TrackerProcess()
     try:
-        assert tracker.answer(30).kind == READY
+        assert tracker.receive(30).kind == READY
         with av.open(str(CLIPS / name / "video.mp4")) as container:
             for number, frame in enumerate(container.decode(video=0)):
                 tracker.send(number, frame.to_ndarray(format="bgr24"))
-                yield tracker.answer(10)
+                yield tracker.receive(10)
     finally:
         tracker.close()
 
 
 @pytest.fixture(scope="module")
 def measured():
-    """Records and truths (n, 5) of all turning clips, calibrated on the still one."""
+    """Records and ground truth (n, 5) of all turning clips, calibrated on the still one."""
     calibration = Calibration()
     neutral = next(
         found for k, reply in enumerate(tracked(STILL))
-        if (found := calibration.feed(reply.found.face, s_to_ns(k / FPS))) is not None
+        if (found := calibration.feed(reply.detected.face, s_to_ns(k / FPS))) is not None
     )  # fmt: skip
     rows, truths = [], []
     for name in TURNING:
@@ -57,9 +57,9 @@ def measured():
             names, params = list(data["names"]), data["params"]
         for k, reply in enumerate(tracked(name)):
             assert reply.kind == FACE
-            pose = smoother.feed(reply.found.face, reply.found.confidence, s_to_ns(1 + k / FPS), 0)
-            rows.append([getattr(pose, field) for field, _ in TRUTH.values()])
-            truths.append([params[k, names.index(one)] * scale for one, (_, scale) in TRUTH.items()])
+            pose = smoother.feed(reply.detected.face, reply.detected.confidence, s_to_ns(1 + k / FPS), 0)
+            rows.append([getattr(pose, field) for field, _ in GROUND_TRUTH.values()])
+            truths.append([params[k, names.index(one)] * scale for one, (_, scale) in GROUND_TRUTH.items()])
     return np.array(rows), np.array(truths)
 
 

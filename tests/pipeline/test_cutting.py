@@ -12,9 +12,11 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.live import head_tracking as following
 from avatar_app.live import loader
 from avatar_app.live.mic import MicState, level
+from avatar_app.live.mic import slot as mic_slot
 from avatar_app.live.mic.chain import SoundChain
 from avatar_app.live.mic.mic import MicStatus
 from avatar_app.live.pipeline import LivePipeline
+from avatar_app.live.runtime.slot import Applied, Refused
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 from tests.pipeline.test_following import FakeWebcam
@@ -78,23 +80,26 @@ class Desk:
         self.mics: list[SlowMic] = []
         self.is_mic_missing, self.n_mics_missed = False, 0
         self.broken_models: set[str] = set()
-        self._real_load = loader.load
-        monkeypatch.setattr(loader, "open_mic", self._open_mic)
-        monkeypatch.setattr(loader, "load", self._load)
-        monkeypatch.setattr(following.Following.__init__, "__defaults__", (FakeWebcam,))
+        self._real_open = loader.open_driver
+        monkeypatch.setattr(mic_slot, "open_mic", self._open_mic)
+        monkeypatch.setattr(loader, "open_driver", self._open_driver)
+        monkeypatch.setattr(following.HeadTracking.__init__, "__defaults__", (FakeWebcam,))
         monkeypatch.setattr(FakeWebcam, "made", [])
         self.notices = NoticeBoard()
         self.settings = SETTINGS
         self.pipeline = LivePipeline(self.settings, ProfilePaths(folder), MonotonicClock(), self.notices)
 
-    def change(self, **changes) -> None:
+    def change(self, **changes) -> int:
         self.settings = self.settings.replace(**changes)
-        self.pipeline.apply(self.settings)
+        return self.pipeline.apply(self.settings)
+
+    def refused(self) -> list[Refused]:
+        return [result for result in self.pipeline.take_results() if isinstance(result, Refused)]
 
     def settle(self) -> None:
         """Wait until nothing is being opened."""
         for slot in self.pipeline._slots:
-            slot.settle()
+            slot.wait_until_idle()
 
     def wait_for(self, is_so) -> None:
         t_limit_s = time.monotonic() + WAIT_S
@@ -114,11 +119,11 @@ class Desk:
         self.mics.append(SlowMic(name, controls, self.mic_gate))
         return self.mics[-1]
 
-    def _load(self, model, *rest, **options):
+    def _open_driver(self, model, *rest, **options):
         self.model_gate.enter()
         if model in self.broken_models:
             raise ModelError(f"The model {model} is damaged.", "Choose another one.")
-        return self._real_load(model, *rest, **options)
+        return self._real_open(model, *rest, **options)
 
 
 @pytest.fixture
@@ -185,7 +190,7 @@ def test_stop_when_the_webcam_fails_to_close_then_the_microphone_is_closed_all_t
 
 
 def test_microphone_when_it_cannot_be_opened_then_tried_again_and_told_until_it_can(desk, monkeypatch):
-    monkeypatch.setattr(loader, "RETRY_NS", 0)
+    monkeypatch.setattr(mic_slot, "RETRY_NS", 0)
     desk.is_mic_missing = True
     desk.pipeline.start()
     desk.wait_for(lambda: desk.n_mics_missed > 2)
@@ -197,7 +202,7 @@ def test_microphone_when_it_cannot_be_opened_then_tried_again_and_told_until_it_
 
 
 def test_microphone_when_stopped_while_it_is_missing_then_not_tried_again(desk, monkeypatch):
-    monkeypatch.setattr(loader, "RETRY_NS", 0)
+    monkeypatch.setattr(mic_slot, "RETRY_NS", 0)
     desk.is_mic_missing = True
     desk.pipeline.start()
     desk.wait_for(lambda: desk.n_mics_missed > 0)
@@ -238,11 +243,11 @@ def test_stop_when_a_model_loads_then_microphone_and_camera_are_cut_at_once_and_
     desk.change(is_following=True, webcam="Desk")
     desk.pipeline.start()
     assert desk.model_gate.begun.wait(WAIT_S)
-    desk.pipeline._webcam.settle()
+    desk.pipeline._webcam.wait_until_idle()
     desk.pipeline.stop()
     assert not any(mic.is_open for mic in desk.mics) and not any(webcam.is_on for webcam in FakeWebcam.made)
     desk.pipeline.start()
-    desk.pipeline._mic.settle()
+    desk.pipeline._mic.wait_until_idle()
     assert desk.mics[-1].is_open
     desk.model_gate.open()
     desk.settle()
@@ -294,7 +299,7 @@ def test_model_when_a_correction_is_made_while_a_broken_one_loads_then_the_corre
     desk.change(model="nova-hd")
     desk.model_gate.open()
     desk.settle()
-    assert desk.pipeline.take_refused() == () and desk.notices.current() == ()
+    assert desk.refused() == [] and desk.notices.current() == ()
     assert (desk.pipeline.settings.model, desk.pipeline.status().model) == ("nova-hd", "nova-hd")
 
 
@@ -302,8 +307,23 @@ def test_model_when_it_is_broken_then_refused_by_name_and_the_old_one_goes_on(de
     desk.broken_models = {"nova-broken"}
     desk.pipeline.start()
     desk.settle()
-    desk.change(model="nova-broken")
+    number = desk.change(model="nova-broken")
     desk.settle()
-    refused = desk.pipeline.take_refused()
-    assert [(one.settings.model, one.fields) for one in refused] == [("nova-broken", ("model", "precision", "engine"))]
+    (refused,) = desk.refused()
+    assert (refused.request, refused.settings.model) == (number, "nova-broken")
+    assert refused.fields == ("model", "precision", "engine") and "is damaged" in refused.error.what
     assert (desk.pipeline.settings.model, desk.pipeline.status().model) == ("nova-96", "nova-96")
+
+
+def test_apply_when_it_succeeds_then_one_result_with_its_number_and_the_settings_in_use(desk):
+    desk.pipeline.start()
+    desk.settle()
+    started = {result.fields: result for result in desk.pipeline.take_results()}
+    assert all(isinstance(result, Applied) for result in started.values())
+    assert len({result.request for result in started.values()}) == 1
+    number = desk.change(mic="Head")
+    desk.settle()
+    (result,) = desk.pipeline.take_results()
+    assert (result.request, result.fields, result.settings.mic) == (number, ("mic",), "Head")
+    assert number > started[("mic",)].request
+    assert desk.pipeline.take_results() == ()

@@ -13,11 +13,11 @@ from avatar_app.contracts.head_pose import AvatarPose, HeadPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live import head_tracking as room
-from avatar_app.live.frame import Avatar
-from avatar_app.live.frame.posed import mixed
-from avatar_app.live.head_tracking import NEUTRAL_FILE, Following
+from avatar_app.live.frame import Avatar, PosedRenderer
+from avatar_app.live.frame.posed_renderer import mixed
+from avatar_app.live.head_tracking import NEUTRAL_FILE, HeadTracking
 from avatar_app.live.pipeline import LivePipeline
-from avatar_app.live.webcam import Neutral
+from avatar_app.live.webcam import NeutralPose
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 from tests.pipeline.test_picture import Bench
@@ -60,7 +60,7 @@ class FakeWebcam:
         return f"status of {self.name}"
 
     def calibrate(self):
-        self.neutral = Neutral(yaw_deg=3.0)
+        self.neutral = NeutralPose(yaw_deg=3.0)
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def notices():
 
 @pytest.fixture
 def following(clock, notices, tmp_path):
-    made = Following(clock, notices, tmp_path, FakeWebcam)
+    made = HeadTracking(clock, notices, tmp_path, FakeWebcam)
     made.configure(Settings(is_mirrored=False, idle_share=0.25))
     return made
 
@@ -148,14 +148,14 @@ def test_neutral_pose_when_learned_then_kept_for_the_next_start_and_a_broken_fil
     following.calibrate()
     following.keep()
     assert json.loads((tmp_path / NEUTRAL_FILE).read_text())["yaw_deg"] == 3.0
-    again = Following(clock, notices, tmp_path, FakeWebcam)
+    again = HeadTracking(clock, notices, tmp_path, FakeWebcam)
     again.start(ON)
     assert webcams[-1].neutral.yaw_deg == 3.0
     for broken in ("{", "[]", '{"yaw_deg": "far"}', '{"nose": 1}'):
         (tmp_path / NEUTRAL_FILE).write_text(broken)
-        again = Following(clock, notices, tmp_path, FakeWebcam)
+        again = HeadTracking(clock, notices, tmp_path, FakeWebcam)
         again.start(ON)
-        assert webcams[-1].neutral == Neutral()
+        assert webcams[-1].neutral == NeutralPose()
 
 
 def test_own_motion_when_the_head_follows_then_small_turns_go_on_and_blinks_and_eyes_do_not():
@@ -171,7 +171,7 @@ def test_picture_when_the_head_turns_then_another_and_measured_and_idle_again_af
     bench = Bench(avatar)
     pose: list[AvatarPose | None] = [None]
     bench.part._pose_at = lambda t_ns: pose[0]
-    bench.part.set_poses(avatar.poses())
+    bench.part.set_renderer(PosedRenderer(avatar, avatar.poses()))
     straight = bench.tick().pixels
     pose[0] = AvatarPose(yaw_deg=12.0, weight=1.0, t_capture_ns=bench.clock.now_ns() - ms_to_ns(30))
     turned = bench.tick().pixels
@@ -186,7 +186,7 @@ def test_picture_when_the_head_turns_then_another_and_measured_and_idle_again_af
 
 
 def test_pipeline_when_following_is_switched_on_then_in_use_and_off_where_it_cannot_be(tmp_path, monkeypatch, notices):
-    monkeypatch.setattr(room.Following.__init__, "__defaults__", (FakeWebcam,))
+    monkeypatch.setattr(room.HeadTracking.__init__, "__defaults__", (FakeWebcam,))
     settings = Settings(mic="demo", model="nova-96", engine="onnxruntime-cpu", precision="fp32")
     pipeline = LivePipeline(settings, ProfilePaths(tmp_path), ManualClock(s_to_ns(1)), notices)
     pipeline.start()

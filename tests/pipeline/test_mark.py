@@ -13,14 +13,12 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.browser.message import HEADER, encode
 from avatar_app.live.camera import layout_of
-from avatar_app.live.camera.canvas import Canvas as CameraCanvas
-from avatar_app.live.frame import Avatar, Background
+from avatar_app.live.camera.canvas import Canvas
+from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.pipeline import LivePipeline
-from avatar_app.live.record import RecordFormat, RecordOptions
-from avatar_app.live.record.canvas import Canvas as FilmCanvas
-from avatar_app.live.record.canvas import film_size
-from avatar_app.live.record.snapshot_file import snapshot
+from avatar_app.live.record import RecordFormat, RecordOptions, snapshot
+from avatar_app.live.record.frame_converter import FrameConverter, video_size
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -31,7 +29,7 @@ BACKGROUNDS = {"transparent": Background.transparent(), "colour": Background.col
 
 @pytest.fixture(scope="module")
 def avatar():
-    return Avatar.load("nova")
+    return load_avatar("nova")
 
 
 @pytest.fixture(params=BACKGROUNDS)
@@ -41,10 +39,8 @@ def make_picture(request, avatar):
     def make(*, is_marked=True, is_hidden=False, pose=None):
         part = FramePart(ManualClock(NS_PER_S), StageMeters(), Latest(), 25, lambda t_ns: pose)
         sink = part.pictures.add()
-        part.set_avatar(avatar)
+        part.set_renderer(avatar.renderer(turns_head=pose is not None))
         part.set_background(BACKGROUNDS[request.param])
-        if pose is not None:
-            part.set_poses(avatar.poses())
         part.set_marked(is_marked=is_marked)
         part.set_hidden(is_hidden=is_hidden)
         part.step(threading.Event())
@@ -73,7 +69,7 @@ def test_picture_when_the_mark_is_switched_then_the_next_one_has_it(avatar):
     clock = ManualClock(NS_PER_S)
     part = FramePart(clock, StageMeters(), Latest(), 25)
     sink = part.pictures.add()
-    part.set_avatar(avatar)
+    part.set_renderer(avatar.renderer())
     seen = []
     for wanted in (False, True, False):
         part.set_marked(is_marked=wanted)
@@ -92,7 +88,7 @@ def test_browser_source_when_marked_then_its_viewers_see_it(make_picture):
 @pytest.mark.parametrize("size", ["meeting", "square-720"])
 @pytest.mark.parametrize("keeps_alpha", [True, False])
 def test_camera_when_marked_then_meetings_see_it(make_picture, size, keeps_alpha):
-    frame = CameraCanvas(layout_of(size), keeps_alpha=keeps_alpha).draw(make_picture().pixels)
+    frame = Canvas(layout_of(size), keeps_alpha=keeps_alpha).draw(make_picture().pixels)
     left_px = (frame.shape[1] - frame.shape[0]) // 2
     assert is_marked(frame[:, left_px : left_px + frame.shape[0]])
 
@@ -106,8 +102,8 @@ def test_snapshot_when_marked_then_the_file_shows_it(make_picture, tmp_path):
 def test_recording_when_marked_then_every_format_and_size_shows_it(make_picture, tmp_path, kind, side_px):
     picture = make_picture().pixels
     options = RecordOptions(tmp_path, 25, kind, width_px=side_px, height_px=side_px)
-    film = FilmCanvas(options, film_size(options, picture)).paint(picture)
-    assert is_marked(film if kind.has_alpha else cv2.cvtColor(film, cv2.COLOR_YUV2BGR_I420))
+    frame = FrameConverter(options, video_size(options, picture)).convert(picture)
+    assert is_marked(frame if kind.has_alpha else cv2.cvtColor(frame, cv2.COLOR_YUV2BGR_I420))
 
 
 def test_pipeline_when_the_setting_changes_then_the_pictures_of_all_sinks_follow(tmp_path):

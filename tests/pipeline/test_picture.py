@@ -1,5 +1,6 @@
 """The frame thread's work on a manual clock, with the real avatar."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -7,15 +8,15 @@ import pytest
 
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest
-from avatar_app.contracts.packets import MouthPatch, Picture
+from avatar_app.contracts.mouth import Mouth
+from avatar_app.contracts.packets import Picture
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
-from avatar_app.live.frame import Avatar, Background
+from avatar_app.live.frame import Avatar, Background, PictureRenderer
 from avatar_app.live.frame_thread import FramePart
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.runtime.phase_lock import Margin
-from tests.fakes.student import BOX, fake_spec
-
-SPEC = fake_spec()
+from tests.fakes.mouth import mouth_of
+from tests.fakes.student import BOX, PLACE
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,12 @@ class Bench:
 
     def __init__(self, avatar: Avatar, fps: int = 25) -> None:
         self.clock = ManualClock(NS_PER_S)
-        self.mouth: Latest[MouthPatch] = Latest()
+        self.mouth: Latest[Mouth] = Latest()
         self.meters = StageMeters()
         self.part = FramePart(self.clock, self.meters, self.mouth, fps)
         self.sink = self.part.pictures.add()
-        self.part.set_avatar(avatar)
+        self.renderer = PictureRenderer(avatar)
+        self.part.set_renderer(self.renderer)
         self.part.set_background(Background.colour("#204060"))
         self.pictures: list[Picture] = []
 
@@ -45,7 +47,7 @@ class Bench:
 
     def say(self, index: int, t_ns: int, grey: int = 255, weight: float = 1.0) -> None:
         pixels = np.full((BOX.h, BOX.w, 3), grey, np.uint8)
-        self.mouth.put(MouthPatch(t_ns, t_ns, index, SPEC, pixels, weight))
+        self.mouth.put(mouth_of(pixels, PLACE, weight, t_ns, index))
 
 
 def test_picture_when_no_mouth_came_then_idle_and_counted_as_repeat(avatar):
@@ -84,7 +86,7 @@ def test_idle_picture_when_its_tick_comes_then_decoded_before(avatar, fps, monke
         bench.say(k, bench.clock.now_ns())
         bench.tick()
         t_ns = bench.pictures[-1].t_ready_ns
-        shown.setdefault(bench.part._idle_at(avatar, t_ns), t_ns)
+        shown.setdefault(bench.part._idle_at(bench.renderer, t_ns), t_ns)
     assert shown.keys() <= t_decoded_ns.keys()
     late = [idle for idle, t_ns in shown.items() if t_decoded_ns[idle] >= t_ns]
     assert len(shown) > 4 and late == [min(shown, key=shown.get)]
@@ -95,7 +97,8 @@ def test_latency_when_mouth_was_ready_long_after_its_sound_then_counted_from_the
     bench.tick()
     t_ready_ns = bench.clock.now_ns()
     t_capture_ns = t_ready_ns - ms_to_ns(90)
-    bench.mouth.put(MouthPatch(t_capture_ns, t_ready_ns, 0, SPEC, np.zeros((BOX.h, BOX.w, 3), np.uint8), 1.0))
+    mouth = mouth_of(np.zeros((BOX.h, BOX.w, 3), np.uint8), PLACE, 1.0, t_capture_ns)
+    bench.mouth.put(dataclasses.replace(mouth, t_ready_ns=t_ready_ns))
     picture = bench.tick()
     assert picture.t_capture_ns == t_capture_ns
     shown_after_ms = (picture.t_ready_ns - t_capture_ns) / 1e6
@@ -109,8 +112,8 @@ def test_mouth_when_sound_stops_then_fades_to_rest_and_never_freezes(avatar):
     bench.tick()
     for _ in range(15):
         bench.tick()
-    assert bench.part._patch is not None
-    assert bench.part._patch.pixels is None
+    assert bench.part._mouth is not None
+    assert bench.part._mouth.shape is None
 
 
 def test_fps_when_changed_then_next_ticks_follow_it(avatar):
@@ -125,7 +128,7 @@ def test_fps_when_changed_then_next_ticks_follow_it(avatar):
 def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
     """Five minutes of sound whose clock is off: after the first second no frame is repeated or lost."""
     bench = Bench(avatar)
-    bench.part._draw = lambda t_ns: np.zeros((1, 1, 4), np.uint8)
+    bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns = NS_PER_S / 25 * (1 + ppm * 1e-6)
     n_said, t_first_ns = 0, bench.clock.now_ns() + ms_to_ns(13)
     repeats = []
@@ -144,7 +147,7 @@ def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
 def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(avatar, every, wanted):
     """Five minutes in which each fortieth mouth is eight milliseconds late: 187 of them."""
     bench = Bench(avatar)
-    bench.part._draw = lambda t_ns: np.zeros((1, 1, 4), np.uint8)
+    bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(13)
     n_said, n_repeats = 0, 0
     for _ in range(25 * 300):
@@ -154,14 +157,14 @@ def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(ava
             n_said += 1
         n_repeats += bench.tick().is_repeat
     assert n_repeats <= wanted + 1
-    waits_ms = (bench.clock.now_ns() - bench.part._patch.t_ready_ns) / 1e6 % 40
+    waits_ms = (bench.clock.now_ns() - bench.part._mouth.t_ready_ns) / 1e6 % 40
     assert (waits_ms > 7) == (wanted > 0)
 
 
 def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_others_at_once(avatar):
     """Sound comes in pieces of ten milliseconds: every fifth mouth is ready a piece before the rhythm of the others."""
     bench = Bench(avatar)
-    bench.part._draw = lambda t_ns: np.zeros((1, 1, 4), np.uint8)
+    bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(23)
     n_said, repeats = 0, []
     for k in range(100):
@@ -172,7 +175,7 @@ def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_oth
         if bench.tick().is_repeat:
             repeats.append(k)
     assert len([k for k in repeats if k > 1]) <= 1
-    assert bench.part._leaning.margin.ns == ms_to_ns(5)
+    assert bench.part._phase_lock.margin.ns == ms_to_ns(5)
 
 
 def test_margin_when_the_sound_had_stopped_then_nobody_was_late():

@@ -8,7 +8,7 @@ import pytest
 from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.live import loader
+from avatar_app.live.mic import slot as mic_slot
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -89,7 +89,7 @@ def in_use(desk, changes):
 def test_apply_when_the_model_gains_nothing_by_the_look_ahead_then_told_until_it_is_shorter(desk):
     desk.change(model="nova-96", lookahead_ms=160)
     desk.wait_for(lambda: desk.notices.current())
-    assert "speaks best at a look-ahead of 80 ms; 160 ms only adds delay" in desk.notices.current()[0].text
+    assert "is best at a look-ahead of 80 ms; 160 ms only adds delay" in desk.notices.current()[0].text
     desk.change(lookahead_ms=80)
     assert desk.notices.current() == ()
 
@@ -105,7 +105,7 @@ def test_apply_when_model_is_unknown_then_notice_and_the_old_one_goes_on(desk):
 
 @pytest.mark.parametrize("failing_step", ["open", "start"])
 def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_path, monkeypatch, failing_step):
-    real = loader.open_mic
+    real = mic_slot.open_mic
 
     class Broken:
         def start(self, ring, voice=None):
@@ -118,7 +118,7 @@ def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_pa
             raise AudioInputError("This machine has no microphone.", "Plug one in.")
         return Broken()
 
-    monkeypatch.setattr(loader, "open_mic", open_mic)
+    monkeypatch.setattr(mic_slot, "open_mic", open_mic)
     desk = Desk(tmp_path, mic="")
     desk.wait_until_it_talks()
     assert "built-in speech sample" in desk.notices.current()[0].text

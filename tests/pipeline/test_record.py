@@ -14,7 +14,9 @@ from tests.fakes.recording import brightness, packet_times, probe, sound, wait_u
 FPS = 25
 
 
-def test_recording_when_the_sample_speaks_and_the_microphone_is_refreshed_then_even_film_with_voice(tmp_path):
+def test_recording_when_the_sample_speaks_and_the_microphone_is_refreshed_then_file_of_constant_rate_with_voice(
+    tmp_path,
+):
     clock, notices = MonotonicClock(), NoticeBoard()
     settings = Settings(mic="demo", precision="int8", fps=FPS, background="colour")
     pipeline, recorder = (

@@ -149,7 +149,7 @@ def test_render_when_the_video_would_replace_its_own_sound_then_sentence(tmp_pat
     soundfile.write(tmp_path / "t.flac", tone(16_000), 16_000)
     os.link(tmp_path / "t.flac", tmp_path / "t.mp4")
     code, said = render(tmp_path / "t.flac", tmp_path / "t.mp4")
-    assert (code, "would replace the sound" in said) == (2, True)
+    assert (code, "would overwrite its own sound" in said) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["Episode:1", "100%d", "ü" * 118, "a b'c\"d"])

@@ -29,24 +29,33 @@ class CountSink(Sink[Settings]):
     """Switched on while the settings show the figures."""
 
     name = "count"
+    title = "The counter"
     fields = ("is_hud_visible", "fps", "record_folder")
 
     def __init__(self, context, file):
         self._context, self._file = context, file
         self._worker, self._status = None, None
+        self.events = []
 
     def is_on(self, settings):
         return settings.is_hud_visible
 
     def start(self, settings, pictures, voice):
+        if self._file.name == "faulty":
+            raise ZeroDivisionError
         if not self._file.parent.is_dir():
             raise OutputError("The number has no folder.", "Make the folder.")
         self._pictures, self._mailbox = pictures, pictures.add()
         self._status = CountStatus(0, settings.fps)
         self._worker = Worker("count", self._step, self._context.clock, self._context.notices)
         self._worker.start()
+        self.events.append("started")
+
+    def close(self):
+        self.events.append("close")
 
     def stop(self):
+        self.events.append("stop")
         worker, self._worker, self._status = self._worker, None, None
         if worker is not None:
             worker.stop()
@@ -67,10 +76,10 @@ class Source:
     def __init__(self):
         self.pictures, self.voice = Mailboxes(), Fan()
 
-    def shown_ms(self):
+    def latency_ms(self):
         return 100.0, 10.0
 
-    def heard_from(self):
+    def mic_source(self):
         return ""
 
 
@@ -171,3 +180,31 @@ def test_sink_when_another_one_fails_then_it_goes_on(make, notices):
     sinks.start()
     wait_for(lambda: [notice.key for notice in notices.current()] == ["voice"])
     wait_for(lambda: count(sinks) is not None)
+
+
+def test_sink_when_it_has_a_fault_then_the_notice_names_it(make, notices, tmp_path):
+    sinks, _ = make(file=tmp_path / "faulty")
+    sinks.start()
+    wait_for(lambda: notices.current())
+    (notice,) = notices.current()
+    assert notice.text.startswith("The counter failed because of a fault in this program.")
+
+
+def test_close_when_a_sink_is_still_starting_then_it_is_stopped_and_closed_after_its_start(make, tmp_path, monkeypatch):
+    begun, go_on, is_dir = threading.Event(), threading.Event(), type(tmp_path).is_dir
+
+    def slow_is_dir(path):
+        begun.set()
+        assert go_on.wait(30)
+        return is_dir(path)
+
+    sinks, _ = make()
+    sinks.start()
+    wait_for(lambda: count(sinks) is not None)
+    sinks.stop()
+    monkeypatch.setattr(type(tmp_path), "is_dir", slow_is_dir)
+    sinks.start()
+    assert begun.wait(30)
+    threading.Timer(0.2, go_on.set).start()
+    sinks.close()
+    assert sinks.find(CountSink).events == ["started", "stop", "started", "stop", "close"]

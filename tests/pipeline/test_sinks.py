@@ -14,8 +14,8 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.live.browser import BrowserState
 from avatar_app.live.browser.sink import BrowserSink
-from avatar_app.live.record import Mender, RecordState
-from avatar_app.live.record.recording import open_film
+from avatar_app.live.record import RecordState, Recovery
+from avatar_app.live.record.recording import open_container
 from avatar_app.live.record.sink import RecordSink, recording_folder
 from avatar_app.live.sinks import Sinks
 from avatar_app.live.voice import NO_VOICE
@@ -36,10 +36,10 @@ class FakeSource:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="source")
 
-    def shown_ms(self):
+    def latency_ms(self):
         return 100.0, 10.0
 
-    def heard_from(self):
+    def mic_source(self):
         return ""
 
     def __enter__(self):
@@ -145,7 +145,7 @@ def test_snapshot_when_taken_then_a_png_that_is_told_and_the_mailbox_is_given_ba
     wait_for(lambda: any(notice.key == "snapshot" for notice in notices.current()))
     (file,) = (tmp_path / "films").glob("*.png")
     assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
-    assert f"Kept as {file.name}." in [notice.text for notice in notices.current()]
+    assert f"Saved as {file.name}." in [notice.text for notice in notices.current()]
     assert len(source.pictures) == 0
 
 
@@ -212,7 +212,7 @@ def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(ma
     sinks = make(fps=25)
     # Capture to picture, picture to screen, and three quarters of the time for which it stands.
     assert sinks.delay_ms == pytest.approx(100 + 10 + 30)
-    monkeypatch.setattr(source, "shown_ms", lambda: (float("nan"), float("nan")))
+    monkeypatch.setattr(source, "latency_ms", lambda: (float("nan"), float("nan")))
     assert np.isnan(sinks.delay_ms)
 
 
@@ -312,7 +312,7 @@ def test_start_when_a_long_recording_is_mended_then_camera_and_browser_do_not_wa
 
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4").write_bytes(b"not empty")
-    monkeypatch.setattr("avatar_app.live.record.sink.Mender", lambda *args: Mender(*args, repair=wait))
+    monkeypatch.setattr("avatar_app.live.record.sink.Recovery", lambda *args: Recovery(*args, repair=wait))
     sinks = make(is_browser_on=True)
     sinks.start()
     wait_for(lambda: sinks.status().browser is not None)
@@ -325,19 +325,21 @@ def test_stop_when_the_film_does_not_close_then_does_not_wait_for_it_and_all_can
 ):
     may_close = threading.Event()
 
-    class SlowFilm:
-        def __init__(self, film):
-            self._film = film
+    class SlowContainer:
+        def __init__(self, container):
+            self._container = container
 
         def finish(self):
             assert may_close.wait(60)
-            self._film.finish()
+            self._container.finish()
 
         def __getattr__(self, name):
-            return getattr(self._film, name)
+            return getattr(self._container, name)
 
     sinks = make()
-    monkeypatch.setattr(sinks.find(RecordSink)._recorder, "_open_film", lambda *args: SlowFilm(open_film(*args)))
+    monkeypatch.setattr(
+        sinks.find(RecordSink)._recorder, "_open_container", lambda *args: SlowContainer(open_container(*args))
+    )
     sinks.start()
     sinks.start_recording()
     wait_for(lambda: sinks.status().record.seconds > 0.5)
@@ -361,7 +363,7 @@ def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_noti
     running, port = second.find(BrowserSink)._browser, second.status().browser.port
     assert port != 20_000
     second.apply(second.settings.replace(browser_port=port))
-    slot_of(second, "browser").settle()
+    slot_of(second, "browser").wait_until_idle()
     assert second.find(BrowserSink)._browser is running and [notice.key for notice in notices.current()] == ["browser"]
     second.apply(second.settings.replace(browser_port=port, is_browser_on=False))
     wait_for(lambda: not second.page_url)
@@ -391,5 +393,5 @@ def test_stop_when_the_voice_output_is_opening_then_returns_at_once_and_it_never
     assert voice.begun.wait(30)
     sinks.stop()
     voice.go_on.set()
-    slot_of(sinks, "voice").settle()
+    slot_of(sinks, "voice").wait_until_idle()
     assert not voice.is_playing and slot_of(sinks, "voice").part is None and sinks.status().voice is NO_VOICE

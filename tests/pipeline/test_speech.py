@@ -1,4 +1,4 @@
-"""The speech thread's work on a manual clock, with the real mel and gate and a student that tells what it saw."""
+"""The speech thread's work on a manual clock, with the real mel and gate and a student that remembers its inputs."""
 
 import dataclasses
 
@@ -7,12 +7,13 @@ import pytest
 
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest, Ring
-from avatar_app.contracts.packets import AudioBlock, MouthPatch
+from avatar_app.contracts.mouth import Mouth
+from avatar_app.contracts.packets import AudioBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
-from avatar_app.live.mel import melspectrogram
+from avatar_app.live.mel import MelHistory, melspectrogram
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.speech_thread import MelHistory, SpeechPart
+from avatar_app.live.speech_thread import SpeechPart
 from avatar_app.settings.paths import demo_sample
 from tests.fakes.student import FakeStudent, fake_spec
 
@@ -29,13 +30,13 @@ class Bench:
 
     def __init__(self, fps: int = 25, lookahead_ms: int = 80) -> None:
         self.clock = ManualClock(T_START_NS)
-        self.mouth: Latest[MouthPatch] = Latest()
+        self.mouth: Latest[Mouth] = Latest()
         self.part = SpeechPart(self.clock, StageMeters(), self.mouth)
         self.part.configure(fps, lookahead_ms)
         self.ring: Ring[AudioBlock] = Ring(1000)
         self._step = self.part.run(lambda: self.ring)
         self.n_fed = 0
-        self.mouths: list[MouthPatch] = []
+        self.mouths: list[Mouth] = []
 
     def feed(self, samples: np.ndarray, block: int = 160, did_restart: bool = False) -> None:
         for start in range(0, len(samples), block):
@@ -45,9 +46,9 @@ class Bench:
             self.clock.sleep_until(T_START_NS + self.n_fed * NS_PER_S // 16_000)
             self.ring.put(AudioBlock(t_ns, self.n_fed - len(piece), piece, did_restart and start == 0))
             self._step(_NEVER)
-            patch = self.mouth.take()
-            if patch is not None:
-                self.mouths.append(patch)
+            mouth = self.mouth.take()
+            if mouth is not None:
+                self.mouths.append(mouth)
 
 
 class _NeverSet:
@@ -61,7 +62,7 @@ _NEVER = _NeverSet()
 @pytest.mark.parametrize("fps", [25, 30, 50, 60])
 def test_frames_when_sound_flows_then_every_instant_has_one_mouth(speech, fps):
     bench = Bench(fps)
-    bench.part.set_student(FakeStudent())
+    bench.part.set_driver(FakeStudent())
     bench.feed(speech)
     numbers = [m.index for m in bench.mouths]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -74,10 +75,10 @@ def test_frames_when_sound_flows_then_every_instant_has_one_mouth(speech, fps):
 def test_window_when_drawn_then_ends_lookahead_after_the_instant(speech, lookahead_ms):
     bench = Bench(25, lookahead_ms)
     student = FakeStudent()
-    bench.part.set_student(student)
+    bench.part.set_driver(student)
     bench.feed(speech)
     whole = melspectrogram(speech)
-    drawn = [m for m in bench.mouths if m.pixels is not None]
+    drawn = [m for m in bench.mouths if m.shape is not None]
     assert len(drawn) > 50
     for mouth, window in zip(drawn[20:60], student.windows[20:60], strict=True):
         newest = round((mouth.index / 25 + lookahead_ms / 1000) * 80)
@@ -87,7 +88,7 @@ def test_window_when_drawn_then_ends_lookahead_after_the_instant(speech, lookahe
 
 def test_mouth_when_known_then_not_later_than_lookahead_and_half_window(speech):
     bench = Bench(25, 40)
-    bench.part.set_student(FakeStudent())
+    bench.part.set_driver(FakeStudent())
     bench.feed(speech)
     waits_ms = [(m.t_ready_ns - m.t_capture_ns) / 1e6 for m in bench.mouths]
     assert max(waits_ms) <= 40 + 25 + 6.25 + 10 + 0.1
@@ -96,18 +97,18 @@ def test_mouth_when_known_then_not_later_than_lookahead_and_half_window(speech):
 def test_silence_when_it_lasts_then_student_rests():
     bench = Bench()
     student = FakeStudent()
-    bench.part.set_student(student)
+    bench.part.set_driver(student)
     bench.feed(np.zeros(32_000, np.float32))
     assert student.windows == []
-    assert all(m.weight == 0 and m.pixels is None for m in bench.mouths)
+    assert all(m.weight == 0 and m.shape is None for m in bench.mouths)
 
 
 def test_student_when_replaced_then_old_one_is_closed_and_no_frame_is_missing(speech):
     bench = Bench()
     first, second = FakeStudent(grey=1), FakeStudent(grey=2)
-    bench.part.set_student(first)
+    bench.part.set_driver(first)
     bench.feed(speech[:24_000])
-    bench.part.set_student(second)
+    bench.part.set_driver(second)
     bench.feed(speech[24_000:])
     assert first.is_closed
     assert not second.is_closed
@@ -118,7 +119,7 @@ def test_student_when_replaced_then_old_one_is_closed_and_no_frame_is_missing(sp
 @pytest.mark.parametrize(("before_ms", "after_ms"), [(0, 160), (160, 0), (40, 80)])
 def test_lookahead_when_turned_then_gap_is_at_most_two_frames(speech, before_ms, after_ms):
     bench = Bench(25, before_ms)
-    bench.part.set_student(FakeStudent())
+    bench.part.set_driver(FakeStudent())
     bench.feed(speech[:24_000])
     bench.part.configure(25, after_ms)
     bench.feed(speech[24_000:])
@@ -128,7 +129,7 @@ def test_lookahead_when_turned_then_gap_is_at_most_two_frames(speech, before_ms,
 
 def test_restart_when_device_came_back_then_numbers_begin_anew(speech):
     bench = Bench()
-    bench.part.set_student(FakeStudent())
+    bench.part.set_driver(FakeStudent())
     bench.feed(speech[:24_000])
     n = len(bench.mouths)
     bench.feed(speech[:24_000], did_restart=True)
@@ -138,7 +139,7 @@ def test_restart_when_device_came_back_then_numbers_begin_anew(speech):
 
 def test_late_thread_when_blocks_pile_up_then_newest_frame_is_drawn_and_loss_counted(speech):
     bench = Bench()
-    bench.part.set_student(FakeStudent())
+    bench.part.set_driver(FakeStudent())
     bench.feed(speech, block=3200)
     assert bench.part.state.n_dropped > 0
     assert np.diff([m.index for m in bench.mouths]).min() > 1
@@ -160,7 +161,7 @@ def test_lookahead_when_the_student_knows_another_one_then_its_nearest_is_used(s
     single = FakeStudent(dataclasses.replace(fake_spec(), lookahead_ms=(160,)))
     many = FakeStudent()
     for student in (single, many):
-        bench.part.set_student(student)
+        bench.part.set_driver(student)
         bench.feed(speech[: 16_000 * 2])
     assert set(single.lookaheads_ms) == {160}
     assert set(many.lookaheads_ms) == {80}

@@ -20,7 +20,7 @@ from avatar_app.live.frame import Avatar  # noqa: E402
 from avatar_app.live.pipeline import LivePipeline  # noqa: E402
 from avatar_app.live.student import list_models, load  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
-from avatar_app.render import draw_mouths  # noqa: E402
+from avatar_app.render import drive_mouths  # noqa: E402
 from avatar_app.settings.paths import ProfilePaths, models_dir  # noqa: E402
 from avatar_app.settings.schema import Settings  # noqa: E402
 from avatar_app.studio.nets import Student28x, Wav2Lip  # noqa: E402
@@ -107,8 +107,8 @@ def test_live_path_when_the_model_has_one_lookahead_then_it_is_used(profile, pre
     opened.set_face(Avatar.load("nova").face_input(96))
     t = np.arange(32_000) / 16_000
     voice = (0.3 * np.sign(np.sin(2 * np.pi * 120 * t)) * (np.sin(2 * np.pi * 4 * t) > 0)).astype(np.float32)
-    patches = list(draw_mouths([voice], opened, 25, 40))
-    drawn = [patch.pixels for patch in patches if patch.pixels is not None]
+    patches = [mouth.patch for mouth in drive_mouths([voice], opened, 25, 40)]
+    drawn = [patch.pixels for patch in patches if patch is not None]
     assert len(drawn) > 10 and drawn[0].shape == (48, 96, 3)
     assert np.ptp(np.stack(drawn).astype(int), axis=0).max() > 0
 
@@ -127,7 +127,7 @@ def test_pipeline_when_the_imported_model_is_named_then_it_runs_and_reports_its_
     finally:
         pipeline.close()
     assert (status.model, status.lookahead_ms) == ("nota-student", 160)
-    assert any("listens 160 ms ahead, not 40 ms" in text for text in said)
+    assert any("it uses 160 ms, not 40 ms" in text for text in said)
     assert not any("ahead" in text for text in said_then)
 
 

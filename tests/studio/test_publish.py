@@ -13,7 +13,7 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.folder import read_manifest
-from avatar_app.live.student.student import open_student
+from avatar_app.live.student.loading import open_student
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
 from avatar_app.studio.export import qdq, quantize, sensitivity
 from avatar_app.studio.export.calibration import WINDOWS_PER_VOICE, calibration_feeds, feed
@@ -176,7 +176,7 @@ def test_manifest_when_written_then_live_path_opens_every_precision(folder):
     spec = read_manifest(path)
     for precision in Precision:
         student = open_student(path, spec, "openvino", precision)
-        assert student.draw(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
+        assert student.render(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
         student.close()
 
 

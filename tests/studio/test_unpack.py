@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 from avatar_app.contracts.errors import StudioError, UserError  # noqa: E402
 from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
-from avatar_app.live.student.student import open_student  # noqa: E402
+from avatar_app.live.student.loading import open_student  # noqa: E402
 from avatar_app.settings.paths import models_dir  # noqa: E402
 from avatar_app.studio.export.graphs import nova_96, nova_hd  # noqa: E402
 from avatar_app.studio.publish import unpack  # noqa: E402

@@ -13,8 +13,8 @@ from avatar_app.live.mic.audio_file import SoundFile, missing_text, read_audio
 from tests.fakes.media import CASES, loudest_hz, tone, write_sound
 
 
-def heard(path, rate_hz=16_000):
-    """The whole sound, and what is missing of it."""
+def read_all(path, rate_hz=16_000):
+    """The whole sound, and its missing seconds."""
     with SoundFile(path, rate_hz) as sound:
         return np.concatenate(list(sound.pieces())), sound.missing_s
 
@@ -29,7 +29,7 @@ def test_read_when_rate_differs_then_same_tone_at_16_khz(tmp_path, rate_hz):
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 6, 8, 9, 12, 33])
-def test_read_when_the_sound_is_on_one_of_many_channels_then_at_its_own_level(tmp_path, n_channels):
+def test_read_when_the_sound_is_on_one_of_many_channels_then_at_its_original_level(tmp_path, n_channels):
     sound = np.zeros((16_000, n_channels))
     sound[:, n_channels // 2] = tone(16_000)
     soundfile.write(tmp_path / "t.wav", sound, 16_000, format="WAV")
@@ -37,10 +37,10 @@ def test_read_when_the_sound_is_on_one_of_many_channels_then_at_its_own_level(tm
 
 
 @pytest.mark.parametrize(("name", "channel"), [("inv.wav", 0), ("p6_4th.wav", 3), ("ch9plain.wav", 0)])
-def test_read_when_channels_are_odd_then_as_the_channel_of_the_voice_alone(name, channel):
+def test_read_when_channels_are_unusual_then_as_the_channel_with_the_voice(name, channel):
     whole, rate_hz = soundfile.read(CASES / name, dtype="float32")
     assert rate_hz == 48_000
-    assert np.abs(heard(CASES / name, 48_000)[0] - whole[:, channel]).max() < 0.001
+    assert np.abs(read_all(CASES / name, 48_000)[0] - whole[:, channel]).max() < 0.001
 
 
 @pytest.mark.parametrize("name", ["t.flac", "t.ogg", "t.mp3"])
@@ -68,32 +68,32 @@ def test_read_when_samples_are_nan_then_silence(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no sound at all", bytes(5000)])
-def test_read_when_file_is_rubbish_then_sentence_names_it(tmp_path, content):
+def test_read_when_file_is_no_sound_then_error_names_it(tmp_path, content):
     (tmp_path / "bad.wav").write_bytes(content)
     with pytest.raises(AudioInputError, match=r"bad\.wav"):
         read_audio(tmp_path / "bad.wav")
 
 
-def test_read_when_file_is_cut_short_then_what_is_there(tmp_path):
+def test_read_when_file_is_truncated_then_the_rest_is_read(tmp_path):
     soundfile.write(tmp_path / "t.wav", tone(16_000), 16_000)
     (tmp_path / "cut.wav").write_bytes((tmp_path / "t.wav").read_bytes()[:10_000])
     assert 4_000 < len(read_audio(tmp_path / "cut.wav")) <= 5_000
 
 
-def test_read_when_file_holds_no_samples_then_sentence(tmp_path):
+def test_read_when_file_holds_no_samples_then_error(tmp_path):
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16_000)
     with pytest.raises(AudioInputError, match=r"empty\.wav"):
         read_audio(tmp_path / "empty.wav")
 
 
-def test_read_when_there_is_no_file_then_sentence(tmp_path):
+def test_read_when_there_is_no_file_then_error(tmp_path):
     with pytest.raises(AudioInputError, match="There is no file"):
         read_audio(tmp_path / "none.wav")
     with pytest.raises(AudioInputError, match="There is no file"):
         read_audio(tmp_path)
 
 
-def test_read_when_video_without_sound_then_sentence(tmp_path):
+def test_read_when_video_without_sound_then_error(tmp_path):
     with av.open(str(tmp_path / "mute.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width = stream.height = 64
@@ -104,8 +104,8 @@ def test_read_when_video_without_sound_then_sentence(tmp_path):
         read_audio(tmp_path / "mute.mp4")
 
 
-def test_read_when_a_packet_is_damaged_then_the_rest_is_used_and_the_damage_is_known():
-    samples, missing_s = heard(CASES / "corrupt.mp3")
+def test_read_when_a_packet_is_damaged_then_the_rest_is_used_and_the_missing_time_reported():
+    samples, missing_s = read_all(CASES / "corrupt.mp3")
     # 76 packets of 26 ms, one of them silent.
     assert len(samples) == pytest.approx(76 * 1152 / 44_100 * 16_000, abs=2)
     assert missing_s == pytest.approx(1152 / 44_100, abs=1e-6)
@@ -116,12 +116,12 @@ def test_read_when_a_packet_is_damaged_then_the_rest_is_used_and_the_damage_is_k
 
 
 def test_read_when_rate_changes_within_the_file_then_one_sound_in_order():
-    samples, missing_s = heard(CASES / "mixrate.mp3")
-    # By the rates of the packets, not by the times that FFmpeg makes up: 2.06 s, 1.55 s of silence, 2.01 s.
+    samples, missing_s = read_all(CASES / "mixrate.mp3")
+    # From the rates of the packets, not from FFmpeg's estimated times: 2.06 s, 1.55 s of silence, 2.01 s.
     assert len(samples) == pytest.approx(5.625 * 16_000, abs=16)
     assert missing_s == 0
     assert np.abs(samples[34_000:56_000]).max() < 0.001
-    # The same sentence before and after, and not the other way round.
+    # The same sentence before and after the change, not reversed.
     first, last = (np.abs(samples[start:][:32_000]).reshape(20, -1).mean(axis=1) for start in (0, 57_664))
     assert np.corrcoef(first, last)[0, 1] > 0.9
     assert np.corrcoef(first, last[::-1])[0, 1] < 0.5
@@ -143,7 +143,7 @@ def test_read_when_files_were_appended_to_each_other_then_all_of_them_in_order(t
             write_sound(tmp_path / f"part.{kind}", sound, rate_hz, codec)
         with open(tmp_path / f"whole.{kind}", "ab") as whole:
             whole.write((tmp_path / f"part.{kind}").read_bytes())
-    samples, missing_s = heard(tmp_path / f"whole.{kind}")
+    samples, missing_s = read_all(tmp_path / f"whole.{kind}")
     assert len(samples) == pytest.approx(16_000 * len(sounds), abs=1_100 * len(sounds))
     assert missing_s == 0
     found_hz = [loudest_hz(part[1600:-1600]) for part in np.array_split(samples, len(sounds))]
@@ -151,27 +151,27 @@ def test_read_when_files_were_appended_to_each_other_then_all_of_them_in_order(t
 
 
 @pytest.mark.parametrize(("kind", "codec"), [("mkv", "aac"), ("mp4", "aac"), ("mkv", "libopus"), ("ts", "aac")])
-def test_read_when_sound_begins_late_and_has_a_gap_then_silence_and_as_long_as_the_pictures(tmp_path, kind, codec):
+def test_read_when_sound_begins_late_and_has_a_gap_then_silence_and_as_long_as_the_video(tmp_path, kind, codec):
     sound = tone(48_000, 2.0)
     path = write_sound(tmp_path / f"f.{kind}", sound, codec=codec, starts_s=(0.5, 2.0), pictures_s=4.0)
-    samples, missing_s = heard(path)
+    samples, missing_s = read_all(path)
     assert len(samples) == pytest.approx(4 * 16_000, abs=32)
     assert missing_s == pytest.approx(0.5, abs=0.03)
     loud = np.sqrt(np.square(samples[: 40 * 1600].reshape(40, 1600)).mean(axis=1)) > 0.3
-    # The instants are those of the blocks, but for what an encoder does at an edge.
+    # Within a block, because encoders smear edges.
     assert loud[6:14].all() and loud[21:29].all()
     assert not loud[:4].any() and not loud[16:19].any() and not loud[31:].any()
 
 
-def test_read_when_film_begins_before_its_sound_then_in_step_with_the_pictures():
-    samples, missing_s = heard(CASES / "late.mp4")
+def test_read_when_video_begins_before_its_sound_then_in_sync_with_it():
+    samples, missing_s = read_all(CASES / "late.mp4")
     assert (len(samples), missing_s) == (4 * 16_000, 0)
     assert np.flatnonzero(np.abs(samples) > 0.01)[0] == pytest.approx(0.99 * 16_000, abs=320)
     assert not samples[int(3.05 * 16_000) :].any()
 
 
 def test_read_when_there_are_two_tracks_then_the_default_one():
-    samples, _ = heard(CASES / "two.mkv")
+    samples, _ = read_all(CASES / "two.mkv")
     with av.open(str(CASES / "two.mkv")) as container:
         frames = [frame.to_ndarray() for frame in container.decode(container.streams.audio[1])]
     voice = np.concatenate(frames, axis=1)[0]
@@ -181,15 +181,15 @@ def test_read_when_there_are_two_tracks_then_the_default_one():
 @pytest.mark.parametrize(
     "name", ["Episode:1.wav", "concat:a|b.wav", "100%d.wav", "pipe:0", "ü" * 118 + ".wav", "~", "~x.wav"]
 )
-def test_read_when_the_name_looks_like_something_else_then_it_is_a_name(tmp_path, monkeypatch, name):
+def test_read_when_the_name_looks_like_a_url_or_pattern_then_it_is_a_file_name(tmp_path, monkeypatch, name):
     soundfile.write(tmp_path / "t.wav", tone(16_000), 16_000)
     monkeypatch.chdir(tmp_path)
     os.rename("t.wav", name)
     assert len(read_audio(name)) == 16_000
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of other systems are text")
-def test_read_when_the_name_is_no_text_then_read_and_the_sentence_can_be_printed(tmp_path):
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have Unicode names")
+def test_read_when_the_name_is_not_utf8_then_read_and_the_error_can_be_printed(tmp_path):
     name = os.fsencode(tmp_path) + b"/caf\xe9.wav"
     soundfile.write(tmp_path / "t.wav", tone(16_000), 16_000)
     os.rename(tmp_path / "t.wav", name)
@@ -201,7 +201,7 @@ def test_read_when_the_name_is_no_text_then_read_and_the_sentence_can_be_printed
 
 
 @pytest.mark.parametrize("name", ["~nosuchuser/t.wav", "a\0b.wav", "x" * 300 + ".wav", "t.wav/t.wav", "pipe"])
-def test_read_when_there_cannot_be_such_a_file_then_sentence(tmp_path, monkeypatch, name):
+def test_read_when_the_file_name_is_impossible_then_error(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.wav").write_bytes(b"")
     if hasattr(os, "mkfifo"):
@@ -210,14 +210,14 @@ def test_read_when_there_cannot_be_such_a_file_then_sentence(tmp_path, monkeypat
         read_audio(name)
 
 
-def test_read_when_in_the_users_folder_then_found(tmp_path, monkeypatch):
+def test_read_when_in_the_home_folder_then_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     soundfile.write(tmp_path / "t.wav", tone(16_000), 16_000)
     assert len(read_audio("~/t.wav")) == 16_000
 
 
-def test_read_when_tags_are_no_unicode_then_read_all_the_same(tmp_path):
+def test_read_when_tags_are_not_unicode_then_read(tmp_path):
     soundfile.write(tmp_path / "t.wav", tone(16_000), 16_000)
     whole = (tmp_path / "t.wav").read_bytes()
     info = b"LIST" + (18).to_bytes(4, "little") + b"INFOINAM" + (6).to_bytes(4, "little") + b"caf\xe9s\0"
@@ -226,14 +226,14 @@ def test_read_when_tags_are_no_unicode_then_read_all_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("rate_hz", [1, 7, 999])
-def test_read_when_rate_is_absurd_then_sentence_and_no_endless_silence(tmp_path, rate_hz):
+def test_read_when_rate_is_too_low_then_error_and_no_endless_silence(tmp_path, rate_hz):
     soundfile.write(tmp_path / "t.wav", tone(16_000), rate_hz)
     with pytest.raises(AudioInputError, match=r"t\.wav.*samples a second"):
         read_audio(tmp_path / "t.wav")
 
 
 def peak_bytes(path):
-    """The most memory that reading a file takes at once."""
+    """Number of samples, and peak memory while reading."""
     tracemalloc.start()
     with SoundFile(path, 48_000) as sound:
         n_samples = sum(len(piece) for piece in sound.pieces())
@@ -242,7 +242,7 @@ def peak_bytes(path):
     return n_samples, peak
 
 
-def test_read_when_ten_times_as_long_then_in_the_same_memory(tmp_path):
+def test_read_when_ten_times_as_long_then_same_memory(tmp_path):
     peaks = []
     for seconds in (30, 300):
         path = tmp_path / f"{seconds}.wav"
@@ -253,7 +253,7 @@ def test_read_when_ten_times_as_long_then_in_the_same_memory(tmp_path):
     assert peaks[1] < 1.2 * peaks[0] + 100_000
 
 
-def test_read_when_an_album_has_a_cover_then_it_is_no_film(tmp_path):
+def test_read_when_an_album_has_a_cover_then_it_is_no_video(tmp_path):
     soundfile.write(tmp_path / "t.mp3", tone(44_100), 44_100)
     cover = cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
     body = b"\0image/png\0\3\0" + cover
@@ -265,10 +265,10 @@ def test_read_when_an_album_has_a_cover_then_it_is_no_film(tmp_path):
     assert np.array_equal(read_audio(tmp_path / "c.mp3"), read_audio(tmp_path / "t.mp3"))
 
 
-def test_read_when_another_stream_begins_in_the_middle_then_the_sound_goes_on(tmp_path):
+def test_read_when_another_stream_begins_in_the_middle_then_the_sound_continues(tmp_path):
     sound = write_sound(tmp_path / "s.flv", tone(48_000, 30.0), codec="aac").read_bytes()
-    film = write_sound(tmp_path / "f.flv", tone(48_000), codec="aac", pictures_s=1.0).read_bytes()
-    # The packets of the film follow those of the sound, without a header of their own.
-    (tmp_path / "t.flv").write_bytes(sound + film[13:])
-    samples, _ = heard(tmp_path / "t.flv")
+    video = write_sound(tmp_path / "f.flv", tone(48_000), codec="aac", pictures_s=1.0).read_bytes()
+    # The packets of the video follow those of the sound, without a header.
+    (tmp_path / "t.flv").write_bytes(sound + video[13:])
+    samples, _ = read_all(tmp_path / "t.flv")
     assert len(samples) == pytest.approx(31 * 16_000, abs=1_600)

@@ -27,8 +27,8 @@ from avatar_app.live.student import list_models, ranking
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.onnx_graph import is_whole
 from avatar_app.live.webcam.face import N_LANDMARKS
-from avatar_app.live.webcam.neutral import Neutral
-from avatar_app.live.webcam.wire import FACE, FACE_BYTES, PICTURE, Reply, read_picture, read_reply
+from avatar_app.live.webcam.neutral import NeutralPose
+from avatar_app.live.webcam.protocol import FACE, FACE_BYTES, PICTURE, Reply, read_picture, read_reply
 from avatar_app.settings import store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -140,9 +140,9 @@ def test_ranking_when_hostile_then_one_that_can_be_used_or_none(models, tmp_path
 @FUZZ
 def test_neutral_pose_when_hostile_then_one_of_a_face_or_the_one_error(tmp_path_factory, data):
     file = tmp_path_factory.mktemp("neutral") / "neutral.json"
-    file.write_bytes(data.draw(hostile(dataclasses.asdict(Neutral()))))
+    file.write_bytes(data.draw(hostile(dataclasses.asdict(NeutralPose()))))
     try:
-        check_fields(Neutral.read(file))
+        check_fields(NeutralPose.read(file))
     except InputFileError as error:
         assert 0 < len(str(error)) < 500
 
@@ -217,8 +217,8 @@ def test_tracker_when_its_answer_is_nonsense_then_an_answer_or_the_end_and_never
     reply = read_reply(read)
     assert max(asked) <= FACE_BYTES
     assert reply is None or isinstance(reply, Reply)
-    if reply is not None and reply.found is not None:
-        assert reply.found.points_px.shape == (N_LANDMARKS, 2) and np.isfinite(reply.found.points_px).all()
+    if reply is not None and reply.detected is not None:
+        assert reply.detected.points_px.shape == (N_LANDMARKS, 2) and np.isfinite(reply.detected.points_px).all()
     picture = read_picture(io.BufferedReader(io.BytesIO(content)))
     assert picture is None or picture[1].nbytes <= len(content)
 
@@ -227,7 +227,7 @@ def test_tracker_when_its_answer_is_nonsense_then_an_answer_or_the_end_and_never
 @pytest.mark.parametrize("place", [0, 3, -1])
 def test_tracker_when_a_measure_is_not_finite_then_the_end(value, place):
     floats = np.zeros(FACE_BYTES // 4, np.float32)
-    assert read_reply(io.BytesIO(reply_bytes()).read).found is not None
+    assert read_reply(io.BytesIO(reply_bytes()).read).detected is not None
     floats[place] = value
     assert read_reply(io.BytesIO(reply_bytes()[: -len(floats.tobytes())] + floats.tobytes()).read) is None
 

@@ -12,7 +12,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.student_spec import ModelFile
 from avatar_app.live.frame import Background
 from avatar_app.live.student.folder import read_manifest, verified_bytes
-from avatar_app.live.webcam.neutral import Neutral
+from avatar_app.live.webcam.neutral import NeutralPose
 from avatar_app.settings import store
 from avatar_app.settings.autostart import FileEntry
 from avatar_app.settings.paths import ProfilePaths
@@ -37,7 +37,7 @@ READERS = {
     "manifest": lambda file: read_manifest(file.parent),
     "settings": lambda file: store.read(file, NoticeBoard()),
     "background": Background.picture,
-    "neutral": Neutral.read,
+    "neutral": NeutralPose.read,
 }
 
 

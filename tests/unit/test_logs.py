@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from avatar_app.logs import N_REMEMBERED, REPEAT_S, OnceInAWhile, start_logging
+from avatar_app.logs import N_REMEMBERED, REPEAT_S, RepeatFilter, start_logging
 
 
 def record(text: str, t_s: float, level: int = logging.INFO) -> logging.LogRecord:
@@ -15,22 +15,22 @@ def record(text: str, t_s: float, level: int = logging.INFO) -> logging.LogRecor
 
 
 def test_filter_when_the_same_line_comes_again_and_again_then_once_a_minute_and_others_at_once():
-    once = OnceInAWhile()
-    passed = [t_s for t_s in range(0, 200, 3) if once.filter(record("no camera", t_s))]
+    repeats = RepeatFilter()
+    passed = [t_s for t_s in range(0, 200, 3) if repeats.filter(record("no camera", t_s))]
     assert passed == [0, REPEAT_S, 2 * REPEAT_S, 3 * REPEAT_S]
-    assert once.filter(record("a camera", 190))
+    assert repeats.filter(record("a camera", 190))
 
 
 def test_filter_when_it_is_a_failure_then_always():
-    once = OnceInAWhile()
-    assert all(once.filter(record("broken", t_s, logging.ERROR)) for t_s in range(3))
+    repeats = RepeatFilter()
+    assert all(repeats.filter(record("broken", t_s, logging.ERROR)) for t_s in range(3))
 
 
 def test_filter_when_all_lines_differ_then_memory_stays_small():
-    once = OnceInAWhile()
+    repeats = RepeatFilter()
     for k in range(2 * N_REMEMBERED):
-        assert once.filter(record(str(k), k))
-    assert len(once._seen) == N_REMEMBERED
+        assert repeats.filter(record(str(k), k))
+    assert len(repeats._seen) == N_REMEMBERED
 
 
 def test_logging_when_started_then_terminal_and_memory_are_both_spared(capsys):
@@ -48,13 +48,13 @@ def test_logging_when_started_then_terminal_and_memory_are_both_spared(capsys):
 def test_alsa_when_it_complains_then_in_the_log_and_not_on_stderr():
     code = """
 import ctypes, logging, sys
-from avatar_app.live.audio.alsa import LIBRARY, quieten_alsa
+from avatar_app.live.audio.alsa import LIBRARY, redirect_alsa_errors
 try:
     library = ctypes.CDLL(LIBRARY)
 except OSError:
     sys.exit(77)
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-quieten_alsa()
+redirect_alsa_errors()
 pcm = ctypes.c_void_p()
 library.snd_pcm_open(ctypes.byref(pcm), b"no-such-device", 0, 0)
 """

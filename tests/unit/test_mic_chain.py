@@ -35,18 +35,18 @@ def test_blocks_when_rate_differs_then_same_tone_at_the_same_instant(rate_hz):
 
 @pytest.mark.parametrize("n_channels", range(1, 9))
 @pytest.mark.parametrize("inverted", [0, -1])
-def test_blocks_when_the_voice_is_on_some_of_many_channels_then_at_its_own_level(n_channels, inverted):
+def test_blocks_when_the_voice_is_on_some_of_many_channels_then_at_its_original_level(n_channels, inverted):
     sound = tone(16_000)
     samples = np.zeros((len(sound), n_channels), np.float32)
     samples[:, [0]] = inverted * sound
     samples[:, [n_channels - 1]] = sound
     _, blocks = run(samples, 16_000)
-    heard = np.concatenate([block.samples for block in blocks])
-    assert np.allclose(np.abs(heard), np.abs(sound[: len(heard), 0]), atol=1e-4)
+    mixed = np.concatenate([block.samples for block in blocks])
+    assert np.allclose(np.abs(mixed), np.abs(sound[: len(mixed), 0]), atol=1e-4)
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])
-def test_click_when_captured_then_its_block_says_when(rate_hz):
+def test_click_when_captured_then_its_block_has_its_instant(rate_hz):
     samples = np.zeros((rate_hz, 1), np.float32)
     at = int(0.637 * rate_hz)
     samples[at] = 1.0
@@ -56,7 +56,7 @@ def test_click_when_captured_then_its_block_says_when(rate_hz):
     assert abs(t_click_ns - (T_NS + at * NS_PER_S // rate_hz)) < 200_000
 
 
-def test_voice_when_driver_delivers_then_the_device_s_own_samples_with_their_instants():
+def test_voice_when_driver_delivers_then_samples_at_the_device_rate_with_their_instants():
     samples, voice = tone(44_100), Fan()
     ring = voice.add(200)
     chain = SoundChain(44_100, Level(44_100), voice)
@@ -91,7 +91,7 @@ def test_time_when_device_clock_is_fast_then_followed_for_a_minute():
 
 
 def starts_of(lateness_ms, n_deliveries=1000):
-    """Stamps of blocks of 10 ms less those of an even stream, in ms, when delivery k is stamped too late by so much."""
+    """Lateness of each block's instant in ms, when the stamp of delivery k is late by `lateness_ms(k)`."""
     chain, late = SoundChain(48_000, Level(48_000)), []
     for k in range(n_deliveries):
         stamp_ns = T_NS + k * 10_000_000 + round(lateness_ms(k) * 1e6)
@@ -105,7 +105,7 @@ def starts_of(lateness_ms, n_deliveries=1000):
     [
         lambda k: 60 * (k % 5 == 0),
         lambda k: 60 * (k % 2),
-        # As PulseAudio does with buffers of 100 and 500 ms: what comes at once is stamped alike.
+        # PulseAudio with buffers of 100 and 500 ms: deliveries of one buffer have the same stamp.
         lambda k: 40 - 10 * (k % 10),
         lambda k: 240 - 10 * (k % 50),
         lambda k: -10 * (k % 50),
@@ -117,12 +117,12 @@ def test_time_when_stamps_jump_then_the_sample_count_is_the_clock(lateness_ms):
     late_ms = starts_of(lateness_ms)
     assert np.abs(np.diff(late_ms)).max() < 40
     settled = late_ms[150:]
-    # No more than a thirtieth faster or slower from one block to the next, and half a per cent over a second.
+    # At most 3 % faster or slower from one block to the next, and 0.5 % over a second.
     assert np.abs(np.diff(settled)).max() < 0.3
     assert np.abs(settled[100:] - settled[:-100]).max() < 10
-    # Somewhere in the middle of what the driver claims.
-    claimed = [lateness_ms(k) for k in range(1000)]
-    assert min(claimed) <= settled.min() and settled.max() <= max(claimed)
+    # Between the smallest and the largest stamp of the driver.
+    stamped = [lateness_ms(k) for k in range(1000)]
+    assert min(stamped) <= settled.min() and settled.max() <= max(stamped)
 
 
 @pytest.mark.parametrize("lost_ms", [100, 2100, 12_000, -300])
@@ -135,8 +135,8 @@ def test_time_when_sound_was_lost_then_jumps_after_half_a_second_and_only_once(l
     assert np.abs(late_ms[:at]).max() < 8
 
 
-def test_time_when_the_program_stood_still_then_what_the_driver_kept_follows_without_a_gap():
-    # Seen with PulseAudio: 2.9 s of kept sound come at once, stamped as if captured just now; the rest is lost.
+def test_time_when_the_program_was_suspended_then_buffered_sound_follows_without_a_gap():
+    # Measured with PulseAudio: 2.9 s of buffered sound arrive together, stamped as captured now; the rest is lost.
     late_ms = starts_of(lambda k: 0 if k < 300 else 5000 - 10 * (k - 300) if k < 586 else 2100)
     assert np.abs(late_ms[:580]).max() < 40
     assert late_ms[-1] == pytest.approx(2100, abs=8)
@@ -150,7 +150,7 @@ def test_bad_samples_when_nan_or_infinite_then_silence_and_counted():
     assert all(np.isfinite(block.samples).all() for block in blocks)
 
 
-def test_first_block_when_stream_begins_then_marked_as_restart_and_only_that():
+def test_first_block_when_stream_begins_then_it_alone_is_marked_as_restart():
     _, blocks = run(tone(16_000), 16_000)
     assert [block.did_restart for block in blocks[:3]] == [True, False, False]
     assert [block.index for block in blocks[:3]] == [0, 160, 320]

@@ -1,4 +1,4 @@
-"""Noise suppression and automatic gain, on the built-in sample and on noise."""
+"""Noise suppression and automatic gain, with the built-in sample and with noise."""
 
 import time
 
@@ -54,10 +54,10 @@ def levels_db(sound):
     return 10 * np.log10(np.square(blocks).mean(axis=1) + 1e-12)
 
 
-def snr_db(sound, truth, where):
-    n = min(len(sound), len(truth)) // BLOCK * BLOCK
+def snr_db(sound, reference, where):
+    n = min(len(sound), len(reference)) // BLOCK * BLOCK
     error, power = (
-        np.square(s[:n]).reshape(-1, BLOCK)[where[: n // BLOCK]].sum() for s in (sound[:n] - truth[:n], truth)
+        np.square(s[:n]).reshape(-1, BLOCK)[where[: n // BLOCK]].sum() for s in (sound[:n] - reference[:n], reference)
     )
     return 10 * np.log10(power / error)
 
@@ -81,7 +81,7 @@ def test_clean_when_fed_in_pieces_then_as_fed_whole(package, speech, cleaning):
 
 
 @pytest.mark.parametrize("strength", ["mild", "strong"])
-def test_shift_when_a_click_comes_then_it_stays_in_its_place(package, strength):
+def test_suppressor_when_a_click_is_fed_then_its_time_is_unchanged(package, strength):
     suppressor = NoiseSuppressor(strength)
     sound = np.zeros(RATE_HZ, np.float32)
     sound[[5000, 9037]] = 0.8
@@ -94,7 +94,7 @@ def test_shift_when_a_click_comes_then_it_stays_in_its_place(package, strength):
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])
-def test_click_when_sound_is_cleaned_then_its_block_still_says_when(package, rate_hz):
+def test_click_when_sound_is_cleaned_then_its_block_has_its_instant(package, rate_hz):
     chain = SoundChain(rate_hz, Level(rate_hz), cleaning=Cleaning("strong", has_auto_gain=True))
     samples = np.zeros((rate_hz, 1), np.float32)
     at = int(0.637 * rate_hz)
@@ -105,18 +105,16 @@ def test_click_when_sound_is_cleaned_then_its_block_still_says_when(package, rat
     loudest = max(blocks, key=lambda block: np.abs(block.samples).max())
     t_click_ns = loudest.t_capture_ns + int(np.abs(loudest.samples).argmax()) * NS_PER_S // RATE_HZ
     assert abs(t_click_ns - (T_NS + at * NS_PER_S // rate_hz)) < 200_000
-    assert len(blocks) >= 97  # no more than 6 ms and a block are held back
+    assert len(blocks) >= 97  # at most 6 ms and one block are held back
 
 
 @pytest.mark.parametrize(("strength", "least_db", "pause_db"), [("mild", 2.5, 6), ("strong", 2.5, 8)])
-def test_noise_when_speech_lies_in_it_then_speech_stands_out_further(
-    package, speech, active, strength, least_db, pause_db
-):
+def test_suppressor_when_speech_is_noisy_then_snr_rises(package, speech, active, strength, least_db, pause_db):
     level_db = 10 * np.log10(np.square(speech.reshape(-1)[: len(active) * BLOCK].reshape(-1, BLOCK)[active]).mean()) - 5
     noisy = speech + noise(len(speech), level_db)
     clean = NoiseSuppressor(strength).feed(noisy)
     known = active.copy()
-    known[:200] = False  # the first two seconds are for learning the noise
+    known[:200] = False  # the suppressor adapts to the noise for two seconds
     assert snr_db(noisy, speech, known) == pytest.approx(5, abs=1)
     assert snr_db(clean, speech, known) > 5 + least_db
     pauses = ~active[200 : len(clean) // BLOCK]
@@ -124,7 +122,7 @@ def test_noise_when_speech_lies_in_it_then_speech_stands_out_further(
     assert before - after > pause_db
 
 
-def test_clean_when_speech_has_no_noise_then_hardly_touched(package, speech, active):
+def test_suppressor_when_speech_has_no_noise_then_hardly_changed(package, speech, active):
     clean = NoiseSuppressor("mild").feed(speech)
     before, after = (
         levels_db(s)[100 : len(clean) // BLOCK][active[100 : len(clean) // BLOCK]] for s in (speech, clean)
@@ -133,7 +131,7 @@ def test_clean_when_speech_has_no_noise_then_hardly_touched(package, speech, act
 
 
 @pytest.mark.parametrize("cleaning", [Cleaning("mild"), Cleaning("strong", True), Cleaning("off", True)])
-def test_gate_when_nobody_speaks_then_as_shut_as_without_cleaning(package, cleaning):
+def test_gate_when_nobody_speaks_then_as_closed_as_without_cleaning(package, cleaning):
     for sound in (np.zeros(5 * RATE_HZ, np.float32), noise(5 * RATE_HZ, -60), noise(5 * RATE_HZ, -40)):
         assert openness(Cleaner(cleaning).feed(sound)).max() <= openness(sound).max()
 
@@ -167,19 +165,19 @@ def test_cleaning_when_changed_in_a_running_stream_then_no_sample_is_lost_or_mov
         assert int(np.abs(sound[at - 300 : at + 300]).argmax()) == 300
 
 
-def test_suppressor_when_taken_out_early_then_gives_back_as_many_samples_as_it_took(package):
+def test_suppressor_when_flushed_then_returns_as_many_samples_as_it_took(package):
     for n in (0, 50, 160, 200, 500, 1600):
         suppressor = NoiseSuppressor("mild")
         n_given = len(suppressor.feed(np.zeros(n, np.float32))) + len(suppressor.flush())
         assert n_given == n
 
 
-def spoken(speech, gain_db, n_times=4):
-    return np.tile(np.clip(speech * 10 ** (gain_db / 20), -1, 1), n_times).astype(np.float32)
+def spoken(speech, gain_db, n_repeats=4):
+    return np.tile(np.clip(speech * 10 ** (gain_db / 20), -1, 1), n_repeats).astype(np.float32)
 
 
 @pytest.mark.parametrize("gain_db", [-24, -12, 0, 6])
-def test_auto_gain_when_microphone_is_soft_or_hot_then_speech_comes_to_the_target(speech, active, gain_db):
+def test_auto_gain_when_microphone_is_soft_or_loud_then_speech_reaches_the_target(speech, active, gain_db):
     sound = spoken(speech, gain_db)
     level_db = levels_db(AutoGain().feed(sound))
     repeated = levels_db(spoken(speech, 0)) > -45
@@ -195,7 +193,7 @@ def test_auto_gain_when_settled_then_does_not_pump(speech):
         gains_db.append(auto_gain.gain_db)
     settled = np.array(gains_db[len(gains_db) // 2 :])
     assert np.ptp(settled) < 2
-    assert np.abs(np.diff(settled)).max() <= 0.12 + 1e-9  # 12 dB a second at most
+    assert np.abs(np.diff(settled)).max() <= 0.12 + 1e-9  # at most 12 dB per second
 
 
 def test_auto_gain_when_sound_is_far_too_loud_then_stays_below_the_limit():
@@ -203,18 +201,18 @@ def test_auto_gain_when_sound_is_far_too_loud_then_stays_below_the_limit():
     loud = np.sign(np.sin(2 * np.pi * 180 * t)).astype(np.float32)
     assert np.abs(AutoGain().feed(loud)).max() <= LIMIT
     soft = 0.5 * loud
-    np.testing.assert_array_equal(AutoGain().feed(soft[:BLOCK]), soft[:BLOCK])  # below the knee nothing is bent
+    np.testing.assert_array_equal(AutoGain().feed(soft[:BLOCK]), soft[:BLOCK])  # unchanged below the knee
 
 
 @pytest.mark.parametrize("level_db", [-75, -60, -45, -30])
-def test_auto_gain_when_only_noise_comes_then_it_is_not_raised(level_db):
+def test_auto_gain_when_there_is_only_noise_then_it_is_not_raised(level_db):
     sound = noise(20 * RATE_HZ, level_db)
     out = AutoGain().feed(sound)
     assert np.abs(levels_db(out) - levels_db(sound)).max() < 1
 
 
 @pytest.mark.parametrize("n_silent_s", [0, 3])
-def test_auto_gain_when_the_mains_hum_then_it_is_not_raised(n_silent_s):
+def test_auto_gain_when_there_is_mains_hum_then_it_is_not_raised(n_silent_s):
     t = np.arange(20 * RATE_HZ) / RATE_HZ
     hum = sum(np.sin(2 * np.pi * 100 * k * t) / k for k in range(1, 6)) * 10 ** (-47 / 20)
     auto_gain = AutoGain()
@@ -222,7 +220,7 @@ def test_auto_gain_when_the_mains_hum_then_it_is_not_raised(n_silent_s):
     assert auto_gain.gain_db < 4
 
 
-def test_auto_gain_when_a_pause_follows_soft_speech_then_gain_stands_still(speech):
+def test_auto_gain_when_a_pause_follows_soft_speech_then_gain_is_constant(speech):
     auto_gain = AutoGain()
     auto_gain.feed(spoken(speech, -15))
     gain_db = auto_gain.gain_db
@@ -232,18 +230,18 @@ def test_auto_gain_when_a_pause_follows_soft_speech_then_gain_stands_still(speec
     assert gain_db > 6
 
 
-def test_auto_gain_when_room_is_loud_then_its_noise_is_not_brought_up(speech):
+def test_auto_gain_when_room_is_noisy_then_its_noise_is_not_raised(speech):
     auto_gain = AutoGain()
     auto_gain.feed(spoken(speech, -15) + noise(4 * len(speech), -52))
     assert auto_gain.gain_db < 8
 
 
-def test_cleaning_when_strength_is_unknown_then_known_ones_are_told():
+def test_cleaning_when_strength_is_unknown_then_error_names_the_known_ones():
     with pytest.raises(SettingsError, match="off, mild, strong"):
         Cleaning("brutal")
 
 
-def test_cleaning_when_package_is_missing_then_extra_is_named_and_auto_gain_still_works(monkeypatch):
+def test_cleaning_when_package_is_missing_then_error_names_the_extra_and_auto_gain_still_works(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pywebrtc_audio", None)
     with pytest.raises(MissingExtraError, match=r"\[clean\]"):
         Cleaner(Cleaning("mild"))
@@ -261,7 +259,7 @@ def wait_for(condition, timeout_s=20.0):
     return condition()
 
 
-def test_file_mic_when_cleaned_then_blocks_come_in_order_and_can_change(package):
+def test_file_mic_when_cleaned_then_blocks_in_order_and_cleaning_can_change(package):
     clock, ring = ManualClock(T_NS), Ring(1_000_000)
     mic = open_mic("demo", clock, NoticeBoard(), cleaning=Cleaning("mild", has_auto_gain=True))
     mic.start(ring)

@@ -13,7 +13,7 @@ from avatar_app.live.mic import MicState, open_mic
 from avatar_app.live.mic.file import FileMic
 from tests.fakes.media import CASES
 
-# Only a failure waits so long.
+# Only a failing test waits this long.
 WAIT_S = 60
 
 
@@ -26,7 +26,7 @@ def ramp(tmp_path):
 
 
 def blocks_of(path, n_blocks: int, *, is_loop: bool):
-    """The first blocks, and the clock's instant when each came."""
+    """The first blocks, and the microphone."""
     clock, ring = ManualClock(s_to_ns(1)), Ring(100_000)
     mic = FileMic(path, clock, NoticeBoard(), is_loop=is_loop)
     mic.start(ring)
@@ -35,7 +35,7 @@ def blocks_of(path, n_blocks: int, *, is_loop: bool):
     return blocks, mic
 
 
-def test_file_when_played_then_blocks_hold_it_in_order_on_an_exact_grid(ramp):
+def test_file_when_played_then_blocks_in_order_on_an_exact_grid(ramp):
     blocks, _ = blocks_of(ramp, 10, is_loop=False)
     assert np.allclose(np.concatenate([b.samples for b in blocks]), np.arange(1600) / 2000, atol=1e-6)
     assert [b.t_capture_ns for b in blocks] == [s_to_ns(1) + k * 10_000_000 for k in range(10)]
@@ -47,14 +47,14 @@ def test_file_when_ended_then_silence_follows(ramp):
     assert not np.concatenate([b.samples for b in blocks[10:]]).any()
 
 
-def test_demo_when_ended_then_begins_again(ramp):
+def test_file_when_looped_then_starts_over(ramp):
     blocks, _ = blocks_of(ramp, 20, is_loop=True)
     assert np.array_equal(blocks[3].samples, blocks[13].samples)
 
 
-def test_file_when_clock_jumps_then_goes_on_from_now_within_a_second(ramp):
-    class Sleepy(ManualClock):
-        """Sleeps a minute once."""
+def test_file_when_clock_jumps_then_continues_from_now_within_a_second(ramp):
+    class SuspendedClock(ManualClock):
+        """Jumps by a minute once."""
 
         def sleep_until(self, t_ns, stop=None):
             if t_ns == s_to_ns(1) + 50_000_000:
@@ -62,7 +62,7 @@ def test_file_when_clock_jumps_then_goes_on_from_now_within_a_second(ramp):
             return super().sleep_until(t_ns, stop)
 
     ring = Ring(100_000)
-    mic = FileMic(ramp, Sleepy(s_to_ns(1)), NoticeBoard(), is_loop=True)
+    mic = FileMic(ramp, SuspendedClock(s_to_ns(1)), NoticeBoard(), is_loop=True)
     mic.start(ring)
     blocks = [ring.take(timeout_s=WAIT_S) for _ in range(100)]
     mic.stop()
@@ -90,29 +90,29 @@ def test_open_when_demo_then_plays_the_shipped_sample():
     assert np.abs(first).max() > 0.02
 
 
-def test_start_when_file_is_missing_then_sentence(tmp_path):
+def test_start_when_file_is_missing_then_error(tmp_path):
     with pytest.raises(AudioInputError, match=r"nothing\.wav"):
         open_mic(f"file:{tmp_path / 'nothing.wav'}", ManualClock(), NoticeBoard()).start(Ring(1))
 
 
 @pytest.mark.parametrize("name", ["~nosuchuser/nothing.wav", "a\0b.wav", "x" * 300 + ".wav"])
-def test_start_when_there_cannot_be_such_a_file_then_sentence(name):
+def test_start_when_the_file_name_is_impossible_then_error(name):
     with pytest.raises(AudioInputError, match=r"There is no file|cannot be read"):
         open_mic(f"file:{name}", ManualClock(), NoticeBoard()).start(Ring(1))
 
 
-def test_file_when_channels_are_inverted_then_as_one_channel_alone():
+def test_file_when_channels_are_inverted_then_as_one_channel():
     both, rate_hz = soundfile.read(CASES / "inv.wav", dtype="float32")
     assert rate_hz == 48_000
     blocks, _ = blocks_of(CASES / "inv.wav", 40, is_loop=False)
-    heard = np.concatenate([block.samples for block in blocks])
+    played = np.concatenate([block.samples for block in blocks])
     # Speech has little above 8 kHz: every third sample is near enough.
-    assert np.corrcoef(heard, both[::3, 0])[0, 1] > 0.95
-    assert np.sqrt(np.square(heard).mean()) > 0.8 * np.sqrt(np.square(both[:, 0]).mean())
+    assert np.corrcoef(played, both[::3, 0])[0, 1] > 0.95
+    assert np.sqrt(np.square(played).mean()) > 0.8 * np.sqrt(np.square(both[:, 0]).mean())
 
 
 @pytest.mark.parametrize("is_loop", [False, True])
-def test_file_when_a_packet_is_damaged_then_the_rest_is_heard_and_a_notice_says_how_much_is_missing(is_loop):
+def test_file_when_a_packet_is_damaged_then_the_rest_is_played_and_a_notice_reports_the_missing_time(is_loop):
     notices, ring = NoticeBoard(), Ring(100_000)
     mic = FileMic(CASES / "corrupt.mp3", ManualClock(), notices, is_loop=is_loop)
     mic.start(ring)
@@ -125,7 +125,7 @@ def test_file_when_a_packet_is_damaged_then_the_rest_is_heard_and_a_notice_says_
 def test_file_when_an_hour_long_then_it_is_not_read_into_memory(tmp_path):
     path = tmp_path / "hour.wav"
     soundfile.write(path, np.full(16_000, 0.25), 16_000, format="RF64")
-    # The hour is a hole in the file, which takes no room on the disk.
+    # A sparse file, which uses no disk space.
     n_bytes = path.stat().st_size - 32_000 + 3600 * 32_000
     with path.open("r+b") as file:
         content = file.read(200)

@@ -15,7 +15,7 @@ def band_noise(rate_hz: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-def test_feed_when_compared_with_a_whole_file_resampler_then_66_db_alike(rate_hz):
+def test_feed_when_compared_with_soxr_then_error_below_66_db(rate_hz):
     sound = band_noise(rate_hz)
     ours, theirs = Resampler(rate_hz).feed(sound), soxr.resample(sound, rate_hz, 16_000, quality="VHQ")
     inside = slice(500, min(len(ours), len(theirs)) - 500)
@@ -33,7 +33,7 @@ def test_feed_when_fed_in_pieces_then_same_as_whole(rate_hz, piece):
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-def test_feed_when_blocks_come_then_no_more_than_4_ms_are_withheld(rate_hz):
+def test_feed_when_fed_in_blocks_then_delay_at_most_4_ms(rate_hz):
     resampler, n_in, n_out = Resampler(rate_hz), 0, 0
     for _ in range(50):
         n_out += len(resampler.feed(np.zeros(rate_hz // 100, np.float32)))
@@ -43,12 +43,12 @@ def test_feed_when_blocks_come_then_no_more_than_4_ms_are_withheld(rate_hz):
 
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000, 96_000])
 @pytest.mark.parametrize("hz", [8_700, 12_000, 20_000])
-def test_feed_when_tone_is_above_8_khz_then_it_does_not_fold_back(rate_hz, hz):
+def test_feed_when_tone_is_above_8_khz_then_no_alias(rate_hz, hz):
     tone = np.sin(2 * np.pi * hz * np.arange(rate_hz) / rate_hz).astype(np.float32)
     assert np.square(Resampler(rate_hz).feed(tone)[500:]).mean() < 0.5e-6
 
 
-def test_feed_when_rate_is_ours_then_untouched():
+def test_feed_when_rate_is_16_khz_then_unchanged():
     sound = band_noise(16_000)
     assert Resampler(16_000).feed(sound) is sound
 

@@ -1,4 +1,4 @@
-"""Pieces of sound on the time of their file."""
+"""Pieces of sound on the timeline of their file."""
 
 import numpy as np
 import pytest
@@ -10,15 +10,15 @@ RATE_HZ = 16_000
 
 
 def placed(*starts_s, n_samples=1600, rate_hz=RATE_HZ, duration_s=None, is_discontinuous=False):
-    """What a timeline gives of pieces of 0.1 s whose samples are their number from 1 on, and the silence between."""
+    """The output for pieces of 0.1 s, whose samples have the number of the piece, from 1; and the inserted silence."""
     timeline = Timeline(RATE_HZ)
     timeline.begin(duration_s, is_discontinuous=is_discontinuous)
-    given = []
+    output = []
     for number, start_s in enumerate(starts_s, start=1):
         piece = Piece(start_s, rate_hz, np.full((n_samples, 1), number, np.float32))
-        given += list(timeline.place(piece))
-    given += list(timeline.end(0.0))
-    return np.concatenate(given), timeline.gap_s
+        output += list(timeline.place(piece))
+    output += list(timeline.end(0.0))
+    return np.concatenate(output), timeline.gap_s
 
 
 def runs(samples):
@@ -39,13 +39,13 @@ def test_timeline_when_there_is_a_gap_then_silence_of_its_length():
     assert gap_s == pytest.approx(0.4)
 
 
-def test_timeline_when_sound_begins_late_then_silence_that_is_not_missing():
+def test_timeline_when_sound_begins_late_then_silence_that_does_not_count_as_missing():
     samples, gap_s = placed(20.0, duration_s=21.0)
     assert runs(samples) == [(0, 320_000), (1, 1600)]
     assert gap_s == 0
 
 
-def test_timeline_when_pieces_overlap_then_nothing_comes_twice():
+def test_timeline_when_pieces_overlap_then_nothing_is_repeated():
     samples, _ = placed(0.0, 0.1, 0.2, 0.25, 0.15, 0.35)
     # The fourth reaches 0.05 s beyond the third, the fifth not at all beyond the fourth.
     assert runs(samples) == [(1, 1600), (2, 1600), (3, 1600), (4, 800), (6, 1600)]
@@ -69,7 +69,7 @@ def test_timeline_when_a_short_recording_is_followed_by_another_then_both():
     [(9.0, None, False, True), (60.0, None, False, False), (60.0, 61.0, False, True), (1e9, 61.0, False, False),
      (60.0, 61.0, True, False), (9.0, 61.0, True, True)],
 )  # fmt: skip
-def test_timeline_when_times_jump_ahead_then_a_gap_only_where_the_file_is_as_long(
+def test_timeline_when_times_jump_ahead_then_a_gap_only_if_the_file_is_long_enough(
     t_s, duration_s, is_discontinuous, is_gap
 ):
     samples, gap_s = placed(0.0, t_s, duration_s=duration_s, is_discontinuous=is_discontinuous)
@@ -77,18 +77,18 @@ def test_timeline_when_times_jump_ahead_then_a_gap_only_where_the_file_is_as_lon
     assert len(samples) == pytest.approx((t_s + 0.1 if is_gap else 0.2) * RATE_HZ, abs=2)
 
 
-def test_timeline_when_pictures_last_longer_then_silence_until_their_end():
+def test_timeline_when_video_is_longer_then_silence_until_their_end():
     timeline = Timeline(RATE_HZ)
     timeline.begin(4.0, is_discontinuous=False)
-    given = list(timeline.place(Piece(0.0, 48_000, np.zeros((4800, 1), np.float32))))
-    assert sum(map(len, given + list(timeline.end(3.0)))) == 3 * RATE_HZ
+    output = list(timeline.place(Piece(0.0, 48_000, np.zeros((4800, 1), np.float32))))
+    assert sum(map(len, output + list(timeline.end(3.0)))) == 3 * RATE_HZ
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000, 96_000])
 def test_timeline_when_the_rate_changes_then_each_piece_is_as_long_as_before(rate_hz):
-    timeline, n_given = Timeline(RATE_HZ), 0
+    timeline, n_output = Timeline(RATE_HZ), 0
     for k in range(20):
         at_hz = (rate_hz, 48_000)[k // 5 % 2]
-        n_given += sum(map(len, timeline.place(Piece(None, at_hz, np.zeros((at_hz // 10, 1), np.float32)))))
-    n_given += sum(map(len, timeline.end(0.0)))
-    assert n_given == pytest.approx(20 * 1600, abs=4)
+        n_output += sum(map(len, timeline.place(Piece(None, at_hz, np.zeros((at_hz // 10, 1), np.float32)))))
+    n_output += sum(map(len, timeline.end(0.0)))
+    assert n_output == pytest.approx(20 * 1600, abs=4)

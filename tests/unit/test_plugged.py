@@ -1,4 +1,4 @@
-"""What changes when a device is plugged in, on each system."""
+"""Detection of plugged devices on each system."""
 
 import ctypes
 from types import SimpleNamespace
@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from avatar_app.live.audio import plugged
 
 
-def test_devices_when_asked_twice_then_equal():
+def test_devices_when_polled_twice_then_equal():
     assert plugged.devices_now() == plugged.devices_now()
 
 
-def test_alsa_when_a_card_comes_then_another_answer(tmp_path, monkeypatch):
+def test_alsa_when_a_card_is_added_then_another_value(tmp_path, monkeypatch):
     monkeypatch.setattr(plugged, "ALSA_DEVICES", tmp_path / "snd")
     assert plugged.of_alsa() == ()
     (tmp_path / "snd").mkdir()
@@ -21,7 +21,7 @@ def test_alsa_when_a_card_comes_then_another_answer(tmp_path, monkeypatch):
     assert plugged.of_alsa() == ("pcmC0D0c", "pcmC1D0c")
 
 
-def test_windows_when_an_input_or_an_output_comes_then_another_answer():
+def test_windows_when_an_input_or_an_output_is_added_then_another_value():
     def answer(n_inputs, n_outputs):
         return plugged.of_windows(
             SimpleNamespace(waveInGetNumDevs=lambda: n_inputs, waveOutGetNumDevs=lambda: n_outputs)
@@ -31,16 +31,16 @@ def test_windows_when_an_input_or_an_output_comes_then_another_answer():
 
 
 class CoreAudio:
-    """The two functions of the framework that are called, as C sees them."""
+    """The two functions of the framework that are used, with C arguments."""
 
     def __init__(self, *numbers, problem=0):
         self.data = b"".join(number.to_bytes(4, "little") for number in numbers)
         self.problem = problem
 
     def AudioObjectGetPropertyDataSize(self, of, address, n_qualifier, qualifier, size):  # noqa: N802
-        asked = address._obj
-        letters = [value.to_bytes(4, "big") for value in (asked.selector, asked.scope)]
-        assert (of.value, letters, asked.element, qualifier) == (1, [b"dev#", b"glob"], 0, None)
+        queried = address._obj
+        letters = [value.to_bytes(4, "big") for value in (queried.selector, queried.scope)]
+        assert (of.value, letters, queried.element, qualifier) == (1, [b"dev#", b"glob"], 0, None)
         size._obj.value = len(self.data)
         return 0
 
@@ -49,7 +49,7 @@ class CoreAudio:
         return self.problem
 
 
-def test_macos_when_asked_then_the_numbers_of_all_devices():
+def test_macos_when_polled_then_the_numbers_of_all_devices():
     assert plugged.of_macos(CoreAudio(41, 42)) == b"\x29\0\0\0\x2a\0\0\0"
     assert plugged.of_macos(CoreAudio(41)) != plugged.of_macos(CoreAudio(43))
     assert plugged.of_macos(CoreAudio()) == b""

@@ -76,10 +76,10 @@ def test_student_threads_when_rendering_then_two_cores_are_left_for_composing_an
 
 
 def test_render_when_there_are_five_cores_then_the_student_is_opened_with_three_threads(tmp_path, monkeypatch):
-    opened, load = [], render.load
+    opened, open_driver = [], render.open_driver
     monkeypatch.setattr(render, "n_cores", lambda: 5)
     monkeypatch.setattr(
-        render, "load", lambda *words, **named: opened.append(named["n_threads"]) or load(*words, **named)
+        render, "open_driver", lambda *words, **named: opened.append(words[1].n_threads) or open_driver(*words, **named)
     )
-    render.open_student(Settings(model="nova-96"), ProfilePaths(tmp_path)).close()
+    render.open_mouth_driver(Settings(model="nova-96"), ProfilePaths(tmp_path)).close()
     assert opened == [3]

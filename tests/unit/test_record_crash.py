@@ -1,4 +1,4 @@
-"""What is left of a recording when the program, or the disk, is gone from one moment to the next."""
+"""What is left of a recording after a crash of the program or a failure of the disk."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.record import RecordFormat, RecordState, repair, unfinished
-from avatar_app.live.record.boxes import _boxes, whole_length
+from avatar_app.live.record.boxes import _boxes, complete_length
 from avatar_app.live.record.repair import CLUSTER_ID
 from tests.fakes.recording import FakeLive, brightness, packet_times, probe, sound
 
@@ -21,7 +21,7 @@ RECORDED_S = 5.0
 
 
 def record_and_kill(folder, kind):
-    """Kill a recording program without warning; the seconds that it had recorded."""
+    """Kill a program while it records; return the seconds that it had recorded."""
     command = [sys.executable, "-m", "tests.fakes.recording_child", str(folder), kind]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -74,12 +74,12 @@ def make_unfinished(folder):
 
 
 @pytest.mark.parametrize("tail", ["cut", "zeros", "noise"])
-def test_repair_when_the_tail_is_broken_then_dropped_and_the_rest_kept(tmp_path, tail):
+def test_repair_when_the_tail_is_broken_then_it_is_dropped_and_the_rest_is_kept(tmp_path, tail):
     path = make_unfinished(tmp_path)
-    whole = path.read_bytes()[: whole_length(path)]
+    whole = path.read_bytes()[: complete_length(path)]
     more = {"cut": b"", "zeros": bytes(20_000), "noise": np.random.default_rng(0).bytes(20_000)}[tail]
     path.write_bytes(whole[:-200] if tail == "cut" else whole + more)
-    assert 0 < whole_length(path) <= len(whole) - 200 * (tail == "cut")
+    assert 0 < complete_length(path) <= len(whole) - 200 * (tail == "cut")
     repaired = repair(path)
     assert not path.exists()
     assert len(brightness(repaired)) == len(packet_times(repaired, "v")) > 25
@@ -107,7 +107,9 @@ def test_repair_when_writing_fails_then_the_file_stays(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-def test_repair_when_an_earlier_one_was_cut_off_then_its_copy_is_gone_and_progress_is_told(tmp_path, monkeypatch):
+def test_repair_when_an_earlier_one_was_interrupted_then_its_copy_is_deleted_and_progress_is_reported(
+    tmp_path, monkeypatch
+):
     path = make_unfinished(tmp_path)
     old = tmp_path / f".{path.name.removesuffix('.recording.mp4')}.12345.part.mp4"
     old.write_bytes(b"half of it")
@@ -130,7 +132,9 @@ def test_recording_when_it_ends_then_an_ordinary_file_with_one_index(tmp_path, k
     assert len(packet_times(status.path, "v")) == status.n_pictures
 
 
-def test_recording_when_there_is_no_room_for_an_ordinary_file_then_its_pieces_are_kept_and_play(tmp_path, monkeypatch):
+def test_recording_when_there_is_no_room_for_an_ordinary_file_then_the_fragmented_one_is_kept_and_plays(
+    tmp_path, monkeypatch
+):
     def refuse(path):
         raise OutputError(f"{path.name} needs room.", "Free some.")
 
@@ -148,20 +152,20 @@ def test_recording_when_there_is_no_room_for_an_ordinary_file_then_its_pieces_ar
 
 
 def boxes(path):
-    """Kinds of the outermost boxes."""
+    """Kinds of the top-level boxes."""
     with path.open("rb") as file:
         return [kind for kind, _, _ in _boxes(file)]
 
 
 @pytest.mark.parametrize(("kind", "mark"), [("mp4", b"moof"), ("prores", b"moof"), ("webm", CLUSTER_ID)])
-def test_recording_when_it_runs_then_a_new_piece_begins_four_times_a_second(tmp_path, kind, mark):
+def test_recording_when_it_runs_then_a_new_fragment_begins_four_times_a_second(tmp_path, kind, mark):
     live = FakeLive(tmp_path, format=RecordFormat(kind))
     live.start()
     live.run(4)
     live.recorder.finish()
     content = live.recorder.status().path.read_bytes()
     live.stop()
-    # As much as one piece is what a crash can cost, besides what waits for the encoder.
+    # A crash loses at most one fragment, and what waits for the encoder.
     assert content.count(mark) >= 4 * (4 - 0.12 - 0.4 - 0.25)
 
 
@@ -182,7 +186,7 @@ def tiny_disk(tmp_path):
 
 
 @pytest.mark.parametrize("keep_free_mb", [0, 1])
-def test_recording_when_disk_is_full_then_what_was_recorded_is_kept_and_told(tiny_disk, keep_free_mb):
+def test_recording_when_disk_is_full_then_what_was_recorded_is_kept_and_reported(tiny_disk, keep_free_mb):
     live = FakeLive(tiny_disk, size=(256, 256), keep_free_mb=keep_free_mb)
     noise = make_noise()
     live.start()
@@ -236,7 +240,7 @@ print(live.notices.current()[0].text)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such limit")
-def test_recording_when_the_file_may_not_grow_then_what_was_recorded_is_kept(tmp_path):
+def test_recording_when_the_file_cannot_grow_then_what_was_recorded_is_kept(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""Recordings as a player sees them: made through the recorder's own threads, read with ffprobe."""
+"""Recordings, made through the recorder's own threads and read with ffprobe."""
 
 import itertools
 import shutil
@@ -15,10 +15,10 @@ from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.notices import Level
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.record import VOICE_BLOCKS, RecordFormat, RecordOptions, RecordState, unfinished
-from avatar_app.live.record.canvas import Canvas
-from avatar_app.live.record.formats import FilmSize
-from avatar_app.live.record.muxer import Take
-from avatar_app.live.record.recording import open_film
+from avatar_app.live.record.formats import VideoSize
+from avatar_app.live.record.frame_converter import FrameConverter
+from avatar_app.live.record.muxer import Muxer
+from avatar_app.live.record.recording import open_container
 from tests.fakes.recording import (
     FakeLive,
     brightness,
@@ -35,7 +35,7 @@ from tests.fakes.recording import (
 
 @pytest.fixture
 def make_live(tmp_path):
-    """A live path whose recorder is stopped after the test, whatever came of it."""
+    """A live path; its recorder is stopped after the test."""
     made = []
 
     def make(folder=tmp_path, **options):
@@ -48,7 +48,7 @@ def make_live(tmp_path):
 
 
 @pytest.mark.parametrize("fps", [25, 30])
-def test_recording_when_stopped_then_ffprobe_finds_an_ordinary_even_film(tmp_path, make_live, fps):
+def test_recording_when_stopped_then_ffprobe_finds_an_ordinary_file_of_constant_rate(tmp_path, make_live, fps):
     live = make_live(fps=fps, size=(128, 128), title="Nova")
     live.start()
     live.run(2.5)
@@ -67,7 +67,7 @@ def test_recording_when_stopped_then_ffprobe_finds_an_ordinary_even_film(tmp_pat
     assert "trainedAlgorithmicMedia" in about["tags"]["comment"]
 
 
-def test_recording_when_stopped_then_status_and_name_say_so(tmp_path, make_live):
+def test_recording_when_stopped_then_status_and_name_are_final(tmp_path, make_live):
     live = make_live()
     assert live.recorder.status().state is RecordState.IDLE
     live.start()
@@ -130,7 +130,7 @@ def test_recording_when_microphone_restarts_with_another_rate_then_silence_betwe
     assert abs(float(streams["video"]["duration"]) - float(streams["audio"]["duration"])) < 0.04
 
 
-def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_go_on_at_their_pace(tmp_path, make_live):
+def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_continue_at_their_rate(tmp_path, make_live):
     live = make_live()
     live.start()
     live.run(0.5)
@@ -147,7 +147,7 @@ def test_recording_when_the_mouth_rests_and_no_voice_comes_then_pictures_go_on_a
     assert len({round(value) for _, value in brightness(status.path)}) > 45
 
 
-def test_recording_when_it_begins_with_a_repeat_then_the_first_new_mouth_begins_the_film(make_live):
+def test_recording_when_it_begins_with_a_repeat_then_the_first_new_mouth_begins_the_recording(make_live):
     live = make_live()
     live.events = (0.4,)
     live.start()
@@ -159,7 +159,9 @@ def test_recording_when_it_begins_with_a_repeat_then_the_first_new_mouth_begins_
     assert clicks(status.path) == pytest.approx([0.4], abs=0.002)
 
 
-def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_sound_goes_on(tmp_path, make_live):
+def test_recording_when_pictures_stop_for_a_while_then_the_last_one_is_repeated_and_sound_continues(
+    tmp_path, make_live
+):
     live = make_live(fps=25)
     live.events = (2.6,)
     live.start()
@@ -173,26 +175,26 @@ def test_recording_when_pictures_stop_for_a_while_then_the_last_one_stands_and_s
     assert times == pytest.approx([k / 25 for k in range(len(times))], abs=1e-3)
 
 
-class HangingFilm:
-    """A film whose encoder waits at every picture until it may go on."""
+class HangingContainer:
+    """A container whose encoder waits at every picture until it may continue."""
 
-    def __init__(self, film, may_go_on):
-        self._film, self._may_go_on = film, may_go_on
-        self.frame_of, self.add_sound = film.frame_of, film.add_sound
-        self.finish, self.abandon = film.finish, film.abandon
+    def __init__(self, container, may_go_on):
+        self._container, self._may_go_on = container, may_go_on
+        self.frame_of, self.add_sound = container.frame_of, container.add_sound
+        self.finish, self.abandon = container.finish, container.abandon
 
-    def add_picture(self, picture, slot):
-        assert self._may_go_on(), "the test forgot to let it go on"
-        self._film.add_picture(picture, slot)
+    def add_picture(self, picture, pts):
+        assert self._may_go_on(), "the test did not let it continue"
+        self._container.add_picture(picture, pts)
 
 
 def wait_at(gate):
-    """Waits until a gate is open."""
+    """Return a function that waits until a gate is open."""
     return lambda: gate.wait(60)
 
 
 def put_without_waiting(live):
-    """Give pictures whether the recorder has room or not; the taking thread has each before the next one comes."""
+    """Put pictures without waiting for the encoder; the collecting thread gets each before the next one comes."""
 
     def put(picture):
         live.pictures.put(picture)
@@ -201,13 +203,13 @@ def put_without_waiting(live):
     live._put = put
 
 
-def test_recording_when_the_program_stood_still_then_its_pictures_stand_no_longer_than_that(make_live):
+def test_recording_when_the_program_was_suspended_then_its_picture_is_repeated_no_longer_than_that(make_live):
     live = make_live(fps=25)
     live.start()
     live.run(1)
     live.clock.advance(12 * NS_PER_S)
     wait_until(lambda: live.recorder.status().seconds > 12)
-    # The driver gives what it had kept: for half a second mouths and sound have instants from before the stop.
+    # The driver delivers its buffer: for half a second, mouths and sound have timestamps from before the suspension.
     for k in range(12):
         live.clock.advance(40_000_000)
         for _ in range(4):
@@ -230,7 +232,9 @@ def test_recording_when_the_program_stood_still_then_its_pictures_stand_no_longe
 
 def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_but_no_sound(tmp_path, make_live):
     pace = threading.Semaphore(5)
-    live = make_live(fps=50, open_film=lambda *args: HangingFilm(open_film(*args), lambda: pace.acquire(timeout=60)))
+    live = make_live(
+        fps=50, open_container=lambda *args: HangingContainer(open_container(*args), lambda: pace.acquire(timeout=60))
+    )
     live.events = (0.4, 3.6)
     live.start()
     put_without_waiting(live)
@@ -242,7 +246,7 @@ def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_bu
     live.run(1)
     status = live.stop()
     assert status.n_dropped > 20
-    # What the encoder has no time for it is not asked to repeat, either.
+    # A slow encoder gets no repeated pictures.
     assert status.n_pictures < 180
     assert clicks(status.path) == pytest.approx([0.4, 3.6], abs=0.002)
     _, samples = sound(status.path)
@@ -252,32 +256,32 @@ def test_recording_when_encoder_is_slow_then_pictures_are_dropped_and_counted_bu
 
 
 def hang(live, gate):
-    """Record a second, shut the gate before the encoder, and let half a second more wait for it."""
+    """Record a second, close the gate of the encoder, and queue another half second."""
     live.start()
     live.run(1.0)
-    wait_until(lambda: len(live.recorder._session._waiting) == 0)
+    wait_until(lambda: len(live.recorder._current._waiting) == 0)
     gate.clear()
     put_without_waiting(live)
     live.run(0.5)
 
 
-def test_finish_when_the_encoder_hangs_then_said_and_the_next_recording_begins_at_once(tmp_path, make_live):
+def test_finish_when_the_encoder_hangs_then_reported_and_the_next_recording_can_begin(tmp_path, make_live):
     gate = threading.Event()
     gate.set()
-    films = []
+    containers = []
 
     def open_hanging(*args):
-        film = open_film(*args)
-        films.append(HangingFilm(film, wait_at(gate)) if not films else film)
-        return films[-1]
+        container = open_container(*args)
+        containers.append(HangingContainer(container, wait_at(gate)) if not containers else container)
+        return containers[-1]
 
-    live = make_live(open_film=open_hanging)
+    live = make_live(open_container=open_hanging)
     hang(live, gate)
     live.recorder.finish()
     live.clock.advance(9 * NS_PER_S)
     wait_until(lambda: not live.recorder.status().is_active)
     (notice,) = live.notices.current()
-    assert "not closed yet" in notice.text and "new recording can be started" in notice.what_to_do
+    assert "not closed yet" in notice.text and "can start a new recording" in notice.what_to_do
     first = live.recorder.status().path
     live.pictures, live.voice = Latest(), Ring(VOICE_BLOCKS)
     live.start()
@@ -295,14 +299,14 @@ def test_finish_when_the_encoder_hangs_then_said_and_the_next_recording_begins_a
     assert all(len(packet_times(path, "v")) >= 20 for path in kept)
 
 
-def test_finish_when_the_encoder_is_far_behind_then_what_is_whole_is_closed_and_the_missing_end_is_said(
+def test_finish_when_the_encoder_is_far_behind_then_what_is_written_is_saved_and_the_missing_end_is_reported(
     tmp_path, make_live
 ):
     gate = threading.Event()
     gate.set()
-    live = make_live(open_film=lambda *args: HangingFilm(open_film(*args), wait_at(gate)))
+    live = make_live(open_container=lambda *args: HangingContainer(open_container(*args), wait_at(gate)))
     hang(live, gate)
-    n_waiting = len(live.recorder._session._waiting)
+    n_waiting = len(live.recorder._current._waiting)
     live.recorder.finish()
     live.clock.advance(6 * NS_PER_S)
     gate.set()
@@ -314,13 +318,13 @@ def test_finish_when_the_encoder_is_far_behind_then_what_is_whole_is_closed_and_
     assert sound(status.path)[1].size > 0.8 * 48_000
 
 
-def test_recording_when_the_encoder_hangs_then_no_more_pictures_wait_than_a_kill_may_cost(make_live):
+def test_recording_when_the_encoder_hangs_then_the_queue_of_pictures_is_limited(make_live):
     gate = threading.Event()
     gate.set()
-    live = make_live(open_film=lambda *args: HangingFilm(open_film(*args), wait_at(gate)))
+    live = make_live(open_container=lambda *args: HangingContainer(open_container(*args), wait_at(gate)))
     hang(live, gate)
     live.run(3)
-    waiting = live.recorder._session._waiting
+    waiting = live.recorder._current._waiting
     assert 1.0 < len(waiting) / live.fps <= 1.2
     assert waiting.n_lost > 40
     gate.set()
@@ -330,8 +334,8 @@ def test_recording_when_the_encoder_hangs_then_no_more_pictures_wait_than_a_kill
 def test_recording_when_much_sound_waits_then_pictures_are_written_in_between():
     order = []
 
-    class NotedFilm:
-        def add_picture(self, picture, slot):
+    class NotedContainer:
+        def add_picture(self, picture, pts):
             order.append("picture")
 
         def add_sound(self, samples):
@@ -341,14 +345,14 @@ def test_recording_when_much_sound_waits_then_pictures_are_written_in_between():
             return pixels
 
     voice = Ring(VOICE_BLOCKS)
-    take = Take(NotedFilm(), Canvas(RecordOptions(Path(), 25), FilmSize(64, 64, 25)), 25, 0, voice)
+    muxer = Muxer(NotedContainer(), FrameConverter(RecordOptions(Path(), 25), VideoSize(64, 64, 25)), 25, 0, voice)
     for k in range(2000):
         voice.put(voice_at(k * 10_000_000, np.zeros(480)))
     for k in range(10):
-        take.hear(take.n_heard)
-        take.see(picture_at(k * 40_000_000, k))
-        # What waits is not taken for missing.
-        take.catch_up(60 * NS_PER_S)
+        muxer.add_sound(muxer.n_waiting_blocks)
+        muxer.add_picture(picture_at(k * 40_000_000, k))
+        # Waiting sound is not treated as missing.
+        muxer.fill_gaps(60 * NS_PER_S)
     heard = [sum(group) for is_sound, group in itertools.groupby(order, lambda one: one != "picture") if is_sound]
     assert order.count("picture") >= 10
     assert max(heard) < 1.1 * 48_000
@@ -422,14 +426,14 @@ def test_start_when_recording_then_refused(tmp_path, make_live):
     live.stop()
 
 
-def test_start_when_folder_is_missing_then_one_sentence(tmp_path, make_live):
+def test_start_when_folder_is_missing_then_error(tmp_path, make_live):
     live = make_live(tmp_path / "gone")
     with pytest.raises(OutputError, match="does not exist"):
         live.start()
     assert live.recorder.status().state is RecordState.IDLE
 
 
-def test_start_when_disk_has_too_little_room_then_one_sentence(tmp_path, make_live):
+def test_start_when_disk_has_too_little_space_then_error(tmp_path, make_live):
     live = make_live(keep_free_mb=10**9)
     with pytest.raises(OutputError, match="too few"):
         live.start()
@@ -445,30 +449,32 @@ def test_stop_when_no_picture_came_then_no_file_and_a_notice(tmp_path, make_live
     assert [n.level for n in live.notices.current()] == [Level.ERROR]
 
 
-class BadFilm:
-    """A film whose encoder fails at a place, as one of a graphics chip that is reset."""
+class BadContainer:
+    """A container whose encoder fails at a timestamp, as a hardware encoder does after a reset of the GPU."""
 
-    def __init__(self, film, error, slot):
-        self._film, self._error, self._slot = film, error, slot
-        self.frame_of, self.add_sound = film.frame_of, film.add_sound
-        self.finish, self.abandon = film.finish, film.abandon
+    def __init__(self, container, error, pts):
+        self._container, self._error, self._fail_pts = container, error, pts
+        self.frame_of, self.add_sound = container.frame_of, container.add_sound
+        self.finish, self.abandon = container.finish, container.abandon
 
-    def add_picture(self, picture, slot):
-        if slot >= self._slot:
+    def add_picture(self, picture, pts):
+        if pts >= self._fail_pts:
             raise self._error
-        self._film.add_picture(picture, slot)
+        self._container.add_picture(picture, pts)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("bug"), OutputError("The encoder is gone.", "Wait.")], ids=str)
-def test_recording_when_the_encoder_fails_then_kept_and_goes_on_in_a_new_file_with_software(tmp_path, make_live, error):
+def test_recording_when_the_encoder_fails_then_kept_and_continues_in_a_new_file_with_software(
+    tmp_path, make_live, error
+):
     opened = []
 
     def open_bad(file, options, *rest):
-        film = open_film(file, options, *rest)
+        container = open_container(file, options, *rest)
         opened.append(options.encoder)
-        return BadFilm(film, error, 60) if len(opened) == 1 else film
+        return BadContainer(container, error, 60) if len(opened) == 1 else container
 
-    live = make_live(open_film=open_bad, encoder="libx264")
+    live = make_live(open_container=open_bad, encoder="libx264")
     live.start()
     live.run(4)
     wait_until(lambda: len(opened) == 2)
@@ -482,15 +488,15 @@ def test_recording_when_the_encoder_fails_then_kept_and_goes_on_in_a_new_file_wi
     assert float(streams["video"]["duration"]) > 2.5
     assert abs(float(streams["video"]["duration"]) - float(streams["audio"]["duration"])) < 0.04
     (notice,) = [n for n in live.notices.current() if n.key == "record"]
-    assert "goes on in a new file" in notice.text
+    assert "continues in a new file" in notice.text
     (saved,) = [n for n in live.notices.current() if n.key == "recorded"]
     assert first.name in saved.text and second.name in saved.text
 
 
 @pytest.mark.parametrize("n_pictures", [0, 3])
-def test_recording_when_the_encoder_fails_at_once_then_ends_with_a_notice(tmp_path, make_live, n_pictures):
+def test_recording_when_the_encoder_fails_immediately_then_ends_with_a_notice(tmp_path, make_live, n_pictures):
     error = OutputError("Gone.", "Wait.")
-    live = make_live(open_film=lambda *args: BadFilm(open_film(*args), error, n_pictures))
+    live = make_live(open_container=lambda *args: BadContainer(open_container(*args), error, n_pictures))
     live.start()
     live.run(2)
     status = live.stop()
@@ -507,49 +513,51 @@ def move(folder):
     folder.rename(folder.with_name("moved"))
 
 
-@pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
-def test_recording_when_its_folder_goes_then_said_and_goes_on_in_the_default_folder(tmp_path, make_live, take_away):
-    folder, other = tmp_path / "films", tmp_path / "videos" / "new"
+@pytest.mark.parametrize("remove", [delete, move], ids=["deleted", "moved"])
+def test_recording_when_its_folder_is_removed_then_reported_and_continues_in_the_default_folder(
+    tmp_path, make_live, remove
+):
+    folder, other = tmp_path / "recordings", tmp_path / "videos" / "new"
     folder.mkdir()
     live = make_live(folder, other_folder=other)
     live.start()
     live.run(3)
-    take_away(folder)
-    # Said within two seconds.
+    remove(folder)
+    # Reported within two seconds.
     live.run(2)
     (notice,) = live.notices.current()
-    assert f"{folder} was deleted or moved" in notice.text and f"goes on in {other}" in notice.text
+    assert f"{folder} was deleted or moved" in notice.text and f"continues in {other}" in notice.text
     live.run(2)
     status = live.stop()
     kept = sorted(other.iterdir())
     assert status.state is RecordState.SAVED and status.path in kept
     assert unfinished(other) == ()
     seconds = [float(probe(path)[0]["video"]["duration"]) for path in kept]
-    told = " ".join(f"{notice.text} {notice.what_to_do}" for notice in live.notices.current())
-    if take_away is delete:
-        # What was deleted while it was written is brought back.
+    text = " ".join(f"{notice.text} {notice.what_to_do}" for notice in live.notices.current())
+    if remove is delete:
+        # The file that was deleted while it was written is restored.
         assert len(kept) == 2
         assert sum(seconds) == pytest.approx(7, abs=0.6)
-        assert all(path.name in told for path in kept)
+        assert all(path.name in text for path in kept)
     else:
         assert len(kept) == 1
         assert [path.suffix for path in (tmp_path / "moved").iterdir()] == [".mp4"]
-        assert f"is not in {folder} any more" in told
+        assert f"is no longer in {folder}" in text
 
 
-@pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
-def test_stop_when_the_folder_has_just_gone_then_success_is_claimed_only_of_what_is_there(
-    tmp_path, make_live, take_away
+@pytest.mark.parametrize("remove", [delete, move], ids=["deleted", "moved"])
+def test_stop_when_the_folder_was_just_removed_then_only_existing_files_are_reported_as_saved(
+    tmp_path, make_live, remove
 ):
-    folder, other = tmp_path / "films", tmp_path / "videos"
+    folder, other = tmp_path / "recordings", tmp_path / "videos"
     folder.mkdir()
     live = make_live(folder, other_folder=other)
     live.start()
     live.run(1.5)
-    take_away(folder)
+    remove(folder)
     status = live.stop()
     keys = {notice.key for notice in live.notices.current()}
-    if take_away is delete:
+    if remove is delete:
         assert status.state is RecordState.SAVED
         assert [status.path] == list(other.iterdir())
         assert float(probe(status.path)[0]["video"]["duration"]) == pytest.approx(1.5, abs=0.2)
@@ -558,8 +566,10 @@ def test_stop_when_the_folder_has_just_gone_then_success_is_claimed_only_of_what
         assert keys == {"record", "record-lost"} or keys == {"record-lost"}
 
 
-def test_recording_when_its_folder_goes_and_the_default_one_cannot_be_made_then_ends_with_a_notice(tmp_path, make_live):
-    folder = tmp_path / "films"
+def test_recording_when_its_folder_is_removed_and_the_default_one_cannot_be_created_then_ends_with_a_notice(
+    tmp_path, make_live
+):
+    folder = tmp_path / "recordings"
     folder.mkdir()
     (tmp_path / "file").write_text("in the way")
     live = make_live(folder, other_folder=tmp_path / "file" / "videos")

@@ -2,6 +2,7 @@ import difflib
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_remove_leftovers_when_writes_were_cut_off_then_only_they_are_gone(paths
     kept = {paths.config_file}
     for folder in (paths.dir, paths.profiles_dir, paths.state_dir, paths.cache_dir):
         folder.mkdir(exist_ok=True)
-        (folder / "settings.jsonab12.tmp").write_text("{")
+        (folder / "settings.json.0123abcd.tmp").write_text("{")
         (folder / "notes.tmp").write_text("theirs")
         kept.add(folder / "notes.tmp")
     store.remove_leftovers(paths)
@@ -119,10 +120,15 @@ def test_write_when_cut_off_by_a_kill_then_its_leftover_is_one_that_is_removed(p
     def die(*_):
         raise KeyboardInterrupt
 
+    def keep(*_, **__):
+        raise OSError
+
     monkeypatch.setattr(os, "replace", die)
+    monkeypatch.setattr(Path, "unlink", keep)
     with pytest.raises(KeyboardInterrupt):
         store.save(paths, Settings(), NoticeBoard())
     assert len(list(paths.dir.iterdir())) == 1
+    monkeypatch.undo()
     store.remove_leftovers(paths)
     assert list(paths.dir.iterdir()) == []
 
@@ -144,7 +150,7 @@ def test_load_when_file_is_of_a_newer_program_then_keeps_it(paths, notices):
 def test_load_when_the_settings_file_is_a_folder_then_says_so(paths, notices):
     paths.config_file.mkdir(parents=True)
     assert store.load(paths, notices) == Settings()
-    assert "no regular file" in notices.current()[0].text
+    assert "not a regular file" in notices.current()[0].text
 
 
 def test_save_when_a_parent_is_a_file_then_posts_one_notice(tmp_path, notices):
@@ -229,3 +235,13 @@ def test_profile_paths_when_none_is_given_then_follow_the_platform():
     paths = ProfilePaths()
     assert "avatar-app" in str(paths.config_file)
     assert isinstance(paths.cache_dir, Path)
+
+
+def test_paths_when_one_folder_is_given_then_the_users_models_and_avatars_lie_in_it(paths):
+    assert (paths.models_dir, paths.avatars_dir) == (paths.dir / "models", paths.dir / "avatars")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes")
+def test_save_when_written_then_only_the_owner_may_read_it(paths):
+    store.save(paths, Settings(), NoticeBoard())
+    assert stat.S_IMODE(paths.config_file.stat().st_mode) == 0o600

@@ -6,7 +6,7 @@ import pytest
 
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.live.runtime.slot import Slot
+from avatar_app.live.runtime.slot import Applied, Refused, Slot
 from avatar_app.settings.schema import Settings
 
 WAIT_S = 30
@@ -39,15 +39,15 @@ class SlowSlot(Slot[str]):
     def _close(self, part: str) -> None:
         self.events.append(f"close {part}")
 
-    def ask(self, name: str) -> None:
-        self.want(Settings(mic=name))
+    def ask(self, name: str, number: int = 0) -> None:
+        self.request(Settings(mic=name), number)
 
     def let_open(self, name: str) -> None:
         """Ask, and wait until it is in use or refused."""
         self.ask(name)
         assert self.begun.acquire(timeout=WAIT_S)
         self.go_on.release()
-        self.settle()
+        self.wait_until_idle()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def begin(slot, name):
 
 def finish(slot):
     slot.go_on.release()
-    slot.settle()
+    slot.wait_until_idle()
 
 
 def test_slot_when_asked_then_opened_on_its_own_thread_and_in_use(slot):
@@ -84,7 +84,7 @@ def test_slot_when_asked_then_opened_on_its_own_thread_and_in_use(slot):
 
 def test_slot_when_cut_while_it_opens_then_returns_at_once_and_what_opens_is_closed(slot):
     begin(slot, "Desk")
-    slot.cut()
+    slot.close()
     assert slot.is_open, "the device is being opened: a lamp must tell"
     finish(slot)
     assert slot.events == ["open Desk", "close Desk"]
@@ -118,9 +118,10 @@ def test_slot_when_a_part_fails_then_told_and_refused_and_the_old_one_stays(slot
     slot.let_open("Head")
     assert slot.part == "Desk" and slot.values() == {"mic": "Desk"}
     assert [notice.text for notice in notices.current()] == ["Head is broken."]
-    refused = slot.take_refused()
-    assert (refused.settings.mic, refused.fields) == ("Head", ("mic",))
-    assert slot.take_refused() is None
+    refused = slot.take_result()
+    assert isinstance(refused, Refused)
+    assert (refused.settings.mic, refused.fields, refused.error.what) == ("Head", ("mic",), "Head is broken.")
+    assert slot.take_result() is None
 
 
 def test_slot_when_a_correction_comes_while_a_broken_part_opens_then_nothing_is_told_or_refused(slot, notices):
@@ -131,7 +132,7 @@ def test_slot_when_a_correction_comes_while_a_broken_part_opens_then_nothing_is_
     assert slot.begun.acquire(timeout=WAIT_S)
     finish(slot)
     assert slot.part == "Desk"
-    assert slot.take_refused() is None and notices.current() == ()
+    assert slot.take_result() == Applied(0, Settings(mic="Desk"), ("mic",)) and notices.current() == ()
 
 
 def test_slot_when_a_part_does_not_fit_then_closed_and_the_old_one_stays(slot):
@@ -140,7 +141,7 @@ def test_slot_when_a_part_does_not_fit_then_closed_and_the_old_one_stays(slot):
     slot.let_open("Head")
     assert slot.part == "Desk"
     assert slot.events[-1] == "close Head"
-    assert slot.take_refused() is not None
+    assert isinstance(slot.take_result(), Refused)
 
 
 def test_slot_when_exclusive_then_the_old_part_is_closed_before_another_opens(notices):
@@ -149,8 +150,25 @@ def test_slot_when_exclusive_then_the_old_part_is_closed_before_another_opens(no
     slot.let_open("Desk")
     slot.let_open("Head")
     assert slot.events == ["open Desk", "use Desk", "close Desk", "open Head", "use Head"]
-    slot.cut()
-    slot.cut()
+    slot.close()
+    slot.close()
     assert slot.events[-1] == "close Head" and slot.events.count("close Head") == 1
     slot.stop()
     assert slot.join(WAIT_S)
+
+
+def test_slot_when_several_requests_are_numbered_then_the_result_names_the_newest(slot):
+    begin(slot, "One")
+    slot.ask("Two", number=2)
+    slot.ask("Three", number=3)
+    slot.go_on.release()
+    assert slot.begun.acquire(timeout=WAIT_S)
+    finish(slot)
+    assert slot.take_result() == Applied(3, Settings(mic="Three"), ("mic",))
+
+
+def test_slot_when_opening_fails_by_a_fault_then_refused_without_an_error(slot):
+    slot._open = lambda *_: 1 / 0
+    slot.ask("Head", number=8)
+    slot.wait_until_idle()
+    assert slot.take_result() == Refused(8, Settings(mic="Head"), ("mic",), slot.name)

@@ -4,7 +4,8 @@ import pytest
 from avatar_app.contracts.avatar_spec import AvatarSpec
 from avatar_app.contracts.errors import AvatarError, ModelError
 from avatar_app.contracts.mel_spec import MEL, MelSpec
-from avatar_app.contracts.student_spec import PatchBox, Precision, StudentSpec
+from avatar_app.contracts.mouth import PatchBox
+from avatar_app.contracts.student_spec import Precision, StudentSpec
 
 MANIFEST = {
     "schema": 1,

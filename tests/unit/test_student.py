@@ -9,8 +9,9 @@ from onnx import external_data_helper, helper, numpy_helper
 
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
-from avatar_app.live.student import default_model, list_models, load, processor, ranking
-from avatar_app.live.student.engine import EngineInfo, installed_engines
+from avatar_app.live.student import default_model, list_models, load, measuring, processor, ranking
+from avatar_app.live.student.engine import EngineInfo
+from avatar_app.live.student.engines import installed_engines
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.onnx_graph import is_whole
 from tests.fakes.model_folder import (
@@ -40,7 +41,7 @@ def mel(seed: int = 0) -> np.ndarray:
 def test_draw_when_engine_is_named_then_it_runs_and_draws_the_window(models, engine, lookahead_ms):
     student = load("a", "fp32", engine, models_dir=models)
     for seed in range(3):
-        pixels = student.draw(mel(seed), lookahead_ms)
+        pixels = student.render(mel(seed), lookahead_ms)
         assert pixels.shape == (BOX[3], BOX[2], 3)
         assert pixels.dtype == np.uint8
         assert np.abs(pixels - 255 * expected_grey(mel(seed), lookahead_ms)).max() <= 1
@@ -60,9 +61,9 @@ def test_engine_when_opened_then_no_telemetry_is_loaded_and_no_thread_started():
 
 def test_draw_when_called_again_then_earlier_picture_is_untouched(models):
     student = load("a", models_dir=models)
-    first = student.draw(mel(), 0)
+    first = student.render(mel(), 0)
     kept = first.copy()
-    student.draw(mel(), 160)
+    student.render(mel(), 160)
     assert np.array_equal(first, kept)
 
 
@@ -79,8 +80,8 @@ def test_step_when_model_looks_at_the_face_then_patch_stands_in_the_reference(tm
 
 def test_draw_when_no_face_was_shown_then_sentence(tmp_path):
     student = load("a", models_dir=write_models(tmp_path, "a", has_face=True))
-    with pytest.raises(ModelError, match="shown no face"):
-        student.draw(mel(), 0)
+    with pytest.raises(ModelError, match="given no face"):
+        student.render(mel(), 0)
 
 
 def test_set_face_when_size_is_wrong_then_sentence(models):
@@ -148,7 +149,7 @@ def test_load_when_graph_keeps_weights_elsewhere_then_refused_although_its_check
     onnx.save(graph, models / "a" / "student-fp32.onnx")
     change_manifest(models / "a", files={"fp32": entry(models / "a", "student-fp32.onnx")})
     monkeypatch.chdir(models / "a")
-    with pytest.raises(ModelError, match="files of their own"):
+    with pytest.raises(ModelError, match="separate files"):
         load("a", "fp32", engine, models_dir=models)
 
 
@@ -186,7 +187,7 @@ def test_is_whole_when_a_tensor_is_elsewhere_at_any_depth_then_found():
 )
 def test_load_when_graph_does_not_fit_its_manifest_then_refused_before_anybody_speaks(models, engine, changes):
     change_manifest(models / "a", **changes)
-    with pytest.raises(ModelError, match="does not do what its description says"):
+    with pytest.raises(ModelError, match="does not match its manifest"):
         load("a", "fp32", engine, models_dir=models)
 
 
@@ -234,7 +235,8 @@ def test_label_when_engine_does_something_else_then_says_so(precision, arithmeti
 def test_ranking_when_measured_then_remembered_and_used(models, tmp_path):
     cache = tmp_path / "cache"
     assert (
-        ranking.main(["--model", "a", "--models-dir", str(models), "--cache-dir", str(cache), "--seconds", "0.05"]) == 0
+        measuring.main(["--model", "a", "--models-dir", str(models), "--cache-dir", str(cache), "--seconds", "0.05"])
+        == 0
     )
     found = ranking.read(read_manifest(models / "a"), cache)
     assert {pair.engine for pair in found.pairs} == set(installed_engines())
@@ -305,7 +307,7 @@ def test_ranking_when_model_changes_then_measured_again(models, tmp_path):
 
 
 def test_start_measuring_when_child_ends_then_ranking_is_there(models, tmp_path):
-    child = ranking.start_measuring("a", tmp_path, models)
+    child = measuring.start_measuring("a", tmp_path, models)
     _, errors = child.communicate()
     assert child.returncode == 0, errors
     assert ranking.read(read_manifest(models / "a"), tmp_path) is not None

@@ -17,18 +17,18 @@ def sine(t_s: np.ndarray, hz: float = 1000.0) -> np.ndarray:
     return 0.5 * np.sin(2 * np.pi * hz * t_s)
 
 
-def snr_db(heard: np.ndarray, rate_hz: float, hz: float) -> float:
-    """Of a sine of nearly known pitch in some sound; a glide by less than anybody hears is no noise."""
-    t_s = np.arange(len(heard)) / rate_hz
+def snr_db(played: np.ndarray, rate_hz: float, hz: float) -> float:
+    """SNR of a sine of nearly known frequency; a slow inaudible glide does not count as noise."""
+    t_s = np.arange(len(played)) / rate_hz
     phase = 2 * np.pi * hz * t_s
     basis = np.stack([f(phase) * t_s**power for f in (np.sin, np.cos) for power in range(4)], axis=1)
-    amplitudes, *_ = np.linalg.lstsq(basis, heard, rcond=None)
-    noise = heard - basis @ amplitudes
+    amplitudes, *_ = np.linalg.lstsq(basis, played, rcond=None)
+    noise = played - basis @ amplitudes
     return 10 * np.log10(np.sum((basis @ amplitudes) ** 2) / np.sum(noise**2))
 
 
 def feed(line: DelayLine, sound: np.ndarray, rate_hz: int, t_ns: int = 0, ppm: float = 0.0, **options) -> int:
-    """Feed blocks of 10 ms that a device with a wrong clock captured; gives the instant of their end."""
+    """Feed blocks of 10 ms that a device with a wrong clock captured; returns the instant of their end."""
     n = rate_hz // 100
     for first in range(0, len(sound), n):
         t_block_ns = t_ns + round(first * NS_PER_S / (rate_hz * (1 + ppm * 1e-6)))
@@ -39,7 +39,7 @@ def feed(line: DelayLine, sound: np.ndarray, rate_hz: int, t_ns: int = 0, ppm: f
 
 
 def play(line: DelayLine, t_ns: int, n_chunks: int, n: int = N) -> np.ndarray:
-    """What leaves an output whose clock is right, from an instant on."""
+    """What an output with an exact clock plays from an instant on."""
     pieces = [line.render(t_ns + k * n * NS_PER_S / OUT_HZ, n) for k in range(n_chunks)]
     assert None not in pieces
     return np.concatenate([sound for sound, _ in pieces])
@@ -51,40 +51,40 @@ def test_interpolator_when_rates_differ_by_100_ppm_then_sine_has_60_db(in_hz, ou
     step = in_hz / out_hz * 1.0001
     first, end = interpolator.span(100.25, step, out_hz // 4)
     around = sine(np.arange(first, end) / in_hz).astype(np.float32)
-    heard = interpolator.read(around, 100.25, step, out_hz // 4)
-    expected = sine((100.25 + step * np.arange(len(heard))) / in_hz)
-    assert 10 * np.log10(np.sum(expected**2) / np.sum((heard - expected) ** 2)) > 70
+    played = interpolator.read(around, 100.25, step, out_hz // 4)
+    expected = sine((100.25 + step * np.arange(len(played))) / in_hz)
+    assert 10 * np.log10(np.sum(expected**2) / np.sum((played - expected) ** 2)) > 70
 
 
-def test_interpolator_when_output_is_slow_then_what_would_fold_back_is_gone():
+def test_interpolator_when_output_rate_is_lower_then_aliases_are_removed():
     interpolator = Interpolator(48_000, 16_000)
     first, end = interpolator.span(0.0, 3.0, 4000)
-    heard = interpolator.read(sine(np.arange(first, end) / 48_000, 12_000).astype(np.float32), 0.0, 3.0, 4000)
-    assert np.abs(heard).max() < 0.5e-3
+    played = interpolator.read(sine(np.arange(first, end) / 48_000, 12_000).astype(np.float32), 0.0, 3.0, 4000)
+    assert np.abs(played).max() < 0.5e-3
 
 
 def test_line_when_clocks_agree_then_sound_of_the_wanted_instant():
     line = DelayLine(OUT_HZ)
     feed(line, sine(np.arange(OUT_HZ) / OUT_HZ), OUT_HZ)
-    heard = play(line, s_to_ns(0.25), 50)
-    assert np.allclose(heard, sine(0.25 + np.arange(len(heard)) / OUT_HZ), atol=1e-3)
+    played = play(line, s_to_ns(0.25), 50)
+    assert np.allclose(played, sine(0.25 + np.arange(len(played)) / OUT_HZ), atol=1e-3)
 
 
 def test_line_when_clocks_differ_by_100_ppm_then_sine_stays_clean_and_on_time():
     line = DelayLine(OUT_HZ)
     true_hz = OUT_HZ * 1.0001
-    heard, late_ns = [], []
+    played, late_ns = [], []
     for second in range(90):
         t_s = (second * OUT_HZ + np.arange(OUT_HZ)) / true_hz
         feed(line, sine(t_s), OUT_HZ, t_ns=s_to_ns(second / 1.0001), ppm=100)
         for k in range(100) if second else ():
             t_wanted_ns = s_to_ns(second - 1) + k * N * NS_PER_S / OUT_HZ
             sound, t_ns = line.render(t_wanted_ns, N)
-            heard.append(sound)
+            played.append(sound)
             late_ns.append(t_wanted_ns - t_ns)
     assert line.drift_ppm == pytest.approx(100, abs=10)
     assert max(np.abs(late_ns)) < ms_to_ns(1)
-    assert min(snr_db(np.concatenate(heard[k : k + 100]), OUT_HZ, 1000) for k in range(0, len(heard), 100)) > 60
+    assert min(snr_db(np.concatenate(played[k : k + 100]), OUT_HZ, 1000) for k in range(0, len(played), 100)) > 60
 
 
 @pytest.mark.parametrize("in_hz", [16_000, 44_100, 48_000])
@@ -94,13 +94,13 @@ def test_line_when_input_has_another_rate_then_pitch_stays(in_hz):
     assert snr_db(play(line, s_to_ns(0.2), 60), OUT_HZ, 1000) > 60
 
 
-def test_line_when_wanted_instant_moves_by_little_then_it_is_slewed_and_pitch_hardly_changes():
+def test_line_when_wanted_instant_moves_by_little_then_slewed_and_pitch_hardly_changes():
     line = DelayLine(OUT_HZ)
     feed(line, sine(np.arange(2 * OUT_HZ) / OUT_HZ), OUT_HZ)
     play(line, s_to_ns(0.2), 10)
-    heard = play(line, s_to_ns(0.3) + ms_to_ns(9), 100)
-    assert snr_db(heard, OUT_HZ, 1000.9) > 50
-    assert np.abs(np.diff(heard)).max() < 0.067
+    played = play(line, s_to_ns(0.3) + ms_to_ns(9), 100)
+    assert snr_db(played, OUT_HZ, 1000.9) > 50
+    assert np.abs(np.diff(played)).max() < 0.067
 
 
 def test_line_when_wanted_instant_jumps_then_crossfade_within_10_ms_without_click():
@@ -113,14 +113,14 @@ def test_line_when_wanted_instant_jumps_then_crossfade_within_10_ms_without_clic
     assert np.abs(np.diff(np.concatenate([before, after]))).max() < 0.03
 
 
-def test_line_when_sound_was_lost_then_silence_takes_its_place():
+def test_line_when_sound_was_lost_then_replaced_by_silence():
     line = DelayLine(OUT_HZ)
     feed(line, np.full(OUT_HZ // 2, 0.5), OUT_HZ)
     feed(line, np.full(OUT_HZ // 2, 0.25), OUT_HZ, t_ns=s_to_ns(0.6))
-    heard = play(line, s_to_ns(0.4), 40)
-    assert heard[N * 5] == pytest.approx(0.5, abs=0.01)
-    assert np.abs(heard[N * 11 : N * 19]).max() < 0.01
-    assert heard[N * 30] == pytest.approx(0.25, abs=0.01)
+    played = play(line, s_to_ns(0.4), 40)
+    assert played[N * 5] == pytest.approx(0.5, abs=0.01)
+    assert np.abs(played[N * 11 : N * 19]).max() < 0.01
+    assert played[N * 30] == pytest.approx(0.25, abs=0.01)
 
 
 @pytest.mark.parametrize("rate_hz", [48_000, 16_000])
@@ -135,7 +135,7 @@ def test_line_when_input_restarts_then_old_sound_ends_without_click_and_new_is_o
     assert new[N * 21] == pytest.approx(0.25, abs=0.01)
 
 
-def test_line_when_sound_has_not_come_yet_then_none_and_nothing_changes():
+def test_line_when_sound_has_not_arrived_yet_then_none_and_nothing_changes():
     line = DelayLine(OUT_HZ)
     assert line.render(0, N) is None
     feed(line, sine(np.arange(OUT_HZ) / OUT_HZ), OUT_HZ)
@@ -156,7 +156,7 @@ def test_history_when_fed_for_long_then_memory_stays_and_newest_are_kept():
     assert not history.span(-5, 100).any()
 
 
-def test_played_times_when_stamps_jitter_then_smoothed_and_a_jump_that_lasts_is_followed():
+def test_played_times_when_stamps_jitter_then_smoothed_and_a_lasting_jump_is_followed():
     times, random = PlayedTimes(OUT_HZ), np.random.default_rng(1)
     for k in range(1000):
         times.note(k * N, k * 10e6 + 30e6 + random.normal(0, 4e6))
@@ -169,8 +169,8 @@ def test_played_times_when_stamps_jitter_then_smoothed_and_a_jump_that_lasts_is_
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_line_when_the_microphone_behaves_oddly_then_finite_sound_and_bounded_memory(seed):
-    """Rates that change, clocks that leap both ways, empty and long blocks, in any order."""
+def test_line_when_the_microphone_misbehaves_then_finite_sound_and_bounded_memory(seed):
+    """Changing rates, time stamps that jump both ways, empty and long blocks, in random order."""
     random, line = np.random.default_rng(seed), DelayLine(OUT_HZ)
     t_ns, rate_hz = s_to_ns(10), 48_000
     for _ in range(100):
@@ -185,10 +185,10 @@ def test_line_when_the_microphone_behaves_oddly_then_finite_sound_and_bounded_me
     assert line._history._memory.size <= 9 * 96_000
 
 
-def test_drift_when_stamps_wander_for_minutes_then_what_is_shown_hardly_does():
-    control, shown = DriftControl(), []
+def test_drift_when_stamps_vary_for_minutes_then_reported_drift_hardly_does():
+    control, reported_ppm = DriftControl(), []
     for k in range(60_000):
-        # Half a minute up and down by 3 ms: the loop itself follows by a hundred ppm and more.
-        control.learn(3e-3 * np.sin(2 * np.pi * k / 3000), 0.01)
-        shown.append(control.drift_ppm)
-    assert np.ptp(shown[30_000:]) < 20
+        # The error varies by 3 ms with a period of 30 s: the loop itself follows by more than 100 ppm.
+        control.update(3e-3 * np.sin(2 * np.pi * k / 3000), 0.01)
+        reported_ppm.append(control.drift_ppm)
+    assert np.ptp(reported_ppm[30_000:]) < 20

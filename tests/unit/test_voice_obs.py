@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"  # noqa: S105 - no secret
 
 
 @pytest.fixture
-def in_a_hurry(monkeypatch):
+def short_timeout(monkeypatch):
     monkeypatch.setattr(obs, "TIMEOUT_S", 0.5)
 
 
@@ -53,7 +53,7 @@ def test_inputs_when_listed_then_those_with_sound_and_their_offsets():
         ("ffmpeg_source", False),
     ],
 )
-def test_inputs_when_listed_then_microphones_are_told_from_what_is_played(kind, is_microphone):
+def test_inputs_when_listed_then_microphones_are_distinguished_from_playback(kind, is_microphone):
     with FakeObs() as server:
         server.kinds["Mic/Aux"] = kind
         assert list_obs_inputs(ObsAddress(port=server.port))[0].is_microphone is is_microphone
@@ -67,24 +67,24 @@ def test_offset_when_system_has_a_proxy_then_obs_is_reached_directly(monkeypatch
         assert set_obs_offset(ObsAddress(port=server.port), "Desktop", -950) == -950
 
 
-def test_offset_when_input_is_unknown_then_sentence_names_those_with_sound():
+def test_offset_when_input_is_unknown_then_error_names_those_with_sound():
     with FakeObs() as server, pytest.raises(OutputError, match=r"no input named 'Mike'.*Mic/Aux; Desktop") as raised:
         set_obs_offset(ObsAddress(port=server.port), "Mike", 100)
     assert "Picture" not in str(raised.value)
 
 
-def test_offset_when_input_has_no_sound_then_sentence_says_why():
+def test_offset_when_input_has_no_sound_then_error_gives_the_reason():
     with FakeObs() as server, pytest.raises(OutputError, match="'Picture': No sound there"):
         set_obs_offset(ObsAddress(port=server.port), "Picture", 100)
 
 
 @pytest.mark.parametrize("offset_ms", [-951, 20_001])
-def test_offset_when_out_of_range_then_sentence_and_obs_is_not_asked(offset_ms):
+def test_offset_when_out_of_range_then_error_without_a_request(offset_ms):
     with pytest.raises(OutputError, match="-950 to 20000"):
         set_obs_offset(ObsAddress(port=1), "Mic/Aux", offset_ms)
 
 
-def test_offset_when_obs_does_not_run_then_sentence_says_where_to_enable_it():
+def test_offset_when_obs_does_not_run_then_error_says_where_to_enable_it():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -93,17 +93,17 @@ def test_offset_when_obs_does_not_run_then_sentence_says_where_to_enable_it():
 
 
 @pytest.mark.parametrize(("given", "sentence"), [("", "asks for a password"), ("wrong one", "refuses the password")])
-def test_offset_when_password_is_wrong_then_sentence_and_nobody_tells_it(given, sentence, caplog):
+def test_offset_when_password_is_wrong_then_error_that_does_not_contain_it(given, sentence, caplog):
     caplog.set_level(logging.DEBUG)
     assert PASSWORD not in repr(ObsAddress(password=PASSWORD))
     with FakeObs(PASSWORD) as server, pytest.raises(OutputError, match=sentence) as raised:
         list_obs_inputs(ObsAddress(port=server.port, password=given))
-    told = "".join(traceback.format_exception(raised.value)) + caplog.text
+    output = "".join(traceback.format_exception(raised.value)) + caplog.text
     for secret in ("wrong one", proof("wrong one"), proof("")):
-        assert secret not in told
+        assert secret not in output
 
 
-def test_offset_when_password_is_right_then_no_log_line_holds_it_or_its_proof(caplog):
+def test_offset_when_password_is_right_then_no_log_line_holds_it_or_its_hash(caplog):
     caplog.set_level(logging.DEBUG)
     with FakeObs(PASSWORD) as server:
         list_obs_inputs(ObsAddress(port=server.port, password=PASSWORD))
@@ -114,18 +114,18 @@ def test_offset_when_password_is_right_then_no_log_line_holds_it_or_its_proof(ca
 @pytest.mark.parametrize(
     ("way", "sentence"),
     [
-        ("4", "does not speak obs-websocket 5.*OBS 28"),
+        ("4", "does not use obs-websocket 5.*OBS 28"),
         ("rpc", "another version of its protocol.*OBS 28"),
-        ("mute", "does not answer as it should"),
-        ("odd", "does not answer as it should"),
+        ("mute", "gave no valid answer"),
+        ("odd", "gave no valid answer"),
     ],
 )
-def test_offset_when_obs_is_old_or_odd_then_sentence_and_no_wait_without_end(way, sentence, in_a_hurry):
+def test_offset_when_obs_is_old_or_misbehaves_then_error_within_the_timeout(way, sentence, short_timeout):
     with FakeObs(way=way) as server, pytest.raises(OutputError, match=sentence):
         list_obs_inputs(ObsAddress(port=server.port))
 
 
-def test_offset_when_something_else_listens_there_then_sentence(in_a_hurry):
+def test_offset_when_another_server_answers_then_error(short_timeout):
     import http.server
     import threading
 
@@ -137,7 +137,7 @@ def test_offset_when_something_else_listens_there_then_sentence(in_a_hurry):
         serving.join(5)
 
 
-def test_offset_when_extra_is_missing_then_sentence_names_it(monkeypatch):
+def test_offset_when_extra_is_missing_then_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "simpleobsws", None)
     with pytest.raises(MissingExtraError, match="obs extra"):
         list_obs_inputs(ObsAddress())

@@ -9,9 +9,10 @@ from avatar_app.contracts.handoff import Fan
 from avatar_app.contracts.notices import Level, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
-from avatar_app.live.audio.sound_system import INPUT, OUTPUT, SoundSystem
+from avatar_app.live.audio.pulse_devices import monitor_of
+from avatar_app.live.audio.sound_device import INPUT, OUTPUT
+from avatar_app.live.audio.sound_system import SoundSystem
 from avatar_app.live.voice import NO_VOICE, VoiceOutput, VoiceState, list_outputs, output
-from avatar_app.live.voice import pulse_sinks as pulse
 from tests.fakes.sounddevice import FakeSoundDevice, listed
 
 LABEL = "Cable, ALSA"
@@ -54,11 +55,11 @@ class Desk:
         return None if self.delay_ms is None else ms_to_ns(self.delay_ms)
 
     def run(self, n_steps: int, rate_hz: int = RATE_HZ, did_restart: bool = False) -> np.ndarray:
-        """Time passes in steps of 10 ms; what left the output, one channel."""
-        heard = []
+        """Run steps of 10 ms; returns what the output played."""
+        played = []
         for _ in range(n_steps):
             self.clock.advance(STEP_NS)
-            heard.append(self.stream.ask(latency_s=self.latency_s))
+            played.append(self.stream.ask(latency_s=self.latency_s))
             n = rate_hz // 100
             ramp = np.float32(self.clock.now_ns() / 1e9 - 0.01) + np.arange(n, dtype=np.float32) / rate_hz
             block = VoiceBlock(self.clock.now_ns() - STEP_NS, rate_hz, ramp / 100, did_restart=did_restart)
@@ -68,26 +69,26 @@ class Desk:
                 self.fan.put(block)
                 # The worker fills after it has taken all: another 60 ms of sound wait then.
                 assert self._stepped.wait_for(lambda: self._n_settled == self._n_fed, 60)
-        return np.concatenate(heard)
+        return np.concatenate(played)
 
     @property
     def stream(self):
         return self.library.streams[-1]
 
     def wait_for(self, is_so) -> None:
-        """Until something holds after a step of the voice's thread."""
+        """Wait until a condition holds after a step of the voice's thread."""
         with self._stepped:
             assert self._stepped.wait_for(is_so, 60)
 
     def wait_for_steps(self, n: int = 2) -> None:
-        """Until the voice's thread has gone through so many whole steps from now on, and one that has begun already."""
+        """Wait until the voice's thread has finished so many more steps."""
         with self._stepped:
             n_wanted = self._n_steps + n
             assert self._stepped.wait_for(lambda: self._n_steps >= n_wanted, 60)
 
-    def late_ms(self, heard: np.ndarray) -> float:
-        """How long after its capture the last sample leaves, 20 ms after it was fetched."""
-        return 1000 * (self.clock.now_ns() / 1e9 + 0.02 + 0.01 - float(heard[-1, 0]) * 100)
+    def late_ms(self, played: np.ndarray) -> float:
+        """Time from the capture of the last sample to its output, 20 ms after the driver read it."""
+        return 1000 * (self.clock.now_ns() / 1e9 + 0.02 + 0.01 - float(played[-1, 0]) * 100)
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def desk():
     made.voice.stop()
 
 
-def test_voice_when_somebody_speaks_then_it_leaves_the_output_with_the_delay_of_the_pictures(desk):
+def test_voice_when_sound_is_captured_then_played_with_the_delay_of_the_pictures(desk):
     desk.voice.start()
     assert desk.late_ms(desk.run(60)) == pytest.approx(100, abs=1)
     status = desk.voice.status()
@@ -107,14 +108,14 @@ def test_voice_when_somebody_speaks_then_it_leaves_the_output_with_the_delay_of_
 
 
 @pytest.mark.parametrize("n_channels", [2, 6])
-def test_voice_when_output_has_channels_then_the_same_in_each(n_channels):
+def test_voice_when_output_has_several_channels_then_the_same_in_each(n_channels):
     desk = Desk(n_channels=n_channels)
     desk.voice.start()
-    heard = desk.run(40)
+    played = desk.run(40)
     desk.voice.stop()
-    assert heard.shape[1] == n_channels
-    assert heard[-1, 0] > 0
-    assert (heard == heard[:, :1]).all()
+    assert played.shape[1] == n_channels
+    assert played[-1, 0] > 0
+    assert (played == played[:, :1]).all()
 
 
 @pytest.mark.parametrize("in_hz", [16_000, 44_100])
@@ -127,22 +128,22 @@ def test_voice_when_microphone_has_another_rate_or_changes_it_then_on_time(desk,
 def test_voice_when_output_has_another_rate_then_on_time():
     desk = Desk(rate_hz=44_100)
     desk.voice.start()
-    heard = desk.run(60)
+    played = desk.run(60)
     desk.voice.stop()
-    assert desk.late_ms(heard) == pytest.approx(100, abs=1)
+    assert desk.late_ms(played) == pytest.approx(100, abs=1)
 
 
-def test_voice_when_delay_is_not_known_yet_then_late_rather_than_early():
+def test_voice_when_delay_is_unknown_then_late_rather_than_early():
     desk = Desk(delay_ms=None)
     desk.voice.start()
-    heard = desk.run(60)
+    played = desk.run(60)
     desk.voice.stop()
-    assert desk.late_ms(heard) == pytest.approx(200, abs=1)
+    assert desk.late_ms(played) == pytest.approx(200, abs=1)
 
 
 @pytest.mark.parametrize(("latency_s", "late_ms"), [(0.045, 75), (0, 110), (5.0, 110)])
-def test_voice_when_output_is_slow_or_gives_no_time_then_its_latency_is_part_of_the_delay(desk, latency_s, late_ms):
-    """`late_ms` takes 20 ms of latency: slower outputs get sound earlier; unknown ones count as one piece of 10 ms."""
+def test_voice_when_output_is_slow_or_reports_no_time_then_its_latency_is_part_of_the_delay(desk, latency_s, late_ms):
+    """`late_ms` takes 20 ms of latency: slower outputs get sound earlier; an unknown latency counts as 10 ms."""
     desk.latency_s = latency_s
     desk.voice.start()
     assert desk.late_ms(desk.run(60)) == pytest.approx(late_ms, abs=1)
@@ -156,7 +157,7 @@ def test_voice_when_name_is_empty_then_off_and_no_output_is_opened():
     desk.voice.stop()
 
 
-def test_start_when_output_is_unknown_then_sentence_and_nothing_runs():
+def test_start_when_output_is_unknown_then_error_and_nothing_runs():
     desk = Desk(name="Cabel, ALSA")
     with pytest.raises(OutputError, match="Cable, ALSA"):
         desk.voice.start()
@@ -164,7 +165,7 @@ def test_start_when_output_is_unknown_then_sentence_and_nothing_runs():
     desk.voice.stop()
 
 
-def test_voice_when_unplugged_then_lost_and_told_and_never_another_output(desk):
+def test_voice_when_unplugged_then_lost_with_a_notice_and_no_other_output(desk):
     desk.voice.start()
     desk.run(5)
     desk.library.unplug("Cable")
@@ -177,7 +178,7 @@ def test_voice_when_unplugged_then_lost_and_told_and_never_another_output(desk):
     assert [stream.name for stream in desk.library.streams] == ["Cable"]
 
 
-def test_voice_when_plugged_in_again_then_speaks_on_and_is_on_time(desk):
+def test_voice_when_plugged_in_again_then_plays_on_time(desk):
     desk.voice.start()
     desk.run(20)
     desk.library.unplug("Cable")
@@ -190,7 +191,7 @@ def test_voice_when_plugged_in_again_then_speaks_on_and_is_on_time(desk):
     assert desk.voice.status().n_restarts == 1
 
 
-def test_voice_when_stopped_while_the_driver_opens_it_again_then_closed_as_soon_as_it_is_open(desk):
+def test_voice_when_stopped_while_the_driver_opens_it_again_then_closed_after_it_is_open(desk):
     begun, go_on = threading.Event(), threading.Event()
     desk.voice.start()
     desk.library.opening = lambda: (begun.set(), go_on.wait(30))
@@ -205,7 +206,7 @@ def test_voice_when_stopped_while_the_driver_opens_it_again_then_closed_as_soon_
     assert desk.voice.status().state is VoiceState.STOPPED
 
 
-def test_voice_when_driver_stops_asking_then_lost_and_found_again(desk):
+def test_voice_when_driver_stops_reading_then_lost_and_reconnected(desk):
     desk.voice.start()
     desk.run(5)
     desk.clock.advance(s_to_ns(3.5))
@@ -215,7 +216,7 @@ def test_voice_when_driver_stops_asking_then_lost_and_found_again(desk):
     assert len(desk.library.streams) == 2
 
 
-def test_voice_when_driver_runs_dry_again_and_again_then_larger_buffer(desk):
+def test_voice_when_driver_has_repeated_underruns_then_larger_buffer(desk):
     desk.voice.start()
     for _ in range(130):
         desk.clock.advance(STEP_NS)
@@ -226,7 +227,7 @@ def test_voice_when_driver_runs_dry_again_and_again_then_larger_buffer(desk):
     assert not desk.notices.current()
 
 
-def test_voice_when_interrupted_for_a_microphone_then_open_again_at_once_without_notice(desk):
+def test_voice_when_interrupted_for_a_microphone_then_reopened_without_notice(desk):
     desk.voice.start()
     desk.run(5)
     desk.library.plugged.append("Gamma")
@@ -237,21 +238,21 @@ def test_voice_when_interrupted_for_a_microphone_then_open_again_at_once_without
     assert not desk.notices.current()
 
 
-def test_voice_when_devices_are_much_slower_than_the_pictures_then_a_notice_says_by_how_much(desk):
+def test_voice_when_devices_are_much_slower_than_the_pictures_then_a_notice_reports_the_lateness(desk):
     desk.delay_ms = 0
     desk.voice.start()
     desk.run(40)
-    desk.voice._player._need_ns = ms_to_ns(80)
+    desk.voice._player._required_ns = ms_to_ns(80)
     for second in range(14):
         desk.clock.advance(s_to_ns(1.1))
         desk.stream.ask()
         desk.wait_for_steps()
-        # A microphone that was just opened is late for some seconds: no word yet.
+        # No notice in the first seconds: a microphone that was just opened is late.
         assert second > 5 or not desk.notices.current()
     assert any("80 ms after the picture" in notice.text for notice in desk.notices.current())
 
 
-def test_stop_when_called_twice_then_fine_and_nothing_is_fed_any_more(desk):
+def test_stop_when_called_twice_then_fine_and_nothing_is_fed(desk):
     desk.voice.start()
     desk.run(5)
     desk.voice.stop()
@@ -266,17 +267,17 @@ def test_outputs_when_there_is_no_sound_server_then_portaudios_alone(desk):
     assert [device.label for device in list_outputs(desk.system)] == [LABEL, "Speakers, ALSA"]
 
 
-def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_again_when_it_no_longer_does(monkeypatch):
+def test_voice_when_microphone_records_its_sink_then_paused_with_a_notice_until_it_no_longer_does(monkeypatch):
     desk = Desk()
     source = ["cable.monitor"]
     monkeypatch.setattr(output, "monitor_of", lambda label: "cable.monitor")
-    desk.make_voice("Cable", heard_from=lambda: source[0])
+    desk.make_voice("Cable", mic_source=lambda: source[0])
     desk.voice.start()
     desk.clock.advance(s_to_ns(1.1))
     desk.wait_for(lambda: desk.voice.status().state is VoiceState.LOST)
     notice = desk.notices.current()[0]
     assert notice.level is Level.ERROR and "howl" in notice.text and LABEL in notice.text
-    assert desk.voice.status().is_heard_by_mic
+    assert desk.voice.status().is_feedback
     desk.clock.advance(s_to_ns(3.1))
     desk.wait_for_steps()
     assert desk.voice.status().state is VoiceState.LOST
@@ -284,10 +285,10 @@ def test_voice_when_microphone_listens_to_its_sink_then_silent_and_told_and_agai
     desk.clock.advance(s_to_ns(3.1))
     desk.wait_for(lambda: desk.voice.status().state is VoiceState.RUNNING)
     desk.wait_for(lambda: "again" in desk.notices.current()[0].text)
-    assert not desk.voice.status().is_heard_by_mic
+    assert not desk.voice.status().is_feedback
     desk.voice.stop()
 
 
-def test_monitor_when_output_is_a_sink_then_its_source_else_none():
-    assert pulse.monitor_of("cable, PulseAudio") == "cable.monitor"
-    assert pulse.monitor_of("Cable, ALSA") == ""
+def test_monitor_when_output_is_a_sink_then_its_source_else_empty():
+    assert monitor_of("cable, PulseAudio") == "cable.monitor"
+    assert monitor_of("Cable, ALSA") == ""

@@ -1,4 +1,4 @@
-"""Which face is followed and for how long, with a mediapipe of the test's own."""
+"""Which face is tracked and for how long, with a fake mediapipe."""
 
 from types import SimpleNamespace
 
@@ -7,20 +7,20 @@ import pytest
 
 from avatar_app.live.webcam import landmarks
 from avatar_app.live.webcam.face_choice import Box
-from avatar_app.live.webcam.landmarks import CHECK_EVERY, MASK_GREY, N_MISSED_CHECKS, Landmarks
+from avatar_app.live.webcam.landmarks import CHECK_INTERVAL_FRAMES, MASK_GREY, N_MISSED_CHECKS, Landmarks
 
 LARGE, SMALL = Box(0.1, 0.1, 0.6, 0.9), Box(0.7, 0.3, 0.9, 0.6)
 WHITE = np.full((100, 200, 3), 255, np.uint8)
 
 
 class FakeSolutions:
-    """A detector that sees `faces`, and a mesh that stays with a face until it is reset."""
+    """A detector that finds `faces`, and a mesh that tracks one face until it is reset."""
 
     def __init__(self):
         self.faces = {}
         self.is_lost = False
-        self.followed = None
-        self.seen = []
+        self.tracked_face = None
+        self.pictures = []
         self.n_detections = 0
         self.face_mesh = SimpleNamespace(
             FaceMesh=lambda **options: SimpleNamespace(process=self.mesh, reset=self.reset)
@@ -43,16 +43,16 @@ class FakeSolutions:
         return SimpleNamespace(detections=boxes or None)
 
     def mesh(self, rgb):
-        self.seen.append(rgb)
-        if self.followed is None:
-            self.followed = next(iter(self.faces))
-        box = self.followed
+        self.pictures.append(rgb)
+        if self.tracked_face is None:
+            self.tracked_face = next(iter(self.faces))
+        box = self.tracked_face
         corners = [(box.left, box.top), (box.right, box.bottom)]
         marks = [SimpleNamespace(x=corners[k % 2][0], y=corners[k % 2][1], z=0.0) for k in range(478)]
         return SimpleNamespace(multi_face_landmarks=None if self.is_lost else [SimpleNamespace(landmark=marks)])
 
     def reset(self):
-        self.followed = None
+        self.tracked_face = None
 
 
 @pytest.fixture
@@ -70,41 +70,41 @@ def test_track_when_one_face_then_pixels_and_the_detectors_confidence(fake):
     assert confidence == 0.8
 
 
-def test_track_when_face_is_followed_then_detector_looks_twice_a_second_only(fake):
+def test_track_when_face_is_tracked_then_detector_runs_twice_a_second_only(fake):
     fake.faces = {LARGE: 0.8}
     tracked = Landmarks()
-    for _ in range(1 + 4 * CHECK_EVERY):
+    for _ in range(1 + 4 * CHECK_INTERVAL_FRAMES):
         tracked.track(WHITE)
     assert fake.n_detections == 5
 
 
-def test_track_when_two_faces_then_mesh_begins_without_the_smaller_one(fake):
+def test_track_when_two_faces_then_mesh_starts_with_the_smaller_one_masked(fake):
     fake.faces = {SMALL: 0.95, LARGE: 0.7}
     tracked = Landmarks()
     tracked.track(WHITE)
-    first, second = fake.seen[0], (tracked.track(WHITE), fake.seen[1])[1]
+    first, second = fake.pictures[0], (tracked.track(WHITE), fake.pictures[1])[1]
     assert (first[30:60, 140:180] == MASK_GREY).all()
     assert (first[10:90, 20:120] == 255).all()
     assert (second == 255).all() and (WHITE == 255).all()
 
 
-def test_track_when_a_much_larger_face_comes_then_it_takes_over_at_the_next_look(fake):
+def test_track_when_a_much_larger_face_appears_then_it_is_selected_at_the_next_check(fake):
     fake.faces = {SMALL: 0.9}
     tracked = Landmarks()
     tracked.track(WHITE)
     fake.faces = {LARGE: 0.9, SMALL: 0.9}
-    for _ in range(CHECK_EVERY):
+    for _ in range(CHECK_INTERVAL_FRAMES):
         points, _ = tracked.track(WHITE)
     assert points[:, 0].min() == pytest.approx(20)
 
 
-def test_track_when_detector_sees_none_any_more_then_less_sure_and_soon_gone(fake):
+def test_track_when_detector_finds_none_then_confidence_falls_and_the_face_is_dropped(fake):
     fake.faces = {LARGE: 0.9}
     tracked = Landmarks()
     tracked.track(WHITE)
     fake.faces = {}
-    answers = [tracked.track(WHITE) for _ in range(N_MISSED_CHECKS * CHECK_EVERY)]
-    assert answers[CHECK_EVERY][1] == 0.5
+    answers = [tracked.track(WHITE) for _ in range(N_MISSED_CHECKS * CHECK_INTERVAL_FRAMES)]
+    assert answers[CHECK_INTERVAL_FRAMES][1] == 0.5
     assert answers[-2] is not None and answers[-1] is None
 
 

@@ -1,4 +1,4 @@
-"""The camera's and the tracker's threads, step by step, with a clock turned by hand; and their owner."""
+"""The capture and tracking threads, step by step on a manual clock; and their owner."""
 
 import threading
 import time
@@ -17,11 +17,11 @@ from avatar_app.live.webcam.picture_source import CameraFrame
 from avatar_app.live.webcam.tracking import TrackingLoop
 from tests.fakes.webcam import FACE_AHEAD, FakeSource, FakeTracker
 
-NOBODY = CameraInputError("There is no camera 'C920'.", "Use one of: BRIO.")
+NO_CAMERA = CameraInputError("There is no camera 'C920'.", "Use one of: BRIO.")
 
 
 class Camera:
-    """A capture loop whose cameras the test plugs in."""
+    """A capture loop with cameras of the test."""
 
     def __init__(self):
         self.clock, self.board = ManualClock(s_to_ns(100)), NoticeBoard()
@@ -33,7 +33,7 @@ class Camera:
 
     def open(self):
         if not self.is_there:
-            raise NOBODY
+            raise NO_CAMERA
         self.opened.append(FakeSource(self.clock, ms_to_ns(33)))
         return self.opened[-1]
 
@@ -54,7 +54,7 @@ def test_capture_when_pictures_come_then_newest_stamped_and_read_only():
     assert camera.loop.rate.per_s(camera.clock.now_ns()) == pytest.approx(30, abs=1)
 
 
-def test_capture_when_unplugged_then_told_once_tried_every_three_seconds_and_back():
+def test_capture_when_unplugged_then_reported_once_retried_every_three_seconds_and_recovered():
     camera = Camera()
     camera.run(1)
     camera.is_there, camera.opened[0].is_plugged = False, False
@@ -69,21 +69,21 @@ def test_capture_when_unplugged_then_told_once_tried_every_three_seconds_and_bac
     assert camera.board.current()[0].level is Level.INFO
 
 
-def test_capture_when_never_there_then_lost_with_the_reason_and_not_tried_all_the_time():
+def test_capture_when_missing_then_lost_with_the_reason_and_retried_with_pauses():
     camera = Camera()
     n_tries = []
 
     def refuse():
         n_tries.append(camera.clock.now_ns())
-        raise NOBODY
+        raise NO_CAMERA
 
     camera.loop = CaptureLoop(camera.frames, refuse, camera.clock, camera.board)
     camera.run(9.5)
     assert len(n_tries) == 4
-    assert camera.loop.problem == NOBODY.what
+    assert camera.loop.problem == NO_CAMERA.what
 
 
-def test_capture_when_camera_falls_silent_then_lost():
+def test_capture_when_no_pictures_come_then_lost():
     camera = Camera()
     camera.run(1)
     camera.opened[0].is_silent = True
@@ -93,7 +93,7 @@ def test_capture_when_camera_falls_silent_then_lost():
     assert not camera.opened[0].is_open
 
 
-def test_capture_when_closed_then_camera_is_given_back():
+def test_capture_when_closed_then_camera_is_closed():
     camera = Camera()
     camera.run(1)
     camera.loop.close()
@@ -101,7 +101,7 @@ def test_capture_when_closed_then_camera_is_given_back():
     assert (camera.loop.state, camera.opened[0].is_open) == (WebcamState.STOPPED, False)
 
 
-def test_capture_when_closed_while_lost_then_notice_is_gone():
+def test_capture_when_closed_while_lost_then_notice_is_cleared():
     camera = Camera()
     camera.is_there = False
     camera.run(1)
@@ -110,7 +110,7 @@ def test_capture_when_closed_while_lost_then_notice_is_gone():
     assert not camera.board.current()
 
 
-def test_capture_when_closed_while_driver_blocks_then_given_back_when_it_wakes(monkeypatch):
+def test_capture_when_closed_while_driver_blocks_then_closed_when_it_returns(monkeypatch):
     camera = Camera()
     camera.run(0.1)
     source, wake = camera.opened[0], threading.Event()
@@ -126,7 +126,7 @@ def test_capture_when_closed_while_driver_blocks_then_given_back_when_it_wakes(m
 
 
 class Tracking:
-    """A tracking loop with trackers of the test's own."""
+    """A tracking loop with trackers of the test."""
 
     def __init__(self, make=FakeTracker):
         self.clock, self.board = ManualClock(s_to_ns(100)), NoticeBoard()
@@ -159,7 +159,7 @@ def test_tracking_when_faces_are_found_then_delivered_with_their_picture():
     tracking.run(1)
     assert tracking.loop.state is TrackerState.RUNNING
     one = tracking.tracked[-1]
-    assert one.found.face == FACE_AHEAD
+    assert one.detected.face == FACE_AHEAD
     assert one.t_tracked_ns - one.frame.t_capture_ns == ms_to_ns(30)
     assert len(tracking.tracked) == pytest.approx(16, abs=1)
 
@@ -167,11 +167,11 @@ def test_tracking_when_faces_are_found_then_delivered_with_their_picture():
 def test_tracking_when_no_face_then_delivered_as_none():
     tracking = Tracking(lambda: FakeTracker(face=None))
     tracking.run(0.3)
-    assert tracking.tracked[-1].found is None
+    assert tracking.tracked[-1].detected is None
 
 
 @pytest.mark.parametrize("how", ["killed", "hung"])
-def test_tracking_when_tracker_is_lost_then_another_one_tracks_within_five_seconds(how):
+def test_tracking_when_tracker_is_lost_then_restarted_within_five_seconds(how):
     tracking = Tracking()
     tracking.run(6)
     first, n_before = tracking.trackers[0], len(tracking.tracked)
@@ -185,7 +185,7 @@ def test_tracking_when_tracker_is_lost_then_another_one_tracks_within_five_secon
     assert not tracking.board.current()
 
 
-def test_tracking_when_tracker_fails_again_and_again_then_told_and_ever_more_seldom():
+def test_tracking_when_tracker_keeps_failing_then_reported_and_restarted_with_longer_pauses():
     tracking = Tracking(lambda: FakeTracker(problem="ImportError: no mediapipe"))
     tracking.run(60)
     (notice,) = tracking.board.current()
@@ -198,7 +198,7 @@ def test_tracking_when_tracker_fails_again_and_again_then_told_and_ever_more_sel
     assert tracking.board.current()[0].level is Level.INFO
 
 
-def test_tracking_when_tracker_dies_while_no_picture_comes_then_another_is_ready():
+def test_tracking_when_tracker_ends_while_no_picture_comes_then_restarted():
     tracking = Tracking()
     tracking.run(0.3)
     tracking.frames.take()
@@ -253,7 +253,7 @@ def test_webcam_when_started_then_records_and_status(owned):
     assert owned.preview().points_px.shape == (478, 2)
 
 
-def test_webcam_when_stopped_then_nothing_of_the_user_is_kept_and_it_starts_again(owned):
+def test_webcam_when_stopped_then_no_data_of_the_user_is_kept_and_it_can_start_again(owned):
     owned.start()
     wait_for(lambda: owned.newest() is not None)
     owned.stop()
@@ -282,7 +282,7 @@ def test_webcam_when_off_then_nothing_runs():
     assert (made.status().camera, made.newest()) == (WebcamState.STOPPED, None)
 
 
-def test_webcam_when_file_is_missing_then_one_sentence_and_it_goes_on(tmp_path):
+def test_webcam_when_file_is_missing_then_one_notice_and_it_continues(tmp_path):
     board = NoticeBoard()
     made = Webcam(f"file:{tmp_path}/none.mp4", MonotonicClock(), board, open_tracker=FakeTracker)
     made.start()

@@ -1,4 +1,4 @@
-"""Installing the face tracker, with a pip of the test's own."""
+"""Installing the face tracker, with a fake pip."""
 
 import sys
 
@@ -6,12 +6,12 @@ import pytest
 
 from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 from avatar_app.live.webcam import package, setup
-from avatar_app.live.webcam.wire import READY, Reply
+from avatar_app.live.webcam.protocol import READY, Reply
 
 
 @pytest.fixture
 def pip(monkeypatch, tmp_path):
-    """An empty environment, and a pip that does what `script` says; `{target}` is the folder it is given."""
+    """An empty environment, and a pip that runs `script`; `target` is its target folder."""
     monkeypatch.setattr(package, "package_dir", lambda: tmp_path / "avatar-app-webcam")
 
     def become(script):
@@ -30,18 +30,18 @@ def pip(monkeypatch, tmp_path):
     return become
 
 
-def test_install_when_pip_succeeds_then_locked_packages_without_what_they_ask_for(pip):
-    told = []
-    assert package.install(told.append) == pip.folder
+def test_install_when_pip_succeeds_then_locked_packages_without_their_dependencies(pip):
+    lines = []
+    assert package.install(lines.append) == pip.folder
     words = (pip.folder / "argv").read_text().split()
     assert {"--no-deps", "--require-hashes", "--only-binary=:all:"} <= set(words)
     assert words[words.index("--requirement") + 1] == str(package.LOCK)
-    assert "mediapipe" in told[0]
+    assert "mediapipe" in lines[0]
     assert package.is_installed()
     assert not package.is_outdated()
 
 
-def test_install_when_pip_fails_then_its_reason_and_what_was_there_stays(pip):
+def test_install_when_pip_fails_then_its_reason_and_the_old_version_stays(pip):
     package.install(lambda line: None)
     pip("print('noise\\nERROR: No matching distribution found for mediapipe==0.10.21', file=sys.stderr); sys.exit(1)")
     with pytest.raises(CameraInputError, match=r"No matching distribution.*3.10 to 3.12"):
@@ -49,9 +49,9 @@ def test_install_when_pip_fails_then_its_reason_and_what_was_there_stays(pip):
     assert (pip.folder / "mediapipe").is_dir()
 
 
-def test_install_when_a_package_is_not_the_tested_one_then_a_sentence(pip):
+def test_install_when_a_package_is_not_the_tested_one_then_error(pip):
     pip("print('ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\\n  Got  12ab', file=sys.stderr); sys.exit(1)")
-    with pytest.raises(CameraInputError, match="not the one that this program was tested with"):
+    with pytest.raises(CameraInputError, match="not the version that this program was tested with"):
         package.install(lambda line: None)
     assert not pip.folder.exists()
 
@@ -65,7 +65,7 @@ def test_is_outdated_when_made_from_another_lock_then_true(pip):
     assert package.is_outdated()
 
 
-def test_install_when_an_old_one_is_there_then_replaced_whole(pip):
+def test_install_when_an_old_version_exists_then_replaced_completely(pip):
     (pip.folder / "old").mkdir(parents=True)
     package.install(lambda line: None)
     assert not (pip.folder / "old").exists()
@@ -79,36 +79,36 @@ def test_require_when_missing_then_what_to_do_with_this_python(pip, monkeypatch,
         package.require_package()
 
 
-def test_setup_when_tracker_answers_then_nothing_is_fetched(monkeypatch, capsys):
+def test_setup_when_tracker_replies_then_nothing_is_downloaded(monkeypatch, capsys):
     monkeypatch.setattr(setup, "is_installed", lambda: True)
     monkeypatch.setattr(setup, "is_outdated", lambda: False)
-    monkeypatch.setattr(setup, "_first_answer", lambda: Reply(READY))
-    monkeypatch.setattr(setup, "install", lambda tell: pytest.fail("fetched"))
+    monkeypatch.setattr(setup, "_first_reply", lambda: Reply(READY))
+    monkeypatch.setattr(setup, "install", lambda tell: pytest.fail("downloaded"))
     assert setup.run("setup") == 0
-    assert "can be followed" in capsys.readouterr().out
+    assert "tracking is ready" in capsys.readouterr().out
 
 
-def test_setup_when_tracker_is_of_another_version_then_installed_anew(monkeypatch):
-    fetched = []
+def test_setup_when_tracker_is_of_another_version_then_reinstalled(monkeypatch):
+    downloaded = []
     monkeypatch.setattr(setup, "is_installed", lambda: True)
     monkeypatch.setattr(setup, "is_outdated", lambda: True)
-    monkeypatch.setattr(setup, "_first_answer", lambda: Reply(READY))
-    monkeypatch.setattr(setup, "install", fetched.append)
+    monkeypatch.setattr(setup, "_first_reply", lambda: Reply(READY))
+    monkeypatch.setattr(setup, "install", downloaded.append)
     assert setup.run("setup") == 0
-    assert len(fetched) == 1
+    assert len(downloaded) == 1
 
 
-def test_setup_when_tracker_does_not_run_then_installed_anew_and_its_words_told(monkeypatch):
-    fetched = []
+def test_setup_when_tracker_does_not_run_then_reinstalled_and_its_message_shown(monkeypatch):
+    downloaded = []
     monkeypatch.setattr(setup, "is_installed", lambda: True)
-    monkeypatch.setattr(setup, "_first_answer", lambda: Reply(b"X", problem="ImportError: no AVX"))
-    monkeypatch.setattr(setup, "install", fetched.append)
+    monkeypatch.setattr(setup, "_first_reply", lambda: Reply(b"X", problem="ImportError: no AVX"))
+    monkeypatch.setattr(setup, "install", downloaded.append)
     with pytest.raises(CameraInputError, match="no AVX"):
         setup.run("setup")
-    assert len(fetched) == 1
+    assert len(downloaded) == 1
 
 
-def test_list_when_there_is_no_camera_then_says_so(monkeypatch, capsys):
+def test_list_when_there_is_no_camera_then_prints_it(monkeypatch, capsys):
     monkeypatch.setattr(setup, "list_cameras", lambda: ())
     assert setup.run("list") == 0
     assert capsys.readouterr().out == "No camera was found.\n"

@@ -1,4 +1,4 @@
-"""The pipes to the tracker, with a tracker of the test's own at the other end."""
+"""The tracker process and its protocol, with a fake tracker."""
 
 import io
 import os
@@ -11,36 +11,36 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import CameraInputError
-from avatar_app.live.webcam.tracker_process import TrackerProcess
-from avatar_app.live.webcam.wire import (
+from avatar_app.live.webcam.protocol import (
     FACE,
     FAILED,
-    NOTHING,
+    NO_FACE,
     READY,
-    Found,
+    DetectedFace,
     Reply,
     read_picture,
     read_reply,
     write_picture,
     write_reply,
 )
+from avatar_app.live.webcam.tracker_process import TrackerProcess
 from tests.fakes.webcam import FACE_AHEAD
 
 ECHO = """
 import sys
-from avatar_app.live.webcam.wire import *
+from avatar_app.live.webcam.protocol import *
 write_reply(sys.stdout.buffer, Reply(READY))
 while (picture := read_picture(sys.stdin.buffer)) is not None:
-    write_reply(sys.stdout.buffer, Reply(NOTHING, picture[0], problem=str(picture[1].sum())))
+    write_reply(sys.stdout.buffer, Reply(NO_FACE, picture[0], problem=str(picture[1].sum())))
 """
 HANG = "import time; time.sleep(60)"
-# Only a failure waits so long.
+# Reached only on failure.
 WAIT_S = 60
 
 
 @pytest.fixture
 def start():
-    """Starts trackers that run some code, and ends them."""
+    """Starts trackers that run code, and ends them after the test."""
     made = []
 
     def start(code):
@@ -53,7 +53,7 @@ def start():
 
 
 def gone(pid):
-    """Whether a process ends, its parent taking notice of that or not."""
+    """Whether a process ends."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -62,7 +62,7 @@ def gone(pid):
         return bool(select.select([handle], [], [], WAIT_S)[0])
 
 
-def test_wire_when_picture_is_written_then_the_same_is_read():
+def test_protocol_when_picture_is_written_then_the_same_is_read():
     pipe, picture = io.BytesIO(), np.random.default_rng(0).integers(0, 255, (47, 63, 3), np.uint8)
     write_picture(pipe, 7, picture)
     write_picture(pipe, 8, picture[:, ::2])
@@ -72,64 +72,64 @@ def test_wire_when_picture_is_written_then_the_same_is_read():
 
 
 @pytest.mark.parametrize("n_lost", [1, 1000, 47 * 63 * 3])
-def test_wire_when_stream_ends_in_a_picture_then_none(n_lost):
+def test_protocol_when_stream_ends_in_a_picture_then_none(n_lost):
     pipe = io.BytesIO()
     write_picture(pipe, 7, np.zeros((47, 63, 3), np.uint8))
     assert read_picture(io.BytesIO(pipe.getvalue()[:-n_lost])) is None
 
 
-def test_wire_when_face_is_written_then_the_same_is_read():
+def test_protocol_when_face_is_written_then_the_same_is_read():
     pipe, points = io.BytesIO(), np.random.default_rng(0).normal(size=(478, 2)).astype(np.float32)
-    write_reply(pipe, Reply(FACE, 9, Found(FACE_AHEAD, 0.75, points)))
+    write_reply(pipe, Reply(FACE, 9, DetectedFace(FACE_AHEAD, 0.75, points)))
     write_reply(pipe, Reply(FAILED, problem="no model"))
     pipe.seek(0)
     reply = read_reply(pipe.read)
-    assert (reply.kind, reply.number, reply.found.confidence) == (FACE, 9, 0.75)
-    assert reply.found.face.lids_left_cm == pytest.approx(FACE_AHEAD.lids_left_cm)
-    assert np.array_equal(reply.found.points_px, points)
+    assert (reply.kind, reply.number, reply.detected.confidence) == (FACE, 9, 0.75)
+    assert reply.detected.face.lids_left_cm == pytest.approx(FACE_AHEAD.lids_left_cm)
+    assert np.array_equal(reply.detected.points_px, points)
     assert read_reply(pipe.read) == Reply(FAILED, problem="no model")
     assert read_reply(pipe.read) is None
 
 
-def test_process_when_pictures_are_sent_then_answered(start):
+def test_process_when_pictures_are_sent_then_it_replies(start):
     tracker = start(ECHO)
-    assert tracker.answer(WAIT_S).kind == READY
+    assert tracker.receive(WAIT_S).kind == READY
     for number in range(3):
         tracker.send(number, np.full((480, 640, 3), number, np.uint8))
-        assert tracker.answer(WAIT_S) == Reply(NOTHING, number, problem=str(number * 480 * 640 * 3))
+        assert tracker.receive(WAIT_S) == Reply(NO_FACE, number, problem=str(number * 480 * 640 * 3))
     assert tracker.is_alive
 
 
-def test_process_when_killed_then_known_and_no_answer_comes(start):
+def test_process_when_killed_then_detected_and_no_reply_comes(start):
     tracker = start(ECHO)
-    tracker.answer(WAIT_S)
+    tracker.receive(WAIT_S)
     os.kill(tracker.pid, signal.SIGKILL)
     assert tracker._is_over.wait(WAIT_S)
     assert not tracker.is_alive
     tracker.send(1, np.zeros((480, 640, 3), np.uint8))
-    assert tracker.answer(0) is None
+    assert tracker.receive(0) is None
 
 
-def test_process_when_it_hangs_then_send_does_not_wait_and_close_ends_it(start):
+def test_process_when_it_hangs_then_send_does_not_block_and_close_ends_it(start):
     tracker = start(HANG)
     for number in range(5):
         tracker.send(number, np.zeros((480, 640, 3), np.uint8))
-    # Nobody reads the pictures: a send that waited would still be waiting when the process ends.
+    # Nothing reads the pictures: a blocking send would block until the process ends.
     assert tracker.is_alive
     tracker.close()
     tracker.close()
     tracker._process.wait(WAIT_S / 2)  # sooner than it ends by itself
 
 
-def test_process_when_it_says_that_it_failed_then_the_words_come_through(start):
+def test_process_when_it_reports_a_failure_then_its_message_is_received(start):
     code = (
-        "import sys\nfrom avatar_app.live.webcam.wire import *\n"
+        "import sys\nfrom avatar_app.live.webcam.protocol import *\n"
         "write_reply(sys.stdout.buffer, Reply(FAILED, 0, None, 'x'))"
     )
-    assert start(code).answer(WAIT_S) == Reply(FAILED, problem="x")
+    assert start(code).receive(WAIT_S) == Reply(FAILED, problem="x")
 
 
-def test_process_when_there_is_no_program_then_one_sentence():
+def test_process_when_the_program_is_missing_then_error():
     with pytest.raises(CameraInputError, match="cannot be started"):
         TrackerProcess(("/no/such/program",))
 
@@ -139,7 +139,7 @@ def test_process_when_the_program_is_killed_then_the_tracker_ends_too():
     code = (
         "import sys\nfrom avatar_app.live.webcam.tracker_process import TrackerProcess\n"
         f"tracker = TrackerProcess((sys.executable, '-c', {ECHO!r}))\n"
-        f"tracker.answer({WAIT_S})\nprint(tracker.pid, flush=True)\nsys.stdin.read()"
+        f"tracker.receive({WAIT_S})\nprint(tracker.pid, flush=True)\nsys.stdin.read()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as parent:

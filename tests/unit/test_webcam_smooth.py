@@ -1,4 +1,4 @@
-"""Neutral pose, filter and records."""
+"""Neutral pose, One Euro filter and records."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live.webcam.face import Face
-from avatar_app.live.webcam.neutral import Calibration, Neutral
+from avatar_app.live.webcam.neutral import Calibration, NeutralPose
 from avatar_app.live.webcam.one_euro import OneEuro, OneEuroSpec
 from avatar_app.live.webcam.smooth import SPECS, Smoother
 
@@ -15,7 +15,7 @@ FACE = Face(
     yaw_deg=6.0, pitch_deg=-3.0, roll_deg=2.0, gaze_yaw_deg=1.0, gaze_pitch_deg=-8.0,
     lids_left_cm=0.9, lids_right_cm=0.7, brow_cm=2.2, error_cm=0.3,
 )  # fmt: skip
-OWN = Neutral(6.0, -3.0, 2.0, 1.0, -8.0, 0.9, 0.7, 2.2)
+OWN = NeutralPose(6.0, -3.0, 2.0, 1.0, -8.0, 0.9, 0.7, 2.2)
 STEP_NS = NS_PER_S // 30
 
 
@@ -23,9 +23,9 @@ def fed(one, values):
     return np.array([one.feed(float(value), s_to_ns(1) + k * STEP_NS) for k, value in enumerate(values)])
 
 
-# What the noise of a camera in a dim room makes of a head that keeps still.
+# Noise of the measurements for a resting head and a camera in a dim room.
 @pytest.mark.parametrize(("name", "noise_deg"), [("yaw_deg", 0.14), ("pitch_deg", 0.17), ("roll_deg", 0.09)])
-def test_filter_when_head_is_still_then_camera_noise_is_gone(name, noise_deg):
+def test_filter_when_head_is_still_then_camera_noise_is_removed(name, noise_deg):
     values = fed(OneEuro(SPECS[name]), np.random.default_rng(0).normal(0, noise_deg, 1800))[60:]
     assert values.std() < 0.065
     assert np.diff(values).std() < 0.15 * np.sqrt(2) * noise_deg
@@ -46,13 +46,13 @@ def test_filter_when_cutoff_is_known_then_step_is_that_of_a_low_pass():
     assert values[1] == pytest.approx(step / (1 + step), rel=1e-3)
 
 
-def test_filter_when_time_stands_or_goes_back_then_unchanged():
+def test_filter_when_time_does_not_advance_then_unchanged():
     one = OneEuro(OneEuroSpec(1.0, 0.0))
     one.feed(1.0, s_to_ns(2))
     assert one.feed(9.0, s_to_ns(2)) == one.feed(9.0, s_to_ns(1)) == 1.0
 
 
-def test_calibration_when_three_seconds_were_seen_then_medians_without_blinks():
+def test_calibration_when_three_seconds_are_collected_then_medians_without_blinks():
     calibration = Calibration()
     found = None
     for k in range(200):
@@ -65,7 +65,7 @@ def test_calibration_when_three_seconds_were_seen_then_medians_without_blinks():
     assert k == pytest.approx(90, abs=1)
 
 
-def test_calibration_when_face_goes_away_then_that_time_does_not_count():
+def test_calibration_when_face_disappears_then_that_time_does_not_count():
     calibration = Calibration()
     for k in range(60):
         calibration.feed(FACE, k * STEP_NS)
@@ -114,14 +114,14 @@ def test_smoother_when_a_blink_is_quick_then_it_is_not_lost():
     assert blinks[28] < 0.1
 
 
-def test_smoother_when_no_face_then_confidence_zero_and_after_a_gap_begins_anew():
+def test_smoother_when_no_face_then_confidence_zero_and_reset_after_a_gap():
     smoother = Smoother(OWN)
     smoother.feed(replace(FACE, yaw_deg=30.0), 1.0, 0, 0)
     assert smoother.feed(None, 0.9, ms_to_ns(30), 0).confidence == 0
     assert smoother.feed(replace(FACE, yaw_deg=8.0), 1.0, s_to_ns(2), 0).yaw_deg == pytest.approx(2)
 
 
-def test_smoother_when_neutral_is_set_then_it_holds_at_once():
+def test_smoother_when_neutral_pose_is_set_then_used_immediately():
     smoother = Smoother()
     smoother.feed(FACE, 1.0, 0, 0)
     smoother.set_neutral(OWN)

@@ -1,4 +1,4 @@
-"""Cameras by name, their pictures, and files that play them."""
+"""Cameras by name, their pictures, and video files in place of a camera."""
 
 import errno
 import os
@@ -18,9 +18,9 @@ from avatar_app.live.webcam.device_source import DeviceSource
 from avatar_app.live.webcam.devices import CameraDevice, find_camera, list_cameras
 from avatar_app.live.webcam.file_source import FileSource
 from avatar_app.live.webcam.picture_source import as_bgr
-from avatar_app.live.webcam.upright import upright
+from avatar_app.live.webcam.rotation import apply_rotation
 from tests.fakes.media import CASES
-from tests.fakes.webcam import write_film
+from tests.fakes.webcam import write_video
 
 T0_NS = s_to_ns(50)
 
@@ -52,7 +52,7 @@ def test_list_when_linux_then_names_without_data_nodes_and_our_own_camera(plugge
 
 
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
-def test_list_when_no_library_names_cameras_then_honest_numbers(monkeypatch, platform):
+def test_list_when_no_library_names_cameras_then_indices(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", None)
     assert [one.name for one in list_cameras()][:2] == ["Camera 1", "Camera 2"]
@@ -73,7 +73,7 @@ def test_find_when_name_or_part_of_it_then_that_one(plugged, name, address):
     assert find_camera(name).address == f"/dev/video{address}"
 
 
-def test_find_when_unknown_then_sentence_names_a_near_one_first(plugged):
+def test_find_when_unknown_then_error_names_the_nearest_first(plugged):
     plugged(0, "Integrated Camera")
     plugged(1, "Logitech C920")
     with pytest.raises(CameraInputError, match=r"no camera 'Logitec C920'.*Logitech C920, Integrated Camera"):
@@ -122,7 +122,7 @@ def camera(monkeypatch, plugged):
     return capture
 
 
-def test_device_when_opened_then_pictures_are_stamped_and_it_is_named(camera):
+def test_device_when_opened_then_pictures_have_timestamps_and_it_is_named(camera):
     clock = ManualClock(T0_NS)
     source = DeviceSource("", clock)
     clock.advance(5)
@@ -134,15 +134,15 @@ def test_device_when_opened_then_pictures_are_stamped_and_it_is_named(camera):
     assert not camera.is_open
 
 
-def test_device_when_in_use_then_says_so(camera):
+def test_device_when_in_use_then_error(camera):
     camera.is_open = False
     with pytest.raises(CameraInputError, match=r"C920 cannot be opened: it is in use.*Close the other program"):
         DeviceSource("", ManualClock(T0_NS))
 
 
-def test_device_when_it_opens_but_gives_nothing_then_says_so_and_gives_it_back(camera):
+def test_device_when_it_opens_but_delivers_nothing_then_error_and_closed(camera):
     camera.n_pictures = 0
-    with pytest.raises(CameraInputError, match=r"opened but gives no picture.*Close the other program"):
+    with pytest.raises(CameraInputError, match=r"opened but delivers no picture.*Close the other program"):
         DeviceSource("", ManualClock(T0_NS))
     assert not camera.is_open
 
@@ -151,14 +151,14 @@ def test_device_when_unplugged_then_error(camera):
     camera.n_pictures = 2
     source = DeviceSource("", ManualClock(T0_NS))
     source.read()
-    with pytest.raises(CameraInputError, match="gives no more pictures"):
+    with pytest.raises(CameraInputError, match="delivers no more pictures"):
         source.read()
 
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.EACCES, r"may not use the camera C920. Join the group video"), (errno.EBUSY, r"in use"),
-     (errno.ENODEV, r"C920 is gone")],
+    [(errno.EACCES, r"no permission to use the camera C920. Join the group video"), (errno.EBUSY, r"in use"),
+     (errno.ENODEV, r"C920 was disconnected")],
 )  # fmt: skip
 def test_access_when_system_refuses_then_its_reason_and_what_to_do(monkeypatch, number, words):
     def refuse(*arguments):
@@ -190,8 +190,8 @@ def test_as_bgr_when_large_then_scaled_down(shape, size):
 
 
 @pytest.mark.parametrize("raw", [np.zeros((48, 64, 2), np.uint8), np.zeros((48, 64), np.float32), np.zeros((1, 9))])
-def test_as_bgr_when_no_picture_then_says_so(raw):
-    with pytest.raises(CameraInputError, match=r"It gives pictures of a kind.*another camera"):
+def test_as_bgr_when_no_picture_then_error(raw):
+    with pytest.raises(CameraInputError, match=r"It delivers pictures in a format.*another camera"):
         as_bgr(raw, "It")
 
 
@@ -208,9 +208,9 @@ def played(source, n):
     return taken
 
 
-def test_file_when_played_then_own_rate_in_real_time_and_again_from_the_beginning(tmp_path):
+def test_file_when_played_then_own_rate_in_real_time_in_a_loop(tmp_path):
     clock = ManualClock(T0_NS)
-    source = FileSource(write_film(tmp_path / "f.mp4", greys(), fps=20), clock)
+    source = FileSource(write_video(tmp_path / "f.mp4", greys(), fps=20), clock)
     taken = played(source, 12)
     source.close()
     assert (source.label, source.size, source.fps) == ("f.mp4", (64, 48), 20)
@@ -220,9 +220,9 @@ def test_file_when_played_then_own_rate_in_real_time_and_again_from_the_beginnin
     assert clock.now_ns() == taken[-1][0]
 
 
-def test_file_when_machine_slept_then_goes_on_from_now(tmp_path):
+def test_file_when_machine_slept_then_continues_from_now(tmp_path):
     clock = ManualClock(T0_NS)
-    source = FileSource(write_film(tmp_path / "f.mp4", greys()), clock)
+    source = FileSource(write_video(tmp_path / "f.mp4", greys()), clock)
     source.read()
     clock.advance(s_to_ns(3600))
     taken = played(source, 3)
@@ -237,22 +237,22 @@ def test_file_when_machine_slept_then_goes_on_from_now(tmp_path):
      ("mjpeg", "yuvj420p", (720, 1280))],
 )  # fmt: skip
 def test_file_when_deep_grey_odd_or_large_then_a_picture(tmp_path, codec, pix_fmt, shape):
-    path = write_film(tmp_path / "f.mkv", greys(shape=shape), codec=codec, pix_fmt=pix_fmt)
+    path = write_video(tmp_path / "f.mkv", greys(shape=shape), codec=codec, pix_fmt=pix_fmt)
     source = FileSource(path, ManualClock(T0_NS))
     _, pixels = source.read()
     source.close()
     assert pixels.shape == ((*shape, 3) if shape[1] <= 640 else (360, 640, 3))
-    # A grey film does not say whether its black is 0 or 16.
+    # A grey video does not specify whether black is 0 or 16.
     assert pixels.mean() == pytest.approx(20, abs=17 if pix_fmt == "gray" else 4)
 
 
-def test_file_when_there_is_none_then_says_so(tmp_path):
+def test_file_when_there_is_none_then_error(tmp_path):
     with pytest.raises(CameraInputError, match="There is no file"):
         FileSource(tmp_path / "none.mp4", ManualClock(T0_NS))
 
 
-def test_file_when_a_packet_is_damaged_then_the_others_are_shown_in_their_time(tmp_path):
-    path = write_film(tmp_path / "f.mov", greys(), fps=20, codec="png", pix_fmt="rgb24")
+def test_file_when_a_packet_is_damaged_then_the_others_keep_their_time(tmp_path):
+    path = write_video(tmp_path / "f.mov", greys(), fps=20, codec="png", pix_fmt="rgb24")
     with av.open(str(path)) as container:
         second = [(packet.pos, packet.size) for packet in container.demux(video=0)][1]
     with path.open("r+b") as file:
@@ -266,7 +266,7 @@ def test_file_when_a_packet_is_damaged_then_the_others_are_shown_in_their_time(t
 
 
 def frame_at(t_s):
-    """A decoded picture, as far as its time is concerned."""
+    """A decoded frame with a timestamp."""
     return SimpleNamespace(time=t_s)
 
 
@@ -276,18 +276,20 @@ def frame_at(t_s):
      ((0, 0.05, 0, 0.05), (0, 0.05, 0.1, 0.15)),
      ((0, 0.05, 900, 900.05), (0, 0.05, 0.1, 0.15)), ((0, 30.0, 60.0), (0, 30.0, 60.0)), ((0, 5, None), (0, 5, 5.05))],
 )  # fmt: skip
-def test_file_when_times_begin_late_jump_or_lack_then_pictures_go_on_and_pauses_stay(tmp_path, times_s, offsets_s):
-    source = FileSource(write_film(tmp_path / "f.mp4", greys(), fps=20), ManualClock(T0_NS))
+def test_file_when_timestamps_begin_late_jump_or_are_missing_then_pictures_continue_and_pauses_stay(
+    tmp_path, times_s, offsets_s
+):
+    source = FileSource(write_video(tmp_path / "f.mp4", greys(), fps=20), ManualClock(T0_NS))
     source._t_last_ns, source._n_in_pass, found = s_to_ns(60), 0, []
     for time_s in times_s:
-        source._offset_ns = source._place(frame_at(time_s))
+        source._offset_ns = source._playback_ns(frame_at(time_s))
         source._n_in_pass += 1
         found.append(source._offset_ns / NS_PER_S)
     source.close()
     assert found == pytest.approx(offsets_s, abs=1e-6)
 
 
-def test_file_when_the_film_is_a_mirrored_selfie_then_as_a_player_shows_it():
+def test_file_when_the_video_is_a_mirrored_selfie_then_as_in_a_player():
     with av.open(str(CASES / "mhflip.mp4")) as container:
         stored = next(container.decode(video=0)).to_ndarray(format="bgr24")
     source = FileSource(CASES / "mhflip.mp4", ManualClock(T0_NS))
@@ -297,7 +299,7 @@ def test_file_when_the_film_is_a_mirrored_selfie_then_as_a_player_shows_it():
     assert np.abs(pixels.astype(int) - stored).mean() > 5
 
 
-# What ffmpeg makes of a picture whose corners are, row by row, 1 2 and 3 4, for all matrices of quarter turns.
+# Result of ffmpeg for a picture with the corners 1 2 and 3 4, row by row, for all matrices of quarter turns.
 SHOWN = {
     (1, 0, 0, 1): [[1, 2], [3, 4]], (-1, 0, 0, 1): [[2, 1], [4, 3]], (-1, 0, 0, -1): [[4, 3], [2, 1]],
     (1, 0, 0, -1): [[3, 4], [1, 2]], (0, -1, 1, 0): [[2, 4], [1, 3]], (0, -1, -1, 0): [[4, 2], [3, 1]],
@@ -306,11 +308,11 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("matrix", SHOWN)
-def test_upright_when_turned_or_mirrored_then_as_ffmpeg_shows_it(matrix):
+def test_apply_rotation_when_rotated_or_mirrored_then_as_ffmpeg(matrix):
     a, b, c, d = (number << 16 for number in matrix)
     data = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], np.int32).tobytes()
     picture = np.kron(np.array([[1, 2], [3, 4]], np.uint8), np.ones((2, 3), np.uint8))[..., None]
-    found = upright(picture, SimpleNamespace(side_data={"DISPLAYMATRIX": data}))
+    found = apply_rotation(picture, SimpleNamespace(side_data={"DISPLAYMATRIX": data}))
     assert found[:: len(found) - 1, :: found.shape[1] - 1, 0].tolist() == SHOWN[matrix]
     assert found.shape[:2] == ((4, 6) if matrix[0] else (6, 4))
 
@@ -318,23 +320,23 @@ def test_upright_when_turned_or_mirrored_then_as_ffmpeg_shows_it(matrix):
 @pytest.mark.parametrize("name", ["Selfie:1.mp4", "pipe:0", "100%03d.mp4", "ü" * 118, "~"])
 def test_file_when_the_name_looks_like_something_else_then_it_is_a_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    os.rename(write_film(tmp_path / "f.mp4", greys()), name)
+    os.rename(write_video(tmp_path / "f.mp4", greys()), name)
     source = FileSource(Path(name), ManualClock(T0_NS))
     source.close()
     assert source.label == name
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of other systems are text")
-def test_file_when_the_name_is_no_text_then_played_and_its_label_can_be_shown(tmp_path):
+def test_file_when_the_name_is_no_text_then_played_with_a_printable_label(tmp_path):
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
-    os.rename(write_film(tmp_path / "f.mp4", greys()), path)
+    os.rename(write_video(tmp_path / "f.mp4", greys()), path)
     source = FileSource(Path(path), ManualClock(T0_NS))
     source.close()
     assert source.label == "caf\N{REPLACEMENT CHARACTER}.mp4"
 
 
 @pytest.mark.parametrize("name", ["~nosuchuser/f.mp4", "a\0b.mp4", "x" * 300, "pipe"])
-def test_file_when_there_cannot_be_such_a_file_then_says_so(tmp_path, monkeypatch, name):
+def test_file_when_there_cannot_be_such_a_file_then_error(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo("pipe")
@@ -343,23 +345,23 @@ def test_file_when_there_cannot_be_such_a_file_then_says_so(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
-def test_file_when_no_video_then_one_sentence(tmp_path, content):
+def test_file_when_no_video_then_error(tmp_path, content):
     path = tmp_path / "f.mp4"
     path.write_bytes(content)
-    with pytest.raises(CameraInputError, match=r"cannot be played|holds no video"):
+    with pytest.raises(CameraInputError, match=r"cannot be played|has no video"):
         FileSource(path, ManualClock(T0_NS))
 
 
-def test_file_when_sound_only_then_says_so(tmp_path):
+def test_file_when_sound_only_then_error(tmp_path):
     from avatar_app.settings.paths import demo_sample
 
-    with pytest.raises(CameraInputError, match="holds no video"):
+    with pytest.raises(CameraInputError, match="has no video"):
         FileSource(demo_sample(), ManualClock(T0_NS))
 
 
-def test_file_when_cut_off_then_plays_what_is_there(tmp_path):
+def test_file_when_truncated_then_plays_the_rest(tmp_path):
     pictures = [np.random.default_rng(k).integers(0, 255, (48, 64, 3), np.uint8) for k in range(20)]
-    path = write_film(tmp_path / "f.avi", pictures, codec="mjpeg", pix_fmt="yuvj420p")
+    path = write_video(tmp_path / "f.avi", pictures, codec="mjpeg", pix_fmt="yuvj420p")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     source = FileSource(path, ManualClock(T0_NS))
     assert len(played(source, 30)) == 30

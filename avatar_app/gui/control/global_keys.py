@@ -1,6 +1,6 @@
-"""Keys that work while another program, a game say, has the keyboard.
+"""Global hotkeys: they work while another program has the keyboard.
 
-Only these keys are asked of the system where it allows that (X11); nothing that is typed is kept anywhere.
+Under X11 the system delivers these keys alone. No keystroke is stored.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from avatar_app.contracts.errors import MissingExtraError, SettingsError, UserError
-from avatar_app.contracts.notices import Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.live.browser import Action
 
 log = logging.getLogger(__name__)
 
-# Number of the F key, pressed with Ctrl and Shift, and the command of the control API that it gives.
+# Number of the F key, pressed with Ctrl and Shift, and its action of the control API.
 COMMANDS: Mapping[int, str] = {
     4: "follow",
     5: "refresh-mic",
@@ -31,10 +31,10 @@ NOTICE_KEY = "global-keys"
 
 
 class Grab(Protocol):
-    """Keys that are being listened for."""
+    """An open listener."""
 
     def close(self) -> None:
-        """Give them back; twice is fine."""
+        """Release the keys; a second call does nothing."""
         ...
 
 
@@ -42,12 +42,12 @@ OpenGrab = Callable[[tuple[int, ...], Callable[[int], object]], Grab]
 
 
 class GlobalKeys:
-    """Turns keys into commands while the user wants it. Thread: main; commands are given on the listener's thread.
+    """Calls actions for global hotkeys. Thread: main; the actions are called on the listener's thread.
 
     Args:
-        actions: commands of the control API by name; each may be called on any thread.
-        notices: where a reason for not listening is told.
-        open_grab: begins to listen for F keys with Ctrl and Shift, given their numbers; a test's seam.
+        actions: of the control API by name; each may be called on any thread.
+        notices: reports why the keys do not work.
+        open_grab: starts to listen for F keys with Ctrl and Shift, given their numbers; replaced in tests.
     """
 
     def __init__(self, actions: Mapping[str, Action], notices: NoticeBoard, open_grab: OpenGrab | None = None) -> None:
@@ -59,11 +59,11 @@ class GlobalKeys:
 
     @property
     def is_listening(self) -> bool:
-        """Whether the keys work."""
+        """Whether the listener is open."""
         return self._grab is not None
 
     def apply(self, *, is_wanted: bool) -> None:
-        """Listen, or give the keys back. What hinders it becomes a notice, once for each time it is wanted."""
+        """Open or close the listener. A notice reports a failure once, until the setting changes."""
         if is_wanted == self._is_wanted:
             return
         self._is_wanted = is_wanted
@@ -74,10 +74,10 @@ class GlobalKeys:
         try:
             self._grab = self._open_grab(tuple(COMMANDS), self._press)
         except UserError as error:
-            self._notices.post(Notice.from_error(NOTICE_KEY, error, is_lasting=True))
+            self._notices.error(NOTICE_KEY, error, is_lasting=True)
 
     def close(self) -> None:
-        """Give the keys back; twice is fine."""
+        """Release the keys; a second call does nothing."""
         if self._grab is not None:
             self._grab.close()
             self._grab = None
@@ -91,30 +91,30 @@ class GlobalKeys:
 
 
 def open_system_grab(numbers: tuple[int, ...], pressed: Callable[[int], object]) -> Grab:
-    """Listen by the means of this system.
+    """Listen with the API of this system.
 
     Args:
-        numbers: of F keys.
-        pressed: called on another thread with the number of a key that went down together with Ctrl and Shift.
+        numbers: of the F keys.
+        pressed: called on another thread with the number of a key that was pressed with Ctrl and Shift.
 
     Raises:
-        MissingExtraError: the package that does it is not installed.
-        SettingsError: the system lets no program do this, or another one has the key.
+        MissingExtraError: the package is not installed.
+        SettingsError: the system does not allow it, or another program uses a key.
     """
     try:
         if not sys.platform.startswith("linux"):
             return _open_pynput(numbers, pressed)
         if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
             raise SettingsError(
-                "Wayland lets no program hear keys that are meant for another one.",
-                "Give the keys in your desktop's own settings to the control API (packaging/interfaces.md).",
+                "Wayland does not support keys that work in every program.",
+                "Bind keys to the control API in the settings of your desktop (see packaging/interfaces.md).",
             )
         from avatar_app.gui.control.x11_keys import X11Grab
 
         return X11Grab(numbers, pressed)
     except ImportError as error:
         raise MissingExtraError(
-            "Keys that work in every program need a package that is not installed.",
+            "Keys that work in every program need an optional package.",
             "Install the keys extra: .venv/bin/pip install -e '.[keys]'",
         ) from error
 
@@ -128,23 +128,23 @@ def _open_pynput(numbers: tuple[int, ...], pressed: Callable[[int], object]) -> 
 
     listener = keyboard.GlobalHotKeys({f"<ctrl>+<shift>+<f{number}>": press(number) for number in numbers})
     listener.start()
-    # macOS hands keys only to programs that the user allowed to have them; elsewhere there is no such attribute.
+    # Only macOS has this attribute: the user must allow a program to receive keys.
     listener.wait()
     if not getattr(listener, "IS_TRUSTED", True):
         listener.stop()
         raise SettingsError(
-            "macOS does not let this program hear keys yet.",
-            "Allow it in System Settings, Privacy & Security, Accessibility, then switch it on again.",
+            "macOS does not allow this program to receive keys.",
+            "Allow it in System Settings, Privacy & Security, Accessibility. Then turn the keys on again.",
         )
     return _Listener(listener.stop)
 
 
 class _Listener:
-    """A listener of pynput's."""
+    """A listener of pynput."""
 
     def __init__(self, stop: Callable[[], object]) -> None:
         self._stop = stop
 
     def close(self) -> None:
-        """Give the keys back; twice is fine."""
+        """Release the keys; a second call does nothing."""
         self._stop()

@@ -1,42 +1,37 @@
-"""Keeps the settings: checks a change, hands it to the pipeline, writes it down, takes it back when it failed."""
+"""The settings while the window is open: checks, applies and saves changes, and takes back those that failed."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.contracts.notices import Notice, NoticeBoard
-from avatar_app.gui.ports import OnAir, Pipeline
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.gui.ports import Changes, Pipeline, Sinks
+from avatar_app.live.runtime.slot import Refused
 from avatar_app.settings import profiles, store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
 SAVE_DELAY_MS = 500
-# Settings of the window alone, which the pipeline need not hear of.
+# Settings of the window alone; they need not be applied to pipeline and sinks.
 WINDOW_FIELDS = ("is_hud_visible", "is_panel_visible", "theme", "window_geometry", "has_global_keys", "obs_port")
-# A choice that failed shows as a notice with one of these keys; another choice takes the notice down.
-FIELDS_OF_KEY = {
-    "mic": ("mic",),
-    "avatar": ("avatar",),
-    "model": ("avatar", "model", "precision", "engine"),
-    "background": ("background", "background_colour", "background_picture"),
-    "follow": ("is_following",),
-    "clean": ("noise_suppression", "is_auto_gain_on"),
-}
 
 
 class SettingsKeeper(QObject):
-    """The one place where settings change while the window is open. Thread: main.
+    """The only place where settings change while the window is open. Thread: main.
 
     Args:
-        settings: what holds now, command line included.
-        saved: what the settings file says: flags of one start are not written down.
+        settings: the settings of this start, command line included.
+        saved: the settings of the file; flags of the command line are not saved.
+        paths: of the profile.
+        pipeline: uses the settings.
+        notices: reports a setting that cannot be used.
+        sinks: use the settings too.
 
     Signals:
-        shown(Settings): the controls should show these settings.
+        shown(Settings): the controls must show these settings.
     """
 
     shown = Signal(object)
@@ -48,7 +43,7 @@ class SettingsKeeper(QObject):
         paths: ProfilePaths,
         pipeline: Pipeline,
         notices: NoticeBoard,
-        on_air: OnAir,
+        sinks: Sinks,
     ) -> None:
         super().__init__()
         self._settings = settings
@@ -56,8 +51,9 @@ class SettingsKeeper(QObject):
         self._written = saved
         self._paths = paths
         self._pipeline = pipeline
-        self._on_air = on_air
+        self._sinks = sinks
         self._notices = notices
+        self._refused: tuple[Refused, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(SAVE_DELAY_MS)
@@ -65,18 +61,19 @@ class SettingsKeeper(QObject):
 
     @property
     def settings(self) -> Settings:
-        """What the user wants now."""
+        """The settings that the user chose."""
         return self._settings
 
-    def change(self, changes: dict[str, Any]) -> None:
-        """Take a change of the user's."""
-        for key, fields in FIELDS_OF_KEY.items():
-            if any(name in changes for name in fields):
-                self._notices.clear(key)
-        self._take(changes)
+    def change(self, changes: Changes) -> None:
+        """Apply a change by the user, and clear the notices of failed choices that it replaces."""
+        replaced = [refused for refused in self._refused if any(name in changes for name in refused.fields)]
+        for refused in replaced:
+            self._notices.clear(refused.key)
+        self._refused = tuple(refused for refused in self._refused if refused not in replaced)
+        self._apply(changes)
 
     def use_profile(self, name: str) -> None:
-        """Take over a profile's settings, or with an empty name the user's own again."""
+        """Use the settings of a profile; an empty name restores the user's own."""
         try:
             own = profiles.own(self._paths, self._saved, self._notices)
             if name:
@@ -85,18 +82,19 @@ class SettingsKeeper(QObject):
             else:
                 wanted = own
         except SettingsError as error:
-            self._notices.post(Notice.from_error("profile", error))
+            self._notices.error("profile", error)
             self.shown.emit(self._settings)
             return
-        # What belongs to the machine alone stays as it is now, muted above all.
+        # Settings of this machine stay, above all whether the microphone is muted.
         here = {name: getattr(self._settings, name) for name in profiles.LOCAL_FIELDS if name != "profile"}
         changes = asdict(wanted) | here
         now, saved = asdict(self._settings), asdict(self._saved)
         self.change({name: value for name, value in changes.items() if value != now[name] or value != saved[name]})
 
     def reconcile(self) -> None:
-        """Put choices that failed back to what is really in use; one that was corrected meanwhile stays."""
-        failed = self._pipeline.take_refused()
+        """Reset choices that failed to the settings in use, unless the user has changed them since."""
+        failed = [result for result in self._pipeline.take_results() if isinstance(result, Refused)]
+        self._refused = (*(old for old in self._refused if old.key not in {new.key for new in failed}), *failed)
         in_use = self._pipeline.settings
         back = {
             name: getattr(in_use, name)
@@ -105,31 +103,31 @@ class SettingsKeeper(QObject):
             if getattr(refused.settings, name) == getattr(self._settings, name) != getattr(in_use, name)
         }
         if back:
-            self._take(back)
+            self._apply(back)
 
     def note_port(self, port: int) -> None:
-        """Keep the browser source's address for the next start, also where it had to move; 0 while it is off."""
+        """Save the port of the browser source, which may differ from the wanted one; 0 while it is off."""
         if port not in (0, self._settings.browser_port):
-            self._take({"browser_port": port})
+            self._apply({"browser_port": port})
 
     def save_now(self) -> None:
-        """Write the settings down if they changed."""
+        """Save the settings if they changed."""
         self._timer.stop()
         if self._saved != self._written and store.save(self._paths, self._saved, self._notices):
             self._written = self._saved
 
-    def _take(self, changes: dict[str, Any]) -> None:
+    def _apply(self, changes: Changes) -> None:
         try:
             settings = self._settings.replace(**changes)
             self._saved = self._saved.replace(**changes)
         except SettingsError as error:
-            self._notices.post(Notice.from_error("settings-change", error))
+            self._notices.error("settings-change", error)
             self.shown.emit(self._settings)
             return
         self._settings = settings
-        # Before anything is drawn: a mute or a cut camera takes effect first, and the lamp shows what came of it.
+        # Before the controls are drawn: muting and closing the webcam come first, and the lamp shows the result.
         if any(name not in WINDOW_FIELDS for name in changes):
             self._pipeline.apply(settings)
-            self._on_air.apply(settings)
+            self._sinks.apply(settings)
         self.shown.emit(settings)
         self._timer.start()

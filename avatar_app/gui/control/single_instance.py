@@ -1,4 +1,4 @@
-"""One program for one profile: a second start brings the first window to the front and ends."""
+"""One instance per profile: a second start raises the first window and exits."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ RAISED = b"raised\n"
 
 
 class SingleInstance(QObject):
-    """Holds the lock of a profile and listens to later starts. Thread: main.
+    """Holds the lock of a profile, and listens for later starts. Thread: main.
+
+    Args:
+        paths: of the profile.
 
     Signals:
-        raise_asked(): somebody started the program again.
+        raise_asked(): the program was started again.
     """
 
     raise_asked = Signal()
@@ -35,9 +38,9 @@ class SingleInstance(QObject):
         self._server: QLocalServer | None = None
 
     def acquire(self) -> bool:
-        """Become the one program of this profile. False when there is one already.
+        """Become the instance of this profile. False when another one runs.
 
-        Where the lock cannot be written, as in a read-only home, the program runs without one.
+        Where the lock cannot be written, for example in a read-only home, the program runs without one.
         """
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,15 +61,15 @@ class SingleInstance(QObject):
         return True
 
     def _taken_over(self, lock: QLockFile) -> bool:
-        """Take a lock that nobody holds, whatever its file says.
+        """Take over a stale lock, whatever its content.
 
-        It may be empty or damaged after a crash, or name a process whose number another program has now. A running
-        program holds the file locked by the system; then Qt does not remove it.
+        After a crash the file may be empty or damaged, or name a process id that another program has now. The system
+        locks the file of a running program; Qt does not remove that.
         """
         return lock.error() == QLockFile.LockError.LockFailedError and lock.removeStaleLockFile() and lock.tryLock(0)
 
     def _removed(self) -> bool:
-        """Remove what lies in the lock's place and is no file: opening a pipe would wait for ever."""
+        """Remove a lock that is not a regular file, because opening a pipe would block."""
         try:
             self._file.unlink()
         except OSError as error:
@@ -75,7 +78,7 @@ class SingleInstance(QObject):
         return True
 
     def ask_to_raise(self) -> bool:
-        """Ask the running program to show its window; False when it does not answer."""
+        """Ask the running instance to raise its window; False without an answer."""
         socket = QLocalSocket()
         socket.connectToServer(self._name)
         if not socket.waitForConnected(CONNECT_MS):
@@ -86,7 +89,7 @@ class SingleInstance(QObject):
         return is_answered
 
     def release(self) -> None:
-        """Let the next start be the first one; twice is fine."""
+        """Release the lock; a second call does nothing."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -95,7 +98,7 @@ class SingleInstance(QObject):
             self._lock = None
 
     def _listen(self) -> None:
-        # Left behind by a crash; the lock says that nobody uses it.
+        # A crash leaves the server behind; the lock proves that it is unused.
         QLocalServer.removeServer(self._name)
         server = QLocalServer(self)
         server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
@@ -108,12 +111,12 @@ class SingleInstance(QObject):
         socket = self._server.nextPendingConnection() if self._server is not None else None
         if socket is None:
             return
-        socket.readyRead.connect(lambda: self._obey(socket))
+        socket.readyRead.connect(lambda: self._handle(socket))
         socket.disconnected.connect(socket.deleteLater)
         if socket.bytesAvailable():
-            self._obey(socket)
+            self._handle(socket)
 
-    def _obey(self, socket: QLocalSocket) -> None:
+    def _handle(self, socket: QLocalSocket) -> None:
         if bytes(socket.readAll().data()) == RAISE:
             socket.write(RAISED)
             socket.flush()

@@ -1,4 +1,4 @@
-"""What a sound server says of its devices by itself: microphones by Bluetooth or from the network, for example."""
+"""Device events of the sound server, for example of Bluetooth microphones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ END_MS = 2000
 
 
 class ServerEvents(QObject):
-    """Listens to PulseAudio, or PipeWire in its place, through a process of `pactl`. Thread: main.
+    """Subscribes to PulseAudio or PipeWire through a `pactl` process. Thread: main.
+
+    Args:
+        parent: owns this object.
 
     Signals:
-        changed(): a device came or went.
+        changed(): a device was added or removed.
     """
 
     changed = Signal()
@@ -25,23 +28,23 @@ class ServerEvents(QObject):
         super().__init__(parent)
         self._process = QProcess(self)
         variables = QProcessEnvironment.systemEnvironment()
-        # What is read must be English.
+        # The parser expects English.
         variables.insert("LC_ALL", "C")
         self._process.setProcessEnvironment(variables)
         self._process.readyReadStandardOutput.connect(self._read)
 
     @property
     def is_listening(self) -> bool:
-        """Whether there is a server; known a moment after `listen`."""
+        """Whether the server answers; valid a moment after `listen`."""
         return self._process.state() != QProcess.ProcessState.NotRunning
 
     def listen(self) -> None:
-        """Listen from now on, where there is a server and its tool; again and again is fine."""
+        """Subscribe if server and tool exist; may be called again."""
         if not self.is_listening and has_tool():
             self._process.start(TOOL, ["subscribe"], QIODevice.OpenModeFlag.ReadOnly)
 
     def close(self) -> None:
-        """Listen no more; twice is fine."""
+        """End the process; a second call does nothing."""
         if self.is_listening:
             self._process.kill()
             self._process.waitForFinished(END_MS)

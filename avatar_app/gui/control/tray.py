@@ -1,4 +1,4 @@
-"""The icon beside the clock: the avatar goes on while its window is away."""
+"""The tray icon: the avatar runs on while its window is hidden."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from PySide6.QtWidgets import QMenu, QSystemTrayIcon, QWidget
 
 
 class Tray(QObject):
-    """A menu of a few commands; a click on the icon shows the window or hides it. Thread: main.
+    """A menu of commands; a click on the icon shows or hides the window. Thread: main.
 
     Args:
-        icon: the program's.
-        window: what is shown and hidden.
-        commands: text and action of each entry, in order.
+        icon: of the program.
+        window: shown and hidden by a click.
+        commands: text and function of each entry, in order.
     """
 
     def __init__(self, icon: QIcon, window: QWidget, commands: Mapping[str, Callable[[], object]]) -> None:
         super().__init__(window)
         self._window = window
         self._menu = QMenu()
-        self.toggle = QAction("Hide the window", self._menu)
+        self.toggle = QAction("Hide window", self._menu)
         self.toggle.triggered.connect(self.turn)
         self._menu.addAction(self.toggle)
         self._menu.addSeparator()
@@ -37,11 +37,11 @@ class Tray(QObject):
 
     @staticmethod
     def is_there() -> bool:
-        """Whether this desktop shows such icons."""
+        """Whether this desktop has a tray."""
         return QSystemTrayIcon.isSystemTrayAvailable()
 
     def turn(self) -> None:
-        """Hide the window, or bring it back."""
+        """Hide or show the window."""
         if self._window.isVisible() and not self._window.isMinimized():
             self._window.hide()
         else:
@@ -50,19 +50,19 @@ class Tray(QObject):
             self._window.activateWindow()
 
     def set_locked(self, *, is_locked: bool) -> None:
-        """Take the icon away while the window is a booth, or bring it back."""
+        """Hide the icon in kiosk mode, or show it."""
         self._icon.setVisible(not is_locked)
 
     def remove(self) -> None:
-        """Take the icon away; twice is fine."""
+        """Remove the icon; a second call does nothing."""
         self._icon.hide()
         self._menu.deleteLater()
 
     def _clicked(self, reason: QSystemTrayIcon.ActivationReason) -> None:
-        # The right button opens the menu on its own.
+        # Qt opens the menu for the right button.
         if reason in (QSystemTrayIcon.ActivationReason.Trigger, QSystemTrayIcon.ActivationReason.DoubleClick):
             self.turn()
 
     def _name_toggle(self) -> None:
-        is_seen = self._window.isVisible() and not self._window.isMinimized()
-        self.toggle.setText("Hide the window" if is_seen else "Show the window")
+        is_shown = self._window.isVisible() and not self._window.isMinimized()
+        self.toggle.setText("Hide window" if is_shown else "Show window")

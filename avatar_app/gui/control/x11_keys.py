@@ -1,4 +1,4 @@
-"""Keys of our own under X11: the server sends them here, whichever window has the keyboard, and sends us no others.
+"""Global hotkeys under X11: the server sends the grabbed keys alone, whichever window has the keyboard.
 
 Source: X Window System Protocol, version 11, GrabKey.
 """
@@ -17,19 +17,19 @@ from Xlib.display import Display
 from avatar_app.contracts.errors import SettingsError
 
 CTRL_SHIFT = X.ControlMask | X.ShiftMask
-# The server takes Caps Lock (Lock) and Num Lock (commonly Mod2) for other keys unless they are grabbed too.
+# Caps Lock (Lock) and Num Lock (commonly Mod2) change the key, so each combination is grabbed.
 LOCKS = (0, X.LockMask, X.Mod2Mask, X.LockMask | X.Mod2Mask)
 
 
 class X11Grab:
-    """Listens for F keys with Ctrl and Shift until it is closed. Thread: any; `pressed` is called on its own.
+    """Listens for F keys with Ctrl and Shift until it is closed. Thread: any; `pressed` is called on its own thread.
 
     Args:
         numbers: of the F keys.
-        pressed: gets the number of a key that went down; once, however long it is held.
+        pressed: receives the number of a pressed key, once even if the key is held.
 
     Raises:
-        SettingsError: there is no X server, or another program has one of the keys.
+        SettingsError: there is no X server, or another program uses one of the keys.
     """
 
     def __init__(self, numbers: tuple[int, ...], pressed: Callable[[int], object]) -> None:
@@ -37,7 +37,7 @@ class X11Grab:
             self._display = Display()
         except (error.DisplayError, OSError) as problem:
             raise SettingsError(
-                "Keys that work in every program need an X server, and none answers.", "Start it on a desktop."
+                "Keys that work in every program need an X server.", "Start the program on a desktop."
             ) from problem
         self._pressed = pressed
         self._numbers = {self._display.keysym_to_keycode(getattr(XK, f"XK_F{number}")): number for number in numbers}
@@ -52,7 +52,7 @@ class X11Grab:
         self._thread.start()
 
     def close(self) -> None:
-        """Give the keys back; twice is fine."""
+        """Release the keys; a second call does nothing."""
         if self._thread.is_alive():
             os.write(self._wake_in, b".")
             self._thread.join()
@@ -68,7 +68,7 @@ class X11Grab:
         names = [f"Ctrl+Shift+F{number}" for number, problem in taken.items() if problem.get_error() is not None]
         if names:
             raise SettingsError(
-                f"Another program has {', '.join(names)} already.", "Free the key there, then switch this on again."
+                f"Another program already uses {', '.join(names)}.", "Free the key there, then turn the keys on again."
             )
 
     def _listen(self) -> None:
@@ -77,16 +77,16 @@ class X11Grab:
             selector.register(self._wake_out, selectors.EVENT_READ)
             while True:
                 while self._display.pending_events():
-                    self._take(self._display.next_event())
+                    self._handle(self._display.next_event())
                 if any(key.fd == self._wake_out for key, _ in selector.select()):
                     break
         self._display.close()
         os.close(self._wake_out)
         os.close(self._wake_in)
 
-    def _take(self, event: Any) -> None:
+    def _handle(self, event: Any) -> None:
         if event.type == X.KeyRelease:
             self._released_at[event.detail] = event.time
-        # A key that is held repeats as pairs of release and press at one and the same time.
+        # A held key repeats as release and press with equal times.
         elif event.type == X.KeyPress and self._released_at.get(event.detail) != event.time:
             self._pressed(self._numbers[event.detail])

@@ -1,1 +1,1 @@
-"""The side panel: settings, page by page."""
+"""The side panel: all settings."""

@@ -1,4 +1,4 @@
-"""What is installed and plugged in, as entries for the choosers."""
+"""Devices, avatars and models, as options of the drop-down lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Device(Protocol):
 
     @property
     def title(self) -> str:
-        """As other programs show it."""
+        """The name that other programs show."""
         ...
 
 
@@ -37,7 +37,7 @@ class Camera(Protocol):
 
     @property
     def name(self) -> str:
-        """As the system has it, made unique."""
+        """The name in the system, made unique."""
         ...
 
 
@@ -49,7 +49,16 @@ def catalogue(
     list_outputs: Callable[[], Iterable[Device]] = tuple,
     list_cameras: Callable[[], Iterable[Camera]] = tuple,
 ) -> Catalogue:
-    """The catalogue of a machine."""
+    """The catalogue of this computer.
+
+    Args:
+        list_mics: lists microphones.
+        assets: the folder of the program's assets.
+        models: the folder of the program's models.
+        user_models: the folder of the user's models.
+        list_outputs: lists sound outputs.
+        list_cameras: lists webcams.
+    """
     return Catalogue(
         outputs=lambda: servers_first(device_options(list_outputs)),
         mics=lambda: servers_first(device_options(list_mics)),
@@ -60,22 +69,22 @@ def catalogue(
 
 
 def device_options(list_devices: Callable[[], Iterable[Device]]) -> tuple[Option, ...]:
-    """All devices of a kind; none when the sound system cannot be asked."""
+    """All devices of a kind; none when the sound system does not answer."""
     try:
         return tuple(Option(device.label, device.title, device.label) for device in list_devices())
     except UserError as error:
-        log.warning("no list of sound devices: %s", error)
+        log.warning("cannot list sound devices: %s", error)
         return ()
 
 
 def servers_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
-    """Devices in the order in which they are likely to be meant: the sound server's, others, ALSA's own names."""
+    """Devices ordered by likely use: of the sound server, other devices, plugins of ALSA."""
 
     def rank(option: Option) -> int:
         name, _, host_api = option.value.rpartition(", ")
         if host_api == HOST_API:
             return 0
-        # A device names its card and number as `(hw:1,0)`; the rest of ALSA leads to one of those above.
+        # A device ends with its card and number, as `(hw:1,0)`; other ALSA names are plugins that open one of those.
         return 2 if host_api == ALSA and "(hw:" not in name else 1
 
     return tuple(sorted(options, key=rank))
@@ -88,33 +97,33 @@ def avatar_options(assets: Path) -> tuple[Option, ...]:
 
 
 def model_options(models: Path, avatar_id: str, user_models: Path | None = None) -> tuple[Option, ...]:
-    """The students that draw an avatar: the default, the other registered ones, the user's own."""
+    """The models of an avatar: the default, the other registered ones, the user's own."""
     try:
         ids = list_models(models, user_models)
         files = [find_model(name, models, user_models) / "manifest.json" for name in ids]
     except UserError as error:
-        log.warning("no list of models: %s", error)
+        log.warning("cannot list models: %s", error)
         return ()
     return tuple(_option(file.parent, data) for file, data in _described(files) if data.get("avatar_id") == avatar_id)
 
 
 def _option(folder: Path, data: dict[str, Any]) -> Option:
-    """An entry for a folder, by whose name it is found; the rest of its description is words."""
-    title, credit, licence = (_words(data.get(name)) for name in ("title", "credit", "licence"))
+    """The option of a folder; title, credit and licence are its texts."""
+    title, credit, licence = (_text(data.get(name)) for name in ("title", "credit", "licence"))
     facts = (title, credit, f"Licence: {licence or 'not stated'}")
     return Option(folder.name, title or folder.name, ". ".join(fact for fact in facts if fact))
 
 
-def _words(value: object) -> str:
-    """What a description says, as it may stand in the window."""
+def _text(value: object) -> str:
+    """A text of a description, safe to display."""
     text = value if isinstance(value, str) else ""
     return "".join(character for character in text[:MAX_CHARACTERS] if character.isprintable())
 
 
 def _described(files: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The descriptions that can be read; the others are lines in the log, and sentences once they are chosen."""
+    """The descriptions that can be read; the others are logged, and reported when they are chosen."""
     for file in files:
         try:
             yield file, read_object(file)
         except InputFileError as error:  # noqa: PERF203
-            log.warning("%s is left out: %s", file, error)
+            log.warning("skipped %s: %s", file, error)

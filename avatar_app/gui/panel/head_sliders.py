@@ -1,4 +1,4 @@
-"""How strongly each part of her follows, in percent."""
+"""Sliders for the intensity of head tracking, in percent."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSlider, QWidget
 from avatar_app.settings.schema import FOLLOW_RANGE, SHARE_RANGE, Settings
 
 ROWS = (
-    ("follow_head", "Head", FOLLOW_RANGE, "How far her head turns with yours; 100 % is as far as you do"),
-    ("follow_gaze", "Gaze", FOLLOW_RANGE, "How far her eyes turn with yours"),
-    ("follow_blinks", "Blinks", FOLLOW_RANGE, "How far her lids close with yours"),
-    ("follow_brows", "Brows", FOLLOW_RANGE, "How far her brows rise with yours"),
-    ("idle_share", "Her own motion", SHARE_RANGE, "How much of her own small motion goes on while her head follows"),
+    ("follow_head", "Head", FOLLOW_RANGE, "Head rotation; 100 % follows yours exactly"),
+    ("follow_gaze", "Gaze", FOLLOW_RANGE, "Eye movement"),
+    ("follow_blinks", "Blinks", FOLLOW_RANGE, "Eyelid movement"),
+    ("follow_brows", "Brows", FOLLOW_RANGE, "Eyebrow movement"),
+    ("idle_share", "Idle motion", SHARE_RANGE, "The avatar's own small movements during head tracking"),
 )
 
 
-class FollowSliders(QWidget):
-    """A slider for each part.
+class TrackingSliders(QWidget):
+    """A slider for each movement.
 
     Signals:
-        changed(dict): the setting that the user changed.
+        changed(dict): settings that the user changed.
     """
 
     changed = Signal(dict)
@@ -39,7 +39,7 @@ class FollowSliders(QWidget):
         self.setFocusProxy(self.sliders[ROWS[0][0]])
 
     def show_settings(self, settings: Settings) -> None:
-        """Show settings without telling of a change."""
+        """Show settings without emitting `changed`."""
         for field, slider in self.sliders.items():
             slider.blockSignals(True)
             slider.setValue(round(100 * getattr(settings, field)))

@@ -1,77 +1,62 @@
-"""What is drawn: the avatar, how exactly and how fast it moves, and what lies behind it."""
+"""The picture: avatar and model, precision and frame rate, background, AI label."""
 
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton
 
-from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures, Option
-from avatar_app.gui.widgets.dial import WORDS, LookaheadDial
+from avatar_app.gui.panel.group import Group
+from avatar_app.gui.ports import Catalogue, Dialogs, Option
+from avatar_app.gui.widgets.dial import NAMES, LookaheadDial
 from avatar_app.gui.widgets.rows import Chooser, OneLine, Section
 from avatar_app.gui.widgets.segments import Choice, Segments
 from avatar_app.gui.widgets.theme import Tokens
 from avatar_app.settings.schema import FRAME_RATES_FPS, Settings
 
-SECTION_GAP_PX = 20
-PRECISION_WORDS = {
-    "auto": "Fastest here",
-    "int8": "Whole numbers",
+if TYPE_CHECKING:
+    from avatar_app.live.pipeline import LiveStatus
+
+PRECISION_NAMES = {
+    "auto": "Fastest",
+    "int8": "8-bit integer",
     "fp16": "Half precision",
-    "mixed": "INT8 and half",
-    "fp32": "Reference",
+    "mixed": "INT8 and FP16",
+    "fp32": "Full precision",
 }
 PRECISION_CHOICES = (
-    Choice("auto", "Auto", "The fastest that this machine measured"),
-    Choice("int8", "INT8", "Whole numbers: smallest, mostly fastest"),
+    Choice("auto", "Auto", "The fastest precision on this computer, measured at the first start"),
+    Choice("int8", "INT8", "8-bit integers: smallest, usually fastest"),
     Choice("fp16", "FP16", "Half precision"),
-    Choice("mixed", "Mixed", "INT8 where it does no harm, else half precision"),
-    Choice("fp32", "FP32", "Full precision: the reference that the others are compared with"),
+    Choice("mixed", "Mixed", "INT8 where the quality allows it, else half precision"),
+    Choice("fp32", "FP32", "Full precision: the reference"),
 )
-FRAME_RATE_CHOICES = tuple(Choice(fps, str(fps), f"{fps} pictures a second") for fps in FRAME_RATES_FPS)
+LOADING = "Loading the model …"
+FRAME_RATE_CHOICES = tuple(Choice(fps, str(fps), f"{fps} frames per second") for fps in FRAME_RATES_FPS)
 BACKGROUND_CHOICES = (
-    Choice("checker", "Transparent", "Nothing behind the avatar; shown as a checkerboard"),
-    Choice("colour", "Colour", "One colour behind the avatar"),
-    Choice("picture", "Picture", "A picture of yours behind the avatar"),
+    Choice("checker", "Transparent", "No background; the window shows a checkerboard"),
+    Choice("colour", "Colour", "A solid colour"),
+    Choice("picture", "Picture", "A picture file"),
 )
-
-
-class Group(QWidget):
-    """A column of sections.
-
-    Signals:
-        changed(dict): settings that the user changed.
-    """
-
-    changed = Signal(dict)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(SECTION_GAP_PX)
-
-    def show_settings(self, settings: Settings) -> None:
-        """Show settings without telling of a change."""
-        raise NotImplementedError
-
-    def _add(self, section: Section) -> Section:
-        self._column.addWidget(section)
-        return section
+BADGE_CHOICES = (
+    Choice(False, "Metadata only", "Recordings and snapshots carry an AI-generated mark in their metadata"),
+    Choice(True, "Visible label", "A small label in the corner of every picture, and the metadata"),
+)
 
 
 class AvatarGroup(Group):
-    """Which avatar, and which network draws it."""
+    """The avatar and its model."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         super().__init__()
         self._catalogue = catalogue
         self._models: tuple[Option, ...] = ()
         self._models_of: str | None = None
-        self.avatar = Chooser("Avatar", "Who speaks with you (Alt+A)")
-        self.model = Chooser("Model", "The network that draws the mouth (Alt+O)")
+        self.avatar = Chooser("Avatar", "The avatar to show (Alt+A)")
+        self.model = Chooser("Model", "The network that renders the mouth (Alt+O)")
         self._add(Section("&Avatar", self.avatar))
         self.model_section = self._add(Section("M&odel", self.model))
         self.avatar.set_options(catalogue.avatars())
@@ -79,7 +64,7 @@ class AvatarGroup(Group):
         self.model.chosen.connect(lambda value: self.changed.emit({"model": value}))
 
     def show_settings(self, settings: Settings) -> None:
-        """Show settings without telling of a change; with a single model there is nothing to choose."""
+        """Show settings without emitting `changed`; a single model is hidden."""
         self.avatar.set_value(settings.avatar, f"{settings.avatar} (missing)")
         if settings.avatar != self._models_of:
             self._models_of = settings.avatar
@@ -96,35 +81,33 @@ class QualityGroup(Group):
     def __init__(self) -> None:
         super().__init__()
         self.precision = Segments("Precision", PRECISION_CHOICES)
-        self.precision.setToolTip("Arithmetic of the network (Alt+P)")
-        self.fps = Segments(
-            "Frame rate", [Choice(fps, str(fps), f"{fps} pictures a second") for fps in FRAME_RATES_FPS]
-        )
-        self.fps.setToolTip("Pictures in a second (Alt+F)")
+        self.precision.setToolTip("Numerical precision of the model (Alt+P)")
+        self.fps = Segments("Frame rate", FRAME_RATE_CHOICES)
+        self.fps.setToolTip("Frames per second (Alt+F)")
         self.lookahead = LookaheadDial()
-        self.lookahead.setToolTip("How far the mouth may listen ahead: later, and truer to the sound (Alt+L)")
+        self.lookahead.setToolTip("More look-ahead: more accurate lips, more delay (Alt+L)")
         self.engine_hint = OneLine("hint")
-        self.engine_hint.say("Loading the model")
+        self.engine_hint.set_line(LOADING)
         self._precision_section = self._add(Section("&Precision", self.precision))
         self._precision_section.add(self.engine_hint)
-        self._add(Section("&Frame rate", self.fps)).value_label.setText("per second")
+        self._add(Section("&Frame rate", self.fps)).value_label.setText("fps")
         self._lookahead_section = self._add(Section("&Look-ahead", self.lookahead))
         self.precision.chosen.connect(lambda value: self.changed.emit({"precision": value}))
         self.fps.chosen.connect(lambda value: self.changed.emit({"fps": value}))
         self.lookahead.chosen.connect(lambda value: self.changed.emit({"lookahead_ms": value}))
 
     def show_settings(self, settings: Settings) -> None:
-        """Show settings without telling of a change."""
+        """Show settings without emitting `changed`."""
         self.precision.set_value(settings.precision)
-        self._precision_section.value_label.setText(PRECISION_WORDS[settings.precision])
+        self._precision_section.value_label.setText(PRECISION_NAMES[settings.precision])
         self.fps.set_value(settings.fps)
         self.lookahead.set_lookahead_ms(settings.lookahead_ms)
-        self._lookahead_section.value_label.setText(WORDS[settings.lookahead_ms].capitalize())
+        self._lookahead_section.value_label.setText(NAMES[settings.lookahead_ms])
 
-    def show_figures(self, figures: LiveFigures) -> None:
-        """Say which engine and arithmetic really run."""
-        text = f"In use: {figures.engine}, {figures.precision}" if figures.engine else "Loading the model"
-        self.engine_hint.say(text)
+    def show_status(self, status: LiveStatus) -> None:
+        """Show engine and precision in use."""
+        text = f"In use: {status.engine}, {status.precision}" if status.engine else LOADING
+        self.engine_hint.set_line(text)
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
@@ -132,29 +115,29 @@ class QualityGroup(Group):
 
 
 class BackgroundGroup(Group):
-    """What lies behind the avatar."""
+    """The background."""
 
     def __init__(self, dialogs: Dialogs) -> None:
         super().__init__()
         self._dialogs = dialogs
         self._settings = Settings()
         self.kind = Segments("Background", BACKGROUND_CHOICES)
-        self.kind.setToolTip("What lies behind the avatar (Alt+B)")
+        self.kind.setToolTip("The background of the avatar (Alt+B)")
         self.detail = QPushButton()
         self.detail.setProperty("role", "swatch")
         self._add(Section("&Background", self.kind)).add(self.detail)
         self.kind.chosen.connect(self._choose)
-        self.detail.clicked.connect(lambda: self._ask(self.kind.value()))
+        self.detail.clicked.connect(lambda: self._ask(str(self.kind.value())))
 
     def show_settings(self, settings: Settings) -> None:
-        """Show settings without telling of a change."""
+        """Show settings without emitting `changed`."""
         self._settings = settings
         self.kind.set_value(settings.background)
         self.detail.setVisible(settings.background != "checker")
         if settings.background == "colour":
-            self._show_detail(settings.background_colour, "Choose the colour", swatch(settings.background_colour))
+            self._show_detail(settings.background_colour, "Choose a colour", swatch(settings.background_colour))
         elif settings.background == "picture":
-            self._show_detail(PurePath(settings.background_picture).name, "Choose the picture", QIcon())
+            self._show_detail(PurePath(settings.background_picture).name, "Choose a picture", QIcon())
 
     def _show_detail(self, text: str, tip: str, icon: QIcon) -> None:
         font = self.detail.fontMetrics()
@@ -180,8 +163,22 @@ class BackgroundGroup(Group):
             self.changed.emit({"background": kind, name: answer})
 
 
+class BadgeGroup(Group):
+    """How pictures are marked as AI-generated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.switch = Segments("Mark as AI", BADGE_CHOICES)
+        self._add(Section("Mar&k as AI", self.switch))
+        self.switch.chosen.connect(lambda is_on: self.changed.emit({"has_badge": is_on}))
+
+    def show_settings(self, settings: Settings) -> None:
+        """Show settings without emitting `changed`."""
+        self.switch.set_value(settings.has_badge)
+
+
 def swatch(colour: str) -> QIcon:
-    """A round spot of a colour."""
+    """An icon with a dot of a colour."""
     pixmap = QPixmap(40, 40)
     pixmap.fill(QColor(0, 0, 0, 0))
     painter = QPainter(pixmap)

@@ -1,31 +1,35 @@
-"""The small picture of the user, with the points that were found in it: painted, and forgotten with the next one."""
+"""The preview of the webcam with its landmarks. No picture is stored."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from avatar_app.gui.ports import WebcamPicture
 from avatar_app.gui.widgets.theme import DARK, RADIUS_PX, Tokens
+
+if TYPE_CHECKING:
+    from avatar_app.live.webcam import Preview
 
 # 16:9 in the panel's width; a 4:3 camera then takes 216 x 162.
 SIZE_PX = (288, 162)
-# Face Mesh puts the irises behind the 468 points of the skin.
+# In Face Mesh the landmarks of the irises follow the 468 of the skin.
 N_SKIN_POINTS = 468
 SKIN_POINT_PX, IRIS_POINT_PX = 1.1, 2.0
 SKIN_COLOUR = QColor(255, 255, 255, 150)
 
 
 class WebcamPreview(QWidget):
-    """Shows the newest picture as a mirror does, or says why there is none. Thread: main.
+    """Shows the newest picture, or a caption without one. Thread: main.
 
-    It keeps one picture, in the size in which it is painted, and only while it is in sight.
+    It holds one picture, in the size in which it is painted, and only while it is visible.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Preview of the camera")
+        self.setAccessibleName("Webcam preview")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._tokens = DARK
         self._caption = ""
@@ -36,21 +40,21 @@ class WebcamPreview(QWidget):
 
     @property
     def image(self) -> QImage | None:
-        """What is painted; None while there is no picture."""
+        """The painted picture; None without one."""
         return self._image
 
     @property
     def n_points(self) -> int:
-        """How many points are drawn."""
+        """The number of landmarks."""
         return self._skin.size() + self._irises.size()
 
     @property
     def caption(self) -> str:
-        """What is said in the picture's place."""
+        """The caption; empty while there is a picture."""
         return "" if self._image is not None else self._caption
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """As wide as the panel lets it be."""
+        """The width of the panel."""
         return QSize(*SIZE_PX)
 
     def set_tokens(self, tokens: Tokens) -> None:
@@ -59,13 +63,13 @@ class WebcamPreview(QWidget):
         self.update()
 
     def set_mirrored(self, *, is_mirrored: bool) -> None:
-        """Show the user as a mirror does, or as others see him."""
+        """Mirror the picture, or not."""
         if is_mirrored != self._is_mirrored:
             self._is_mirrored = is_mirrored
             self.update()
 
-    def show_picture(self, picture: WebcamPicture) -> None:
-        """Paint this picture unless it is painted already."""
+    def show_picture(self, picture: Preview) -> None:
+        """Show a picture, unless it is shown already."""
         frame = picture.frame
         if frame.t_capture_ns == self._t_shown_ns:
             return
@@ -86,7 +90,7 @@ class WebcamPreview(QWidget):
         self.update()
 
     def show_caption(self, text: str) -> None:
-        """Forget the picture and say a word in its place."""
+        """Discard the picture, and show a caption."""
         if self._image is None and text == self._caption:
             return
         self._caption, self._image, self._t_shown_ns = text, None, -1
@@ -95,7 +99,7 @@ class WebcamPreview(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """A card with the picture, or with the caption."""
+        """Draw a card with the picture or the caption."""
         del event
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -1,74 +1,61 @@
-"""Her head follows the user's: the switch, the camera, its picture, and how strongly what follows."""
+"""Head tracking: the switch, the webcam and its preview, calibration and intensity."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from avatar_app.contracts.errors import MissingExtraError
-from avatar_app.contracts.notices import Notice, NoticeBoard
-from avatar_app.gui.control.device_watcher import CameraList
-from avatar_app.gui.panel import webcam_texts as webcam_words
-from avatar_app.gui.panel.head_sliders import FollowSliders
-from avatar_app.gui.panel.picture_sections import SECTION_GAP_PX, Group
+from avatar_app.contracts.notices import NoticeBoard
+from avatar_app.gui.panel import webcam_texts as texts
+from avatar_app.gui.panel.calibrate_button import CalibrateButton
+from avatar_app.gui.panel.camera_list import CameraChooser, CameraList
+from avatar_app.gui.panel.group import SECTION_GAP_PX, Group
+from avatar_app.gui.panel.head_sliders import TrackingSliders
 from avatar_app.gui.panel.webcam_preview import WebcamPreview
-from avatar_app.gui.ports import Catalogue, Dialogs, LiveFigures, Option, Pipeline
+from avatar_app.gui.ports import Catalogue, Dialogs, Option, Pipeline
 from avatar_app.gui.widgets.fetch_button import FetchButton
-from avatar_app.gui.widgets.progress_button import ProgressButton
-from avatar_app.gui.widgets.rows import SECTION_SPACING_PX, Chooser, Section, hint, labelled, set_state
+from avatar_app.gui.widgets.rows import SECTION_SPACING_PX, Section, hint, labelled, show_text
 from avatar_app.gui.widgets.segments import Choice, Segments
 from avatar_app.gui.widgets.theme import Tokens
 from avatar_app.settings.schema import FILE_PREFIX, Settings
 
-# At most 15 pictures a second; the status after every fifth look, and at each while the user holds still.
-BEAT_MS = 70
-N_BEATS_PER_STATUS = 5
-CALIBRATION_S = 3.0
-LEARNED_SHOWN_MS = 2500
+if TYPE_CHECKING:
+    from avatar_app.live.pipeline import LiveStatus
+
+# At most 15 pictures per second; the status at every fifth poll, and at each poll during calibration.
+POLL_MS = 70
+N_POLLS_PER_STATUS = 5
 N_STATUS_LINES = 2
+# The live path posts its own failure of head tracking with this key, so that one replaces the other.
 NOTICE_KEY = "follow"
 ELIDE = Qt.TextElideMode.ElideRight
-FIRST = Option("", "First camera", "The first one that the system names")
-ASK_FILE = Option("ask-file", "Video file …", "A recording in the camera's place, again and again")
-LEARNED = "Straight ahead is learned"
+FIRST = Option("", "First webcam", "The first webcam of the system")
+ASK_FILE = Option("ask-file", "Video file …", "A recording in place of the webcam, which repeats")
 SWITCH_CHOICES = (
-    Choice(False, "Off", "She moves on her own, and the camera is off"),
-    Choice(True, "On", "Her head, eyes and lids follow yours; no picture of you is stored or sent"),
+    Choice(False, "Off", "The avatar moves on its own; the webcam is off"),
+    Choice(True, "On", "Head, eyes, lids and brows follow yours; no picture of you is stored or sent"),
 )
 MIRROR_CHOICES = (
-    Choice(True, "Mirrored", "Lean to your left, and she leans to the left of her picture"),
-    Choice(False, "Not mirrored", "Lean to your left, and she leans to her own left"),
+    Choice(True, "Mirrored", "The avatar moves like your mirror image"),
+    Choice(False, "Not mirrored", "When you move left, the avatar moves to its own left"),
 )
-
-
-class CameraChooser(Chooser):
-    """The cameras.
-
-    Signals:
-        opened(): the list is about to be seen.
-    """
-
-    opened = Signal()
-
-    def showPopup(self) -> None:  # noqa: N802 - Qt's name
-        """Show the list, and have it made anew."""
-        self.opened.emit()
-        super().showPopup()
 
 
 class WebcamGroup(Group):
-    """All of the webcam. Thread: main.
+    """Everything about the webcam. Thread: main.
 
     Args:
-        pipeline: follows the settings by itself, and tells how it goes.
-        catalogue: names the cameras.
+        pipeline: tracks the head as the settings say, and reports the status.
+        catalogue: lists the webcams.
         dialogs: asks for a video file.
-        notices: where it is told that the face tracker is missing.
-        require: raises `MissingExtraError` when faces cannot be tracked here.
-        fetch: gets what is missing, may block for minutes, raises `UserError`; None where it cannot be had.
+        notices: reports a missing face tracker.
+        require: raises `MissingExtraError` when the face tracker is not installed.
+        fetch: installs it, may block for minutes, raises `UserError`; None where it cannot be installed.
     """
 
     def __init__(
@@ -85,24 +72,20 @@ class WebcamGroup(Group):
         self._settings = Settings()
         self._cameras = CameraList(catalogue.cameras)
         self._missing = self._find_missing()
-        self._is_running = False
+        self._is_running = self._has_picture = False
         self._options: tuple[Option, ...] | None = None
-        self._n_beats = 0
-        self._has_picture = False
-        self.switch = Segments("Follow my head", SWITCH_CHOICES)
-        self.chooser = CameraChooser("Camera", "The camera that looks at you")
+        self._n_polls = 0
+        self.switch = Segments("Head tracking", SWITCH_CHOICES)
+        self.chooser = CameraChooser("Webcam", "The webcam that tracks your head")
         self.status = hint()
-        self.fetch = FetchButton(webcam_words.FETCH, webcam_words.FETCHING, fetch) if fetch is not None else None
+        self.fetch = FetchButton(texts.FETCH, texts.FETCHING, fetch) if fetch is not None else None
         self.preview = WebcamPreview()
-        self.calibrate = ProgressButton(webcam_words.STRAIGHT)
-        self.sliders = FollowSliders()
+        self.calibrate = CalibrateButton()
+        self.sliders = TrackingSliders()
         self.mirror = Segments("Mirror", MIRROR_CHOICES)
         self.details = QWidget()
-        self._learned = QTimer(self)
-        self._learned.setSingleShot(True)
-        self._learned.setInterval(LEARNED_SHOWN_MS)
-        self._beats = QTimer(self)
-        self._beats.setInterval(BEAT_MS)
+        self._poll = QTimer(self)
+        self._poll.setInterval(POLL_MS)
         self._lay_out()
         self._connect()
         self._show_cameras(())
@@ -110,24 +93,21 @@ class WebcamGroup(Group):
 
     @property
     def is_following(self) -> bool:
-        """Whether the camera is wanted, and can be."""
+        """Whether head tracking is on, and installed."""
         return self._settings.is_following and self._missing is None
 
     def turn(self, is_on: bool) -> None:
-        """Have her head follow, or cut the camera; what is missing for it is told."""
+        """Turn head tracking on or off; a notice reports a missing face tracker."""
         self._missing = self._find_missing()
-        if is_on and self._missing is not None:
-            self._notices.post(Notice.from_error(NOTICE_KEY, self._missing))
+        if self._missing is None or not is_on:
+            self._notices.clear(NOTICE_KEY)
+            self.changed.emit({"is_following": is_on})
+        else:
+            self._notices.error(NOTICE_KEY, self._missing)
             self.show_settings(self._settings)
-            return
-        self.changed.emit({"is_following": is_on})
-
-    def toggle(self) -> None:
-        """Cut the camera, or turn it on again."""
-        self.turn(not self._settings.is_following)
 
     def show_settings(self, settings: Settings) -> None:
-        """Show settings without telling of a change."""
+        """Show settings without emitting `changed`."""
         self._settings = settings
         self.switch.set_value(self.is_following)
         self.details.setVisible(self.is_following)
@@ -137,10 +117,10 @@ class WebcamGroup(Group):
         self.preview.set_mirrored(is_mirrored=settings.is_mirrored)
         self._show_status()
 
-    def show_figures(self, figures: LiveFigures) -> None:
-        """Hear whether the avatar runs."""
-        if figures.is_running != self._is_running:
-            self._is_running = figures.is_running
+    def show_status(self, status: LiveStatus) -> None:
+        """Show whether the avatar runs."""
+        if status.is_running != self._is_running:
+            self._is_running = status.is_running
             self._show_status()
 
     def set_tokens(self, tokens: Tokens) -> None:
@@ -148,49 +128,45 @@ class WebcamGroup(Group):
         self.preview.set_tokens(tokens)
         self.calibrate.set_tokens(tokens)
 
-    def look(self) -> None:
-        """Take what is new: cameras that were found, how it goes, the newest picture."""
+    def poll(self) -> None:
+        """Show new webcams, the status, and the newest picture."""
         cameras = self._cameras.take()
         if cameras is not None and cameras != self._options:
             self._options = cameras
             self._show_cameras(cameras)
         if not self.is_following:
             return
-        self._n_beats += 1
-        if self._n_beats % N_BEATS_PER_STATUS == 0 or self.calibrate.ratio is not None:
+        self._n_polls += 1
+        if self._n_polls % N_POLLS_PER_STATUS == 0 or self.calibrate.ratio is not None:
             self._show_status()
-        # Scrolled out of sight, it is not even asked for.
+        # No picture is requested for a preview that is scrolled out of sight.
         picture = None if self.preview.visibleRegion().isEmpty() else self._pipeline.webcam_preview()
         if picture is not None and self._has_picture:
             self.preview.show_picture(picture)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """In sight: look again, also whether the face tracker has come meanwhile."""
+        """Start polling, and check again whether the face tracker is installed."""
         super().showEvent(event)
-        # The style sheet gives the font, and only now.
+        # The font of the style sheet is known only now.
         self.status.ensurePolished()
         self.status.setMinimumHeight(N_STATUS_LINES * self.status.fontMetrics().lineSpacing())
-        self._cameras.look()
+        self._cameras.refresh()
         self._missing = self._find_missing()
         self.show_settings(self._settings)
-        self._beats.start()
+        self._poll.start()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
-        """Out of sight: no picture is asked for or kept."""
+        """Stop polling, and discard the picture."""
         super().hideEvent(event)
-        self._beats.stop()
+        self._poll.stop()
         self.preview.show_caption("")
 
     def _lay_out(self) -> None:
-        self.switch.setToolTip("Whether her head follows yours (Alt+H)")
-        self.mirror.setToolTip("To which side she moves (Alt+I)")
-        self.calibrate.setToolTip(
-            "Sit as you speak, look at the screen, press: three seconds later that is straight ahead"
-        )
-        self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        section = self._add(Section("Follow my &head", self.switch))
+        self.switch.setToolTip("The avatar's head follows yours (Alt+H)")
+        self.mirror.setToolTip("Direction of the avatar's movement (Alt+I)")
+        section = self._add(Section("&Head tracking", self.switch))
         self.face = section.value_label
-        for row in (labelled("Camera", self.chooser), self.status, self.fetch, self.details):
+        for row in (labelled("Webcam", self.chooser), self.status, self.fetch, self.details):
             if row is not None:
                 section.add(row)
         column = QVBoxLayout(self.details)
@@ -201,17 +177,16 @@ class WebcamGroup(Group):
         picture.addWidget(self.preview)
         picture.addWidget(self.calibrate)
         column.addLayout(picture)
-        column.addWidget(Section("How strongl&y", self.sliders))
+        column.addWidget(Section("Intensit&y", self.sliders))
         column.addWidget(Section("M&irror", self.mirror))
 
     def _connect(self) -> None:
         self.switch.chosen.connect(self.turn)
         self.chooser.chosen.connect(self._choose)
-        self.chooser.opened.connect(self._cameras.look)
+        self.chooser.opened.connect(self._cameras.refresh)
         self.calibrate.clicked.connect(self._calibrate)
         self.mirror.chosen.connect(lambda is_on: self.changed.emit({"is_mirrored": is_on}))
-        self._learned.timeout.connect(self._show_status)
-        self._beats.timeout.connect(self.look)
+        self._poll.timeout.connect(self.poll)
         self.sliders.changed.connect(self.changed)
         if self.fetch is not None:
             self.fetch.fetched.connect(self._show_fetched)
@@ -221,10 +196,9 @@ class WebcamGroup(Group):
         if self._missing is None:
             self._notices.clear(NOTICE_KEY)
         self.show_settings(self._settings)
-        _say(self.status, problem or webcam_words.FETCHED, "bad" if problem else "")
+        show_text(self.status, problem or texts.FETCHED, "bad" if problem else "")
 
     def _calibrate(self) -> None:
-        self._learned.stop()
         self._pipeline.calibrate_webcam()
         self._show_status()
 
@@ -234,7 +208,7 @@ class WebcamGroup(Group):
             if path is None:
                 self._show_camera()
                 return
-            value = f"file:{path}"
+            value = f"{FILE_PREFIX}{path}"
         self.changed.emit({"webcam": value})
 
     def _show_cameras(self, cameras: tuple[Option, ...]) -> None:
@@ -245,56 +219,49 @@ class WebcamGroup(Group):
         name = self._settings.webcam
         is_file = name.startswith(FILE_PREFIX)
         text = name.replace("\\", "/").rsplit("/", 1)[-1].removeprefix(FILE_PREFIX) if is_file else name
-        # Before the list is there, nobody knows.
+        # Whether it is connected is unknown until the list is there.
         self.chooser.set_value(name, text if is_file or self._options is None else f"{text} (not connected)")
 
     def _show_status(self) -> None:
         if self.fetch is not None:
             self.fetch.setVisible(self._missing is not None)
-        if not self.is_following:
-            # Nothing is wrong as long as nobody wants to be followed; whoever does gets a notice.
-            _say(self.status, self._off_words(), "")
-            self.status.setToolTip("")
-            _say(self.face, "", "")
-            self.preview.show_caption("")
-            self._show_calibration(None, webcam_words.STRAIGHT)
-            return
-        figures = self._pipeline.webcam()
-        self._show_camera_words(*webcam_words.status_words(figures, self._is_running))
-        _say(self.face, *webcam_words.face_words(figures))
-        caption = webcam_words.preview_words(figures, self._is_running)
+        if self.is_following:
+            self._show_on()
+        else:
+            self._show_off()
+
+    def _show_on(self) -> None:
+        status = self._pipeline.webcam()
+        self._show_camera_status(*texts.status_text(status, self._is_running))
+        show_text(self.face, *texts.face_text(status))
+        caption = texts.preview_text(status, self._is_running)
         self._has_picture = not caption
         if caption:
             self.preview.show_caption(caption)
         self.calibrate.setEnabled(not caption)
-        if figures is None:
-            self._show_calibration(None, webcam_words.STRAIGHT)
-        else:
-            words = webcam_words.calibration_words(figures, CALIBRATION_S)
-            self._show_calibration(figures.calibration_ratio, words)
+        self.calibrate.show_status(status)
 
-    def _off_words(self) -> str:
+    def _show_off(self) -> None:
+        # A missing face tracker is no error while head tracking is off.
+        show_text(self.status, self._off_text())
+        self.status.setToolTip("")
+        show_text(self.face, "")
+        self.preview.show_caption("")
+        self.calibrate.show_off()
+
+    def _off_text(self) -> str:
         if self._missing is None:
-            return webcam_words.OFF
-        return str(self._missing) if self.fetch is None else webcam_words.TRACKER_MISSING
+            return texts.OFF
+        return str(self._missing) if self.fetch is None else texts.TRACKER_MISSING
 
-    def _show_camera_words(self, text: str, state: str) -> None:
-        """Two lines at most, so that nothing below moves; the whole text is the tool tip."""
+    def _show_camera_status(self, text: str, state: str) -> None:
+        """At most two lines, so that nothing below moves; the tooltip has the whole text."""
         metrics, width_px = self.status.fontMetrics(), self.status.width()
         lines = text.split("\n")
-        # One that may go on in the second line breaks between words, so it has a little less than two.
+        # A single line may wrap between words, so it gets a little less than two lines.
         room_px = width_px if len(lines) > 1 else round(1.75 * width_px)
-        _say(self.status, "\n".join(metrics.elidedText(line, ELIDE, room_px) for line in lines), state)
+        show_text(self.status, "\n".join(metrics.elidedText(line, ELIDE, room_px) for line in lines), state)
         self.status.setToolTip(text if self.status.text() != text else "")
-
-    def _show_calibration(self, ratio: float | None, words: str) -> None:
-        if self.calibrate.ratio is not None and ratio is None and self.calibrate.isEnabled() and self.is_following:
-            self._learned.start()
-        if self._learned.isActive() and ratio is None:
-            words = LEARNED
-        self.calibrate.show_ratio(ratio)
-        if self.calibrate.text() != words:
-            self.calibrate.setText(words)
 
     def _find_missing(self) -> MissingExtraError | None:
         try:
@@ -302,9 +269,3 @@ class WebcamGroup(Group):
         except MissingExtraError as error:
             return error
         return None
-
-
-def _say(label: QLabel, text: str, state: str) -> None:
-    if label.text() != text:
-        label.setText(text)
-    set_state(label, state)

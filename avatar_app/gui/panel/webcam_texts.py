@@ -1,62 +1,66 @@
-"""What the window says about the webcam."""
+"""The texts of the webcam section."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from avatar_app.gui.ports import WebcamFigures
+from avatar_app.live.webcam import TrackerState, WebcamState
 
-TRACKER_MISSING = "Her head can follow yours once the face tracker is here."
-FETCH = "Fetch the face tracker (40 MB)"
-FETCHING = "Fetching the face tracker"
-FETCHED = "The face tracker is here: turn Follow my head on."
-OFF = "The camera is off. What it sees stays in memory: no picture of you is stored or sent."
-STARTS_LATER = "The camera starts with the avatar."
-OPENING = "Opening the camera …"
-GONE = "The camera is gone"
+if TYPE_CHECKING:
+    from avatar_app.live.webcam import WebcamStatus
+
+TRACKER_MISSING = "Head tracking needs the face tracker, which is not installed."
+FETCH = "Download the face tracker (40 MB)"
+FETCHING = "Downloading the face tracker"
+FETCHED = "The face tracker is installed. Turn head tracking on."
+OFF = "The webcam is off. When it is on, no picture of you is stored or sent."
+STARTS_LATER = "The webcam starts with the avatar."
+OPENING = "Opening the webcam …"
+LOST = "Webcam not connected"
 RETRY = "The app retries every 3 seconds."
 NO_FACE = "No face in view"
 FACE = "Face in view"
-TRACKER_STARTS, TRACKER_LOST = "Face tracker starts …", "Face tracker starts again"
-STRAIGHT = "Look straight ahead"
+TRACKER_STARTS, TRACKER_LOST = "Face tracker starts …", "Face tracker restarts …"
+CALIBRATE = "Set neutral pose"
+CALIBRATED = "Neutral pose set"
 
 
-def status_words(figures: WebcamFigures | None, is_running: bool) -> tuple[str, str]:
-    """How the camera goes: two short lines, and the `state` that the style sheet looks at."""
-    if figures is None or figures.camera.value == "stopped":
+def status_text(status: WebcamStatus | None, is_running: bool) -> tuple[str, str]:
+    """Device and rates in two short lines, and the `state` for the style sheet."""
+    if status is None or status.camera is WebcamState.STOPPED:
         return (OPENING if is_running else STARTS_LATER), ""
-    if figures.camera.value == "lost":
-        return figures.problem or GONE, "bad"
-    if figures.camera.value == "starting":
+    if status.camera is WebcamState.LOST:
+        return status.problem or LOST, "bad"
+    if status.camera is WebcamState.STARTING:
         return OPENING, ""
-    width_px, height_px = figures.size
-    words = f"{width_px} x {height_px}, {figures.fps:.0f} pictures a second"
-    if not math.isnan(figures.latency_p50_ms):
-        words += f", {figures.latency_p50_ms:.0f} ms"
-    return f"{figures.device}\n{words}", ""
+    width_px, height_px = status.size
+    text = f"{width_px} x {height_px}, {status.fps:.0f} fps"
+    if not math.isnan(status.latency_p50_ms):
+        text += f", {status.latency_p50_ms:.0f} ms"
+    return f"{status.device}\n{text}", ""
 
 
-def face_words(figures: WebcamFigures | None) -> tuple[str, str]:
-    """Whether the user is seen, and the `state` that the style sheet looks at; "" while no picture comes."""
-    if figures is None or figures.camera.value != "running":
+def face_text(status: WebcamStatus | None) -> tuple[str, str]:
+    """Whether a face is found, and the `state` for the style sheet; "" without pictures."""
+    if status is None or status.camera is not WebcamState.RUNNING:
         return "", ""
-    if figures.tracker.value == "running":
-        return (FACE, "") if figures.has_face else (NO_FACE, "warning")
-    return (TRACKER_LOST, "warning") if figures.tracker.value == "lost" else (TRACKER_STARTS, "")
+    if status.tracker is TrackerState.RUNNING:
+        return (FACE, "") if status.has_face else (NO_FACE, "warning")
+    return (TRACKER_LOST, "warning") if status.tracker is TrackerState.LOST else (TRACKER_STARTS, "")
 
 
-def preview_words(figures: WebcamFigures | None, is_running: bool) -> str:
-    """What stands in the preview's place while no picture comes; "" when one should."""
-    if figures is None or figures.camera.value == "stopped":
+def preview_text(status: WebcamStatus | None, is_running: bool) -> str:
+    """The caption of the preview; "" while pictures arrive."""
+    if status is None or status.camera is WebcamState.STOPPED:
         return OPENING if is_running else STARTS_LATER
-    return {"running": "", "lost": f"{GONE}.\n{RETRY}"}.get(figures.camera.value, OPENING)
+    if status.camera is WebcamState.RUNNING:
+        return ""
+    return f"{LOST}.\n{RETRY}" if status.camera is WebcamState.LOST else OPENING
 
 
-def calibration_words(figures: WebcamFigures, length_s: float) -> str:
-    """What the button says while the neutral pose is learned."""
-    ratio = figures.calibration_ratio
-    if ratio is None:
-        return STRAIGHT
-    if not figures.has_face:
-        return "Waits for your face …"
+def calibration_text(ratio: float, length_s: float, *, has_face: bool) -> str:
+    """The text of the button during calibration."""
+    if not has_face:
+        return "No face in view …"
     return f"Look straight ahead … {max(1, math.ceil(length_s * (1 - ratio)))}"

@@ -1,1 +1,1 @@
-"""The avatar's picture, and what lies over and below it."""
+"""The picture of the avatar, its overlays, and the bar below it."""

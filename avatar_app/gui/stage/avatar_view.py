@@ -1,7 +1,7 @@
-"""The avatar, large in the middle.
+"""The picture of the avatar.
 
-The picture is drawn straight from the frame's own memory: Qt scales it while painting, so nothing is copied.
-Measured on one core, 512 px to 680 px takes 0.4 ms and to 1400 px 1.2 ms in Qt's raster engine, therefore no OpenGL.
+Qt draws the frame's own memory and scales it while painting, so nothing is copied. Measured on one core, 512 px to
+680 px takes 0.4 ms and to 1400 px 1.2 ms in Qt's raster engine; OpenGL is not needed.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from avatar_app.gui.widgets.theme import CARD_RADIUS_PX, DARK, Tokens, figure_fo
 from avatar_app.live.frame import Background
 
 MARGIN_PX = 24
-# What stands beside the picture may cost it this much of its size; else it lies over the picture.
-LEAST_SHRINK = 0.88
+# Statistics stand beside the picture while it keeps this share of its size, else over it.
+MIN_SHRINK = 0.88
 MINIMUM_PX = (240, 240)
 CAPTION_PX = 13
 SIGN_PX = 18
-# Alpha is read on a coarse grid only: a picture with any transparent part has transparent corners or edges.
+# Alpha is sampled on a coarse grid: a picture with transparency has transparent corners or edges.
 ALPHA_STEP_PX = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A few words with a spot of a theme's colour before them."""
+    """A short text with a dot of a theme's colour before it."""
 
     text: str
     colour: str
 
 
 class Stage(QWidget):
-    """Shows the newest picture on a card with round corners.
+    """Shows the newest picture on a card with round corners. Thread: main.
 
     Args:
-        note_shown: called after a picture was painted for the first time.
+        note_shown: called when a picture was painted for the first time.
+        parent: the parent widget.
     """
 
     def __init__(self, note_shown: Callable[[Picture], None], parent: QWidget | None = None) -> None:
@@ -62,21 +63,21 @@ class Stage(QWidget):
         self._checks_size_px = 0
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Large."""
+        """The preferred size."""
         return QSize(760, 720)
 
     @property
     def picture(self) -> Picture | None:
-        """The picture on show."""
+        """The current picture."""
         return self._picture
 
     @property
     def caption(self) -> str:
-        """The words over the picture."""
+        """The text over the picture."""
         return self._caption
 
     def card(self) -> QRect:
-        """Where the picture stands."""
+        """The rectangle of the picture."""
         if self._is_bare:
             return self._lowest_square()
         margin = MARGIN_PX if min(self.width(), self.height()) > 480 else MARGIN_PX // 2
@@ -89,20 +90,24 @@ class Stage(QWidget):
         return self.height() - self._bottom_room_px
 
     def _lowest_square(self) -> QRect:
-        """As large as fits; shoulders end at the lower edge of the screen, not above it."""
+        """The largest square at the lower edge, so that the shoulders end with the screen."""
         side = max(1, min(self.width(), self.height()))
         return QRect((self.width() - side) // 2, self.height() - side, side, side)
 
     def _beside(self, centred: QRect) -> QRect | None:
-        """The card to the right of what stands on the left, if it stays nearly as large; None otherwise."""
+        """The card right of the reserved space, if it stays nearly as large; None otherwise."""
         side = min(centred.width(), self.width() - self._left_room_px - MARGIN_PX)
-        if self._left_room_px == 0 or side < LEAST_SHRINK * centred.width():
+        if self._left_room_px == 0 or side < MIN_SHRINK * centred.width():
             return None
         left = max(self._left_room_px, (self.width() - side) // 2)
         return QRect(left, (self._free_height_px - side) // 2, side, side)
 
     def leave_room(self, left_px: int, bottom_px: int) -> bool:
-        """Keep the lower edge free, and the left too if the picture can stay nearly as large. False when it cannot."""
+        """Reserve space below, and on the left if the picture stays nearly as large.
+
+        Returns:
+            Whether the left is free.
+        """
         if (left_px, bottom_px) != (self._left_room_px, self._bottom_room_px):
             self._left_room_px, self._bottom_room_px = left_px, bottom_px
             self._corners = self._checks = None
@@ -110,11 +115,11 @@ class Stage(QWidget):
         return self.card().left() >= left_px
 
     def set_bare(self, *, is_bare: bool, ground: str = "") -> None:
-        """Let the picture fill the place, without margin and round corners, or stand on its card.
+        """Show the picture without margin and round corners, or on its card.
 
         Args:
-            is_bare: fill the place.
-            ground: `#rrggbb` beside and behind a bare picture; empty for the theme's.
+            is_bare: fill the widget.
+            ground: `#rrggbb` around a bare picture; empty for the theme's colour.
         """
         if (is_bare, ground) != (self._is_bare, self._bare_ground):
             self._is_bare, self._bare_ground = is_bare, ground
@@ -128,7 +133,7 @@ class Stage(QWidget):
         self.update()
 
     def set_state(self, is_running: bool, caption: str) -> None:
-        """Dim the picture when stopped, and write a few words over it."""
+        """Dim the picture when stopped, and show a caption."""
         if (is_running, caption) != (self._is_running, self._caption):
             self._is_running, self._caption = is_running, caption
             self.setAccessibleDescription(caption)
@@ -136,27 +141,27 @@ class Stage(QWidget):
 
     @property
     def signs(self) -> tuple[Sign, ...]:
-        """What stands in the upper left corner."""
+        """The signs in the upper left corner."""
         return self._signs
 
     def set_signs(self, signs: tuple[Sign, ...]) -> None:
-        """Show signs in the upper left corner, one below the other."""
+        """Show signs in the upper left corner."""
         if signs != self._signs:
             self._signs = signs
             self.update()
 
     def show_picture(self, picture: Picture) -> None:
-        """Show a frame; only the card is painted anew."""
+        """Show a picture; repaints the card only."""
         self._picture, self._is_new = picture, True
         self.update(self.card())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Forget what was drawn for the old size."""
+        """Discard what was drawn for the old size."""
         self._corners = self._checks = None
         super().resizeEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw ground, picture, corners, caption."""
+        """Draw ground, picture, corners, caption and signs."""
         painter = QPainter(self)
         card = self.card()
         if not card.contains(event.rect()):
@@ -199,7 +204,7 @@ class Stage(QWidget):
         painter.drawText(pill, int(Qt.AlignmentFlag.AlignCenter), self._caption)
 
     def _paint_signs(self, painter: QPainter) -> None:
-        """They are read from two metres, as the caption is."""
+        """Draw the signs, large enough to be read from two metres."""
         size_px = max(SIGN_PX, min(self.width(), self.height()) // 36)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(figure_font(size_px, is_bold=True))
@@ -214,7 +219,7 @@ class Stage(QWidget):
             painter.drawEllipse(QPointF(pill.left() + 1.15 * size_px, pill.center().y()), 0.4 * size_px, 0.4 * size_px)
 
     def _caption_px(self, card: QRect) -> int:
-        """Size of the letters; a bare picture is looked at from two metres."""
+        """Font size; a bare picture is viewed from two metres."""
         if not self._is_bare:
             return CAPTION_PX
         metrics = QFontMetricsF(figure_font(100, is_bold=True))
@@ -222,11 +227,11 @@ class Stage(QWidget):
         return max(CAPTION_PX, round(min(card.height() / 14, fits_px)))
 
     def _ground(self) -> QColor:
-        """What is beside the picture."""
+        """The colour around the picture."""
         return QColor(self._bare_ground) if self._is_bare and self._bare_ground else self._tokens.colour("ground")
 
     def _corner_cover(self, card: QRect) -> QPixmap:
-        """The ground outside the round corners, and a hairline: cheaper than clipping every frame."""
+        """The ground outside the round corners, and a border: cheaper than clipping every frame."""
         if self._corners is None:
             self._corners = self._blank(card)
             whole, rounded = QPainterPath(), QPainterPath()
@@ -242,7 +247,7 @@ class Stage(QWidget):
         return self._corners
 
     def _checkerboard(self, card: QRect, size_px: int) -> QPixmap:
-        """What stands for transparency, scaled as the picture is: its squares belong to the picture."""
+        """The checkerboard behind a transparent picture, scaled as the picture is."""
         if self._checks is None or self._checks_size_px != size_px:
             self._checks, self._checks_size_px = self._blank(card), size_px
             pixels = Background.checker().pixels(size_px)
@@ -263,7 +268,7 @@ class Stage(QWidget):
 
 
 def _paint_pill(painter: QPainter, place: QRectF) -> None:
-    """The dark ground of words that lie over the picture, and white for them."""
+    """A dark ground for white text over the picture."""
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(16, 18, 24, 200))
     painter.drawRoundedRect(place, place.height() / 2, place.height() / 2)
@@ -271,14 +276,14 @@ def _paint_pill(painter: QPainter, place: QRectF) -> None:
 
 
 def view(picture: Picture) -> tuple[QImage, bool]:
-    """A picture as Qt's image over the same memory, and whether it is opaque everywhere.
+    """A picture as a `QImage` over the same memory, and whether it is opaque.
 
-    The image is valid as long as the picture is kept.
+    The image is valid as long as the picture exists.
     """
     pixels = picture.pixels
     height, width = pixels.shape[:2]
     is_opaque = int(pixels[::ALPHA_STEP_PX, ::ALPHA_STEP_PX, 3].min()) == 255
     layout = QImage.Format.Format_RGB32 if is_opaque else QImage.Format.Format_ARGB32
     image = QImage(pixels.data, width, height, int(pixels.strides[0]), layout)
-    # Qt would multiply by alpha for every pixel of the enlarged picture, and take twice as long.
+    # Otherwise Qt multiplies by alpha at the enlarged size, which takes twice as long.
     return image if is_opaque else image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied), is_opaque

@@ -1,24 +1,27 @@
-"""The figures over the picture: what really happens, in words and numbers that can be read at a glance."""
+"""Statistics of the live path, beside or over the picture."""
 
 from __future__ import annotations
 
 import enum
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
-from avatar_app.gui.ports import LiveFigures
 from avatar_app.gui.widgets.theme import DARK, Tokens, figure_font
+
+if TYPE_CHECKING:
+    from avatar_app.live.pipeline import LiveStatus
 
 STAGES = (
     ("capture", "Capture"),
     ("mel", "Mel"),
-    ("student", "Student"),
+    ("student", "Inference"),
     ("compose", "Compose"),
-    ("handover", "Hand-over"),
+    ("handover", "Display"),
 )
 SOUND_STAGES = ("capture", "mel", "student")
 WIDTH_PX, LITTLE_WIDTH_PX = 234, 156
@@ -29,13 +32,12 @@ LEFT, RIGHT = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
 PADDING_PX = 12
 LINE_PX = 18
 GAP_PX = 8
-# How much of the picture shines through where the HUD lies over it.
 OPACITY = 0.86
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the HUD: a label, one or two figures; an empty label makes a gap."""
+    """One line: a label, one or two values; an empty label makes a gap."""
 
     label: str = ""
     value: str = ""
@@ -46,7 +48,7 @@ class Line:
 
 
 class Room(enum.Enum):
-    """Where the figures are: beside the picture, over it, or over one so small that they would hide the face."""
+    """Where the statistics are: beside the picture, over it, or over one so small that few lines fit."""
 
     BESIDE = "beside"
     OVER = "over"
@@ -54,12 +56,12 @@ class Room(enum.Enum):
 
 
 class Hud(QWidget):
-    """Shows figures on a dark glass; painted anew only when a text changes."""
+    """Shows lines on a translucent card; repaints only when a text changes."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAccessibleName("Figures of the running program")
+        self.setAccessibleName("Statistics")
         self._lines: tuple[Line, ...] = ()
         self._tokens = DARK
         self._room = Room.BESIDE
@@ -68,7 +70,7 @@ class Hud(QWidget):
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """What is shown."""
+        """The visible lines."""
         if self._room is Room.BESIDE:
             return self._lines
         return tuple(line for line in self._lines if (line.is_vital if self._room is Room.OVER else line.is_strong))
@@ -84,24 +86,24 @@ class Hud(QWidget):
         self._renew()
 
     def set_room(self, room: Room) -> None:
-        """Show as many lines as there is room for."""
+        """Show the lines that fit."""
         if room is not self._room:
             self._room = room
             self._renew()
 
-    def show_figures(self, figures: LiveFigures, wanted_fps: int) -> None:
-        """Show the state of the pipeline."""
-        self.show_lines(lines_of(figures, wanted_fps))
+    def show_status(self, status: LiveStatus, wanted_fps: int) -> None:
+        """Show the status of the live path."""
+        self.show_lines(lines_of(status, wanted_fps))
 
     def show_lines(self, lines: tuple[Line, ...]) -> None:
-        """Show lines as they are."""
+        """Show these lines."""
         if lines == self._lines:
             return
         self._lines = lines
         self._renew()
 
     def _renew(self) -> None:
-        """Fit the size to the lines and forget the kept picture."""
+        """Fit the size to the lines and discard the cached picture."""
         self._cache = None
         self.resize(
             LITTLE_WIDTH_PX if self._room is Room.LITTLE else WIDTH_PX,
@@ -112,7 +114,7 @@ class Hud(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw the kept picture of the lines."""
+        """Draw the cached picture of the lines."""
         del event
         if self._cache is None or self._cache.devicePixelRatio() != self.devicePixelRatioF():
             self._cache = self._drawn()
@@ -141,39 +143,39 @@ class Hud(QWidget):
         return pixmap
 
 
-def lines_of(figures: LiveFigures, wanted_fps: int) -> tuple[Line, ...]:
-    """The state of the pipeline as lines of text; what no picture or no sound made just now is a dash."""
-    drawn = {} if not figures.fps_out else figures.stage_ms
-    if not figures.mic.rate_hz:
-        drawn = {key: pair for key, pair in drawn.items() if key not in SOUND_STAGES}
-    has_latency = bool(figures.fps_out and figures.mic.rate_hz)
-    latency_ms = (figures.latency_p50_ms, figures.latency_p95_ms) if has_latency else NO_PAIR
+def lines_of(status: LiveStatus, wanted_fps: int) -> tuple[Line, ...]:
+    """The status as lines of text; a value that is not measured now is a dash."""
+    measured = {} if not status.fps_out else status.stage_ms
+    if not status.mic.rate_hz:
+        measured = {key: pair for key, pair in measured.items() if key not in SOUND_STAGES}
+    has_latency = bool(status.fps_out and status.mic.rate_hz)
+    latency_ms = (status.latency_p50_ms, status.latency_p95_ms) if has_latency else NO_PAIR
     return (
-        Line(f"{figures.fps_out:.1f} fps", f"of {wanted_fps}", is_strong=True, is_vital=True),
+        Line(f"{status.fps_out:.1f} fps", f"of {wanted_fps}", is_strong=True, is_vital=True),
         Line(),
         Line("Milliseconds", "p50", "p95", is_quiet=True, is_vital=True),
-        *(Line(name, *_pair(drawn.get(key, NO_PAIR))) for key, name in STAGES),
+        *(Line(name, *_pair(measured.get(key, NO_PAIR))) for key, name in STAGES),
         Line("Mic to frame", _whole(latency_ms[0]), _whole(latency_ms[1]), is_vital=True),
         Line(),
-        *engine_lines(figures),
-        Line("Look-ahead", f"{figures.lookahead_ms} ms"),
+        *engine_lines(status),
+        Line("Look-ahead", f"{status.lookahead_ms} ms"),
         Line(),
-        Line("Frames dropped", str(figures.n_dropped), is_vital=True),
-        Line("Frames repeated", str(figures.n_repeated)),
-        Line("Ticks missed", str(figures.n_missed)),
-        Line("Memory", f"{figures.rss_mb:.0f} MB"),
-        Line("Processor", f"{figures.cpu_percent:.0f} %"),
+        Line("Frames dropped", str(status.n_dropped), is_vital=True),
+        Line("Frames repeated", str(status.n_repeated)),
+        Line("Frames missed", str(status.n_missed)),
+        Line("Memory", f"{status.rss_mb:.0f} MB"),
+        Line("CPU", f"{status.cpu_percent:.0f} %"),
     )
 
 
-def engine_lines(figures: LiveFigures) -> tuple[Line, ...]:
-    """Model, engine and arithmetic that really run."""
-    if not figures.engine:
+def engine_lines(status: LiveStatus) -> tuple[Line, ...]:
+    """Model, engine and precision in use."""
+    if not status.engine:
         return (Line("Model", "loading", is_vital=True),)
     return (
-        Line("Model", figures.model),
-        Line("Engine", figures.engine),
-        Line("Arithmetic", figures.precision, is_vital=True),
+        Line("Model", status.model),
+        Line("Engine", status.engine),
+        Line("Precision", status.precision, is_vital=True),
     )
 
 

@@ -1,4 +1,4 @@
-"""Notices as small cards below the picture, never over the face: they tell, and never block."""
+"""Notices as small cards below the picture; they never cover the face or block the window."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from avatar_app.gui.widgets.theme import DARK, Tokens
 MAX_SHOWN = 3
 MAX_WIDTH_PX = 640
 SPACING_PX = 8
-# A notice that is taken down at once, because the program helped itself, stays long enough to be read.
+# A notice that is cleared sooner stays long enough to be read.
 MIN_SHOWN_NS = 8 * NS_PER_S
 INFO_SHOWN_NS = 12 * NS_PER_S
 EVENT_SHOWN_NS = 45 * NS_PER_S
@@ -24,7 +24,7 @@ ICON_OF = {Level.INFO: ("info", "accent"), Level.WARNING: ("warning", "warning")
 
 
 class NoticeCard(QFrame):
-    """One notice with a button that takes it away."""
+    """One notice with a button that dismisses it."""
 
     def __init__(self, notice: Notice, icons: Icons, tokens: Tokens, dismiss: Callable[[], None]) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class NoticeCard(QFrame):
         layout.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
 
     def height_px(self, width_px: int) -> int:
-        """Height that it needs at a width."""
+        """The height for a width."""
         layout = self.layout()
         return layout.totalHeightForWidth(width_px) if layout is not None else 0
 
@@ -71,7 +71,7 @@ class NoticeCard(QFrame):
         button = QPushButton("Copy the command")
         button.setProperty("role", "swatch")
         button.setToolTip(self.notice.command)
-        # It is shown with the card; to show what has no parent yet would open a window.
+        # Hidden, not shown, because showing a widget without parent opens a window.
         if not self.notice.command:
             button.hide()
         button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.notice.command))
@@ -91,11 +91,12 @@ class NoticeCard(QFrame):
 
 
 class NoticeArea(QWidget):
-    """A stack of the newest notices.
+    """A stack of the newest notices. Thread: main.
 
     Args:
-        dismiss: called with the key of a notice that the user took away.
-        moved: called when the area changed its size and wants to be placed anew.
+        icons: of the levels.
+        dismiss: called with the key of a notice that the user dismissed.
+        moved: called when the area changed its size and must be placed again.
     """
 
     def __init__(self, icons: Icons, dismiss: Callable[[str], None], moved: Callable[[], None]) -> None:
@@ -117,14 +118,14 @@ class NoticeArea(QWidget):
 
     @property
     def cards(self) -> tuple[NoticeCard, ...]:
-        """The notices on show, oldest first."""
+        """The visible notices, oldest first."""
         return tuple(card for card in self._cards if not card.isHidden())
 
     def fit(self, width_px: int, room_px: int) -> int:
-        """Show as many of the newest as a height has room for, one at least.
+        """Show the newest notices that fit in a height, at least one.
 
         Returns:
-            The height that they need; 0 where none is up, or all wait.
+            The height that they need; 0 without a visible notice.
         """
         height_px = 0
         for card in reversed(self._cards):
@@ -143,16 +144,16 @@ class NoticeArea(QWidget):
         self._rebuild()
 
     def set_quiet(self, *, is_quiet: bool) -> None:
-        """Keep the notices out of sight, for later, or show them."""
+        """Hide the notices, which then keep their time, or show them."""
         has_changed, self._is_quiet = is_quiet != self._is_quiet, is_quiet
         self.setVisible(bool(self._cards) and not is_quiet)
         if has_changed:
             self._moved()
 
     def show_notices(self, current: tuple[Notice, ...], t_ns: int) -> None:
-        """Bring the cards in line with the notices that are up at an instant."""
+        """Show the notices of the board at an instant."""
         if self._is_out_of_sight():
-            # They wait with all of their time.
+            # Hidden notices keep their remaining time.
             self._since_ns = {key: since_ns + t_ns - self._t_ns for key, since_ns in self._since_ns.items()}
         self._t_ns = t_ns
         up = {notice.key: notice for notice in current}
@@ -173,7 +174,7 @@ class NoticeArea(QWidget):
             self._rebuild()
 
     def _is_out_of_sight(self) -> bool:
-        """Whether nobody can see the notices: in a booth, or while the window is away."""
+        """Whether the notices are invisible: in kiosk mode, or while the window is hidden."""
         window = self.window()
         return self._is_quiet or (window is not self and (window.isMinimized() or not window.isVisible()))
 
@@ -185,8 +186,8 @@ class NoticeArea(QWidget):
             return shown_ns >= INFO_SHOWN_NS
         return not notice.is_lasting and shown_ns >= EVENT_SHOWN_NS
 
-    def take_away(self, key: str) -> None:
-        """Remove a notice because the user asked for it."""
+    def dismiss(self, key: str) -> None:
+        """Remove a notice, also from the board."""
         notice = self._notices.pop(key, None)
         if notice is not None:
             self._dismiss(key)
@@ -201,10 +202,10 @@ class NoticeArea(QWidget):
         self._cards = [self._card(notice) for notice in newest]
         for card in self._cards:
             self._layout.addWidget(card)
-            # Qt would show it later; a card that is not shown counts for nothing when the area is measured below.
+            # Qt would show it later, and the measurement below ignores hidden cards.
             card.show()
         self.set_quiet(is_quiet=self._is_quiet)
         self._moved()
 
     def _card(self, notice: Notice) -> NoticeCard:
-        return NoticeCard(notice, self._icons, self._tokens, lambda: self.take_away(notice.key))
+        return NoticeCard(notice, self._icons, self._tokens, lambda: self.dismiss(notice.key))

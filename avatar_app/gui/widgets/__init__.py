@@ -1,1 +1,1 @@
-"""Controls without knowledge of the program, and the look."""
+"""Reusable controls, and the theme."""

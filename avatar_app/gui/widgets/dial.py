@@ -1,4 +1,4 @@
-"""The look-ahead dial: four stops from "snappiest" to "most accurate"."""
+"""The look-ahead dial: one stop for each look-ahead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
 from avatar_app.gui.widgets.theme import DARK, Tokens, figure_font
 from avatar_app.settings.schema import LOOKAHEADS_MS
 
-WORDS = {0: "snappiest", 40: "snappy", 80: "balanced", 160: "most accurate"}
+NAMES = {0: "Fastest", 40: "Fast", 80: "Balanced", 160: "Most accurate"}
 KNOB_PX = 9
 TRACK_Y_PX = 16
 FOCUS_PX = 2
@@ -34,10 +34,10 @@ class LookaheadDial(QSlider):
         self.setAccessibleName("Look-ahead")
         self._tokens = DARK
         self._is_quiet = False
-        self.valueChanged.connect(self._tell)
+        self.valueChanged.connect(self._report)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """As high as knob and labels."""
+        """Room for knob and labels."""
         return QSize(240, 60)
 
     def set_tokens(self, tokens: Tokens) -> None:
@@ -47,19 +47,19 @@ class LookaheadDial(QSlider):
 
     @property
     def lookahead_ms(self) -> int:
-        """The stop in milliseconds."""
+        """The current stop."""
         return LOOKAHEADS_MS[self.value()]
 
     def set_lookahead_ms(self, lookahead_ms: int) -> None:
-        """Move to a stop without a signal."""
+        """Move to a stop without emitting `chosen`."""
         self._is_quiet = True
         self.setValue(LOOKAHEADS_MS.index(lookahead_ms))
         self._is_quiet = False
         self._describe()
 
     def label(self) -> str:
-        """The stop in words, such as "80 ms, balanced"."""
-        return f"{self.lookahead_ms} ms, {WORDS[self.lookahead_ms]}"
+        """The stop as text, such as "80 ms, balanced"."""
+        return f"{self.lookahead_ms} ms, {NAMES[self.lookahead_ms].lower()}"
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Jump to the stop nearest to the pointer."""
@@ -68,12 +68,12 @@ class LookaheadDial(QSlider):
             event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Follow the pointer from stop to stop."""
+        """Follow the pointer."""
         if event.buttons() & Qt.MouseButton.LeftButton:
             self.setValue(self._stop_at(event.position().x()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Nothing is left to do: pressing has moved the knob already."""
+        """Do nothing: the press has moved the knob."""
         event.accept()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
@@ -86,7 +86,7 @@ class LookaheadDial(QSlider):
         self._paint_labels(painter)
         painter.end()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._describe()
         if not self._is_quiet:
             self.chosen.emit(self.lookahead_ms)
@@ -133,11 +133,11 @@ class LookaheadDial(QSlider):
             painter.drawText(*self._place(stop, 30.0), f"{lookahead_ms} ms")
         painter.setFont(figure_font(11))
         painter.setPen(self._tokens.colour("muted"))
-        painter.drawText(*self._place(0, 45.0), "Snappiest")
-        painter.drawText(*self._place(last, 45.0), "Most accurate")
+        painter.drawText(*self._place(0, 45.0), NAMES[LOOKAHEADS_MS[0]])
+        painter.drawText(*self._place(last, 45.0), NAMES[LOOKAHEADS_MS[last]])
 
     def _place(self, stop: int, top_px: float) -> tuple[QRectF, int]:
-        """Where a label stands: the outer ones flush with the edges, the others under their stop."""
+        """Place of a label: the outer ones flush with the edges, the others below their stop."""
         middle = int(Qt.AlignmentFlag.AlignVCenter)
         if stop == 0:
             return QRectF(0, top_px, 120, 15), int(Qt.AlignmentFlag.AlignLeft) | middle

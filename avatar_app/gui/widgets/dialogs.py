@@ -1,4 +1,4 @@
-"""The few questions that open a window of their own."""
+"""File, folder, colour and name dialogs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROFILES = "Profiles (*.json);;All files (*)"
 
 
 def dialogs(parent: Callable[[], QWidget | None]) -> Dialogs:
-    """The system's own dialogs, above the window that `parent` returns."""
+    """The dialogs of the system, above the window that `parent` returns."""
     return Dialogs(
         ask_colour=lambda current: _colour(parent(), current),
         ask_picture=lambda current: _file(parent(), "Choose a picture", str(Path(current).parent), PICTURES),
@@ -25,13 +25,13 @@ def dialogs(parent: Callable[[], QWidget | None]) -> Dialogs:
         ask_video=lambda: _file(parent(), "Choose a video file", "", VIDEOS),
         ask_name=lambda current: _name(parent(), current),
         ask_profile=lambda: _file(parent(), "Choose a profile", "", PROFILES),
-        ask_profile_to_write=lambda name: _new_file(parent(), "Export the profile", f"{name}.json", PROFILES),
+        ask_profile_to_write=lambda name: _new_file(parent(), "Export profile", f"{name}.json", PROFILES),
         ask_folder=lambda current: _folder(parent(), current),
     )
 
 
 def _colour(parent: QWidget | None, current: str) -> str | None:
-    colour = QColorDialog.getColor(QColor(current), parent, "Choose the background colour")
+    colour = QColorDialog.getColor(QColor(current), parent, "Choose a background colour")
     return colour.name() if colour.isValid() else None
 
 
@@ -46,9 +46,9 @@ def _new_file(parent: QWidget | None, title: str, name: str, kinds: str) -> str 
 
 
 def _folder(parent: QWidget | None, current: str) -> str | None:
-    return QFileDialog.getExistingDirectory(parent, "Choose the folder for recordings", current) or None
+    return QFileDialog.getExistingDirectory(parent, "Choose a folder for recordings", current) or None
 
 
 def _name(parent: QWidget | None, current: str) -> str | None:
-    text, is_given = QInputDialog.getText(parent, "Keep these settings", "Name of the profile:", text=current)
+    text, is_given = QInputDialog.getText(parent, "Save profile", "Profile name:", text=current)
     return text if is_given and text.strip() else None

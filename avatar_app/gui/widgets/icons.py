@@ -1,4 +1,4 @@
-"""Our own icons, drawn from `assets/icons` in any colour and sharp on any screen."""
+"""The icons of `assets/icons`, in any colour and resolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtSvg import QSvgRenderer
 
 log = logging.getLogger(__name__)
 
-# The grey in which the files are drawn; it is readable on both themes and is replaced when a colour is asked for.
+# The grey of the files; readable on both themes, and replaced by the requested colour.
 DRAWN_COLOUR = "#8a93a3"
 SCALES = (1, 2, 3)
 
@@ -24,7 +24,7 @@ class Icons:
         self._texts: dict[str, str] = {}
 
     def icon(self, name: str, colour: str, size_px: int = 20) -> QIcon:
-        """A picture of a file of the folder, in one colour; an empty icon when the file is missing."""
+        """An icon in one colour; empty when the file is missing."""
         result = QIcon()
         for scale in SCALES:
             pixmap = self.pixmap(name, colour, size_px, scale)
@@ -33,7 +33,7 @@ class Icons:
         return result
 
     def pixmap(self, name: str, colour: str, size_px: int, scale: float) -> QPixmap:
-        """The same as one pixmap of `size_px` logical pixels."""
+        """The icon as one pixmap of `size_px` logical pixels."""
         text = self._text(name)
         if not text:
             return QPixmap()
@@ -47,7 +47,7 @@ class Icons:
         return pixmap
 
     def app_icon(self) -> QIcon:
-        """The program's own icon in the sizes that desktops ask for."""
+        """The icon of the program in the sizes that desktops use."""
         result = QIcon()
         for size_px in (16, 24, 32, 48, 64, 128, 256):
             pixmap = self.pixmap("app", DRAWN_COLOUR, size_px, 1)

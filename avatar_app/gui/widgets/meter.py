@@ -1,4 +1,4 @@
-"""Level of the microphone: RMS as a bar, the peak held as a line, the figure in dB."""
+"""Level meter: RMS as a bar, the held peak as a line, and its value in dB."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TICKS_DB = (-48, -36, -24, -12, 0)
 
 
 class Ballistics:
-    """How the shown level follows the measured one: up at once, down slowly; the peak waits before it falls."""
+    """Meter ballistics: instant attack, slow release; the peak is held before it falls."""
 
     def __init__(self) -> None:
         self.level_db = FLOOR_DB
@@ -31,7 +31,7 @@ class Ballistics:
         self._t_peak_ns = 0
 
     def feed(self, level_db: float, peak_db: float, t_ns: int) -> None:
-        """Take a measurement in dBFS at an instant."""
+        """Add a measurement in dBFS."""
         elapsed_s = max(0.0, (t_ns - self._t_ns) / NS_PER_S) if self._t_ns else 0.0
         self._t_ns = t_ns
         self.level_db = _clamp(max(level_db, self.level_db - FALL_DB_PER_S * elapsed_s))
@@ -42,10 +42,11 @@ class Ballistics:
 
 
 class LevelMeter(QWidget):
-    """Shows the level of the microphone; repaints only when a pixel changes.
+    """Shows the microphone level; repaints only when a pixel changes.
 
     Args:
-        is_compact: the bar alone, without scale and figure.
+        is_compact: the bar alone, without scale and value.
+        parent: the parent widget.
     """
 
     def __init__(self, is_compact: bool = False, parent: QWidget | None = None) -> None:
@@ -59,7 +60,7 @@ class LevelMeter(QWidget):
         self._shown: tuple[int, int, str, bool] | None = None
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Wide, and as high as bar and scale."""
+        """Room for bar and scale."""
         return QSize(120, BAR_PX + 4) if self._is_compact else QSize(240, 36)
 
     def set_tokens(self, tokens: Tokens) -> None:
@@ -69,26 +70,26 @@ class LevelMeter(QWidget):
 
     @property
     def level_db(self) -> float:
-        """The level as shown, in dBFS."""
+        """The displayed level in dBFS."""
         return self._ballistics.level_db
 
     @property
     def peak_db(self) -> float:
-        """The held peak as shown, in dBFS."""
+        """The displayed peak in dBFS."""
         return self._ballistics.peak_db
 
     def show_level(self, level_db: float, peak_db: float, t_ns: int, is_active: bool = True) -> None:
-        """Show a measurement in dBFS; an inactive meter (muted, stopped) is drawn grey."""
+        """Show a measurement in dBFS; an inactive meter (muted, stopped) is grey."""
         self._is_active = is_active
         self._ballistics.feed(_number(level_db), _number(peak_db), t_ns)
-        shown = (self._x_px(self.level_db), self._x_px(self.peak_db), self._figure(), is_active)
+        shown = (self._x_px(self.level_db), self._x_px(self.peak_db), self._value_text(), is_active)
         if shown != self._shown:
             self._shown = shown
-            self.setAccessibleDescription(self._figure())
+            self.setAccessibleDescription(self._value_text())
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw the bar, the peak and, unless compact, scale and figure."""
+        """Draw bar and peak and, unless compact, scale and value."""
         del event
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -105,7 +106,7 @@ class LevelMeter(QWidget):
     def _x_px(self, level_db: float) -> int:
         return round((_clamp(level_db) - FLOOR_DB) / -FLOOR_DB * self._bar().width())
 
-    def _figure(self) -> str:
+    def _value_text(self) -> str:
         return "silent" if self.peak_db <= FLOOR_DB else f"{round(self.peak_db)} dB"
 
     def _paint_bar(self, painter: QPainter) -> None:
@@ -147,7 +148,7 @@ class LevelMeter(QWidget):
             painter.drawText(place, int(flag | Qt.AlignmentFlag.AlignVCenter), f"{tick_db}")
         painter.setFont(figure_font(12))
         place = QRectF(bar.right() + 8, bar.center().y() - 9, 56, 18)
-        painter.drawText(place, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._figure())
+        painter.drawText(place, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._value_text())
 
 
 def _clamp(level_db: float) -> float:

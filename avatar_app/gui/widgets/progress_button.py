@@ -1,4 +1,4 @@
-"""A button that shows how far the thing is that it began."""
+"""A button with a progress bar."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ BAR_PX = 4
 
 
 class ProgressButton(QPushButton):
-    """A plain button with a bar along its lower edge while something goes on."""
+    """A plain button with a progress bar along its lower edge. Thread: main.
+
+    Args:
+        text: of the button while idle, and its accessible name.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        # Its text counts down meanwhile.
+        # Its text changes while it runs.
         self.setAccessibleName(text)
         self.setProperty("role", "plain")
         self._tokens = DARK
@@ -24,7 +28,7 @@ class ProgressButton(QPushButton):
 
     @property
     def ratio(self) -> float | None:
-        """How much is done, 0..1; None while nothing goes on."""
+        """Progress, 0..1; None while idle."""
         return self._ratio
 
     def set_tokens(self, tokens: Tokens) -> None:
@@ -33,13 +37,13 @@ class ProgressButton(QPushButton):
         self.update()
 
     def show_ratio(self, ratio: float | None) -> None:
-        """Show how much is done, 0..1, or that nothing goes on."""
+        """Show progress, 0..1; None while idle."""
         if ratio != self._ratio:
             self._ratio = ratio
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """The button, and the bar inside its rounded edge."""
+        """Draw the button, and the bar inside its rounded border."""
         super().paintEvent(event)
         if self._ratio is None:
             return

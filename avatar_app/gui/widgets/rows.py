@@ -1,4 +1,4 @@
-"""The pieces that every section of the panel is built of."""
+"""Building blocks of the panel's sections."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ from avatar_app.gui.widgets import mnemonics
 
 SECTION_SPACING_PX = 8
 
-# What a wheel turns by at once, as Qt counts it.
+# One notch of a wheel in Qt's units.
 NOTCH = 120
 
 
 class Chooser(QComboBox):
     """A drop-down list of options.
 
+    Args:
+        name: for screen readers.
+        tip: the tooltip.
+
     Signals:
-        chosen(str): the user picked another option; carries its value.
+        chosen(str): the value of the option that the user chose.
     """
 
     chosen = Signal(str)
@@ -48,11 +52,11 @@ class Chooser(QComboBox):
         self.activated.connect(lambda number: self.chosen.emit(self.itemData(number)))
 
     def value(self) -> str:
-        """The value that is picked."""
+        """The chosen value."""
         return str(self.currentData() if self.currentData() is not None else "")
 
     def set_options(self, options: Sequence[Option]) -> None:
-        """Replace the list; the picked value stays picked where it still exists."""
+        """Replace the list; the chosen value stays if it still exists."""
         value = self.value()
         self.clear()
         for number, option in enumerate(options):
@@ -61,14 +65,14 @@ class Chooser(QComboBox):
         self.setCurrentIndex(max(0, self.findData(value)))
 
     def set_value(self, value: str, missing_text: str) -> None:
-        """Pick a value without a signal; one that is not in the list is added as `missing_text`."""
+        """Choose a value without emitting `chosen`; an unknown one is added as `missing_text`."""
         if self.findData(value) < 0:
             self.addItem(missing_text, value)
         self.setCurrentIndex(self.findData(value))
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Go to the next entry, but never to one that opens a dialog, as its ellipsis says."""
-        # A touchpad turns by less than a notch at once, or not at all.
+        """Go to the next entry, but never to one that opens a dialog, which ends with an ellipsis."""
+        # A touchpad sends fractions of a notch.
         self._turned += event.angleDelta().y()
         n_notches = int(self._turned / NOTCH)
         self._turned -= n_notches * NOTCH
@@ -79,7 +83,7 @@ class Chooser(QComboBox):
         event.accept()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw as Qt does, but end a name that is too long with an ellipsis: style sheets cut it off."""
+        """Draw as Qt does, but with an ellipsis where style sheets would cut a long text off."""
         del event
         painter, option = QStylePainter(self), QStyleOptionComboBox()
         self.initStyleOption(option)
@@ -91,14 +95,14 @@ class Chooser(QComboBox):
         painter.end()
 
     def shown_text(self, option: QStyleOptionComboBox) -> str:
-        """What the closed box shows of a text."""
+        """The text of the closed box."""
         part = QStyle.SubControl.SC_ComboBoxEditField
         room_px = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - 2
         return self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideMiddle, room_px)
 
 
 class OneLine(QLabel):
-    """A line that always has the same height: what does not fit ends with an ellipsis, and is in the tool tip."""
+    """A line of constant height; a text that does not fit ends with an ellipsis, and is the tooltip."""
 
     def __init__(self, role: str, side: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft) -> None:
         super().__init__()
@@ -107,14 +111,14 @@ class OneLine(QLabel):
         self.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
-    def say(self, text: str, tip: str = "") -> None:
-        """Change the text, and what the tool tip says besides."""
+    def set_line(self, text: str, tip: str = "") -> None:
+        """Set the text, which is also the tooltip; `tip` extends the tooltip."""
         if self.text() != text:
             self.setText(text)
         self.setToolTip(f"{text}, {tip}" if tip else text)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw as much of the text as fits."""
+        """Draw the text with an ellipsis if needed."""
         del event
         painter = QStylePainter(self)
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
@@ -124,12 +128,12 @@ class OneLine(QLabel):
 
 
 class Section(QWidget):
-    """A heading with what belongs to it. The letter after `&` in the heading, with Alt, puts the focus on `buddy`.
+    """A heading and its controls. Alt and the letter after `&` in the title focus `buddy`.
 
     Args:
-        title: the heading, which is also what screen readers call the buddy.
-        buddy: the control below it.
-        beside: stands to the right of the buddy.
+        title: the heading, and the buddy's name for screen readers.
+        buddy: the control below the heading.
+        beside: an optional control to the right of the buddy.
     """
 
     def __init__(self, title: str, buddy: QWidget, beside: QWidget | None = None) -> None:
@@ -156,7 +160,7 @@ class Section(QWidget):
 
 
 def labelled(text: str, control: QWidget) -> QWidget:
-    """A control with a label before it, which is also what screen readers call it."""
+    """A control with a label, which is also its name for screen readers."""
     row, label = QWidget(), QLabel(text)
     label.setProperty("role", "value")
     label.setBuddy(control)
@@ -169,7 +173,7 @@ def labelled(text: str, control: QWidget) -> QWidget:
 
 
 def hint(text: str = "", n_lines: int = 1) -> QLabel:
-    """A small line that explains or reports; it has room for so many lines from the start."""
+    """A small text; `n_lines` reserves its height."""
     label = QLabel(text)
     label.setProperty("role", "hint")
     label.setWordWrap(True)
@@ -180,8 +184,15 @@ def hint(text: str = "", n_lines: int = 1) -> QLabel:
 
 
 def set_state(widget: QWidget, state: str) -> None:
-    """Set the `state` that the style sheet looks at."""
+    """Set the property `state`, which the style sheet uses."""
     if widget.property("state") != state:
         widget.setProperty("state", state)
         widget.style().unpolish(widget)
         widget.style().polish(widget)
+
+
+def show_text(label: QLabel, text: str, state: str = "") -> None:
+    """Set a label's text, and its `state` for the style sheet."""
+    if label.text() != text:
+        label.setText(text)
+    set_state(label, state)

@@ -1,35 +1,41 @@
-"""A row of joined buttons of which one is on: all choices visible, one press to change.
+"""A segmented control: a row of joined buttons, one of which is on.
 
-To a keyboard and a screen reader it is a group of radio buttons: one tab stop, arrow keys move within it.
+For keyboard and screen reader it is a group of radio buttons: one tab stop, and arrow keys move within it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QGroupBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
+Value: TypeAlias = bool | int | str
 STEP_OF: Mapping[int, int] = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One button: the value it stands for, its text, and a tool tip."""
+    """One button: its value, its text and its tooltip."""
 
-    value: Any
+    value: Value
     text: str
     tip: str = ""
 
 
 class Segments(QGroupBox):
-    """Exclusive choice.
+    """An exclusive choice.
+
+    Args:
+        name: for screen readers.
+        choices: the buttons from left to right.
+        parent: the parent widget.
 
     Signals:
-        chosen(object): the user pressed another button; carries its value.
+        chosen(object): the value of the button that the user clicked.
     """
 
     chosen = Signal(object)
@@ -50,26 +56,26 @@ class Segments(QGroupBox):
         self._group.button(0).setChecked(True)
         self._group.idClicked.connect(lambda number: self.chosen.emit(self._values[number]))
 
-    def value(self) -> Any:
-        """The value that is on."""
+    def value(self) -> Value:
+        """The chosen value."""
         return self._values[self._group.checkedId()]
 
-    def set_value(self, value: Any) -> None:
-        """Turn a value on without a signal; an unknown one is ignored."""
+    def set_value(self, value: Value) -> None:
+        """Choose a value without emitting `chosen`; an unknown one is ignored."""
         if value in self._values:
             has_focus = any(button.hasFocus() for button in self._buttons)
             button = self.button(value)
             button.setChecked(True)
             if has_focus:
-                # A choice that was refused: the focus stays on what is chosen.
+                # After a choice that failed, the focus returns to the chosen button.
                 button.setFocus()
 
-    def button(self, value: Any) -> QPushButton:
+    def button(self, value: Value) -> QPushButton:
         """The button of a value."""
         return self._buttons[self._values.index(value)]
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Go on to the next one where Qt finds none in the arrow's direction: up and down, and round at the ends."""
+        """Move where Qt finds no button in the arrow's direction: up, down, and around at the ends."""
         step = STEP_OF.get(event.key())
         if step is None:
             super().keyPressEvent(event)
@@ -82,7 +88,7 @@ class Segments(QGroupBox):
         button = QPushButton(choice.text)
         button.setProperty("role", "segment")
         button.setCheckable(True)
-        # What screen readers call a radio button.
+        # Makes it a radio button for screen readers.
         button.setAutoExclusive(True)
         button.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         button.setAutoDefault(False)
@@ -94,7 +100,7 @@ class Segments(QGroupBox):
         return button
 
     def _move_tab_stop(self, button: QAbstractButton, is_on: bool) -> None:
-        """The one that is on is reached by Tab; Qt does so only once one of them has had the focus."""
+        """Let Tab reach the chosen button; Qt does so only after one of them has had the focus."""
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus if is_on else Qt.FocusPolicy.ClickFocus)
         if is_on:
             self.setFocusProxy(button)

@@ -1,4 +1,4 @@
-"""The look, in one place: colours, spacing and type, and the style sheet made from them."""
+"""The themes: colours, spacing and fonts, and the style sheet made from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CARD_RADIUS_PX = 16
 PANEL_WIDTH_PX = 336
 FONT_PX = 13
 
-# For a system that names no face of its own; the last ones are what bare Linux machines have.
+# For a system without a font of its own; the last ones exist on minimal Linux systems.
 FAMILIES = (
     "Inter", "Segoe UI Variable Text", "Segoe UI", "SF Pro Text", ".AppleSystemUIFont", "Helvetica Neue", "Cantarell",
     "Ubuntu", "Noto Sans", "Open Sans", "Roboto", "Liberation Sans", "Nimbus Sans", "DejaVu Sans",
@@ -26,7 +26,7 @@ FAMILIES = (
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The colours of one theme, `#rrggbb`. `muted` text still has a contrast of 4.5 on every ground."""
+    """The colours of one theme, `#rrggbb`. `muted` text has a contrast of at least 4.5 on every ground."""
 
     ground: str
     surface: str
@@ -46,7 +46,7 @@ class Tokens:
     danger: str
 
     def colour(self, name: str) -> QColor:
-        """One colour by the name of its field."""
+        """A colour by the name of its field."""
         return QColor(getattr(self, name))
 
 
@@ -65,19 +65,19 @@ LIGHT = Tokens(
 
 
 def is_dark(theme: str) -> bool:
-    """Whether `system`, `light` or `dark` means dark now; a system that does not say counts as dark."""
+    """Whether a theme (`system`, `light` or `dark`) is dark now; an unknown system theme counts as dark."""
     if theme == "system":
         return QGuiApplication.styleHints().colorScheme() != Qt.ColorScheme.Light
     return theme == "dark"
 
 
 def tokens_for(theme: str) -> Tokens:
-    """The colours of `system`, `light` or `dark`."""
+    """The colours of a theme: `system`, `light` or `dark`."""
     return DARK if is_dark(theme) else LIGHT
 
 
 def apply_theme(app: QApplication, tokens: Tokens, assets: Path) -> None:
-    """Dress the whole program in one theme."""
+    """Apply a theme to the program."""
     app.setFont(body_font())
     app.setPalette(palette(tokens))
     app.setStyleSheet(style_sheet(tokens, assets))
@@ -90,13 +90,13 @@ def style_sheet(tokens: Tokens, assets: Path) -> str:
     except OSError:
         return ""
     icons = (assets / "icons").as_posix()
-    # The family too: a widget that the style sheet has dressed once no longer follows the program's font.
-    words = {"radius": f"{RADIUS_PX}px", "font": f"{FONT_PX}px", "family": _family(), "icons": icons}
-    return Template(template).substitute(dataclasses.asdict(tokens), **words)
+    # The family too: a widget with a style sheet no longer follows the program's font.
+    values = {"radius": f"{RADIUS_PX}px", "font": f"{FONT_PX}px", "family": _family(), "icons": icons}
+    return Template(template).substitute(dataclasses.asdict(tokens), **values)
 
 
 def palette(tokens: Tokens) -> QPalette:
-    """Qt's palette for what the style sheet does not reach: dialogs, menus, tool tips."""
+    """Qt's palette for dialogs, menus and tooltips, which the style sheet does not reach."""
     roles = QPalette.ColorRole
     pairs = {
         roles.Window: tokens.ground,
@@ -123,14 +123,14 @@ def palette(tokens: Tokens) -> QPalette:
 
 
 def body_font() -> QFont:
-    """The text face, which is the system's own."""
+    """The font of texts: the system's own."""
     font = QFont(_family())
     font.setPixelSize(FONT_PX)
     return font
 
 
 def figure_font(size_px: int = 12, is_bold: bool = False) -> QFont:
-    """A face whose figures are all of one width, so that changing numbers stand still."""
+    """A font with figures of equal width, so that changing numbers do not move."""
     font = QFont(_family())
     font.setPixelSize(size_px)
     font.setBold(is_bold)
@@ -139,7 +139,7 @@ def figure_font(size_px: int = 12, is_bold: bool = False) -> QFont:
 
 
 def _family() -> str:
-    """The family of the system's own texts, or the first of `FAMILIES` that is there."""
+    """The system's font family, or the first of `FAMILIES` that is installed."""
     own = QFontInfo(QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)).family()
     if own:
         return own

@@ -1,4 +1,4 @@
-"""The mouse wheel scrolls the page; it changes a control only while that has the keyboard focus."""
+"""The mouse wheel scrolls the page, and changes only a control that has the keyboard focus."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ CONTROLS = (QAbstractSlider, QAbstractSpinBox, QComboBox)
 
 
 class WheelGuard(QObject):
-    """Keeps the wheel from the controls of a page that have no focus. Thread: main.
+    """Ignores the wheel over controls without focus. Thread: main.
 
     Args:
-        page: whose controls, all that it has by now.
+        page: all its controls at the time of the call are guarded.
     """
 
     def __init__(self, page: QWidget) -> None:
         super().__init__(page)
         for control in page.findChildren(QWidget):
             if isinstance(control, CONTROLS) and not isinstance(control, QScrollBar):
-                # Some would take the focus with the first turn of the wheel.
+                # Some would take the focus at the first turn of the wheel.
                 control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 control.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Hand the wheel on to the page."""
+        """Pass the wheel to the page."""
         if event.type() != QEvent.Type.Wheel or not isinstance(watched, QWidget) or watched.hasFocus():
             return False
         event.ignore()

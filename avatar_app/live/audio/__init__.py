@@ -1,1 +1,1 @@
-"""The machine's sound devices, and the arithmetic of sound that several packages share."""
+"""Sound devices of the machine, and signal processing that several packages share."""

@@ -1,9 +1,8 @@
-"""One channel from many: no channel cancels another, and the mix is as loud as the loudest channel."""
+"""Downmix to mono: no channel cancels another, and the mix is as loud as the loudest channel."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,20 @@ from avatar_app.contracts.packets import Float32
 
 STEP_S = 0.01
 MEMORY_S = 0.5
-# Channels that resemble each other so much are one source: opposed ones are inverted before they are added.
+# Channels with a higher correlation record one source: those of opposite sign are inverted before they are added.
 SAME_SOURCE = 0.5
-# A channel whose power is this share of the loudest one's counts half, and a still softer one hardly at all.
+# A channel with this share of the loudest one's power has half its weight; softer ones have less.
 SOFT_RATIO = 1e-4
-# What is softer than -100 dBFS decides nothing.
+# Sound below -100 dBFS does not change the weights.
 SILENT_POWER = 1e-10
 
 
 class Downmix:
-    """Mixes channels by their energy and correlation over the last half second. Thread: one.
+    """Weights the channels by their power and correlation over the last half second. Thread: one.
 
-    A decision uses steps of 10 ms that are complete, and takes effect gradually over the next one: no sound is held
-    back. Only the first sound that is not silent decides for itself. The answer is the same fed whole or in pieces of
-    10 ms or more.
+    Each complete step of 10 ms sets new weights, which take effect gradually over the next step, so no sound is
+    delayed. Only the first sound that is not silent sets its own weights. Whole and piecewise feeding, in pieces of
+    10 ms or more, give the same.
 
     Args:
         rate_hz: of the sound.
@@ -38,7 +37,7 @@ class Downmix:
         self._reset(1)
 
     def feed(self, samples: Float32) -> Float32:
-        """Take (n, channels) float32, all finite; give the mix, (n,) float32."""
+        """Mix (n, channels) float32, all finite, to (n,) float32."""
         if samples.shape[1] == 1:
             return samples[:, 0]
         if samples.shape[1] != len(self._signs):
@@ -53,8 +52,8 @@ class Downmix:
     def _reset(self, n_channels: int) -> None:
         self._signs: NDArray[np.float64] = np.ones(n_channels)
         self._covariance: NDArray[np.float64] = np.zeros((n_channels, n_channels))
-        self._has_decided = False
-        # Weights at the beginning and at the end of the present step.
+        self._has_weights = False
+        # Weights at the beginning and at the end of the current step.
         self._from = self._to = np.full(n_channels, 1 / n_channels)
         self._begin_step()
 
@@ -65,12 +64,12 @@ class Downmix:
         self._products: NDArray[np.float64] = np.zeros((n_channels, n_channels))
 
     def _mix(self, samples: Float32) -> Float32:
-        """Mix a part of the present step."""
+        """Mix a part of the current step."""
         precise = samples.astype(np.float64)
         self._sum = self._sum + precise.sum(axis=0)
         self._products = self._products + precise.T @ precise
-        if not self._has_decided:
-            self._decide_first(len(samples))
+        if not self._has_weights:
+            self._set_first_weights(len(samples))
         shares = np.arange(self._n_in + 1, self._n_in + len(samples) + 1)[:, None] / self._n_step
         weights = self._from + (self._to - self._from) * shares
         mixed: Float32 = np.einsum("nc,nc->n", precise, weights).astype(np.float32)
@@ -79,27 +78,27 @@ class Downmix:
             self._end_step()
         return mixed
 
-    def _decide_first(self, n_samples: int) -> None:
+    def _set_first_weights(self, n_samples: int) -> None:
         covariance = self._covariance_of_step(self._n_in + n_samples)
         if covariance.diagonal().max() > SILENT_POWER:
-            self._has_decided = True
+            self._has_weights = True
             self._covariance = covariance
-            self._from = self._to = self._decide()
+            self._from = self._to = self._new_weights()
 
     def _end_step(self) -> None:
-        """Learn from a complete step, and choose the weights at the end of the next one."""
+        """Update the covariance with a complete step, and choose the weights at the end of the next one."""
         self._covariance = self._decay * self._covariance + self._covariance_of_step(self._n_in)
         self._from = self._to
-        if self._has_decided and self._covariance.diagonal().max() > SILENT_POWER:
-            self._to = self._decide()
+        if self._has_weights and self._covariance.diagonal().max() > SILENT_POWER:
+            self._to = self._new_weights()
         self._begin_step()
 
-    def _covariance_of_step(self, n_samples: int) -> Any:
-        """(channels, channels): mean products without the constant part, which some sound cards add."""
-        return (self._products - np.outer(self._sum, self._sum) / n_samples) / n_samples
+    def _covariance_of_step(self, n_samples: int) -> NDArray[np.float64]:
+        """(channels, channels): mean products without the DC offset that some sound cards add."""
+        return np.asarray((self._products - np.outer(self._sum, self._sum) / n_samples) / n_samples)
 
-    def _decide(self) -> NDArray[np.float64]:
-        """(channels,) weights, some of them negative."""
+    def _new_weights(self) -> NDArray[np.float64]:
+        """(channels,) weights; negative ones invert a channel."""
         power = np.maximum(self._covariance.diagonal(), np.finfo(float).tiny)
         self._align(power)
         weights = self._signs * power * (1 + SOFT_RATIO) / (power + SOFT_RATIO * power.max())
@@ -108,15 +107,15 @@ class Downmix:
         return np.asarray(gain * weights)
 
     def _align(self, power: NDArray[np.float64]) -> None:
-        """Give each channel the sign with which it adds to the louder one that it resembles most.
+        """Give each channel the sign with which it adds to the louder channel of highest correlation.
 
-        A channel that resembles none keeps its sign, and so does the loudest: the mix is never inverted as a whole.
+        The loudest channel, and channels without such a partner, keep their sign: the mix is never inverted.
         """
         scale = np.sqrt(power)
-        likeness = self._covariance / np.outer(scale, scale)
+        correlation = self._covariance / np.outer(scale, scale)
         order = np.argsort(-power, kind="stable")
         for place, channel in enumerate(order[1:], start=1):
             louder = order[:place]
-            nearest = louder[np.argmax(np.abs(likeness[channel, louder]))]
-            if abs(likeness[channel, nearest]) > SAME_SOURCE:
-                self._signs[channel] = self._signs[nearest] * np.sign(likeness[channel, nearest])
+            nearest = louder[np.argmax(np.abs(correlation[channel, louder]))]
+            if abs(correlation[channel, nearest]) > SAME_SOURCE:
+                self._signs[channel] = self._signs[nearest] * np.sign(correlation[channel, nearest])

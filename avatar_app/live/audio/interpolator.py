@@ -1,7 +1,7 @@
-"""Sound between its samples, at any even spacing: what a change of rate by a few millionths needs (voice, recorder).
+"""Fractional resampling at any even spacing, for rate changes of a few millionths (voice output, recorder).
 
 Every output sample is a scalar product with a Kaiser-windowed sinc (Smith, "Digital audio resampling", 2002). The
-instant is rounded to a 4096th of a sample, which leaves a sine of 1 kHz at 48 kHz more than 80 dB above the error.
+position is rounded to 1/4096 of a sample: the error of a 1 kHz sine at 48 kHz is more than 80 dB below it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ PASS_RATIO = 0.95
 
 
 class Interpolator:
-    """Reads sound of one rate at the instants of another. Thread: any; it has no state.
+    """Reads sound of one rate at the sample times of another. Thread: any; it has no state.
 
     Args:
         in_hz: rate of the sound.
-        out_hz: rate at which it is read; what would fold back is taken away.
+        out_hz: rate at which it is read; frequencies that would alias are removed.
     """
 
     def __init__(self, in_hz: int, out_hz: int) -> None:
@@ -32,18 +32,18 @@ class Interpolator:
         self._taps = _windowed_sinc(self.half_samples, PASS_RATIO * ratio)
 
     def span(self, position: float, step: float, n: int) -> tuple[int, int]:
-        """Number of the first sample that `read` needs, and of the first that it no longer needs."""
+        """First sample that `read` needs, and the one after the last."""
         last = position + (n - 1) * step
         return math.floor(position) - self.half_samples + 1, math.floor(last) + self.half_samples + 2
 
     def read(self, around: Float32, position: float, step: float, n: int) -> Float32:
-        """Sound at `n` instants.
+        """Read `n` samples.
 
         Args:
             around: the samples of `span`.
-            position: of the first instant, in samples.
-            step: from one instant to the next, in samples.
-            n: number of instants.
+            position: of the first output sample, in input samples.
+            step: from one output sample to the next, in input samples.
+            n: number of output samples.
 
         Returns:
             (n,) float32.
@@ -57,7 +57,7 @@ class Interpolator:
 
 
 def _windowed_sinc(half: int, cutoff: float) -> Float32:
-    """(phases, taps) around an instant that lies phase / phases after a sample."""
+    """(phases, taps): the filter for a position that lies phase / phases after an input sample."""
     offsets = np.arange(-half + 1, half + 1)[None] - np.arange(N_PHASES)[:, None] / N_PHASES
     window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (offsets / half) ** 2, 0, None))) / np.i0(KAISER_BETA)
     taps = cutoff * np.sinc(cutoff * offsets) * window

@@ -1,4 +1,4 @@
-"""Whether sound devices came or went, asked so cheaply that a window can ask every second."""
+"""Detects that sound devices were plugged in or out, cheaply enough to poll every second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYSTEM_OBJECT = 1
 
 
 class Property(ctypes.Structure):
-    """`AudioObjectPropertyAddress` of CoreAudio; selector and scope are written as four letters."""
+    """`AudioObjectPropertyAddress` of CoreAudio; selector and scope are four-letter codes."""
 
     _fields_ = (("selector", ctypes.c_uint32), ("scope", ctypes.c_uint32), ("element", ctypes.c_uint32))
 
@@ -25,12 +25,12 @@ ALL_DEVICES = Property(int.from_bytes(b"dev#", "big"), int.from_bytes(b"glob", "
 
 
 def devices_now() -> object:
-    """Something that is equal while the devices are the same. Thread: any; takes less than a millisecond."""
-    return _question(sys.platform)()
+    """A value that changes when the devices change. Thread: any; takes less than a millisecond."""
+    return _source(sys.platform)()
 
 
 @functools.lru_cache(maxsize=1)
-def _question(platform: str) -> Callable[[], object]:
+def _source(platform: str) -> Callable[[], object]:
     if platform == "win32":
         return functools.partial(of_windows, ctypes.CDLL("winmm"))
     if platform == "darwin":
@@ -39,21 +39,21 @@ def _question(platform: str) -> Callable[[], object]:
 
 
 def of_alsa() -> tuple[str, ...]:
-    """Linux: the kernel's devices; what a sound server adds to them, it tells by itself."""
+    """Linux: the kernel's devices, without those that a sound server adds."""
     try:
         return tuple(sorted(os.listdir(ALSA_DEVICES)))
     except OSError:
-        # There is no such folder where there is no sound card.
+        # Without a sound card the folder is missing.
         return ()
 
 
 def of_windows(winmm: Any) -> tuple[int, int]:
-    """Windows: how many inputs and outputs there are."""
+    """Windows: the number of inputs and of outputs."""
     return winmm.waveInGetNumDevs(), winmm.waveOutGetNumDevs()
 
 
 def of_macos(core_audio: Any) -> bytes:
-    """macOS: the numbers of all devices; empty when they cannot be told."""
+    """macOS: the numbers of all devices; empty when CoreAudio does not answer."""
     size = ctypes.c_uint32(0)
     where = (ctypes.c_uint32(SYSTEM_OBJECT), ctypes.byref(ALL_DEVICES), ctypes.c_uint32(0), None, ctypes.byref(size))
     if core_audio.AudioObjectGetPropertyDataSize(*where):

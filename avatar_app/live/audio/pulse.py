@@ -1,49 +1,64 @@
-"""The sound server of Linux: PulseAudio, or PipeWire in its place, asked by `pactl`, the tool of both."""
+"""The sound server of Linux, PulseAudio or PipeWire in its place, queried with `pactl`, the tool of both.
+
+pulsectl 24.12 does not replace it: its `sample_spec` points into freed memory, so devices get each other's rate, and a
+query to a server that hangs never returns.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import IO, Literal, TypedDict
+from dataclasses import dataclass, field
+from typing import IO
 
-from avatar_app.live.audio.sound_system import SoundDevice
+from avatar_app.live.audio.sound_device import SoundDevice
+from avatar_app.live.runtime.environment import copy_environment
 
 log = logging.getLogger(__name__)
 
-
-class _Text(TypedDict):
-    text: Literal[True]
-    encoding: str
-    errors: str
-
-
 TOOL = "pactl"
 TIMEOUT_S = 3.0
-# Descriptions are in the user's language, whatever the language of the tool.
-TEXT: _Text = {"text": True, "encoding": "utf-8", "errors": "replace"}
-# PortAudio knows the server by these names.
-DOORS = ("default", "pipewire", "pulse")
+# The parser reads English.
+LANGUAGE = {"LC_ALL": "C"}
 ALSA = "ALSA"
-# What stands behind the server is chosen by a label that ends so; PortAudio reaches it through this one device.
+# PortAudio's names for the server.
+SERVER_NAMES = ("default", "pipewire", "pulse")
+# PortAudio reaches every device of the server through this one.
+SERVER_DEVICE = "pulse, ALSA"
+# The labels of the server's own devices end with this.
 HOST_API = "PulseAudio"
 LABEL_END = f", {HOST_API}"
-DOOR = "pulse, ALSA"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerObject:
+    """An entry of `pactl list`.
+
+    Attributes:
+        kind: "Source", "Sink", "Source Output" and so on.
+        number: the server's index.
+        fields: such as "Name" and "Description".
+        properties: such as "application.process.id".
+    """
+
+    kind: str
+    number: str
+    fields: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What can be recorded from, and what a process records from.
+    """The sources of the server, and the one that a process records from.
 
     Attributes:
-        own: name of the one source that the process records from; empty for none, or several.
+        own: name of the source that the process records from; empty for none, or several.
         descriptions: of each source by its name, as other programs show them.
     """
 
@@ -51,61 +66,70 @@ class Sources:
     descriptions: Mapping[str, str]
 
 
-class Question:
-    """One question, asked again and again, whose answer nobody waits for. Thread: one.
+class Query:
+    """A query whose caller never waits, and may be repeated. Thread: one.
 
     Args:
-        words: for `pactl`.
+        arguments: of `pactl`.
     """
 
-    def __init__(self, *words: str) -> None:
-        self._words = words
-        self._asked: subprocess.Popen[bytes] | None = None
-        self._said: IO[str] = io.StringIO()
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output: IO[str] = io.StringIO()
 
-    def ask(self) -> None:
-        """Ask the server; nothing while it has not answered the last time."""
-        if self._asked is not None:
+    def start(self) -> None:
+        """Start the query, unless the previous one still runs."""
+        if self._process is not None:
             return
         try:
-            # A file: nobody reads while the server answers, and a pipe holds 64 kB.
-            self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed later
-            self._asked = subprocess.Popen(  # noqa: S603 - our own words
-                (TOOL, *self._words), stdout=self._said, stderr=subprocess.DEVNULL, env=_plain()
+            # A file, because a pipe holds only 64 kB until someone reads it.
+            self._output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed later
+            self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
+                (TOOL, *self._arguments),
+                stdout=self._output,
+                stderr=subprocess.DEVNULL,
+                env=copy_environment(**LANGUAGE),
             )
         except OSError as error:
-            self._said.close()
-            log.info("the sound server cannot be asked: %s", error)
+            self._output.close()
+            log.info("cannot query the sound server: %s", error)
 
-    def answer(self) -> str | None:
-        """The answer, once, empty when the server is not there; None while none has come."""
-        asked = self._asked
-        if asked is None or asked.poll() is None:
+    def result(self) -> str | None:
+        """The output, once; empty when there is no server; None while the query runs."""
+        process = self._process
+        if process is None or process.poll() is None:
             return None
-        self._asked = None
-        with self._said as said:
-            said.seek(0)
-            return said.read() if asked.returncode == 0 else ""
+        self._process = None
+        with self._output as output:
+            output.seek(0)
+            return output.read() if process.returncode == 0 else ""
 
     def close(self) -> None:
-        """Ask no more; twice is fine."""
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            asked.kill()
-            asked.wait()
-            self._said.close()
+        """End a running query; twice is fine."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            self._output.close()
 
 
 def has_tool() -> bool:
-    """Whether the server can be asked here."""
+    """Whether the server can be queried on this machine."""
     return shutil.which(TOOL) is not None
 
 
-def ask(*words: str) -> str:
-    """The server's answer, waited for; empty where there is no server."""
+def query(*arguments: str) -> str:
+    """The output of `pactl`, for up to `TIMEOUT_S`; empty when the server does not answer."""
     try:
-        done = subprocess.run(  # noqa: S603 - our own words
-            (TOOL, *words), capture_output=True, timeout=TIMEOUT_S, check=True, env=_plain(), **TEXT
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            (TOOL, *arguments),
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=True,
+            env=copy_environment(**LANGUAGE),
+            encoding="utf-8",  # descriptions are in the user's language
+            errors="replace",
         )
     except (OSError, subprocess.SubprocessError) as error:
         log.info("the sound server does not answer: %s", error)
@@ -113,65 +137,57 @@ def ask(*words: str) -> str:
     return done.stdout
 
 
-def sources_of(listing: str, process_id: int) -> Sources:
-    """Read what `pactl list` says: objects with a line of their own, and what belongs to them indented below."""
-    names: dict[str, str] = {}
-    descriptions: dict[str, str] = {}
-    heard: list[str] = []
-    kind = number = source = ""
+def objects_of(listing: str) -> tuple[ServerObject, ...]:
+    """Parse `pactl list`: a line for each object, its fields after one tab, their properties after two."""
+    found: list[ServerObject] = []
     for line in listing.splitlines():
-        if not line.startswith(("\t", " ")):
+        if line and not line[0].isspace():
             kind, _, number = line.partition(" #")
-            continue
-        word, _, value = line.strip().partition(": " if kind == "Source" else " = " if " = " in line else ": ")
-        if kind == "Source" and word == "Name":
-            names[number] = value
-        elif kind == "Source" and word == "Description":
-            descriptions[names.get(number, "")] = value
-        elif kind == "Source Output" and word == "Source":
-            source = value
-        elif kind == "Source Output" and word == "application.process.id" and value.strip('"') == str(process_id):
-            heard.append(names.get(source, ""))
-    return Sources(heard[0] if len(heard) == 1 else "", descriptions)
+            found.append(ServerObject(kind, number))
+        elif found and line.startswith("\t\t"):
+            key, _, value = line.strip().partition(" = ")
+            found[-1].properties[key] = value.strip('"')
+        elif found and line.startswith("\t"):
+            key, _, value = line.strip().partition(": ")
+            found[-1].fields[key] = value
+    return tuple(found)
 
 
-def list_sources() -> tuple[SoundDevice, ...]:
-    """What can be recorded from, microphones before the monitors of sinks; none where there is no server."""
-    return described(ask("list", "sources"), "Source")
+def sources_of(listing: str, process_id: int) -> Sources:
+    """The sources in the output of `pactl list`, and the one that a process records from."""
+    objects = objects_of(listing)
+    sources = {each.number: each.fields for each in objects if each.kind == "Source" and "Name" in each.fields}
+    recorded = [
+        each.fields.get("Source", "")
+        for each in objects
+        if each.kind == "Source Output" and each.properties.get("application.process.id") == str(process_id)
+    ]
+    own = sources.get(recorded[0], {}).get("Name", "") if len(recorded) == 1 else ""
+    return Sources(own, {fields["Name"]: fields.get("Description", "") for fields in sources.values()})
 
 
-def list_sinks() -> tuple[SoundDevice, ...]:
-    """What can be played to; none where there is no server."""
-    return described(ask("list", "sinks"), "Sink")
+def devices_of(listing: str, kind: str) -> tuple[SoundDevice, ...]:
+    """The sources or sinks in the output of `pactl list`, without those that cannot be parsed.
 
+    Monitors of sinks come last. Devices with equal descriptions get their names added.
 
-def described(listing: str, kind: str) -> tuple[SoundDevice, ...]:
-    """Read what `pactl list` says of its sources or sinks; what is not understood is left out.
-
-    Two that are described alike are told apart by their names.
+    Args:
+        listing: the output.
+        kind: "Source" or "Sink".
     """
-    parts = (part for part in listing.split(f"{kind} #")[1:])
-    found = [fields for fields in map(_fields, parts) if fields is not None]
-    n_alike = Counter(fields["Description"] for fields in found)
+    found = [each.fields for each in objects_of(listing) if each.kind == kind and _is_usable(each.fields)]
+    n_alike = Counter(fields.get("Description", "") for fields in found)
     devices = []
     for fields in sorted(found, key=lambda fields: fields.get("Monitor of Sink", "n/a") != "n/a"):
-        name, shown = fields["Name"], fields["Description"]
-        shown = f"{shown} ({name})" if n_alike[shown] > 1 and shown else shown
+        name, title = fields["Name"], fields.get("Description", "")
+        title = f"{title} ({name})" if n_alike[title] > 1 and title else title
         _, channels, rate = fields["Sample Specification"].split()
         devices.append(
-            SoundDevice(name, HOST_API, int(channels[:-2]), int(rate[:-2]), is_default=False, description=shown)
+            SoundDevice(name, HOST_API, int(channels[:-2]), int(rate[:-2]), is_default=False, description=title)
         )
     return tuple(devices)
 
 
-def _fields(part: str) -> dict[str, str] | None:
-    """The fields of one object, without those of what belongs to it; None where it cannot be used."""
-    lines = [line.strip() for line in part.splitlines() if line.startswith("\t") and not line.startswith("\t\t")]
-    fields = {"Description": "", **dict(line.split(": ", 1) for line in lines if ": " in line)}
+def _is_usable(fields: Mapping[str, str]) -> bool:
     is_known = re.fullmatch(r"\S+ \d+ch \d+Hz", fields.get("Sample Specification", "")) is not None
-    return fields if is_known and fields.get("Name") else None
-
-
-def _plain() -> dict[str, str]:
-    """The environment, but for the language: what is read must be English."""
-    return {**os.environ, "LC_ALL": "C"}
+    return is_known and bool(fields.get("Name"))

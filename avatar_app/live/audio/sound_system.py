@@ -1,120 +1,70 @@
-"""The machine's sound devices, through PortAudio: one owner for all rooms that open one.
+"""The machine's sound devices through PortAudio, with one owner for all streams of the program.
 
-PortAudio sees devices that were plugged in later only after it is started anew, which no open stream survives, whoever
-opened it. So all streams, in and out, are counted here.
+PortAudio sees a device that was plugged in later only after a restart, which ends every open stream. So this module
+keeps all open streams, of both sides.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import logging
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 from avatar_app.contracts.clock import Clock, MonotonicClock
-from avatar_app.contracts.errors import AudioInputError, OutputError, UserError
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.audio.alsa import quieten_alsa
+from avatar_app.live.audio.alsa import redirect_alsa_errors
+from avatar_app.live.audio.sound_device import INPUT, SIDES, Route, Side, SoundDevice, select
+from avatar_app.live.runtime.environment import changed_environment
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 LIST_TIMEOUT_S = 10.0
-CLOSE_WAIT_S = 0.2
+CLOSE_TIMEOUT_S = 0.2
 # Sound servers offer dozens of channels where there is one microphone.
 MAX_CHANNELS = 8
-# A device that is there and still does not open must not disturb the others again and again: each pause between two
-# interruptions is twice the one before, until there was peace for long.
+# A device that is listed but does not open must not interrupt the other streams again and again: the pause between two
+# interruptions doubles, until none was needed for BACKOFF_RESET pauses.
 INTERRUPT_NS = s_to_ns(30)
 MAX_INTERRUPT_NS = s_to_ns(960)
-PEACE = 4
+BACKOFF_RESET = 4
 INSTALL_PORTAUDIO = "Install it (Debian, Ubuntu: `apt install libportaudio2`) and start again."
-
-
-@dataclass(frozen=True, slots=True)
-class SoundDevice:
-    """A microphone or an output of this machine; named, because numbers change with every plug."""
-
-    name: str
-    host_api: str
-    n_channels: int
-    rate_hz: int
-    is_default: bool
-    description: str = ""
-
-    @property
-    def label(self) -> str:
-        """What it is chosen by."""
-        return f"{self.name}, {self.host_api}"
-
-    @property
-    def title(self) -> str:
-        """What it is shown as."""
-        return self.description or self.label
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Which way sound goes, and how the user is told of it."""
-
-    key: str
-    noun: str
-    plug_in: str
-    error: type[UserError]
-
-
-INPUT = Side("input", "microphone", "Plug one in, or play a file with --mic file:PATH.", AudioInputError)
-OUTPUT = Side("output", "sound output", "Plug one in, or install a virtual cable.", OutputError)
-SIDES = (INPUT, OUTPUT)
-# What the driver calls, made for a device and the number of channels that it was opened with.
+# Makes the driver's callback for a device and the number of channels that it was opened with.
 CallbackMaker = Callable[[SoundDevice, int], Callable[..., None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A device behind a device, such as a sink of a sound server behind the one that PortAudio knows.
-
-    Attributes:
-        device: what is really opened.
-        variables: of the environment, which lead there; set only while the stream is opened.
-    """
-
-    device: SoundDevice
-    variables: Mapping[str, str]
-
-
 class OpenStream:
-    """A stream that runs. Thread: any.
+    """A running stream. Thread: any.
 
     Attributes:
         device: what it was opened on.
-        n_channels: with so many of its channels.
-        was_interrupted: PortAudio was started anew for another device: open this one again at once.
+        n_channels: number of channels in use.
+        was_interrupted: PortAudio was restarted for another device; the owner opens this one again.
     """
 
-    def __init__(self, device: SoundDevice, stream: Any, n_channels: int, forget: Callable[[OpenStream], None]) -> None:
+    def __init__(self, device: SoundDevice, stream: Any, n_channels: int, close: Callable[[OpenStream], None]) -> None:
         self.device = device
         self.n_channels = n_channels
         self.was_interrupted = False
         self._stream = stream
-        self._forget = forget
+        self._close = close
 
     def close(self) -> None:
-        """End; twice is fine."""
-        self._forget(self)
+        """Close the stream; twice is fine."""
+        self._close(self)
 
     def end(self) -> None:
-        """Close the stream itself; what `SoundSystem` calls."""
+        """Close PortAudio's stream; for `SoundSystem`."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            # A device that is gone cannot be stopped politely; PortAudio says so, and closing is all that is left.
+            # Stopping a device that is gone fails.
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
 
@@ -123,7 +73,7 @@ class SoundSystem:
     """Lists, finds and opens devices. Thread: any.
 
     Args:
-        module: stands in for `sounddevice`.
+        module: replaces `sounddevice`.
         clock: for the pause between two interruptions.
     """
 
@@ -138,7 +88,7 @@ class SoundSystem:
         self._n_starts = 0
 
     def devices(self, side: Side) -> tuple[SoundDevice, ...]:
-        """All devices of a side, as they were when they were last looked for.
+        """All devices of a side, as of the last refresh.
 
         Raises:
             AudioInputError, OutputError: PortAudio is not installed or does not answer.
@@ -147,38 +97,38 @@ class SoundSystem:
             return self._listed_by_child.get(side.key) or tuple(device for _, device in self._numbered(side))
 
     def refresh(self, side: Side) -> bool:
-        """Look for devices anew, for up to a second.
+        """List the devices again; takes up to a second.
 
-        While a stream is open, PortAudio stays as it is and another process looks: new devices are listed then, and can
-        be opened when the stream is closed.
+        While a stream is open, PortAudio keeps running and a child process lists the devices. A new one can then be
+        opened after the stream is closed.
 
         Returns:
-            Whether PortAudio itself was started anew.
+            Whether PortAudio was restarted.
 
         Raises:
             AudioInputError, OutputError: PortAudio is not installed or does not answer.
         """
         with self._lock:
             if not self._streams:
-                self._start_anew(side)
+                self._restart(side)
                 return True
             n_starts = self._n_starts
-        # Not under the lock: the other process takes up to ten seconds, and a stream must be closed at once.
-        listed = self._ask_child()
+        # Without the lock: the child takes up to ten seconds, and closing a stream must not wait for it.
+        listed = self._list_in_child()
         with self._lock:
-            # What PortAudio was started anew for meanwhile is newer.
+            # A restart in the meantime made a newer list.
             if self._n_starts == n_starts:
                 self._listed_by_child = listed
         return False
 
     def make_known(self, side: Side, name: str) -> bool:
-        """Let PortAudio know a device that it could not open, even where that interrupts other streams.
+        """Make PortAudio list a device that it could not open, even if that interrupts other streams.
 
-        They are interrupted only when another process sees the device, and seldom. Their owners find
-        `was_interrupted` set and open them again.
+        It interrupts them only if a child process lists the device, and rarely. Their owners see `was_interrupted` and
+        open them again.
 
         Returns:
-            Whether PortAudio was started anew, so that trying again makes sense.
+            Whether PortAudio was restarted, so that opening the device may succeed now.
 
         Raises:
             AudioInputError, OutputError: as above.
@@ -189,59 +139,34 @@ class SoundSystem:
             is_there = any(name in (device.label, device.name) for device in self._listed_by_child.get(side.key, ()))
             if not is_there or not self._may_interrupt():
                 return False
-            log.info("%s is there: open streams are interrupted to reach it", name)
+            log.info("interrupting %d open streams to reach %s", len(self._streams), name)
             for stream in self._streams:
                 stream.was_interrupted = True
                 stream.end()
             self._streams.clear()
-            self._start_anew(side)
+            self._restart(side)
             return True
 
-    def _may_interrupt(self) -> bool:
-        now_ns = self._clock.now_ns()
-        if self._t_interrupt_ns is not None:
-            since_ns = now_ns - self._t_interrupt_ns
-            if since_ns < self._pause_ns:
-                return False
-            is_long_ago = since_ns > PEACE * self._pause_ns
-            self._pause_ns = INTERRUPT_NS if is_long_ago else min(2 * self._pause_ns, MAX_INTERRUPT_NS)
-        self._t_interrupt_ns = now_ns
-        return True
-
-    def _start_anew(self, side: Side) -> None:
-        self._listed_by_child = {}
-        self._n_starts += 1
-        sd = self._sounddevice(side)
-        # The only way to see new devices; the names are private but have been stable since 2015.
-        _ask(side, sd._terminate)
-        _ask(side, sd._initialize)
-
-    def _ask_child(self) -> dict[str, tuple[SoundDevice, ...]]:
-        """The lists that a process of its own sees; empty when it cannot tell."""
-        code = f"from {__name__} import print_devices; print_devices()"
-        try:
-            lists = json.loads(self._run_child([sys.executable, "-c", code]))
-            return {key: tuple(SoundDevice(**entry) for entry in entries) for key, entries in lists.items()}
-        except (OSError, ValueError, TypeError, AttributeError, subprocess.SubprocessError) as error:
-            log.warning("the lists of sound devices stay as they were: %s", error)
-            return {}
-
-    def _run_child(self, command: list[str]) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True)  # noqa: S603
-        return done.stdout
-
-    def check(self, side: Side, name: str) -> None:
-        """Make sure that there is such a device, looking for new ones if not.
+    def with_rescan(self, side: Side, name: str, action: Callable[[], T]) -> T:
+        """Run an action that needs a device; if it fails, make the device known and run it once more.
 
         Raises:
-            AudioInputError, OutputError: there is none; the sentence names those that exist.
+            AudioInputError, OutputError: the action failed again, or the device stays unknown.
         """
         try:
-            self.find(side, name)
+            return action()
         except side.error:
             if not self.make_known(side, name):
                 raise
-            self.find(side, name)
+            return action()
+
+    def check(self, side: Side, name: str) -> None:
+        """Check that a device exists, including one plugged in a moment ago.
+
+        Raises:
+            AudioInputError, OutputError: there is none; the message names those that exist.
+        """
+        self.with_rescan(side, name, lambda: self.find(side, name))
 
     def open(
         self,
@@ -252,20 +177,20 @@ class SoundSystem:
         ended: Callable[[], None],
         route: Route | None = None,
     ) -> OpenStream:
-        """Open a device at its own rate, in steps of 10 ms.
+        """Open a device at its own rate, with buffers of 10 ms.
 
         Args:
-            side: which way sound goes.
+            side: capture or playback.
             name: label, or a name that only one device has; "" means the system's default.
             latency: "low" or "high".
-            callback: gives what the driver calls for the device and the number of channels.
-            ended: called by the driver's thread when the stream ends.
-            route: what stands behind the device, where the sound system leads on from it.
+            callback: makes the driver's callback.
+            ended: called on the driver's thread when the stream ends.
+            route: leads to a device behind this one.
 
         Raises:
             AudioInputError, OutputError: there is no such device, or it cannot be opened.
         """
-        with self._lock, _variables({} if route is None else route.variables):
+        with self._lock, changed_environment({} if route is None else route.variables):
             index, device = self.find(side, name)
             device = device if route is None else route.device
             sd = self._sounddevice(side)
@@ -288,9 +213,52 @@ class SoundSystem:
             self._streams.append(opened)
             return opened
 
+    def find(self, side: Side, name: str) -> tuple[int, SoundDevice]:
+        """PortAudio's number and the description of a device, for names see `open`.
+
+        Raises:
+            AudioInputError, OutputError: there is none, or more than one.
+        """
+        with self._lock:
+            numbered = self._numbered(side)
+        return numbered[select(side, [device for _, device in numbered], name)]
+
+    def _may_interrupt(self) -> bool:
+        now_ns = self._clock.now_ns()
+        if self._t_interrupt_ns is not None:
+            since_ns = now_ns - self._t_interrupt_ns
+            if since_ns < self._pause_ns:
+                return False
+            is_long_ago = since_ns > BACKOFF_RESET * self._pause_ns
+            self._pause_ns = INTERRUPT_NS if is_long_ago else min(2 * self._pause_ns, MAX_INTERRUPT_NS)
+        self._t_interrupt_ns = now_ns
+        return True
+
+    def _restart(self, side: Side) -> None:
+        self._listed_by_child = {}
+        self._n_starts += 1
+        sd = self._sounddevice(side)
+        # Only a restart makes PortAudio list new devices. The names are private but have been stable since 2015.
+        _call(side, sd._terminate)
+        _call(side, sd._initialize)
+
+    def _list_in_child(self) -> dict[str, tuple[SoundDevice, ...]]:
+        """The devices of both sides as a new process sees them; empty if it fails."""
+        code = f"from {__name__} import print_devices; print_devices()"
+        try:
+            lists = json.loads(self._run_child([sys.executable, "-c", code]))
+            return {key: tuple(SoundDevice(**entry) for entry in entries) for key, entries in lists.items()}
+        except (OSError, ValueError, TypeError, AttributeError, subprocess.SubprocessError) as error:
+            log.warning("cannot list the sound devices again: %s", error)
+            return {}
+
+    def _run_child(self, command: list[str]) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True)  # noqa: S603
+        return done.stdout
+
     def _close(self, opened: OpenStream) -> None:
-        """Close a stream; where another device is being opened just now, as soon as that is over, without waiting."""
-        if self._lock.acquire(timeout=CLOSE_WAIT_S):
+        """Close a stream. While another device is being opened, leave that to a thread, so that the caller returns."""
+        if self._lock.acquire(timeout=CLOSE_TIMEOUT_S):
             try:
                 self._end(opened)
             finally:
@@ -306,33 +274,9 @@ class SoundSystem:
         self._streams = [other for other in self._streams if other is not opened]
         opened.end()
 
-    def find(self, side: Side, name: str) -> tuple[int, SoundDevice]:
-        """Number and description of a device, for names see `open`.
-
-        Raises:
-            AudioInputError, OutputError: there is none, or more than one.
-        """
-        with self._lock:
-            numbered = self._numbered(side)
-        if not numbered:
-            raise side.error(f"This machine has no {side.noun}.", side.plug_in)
-        if not name:
-            default = [pair for pair in numbered if pair[1].is_default]
-            return (default or numbered)[0]
-        exact = [pair for pair in numbered if name in (pair[1].label, pair[1].name)]
-        labels = [device.label for _, device in numbered]
-        if len(exact) == 1 or (exact and exact[0][1].label == name):
-            return exact[0]
-        if exact:
-            raise side.error(
-                f"More than one {side.noun} is named {name}.", f"Choose one: {'; '.join(d.label for _, d in exact)}."
-            )
-        near = difflib.get_close_matches(name, labels, n=1) or labels
-        raise side.error(f"There is no {side.noun} named {name!r}.", f"Plug it in, or choose: {'; '.join(near)}.")
-
     def _numbered(self, side: Side) -> list[tuple[int, SoundDevice]]:
         sd = self._sounddevice(side)
-        found, apis = _ask(side, sd.query_devices), _ask(side, sd.query_hostapis)
+        found, apis = _call(side, sd.query_devices), _call(side, sd.query_hostapis)
         default = int(sd.default.device[SIDES.index(side)])
         return [
             (
@@ -353,29 +297,14 @@ class SoundSystem:
         if self._module is None:
             try:
                 self._module = importlib.import_module("sounddevice")
-                quieten_alsa()
+                redirect_alsa_errors()
             except (OSError, ImportError) as error:
                 raise side.error(f"The sound library PortAudio is missing ({error}).", INSTALL_PORTAUDIO) from error
         return self._module
 
 
-@contextmanager
-def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of the environment for a while."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _start_stream(side: Side, device: SoundDevice, sd: Any, make: Callable[[int], Any]) -> tuple[Any, int]:
-    """Start a stream with as many channels as make sense, or else with one."""
+    """Start a stream with all channels of the device, up to a limit, or else with one."""
     wanted = device.n_channels if device.n_channels <= MAX_CHANNELS else 2
     problem: Exception | None = None
     for n_channels in sorted({wanted, 1}, reverse=True):
@@ -391,9 +320,9 @@ def _start_stream(side: Side, device: SoundDevice, sd: Any, make: Callable[[int]
     ) from problem
 
 
-def _ask(side: Side, question: Callable[[], Any]) -> Any:
+def _call(side: Side, function: Callable[[], Any]) -> Any:
     try:
-        return question()
+        return function()
     except Exception as error:
         raise side.error(
             f"The sound system does not answer: {error}.", "Check that sound works in other programs."
@@ -401,10 +330,10 @@ def _ask(side: Side, question: Callable[[], Any]) -> Any:
 
 
 def print_devices() -> None:
-    """Write the lists of devices as JSON; what the child process of `SoundSystem.refresh` runs."""
+    """Print the devices as JSON; the child process of `SoundSystem.refresh` runs this."""
     system = SoundSystem()
     print(json.dumps({side.key: [asdict(device) for device in system.devices(side)] for side in SIDES}))  # noqa: T201
 
 
-# One for the process, as PortAudio itself is; it does nothing until it is asked.
+# One for the process, as PortAudio is. It does nothing until it is used.
 SOUND_SYSTEM = SoundSystem()

@@ -29,6 +29,7 @@ class BrowserSink(Sink[Settings]):
     """
 
     name = "browser"
+    title = "The browser source"
     fields = ("is_browser_on", "browser_port")
     stays_open = True
 

@@ -1,4 +1,4 @@
-"""The avatar as a webcam: what meetings and OBS see."""
+"""The virtual camera: shows the avatar as a webcam to meetings and OBS."""
 
 from avatar_app.live.camera.camera import VirtualCamera
 from avatar_app.live.camera.finding import CameraFinding

@@ -12,32 +12,32 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture
 from avatar_app.live.camera.device import Opener, open_camera, require_package
 from avatar_app.live.camera.finding import CameraFinding
-from avatar_app.live.camera.findings import first_trouble
+from avatar_app.live.camera.findings import first_problem
 from avatar_app.live.camera.layout import Layout
 from avatar_app.live.camera.loop import CameraLoop, CameraStatus
 from avatar_app.live.runtime.worker import Worker
 
 log = logging.getLogger(__name__)
 
-# A driver that holds a picture for longer is left behind; its thread ends when it wakes.
+# A driver that blocks for longer is no longer waited for; its thread ends when the driver returns.
 STOP_TIMEOUT_S = 1.0
 
 
 class VirtualCamera:
-    """Shows the avatar as a webcam, at an even rate, whatever becomes of the pictures, the driver or the device.
+    """Shows the avatar as a webcam at a constant rate, also when pictures, the driver or the device fail.
 
-    Thread: `start`, `stop` by the owner, `status` any. Neither waits for the driver: cameras are opened, fed and found
-    again on a thread of their own.
+    Thread: `start`, `stop` by the owner, `status` any. They do not wait for the driver: a thread of its own opens the
+    camera, sends to it, and opens it again after a loss.
 
     Args:
         pictures: mailbox of the avatar's pictures.
         layout: size, rate and background, fixed while it runs.
         clock: the program's.
-        notices: where a lost camera is told, under the key "camera".
-        device: which camera, as `/dev/video10`; "" for the first that will have it.
+        notices: get a warning when the camera is lost, under the key "camera".
+        device: such as `/dev/video10`; "" for the first that can be opened.
         backend: "v4l2loopback", "obs" or "unitycapture"; "" for any.
         open_device: opens cameras.
-        trouble: finds out why a camera cannot be opened, and what the user can do.
+        find_problem: finds why a camera cannot be opened, and what to do.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class VirtualCamera:
         device: str = "",
         backend: str = "",
         open_device: Opener = open_camera,
-        trouble: Callable[[], CameraFinding | None] | None = None,
+        find_problem: Callable[[], CameraFinding | None] | None = None,
     ) -> None:
         self._clock = clock
         self._notices = notices
@@ -60,34 +60,34 @@ class VirtualCamera:
             clock,
             notices,
             partial(open_device, layout, device, backend),
-            trouble or partial(first_trouble, wants_alpha=layout.keeps_alpha),
+            find_problem or partial(first_problem, wants_alpha=layout.keeps_alpha),
         )
-        self._is_ours = open_device is open_camera
+        self._needs_package = open_device is open_camera
         self._loop = self._make_loop()
         self._worker: Worker | None = None
 
     def start(self) -> None:
-        """Begin; the camera may come later. A second call is fine.
+        """Start; the camera opens in the background. A second call is fine.
 
         Raises:
             MissingExtraError: the camera extra is not installed.
         """
         if self._worker is not None:
             return
-        if self._is_ours:
+        if self._needs_package:
             require_package()
-        # A loop and a worker for each session: one that is left behind in a driver never meets the next.
+        # A new loop and worker for each session: an old one may still be blocked in the driver.
         self._loop = self._make_loop()
         self._worker = Worker("camera", self._loop.step, self._clock, self._notices, self._loop.recover)
         self._worker.start()
 
     def stop(self) -> None:
-        """Show the card for the last time and end; twice is fine."""
+        """Send the placeholder as the last picture, and close; twice is fine."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop(STOP_TIMEOUT_S)
             self._loop.close()
 
     def status(self) -> CameraStatus:
-        """How it goes; cheap."""
+        """The current status; cheap."""
         return self._loop.status(is_stopped=self._worker is None)

@@ -1,4 +1,4 @@
-"""Puts the square avatar on a camera's frame, as if the frame had been meant for it."""
+"""Places the square avatar on the frame of a camera, with a backdrop that continues its edges."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.camera.layout import Layout
+from avatar_app.live.pixels import mix, over_colour
 
-# The picture's edge goes on outwards: its last columns, ever softer and a little darker.
+# The backdrop continues the last columns of the picture, increasingly blurred and darker.
 EDGE_PX = 8
 NEAR_BLUR_RATIO = 0.015
 FAR_BLUR_RATIO = 0.12
-FAR_LIGHT = 0.82
-# The backdrop is soft, so that a small one, scaled up, looks the same.
+FAR_BRIGHTNESS = 0.82
+# The backdrop is blurred, so it is drawn at this fraction of the size.
 BACKDROP_SCALE = 4
 FEATHER_RATIO = 0.045
-OPAQUE = 255
 
 
 class Canvas:
-    """Draws a camera's pictures. Thread: the camera's.
+    """Draws the frames of a camera. Thread: the camera's.
 
-    What it draws lies in buffers that it uses again: fresh memory for each picture costs more than drawing it.
+    It reuses its buffers: allocation for each frame costs more than drawing it.
 
     Args:
         layout: of the camera.
@@ -50,14 +50,14 @@ class Canvas:
         """One frame.
 
         Args:
-            pixels: (S, S, 4) uint8 BGRA, straight alpha; another shape is cut to its middle square.
+            pixels: (S, S, 4) uint8 BGRA, straight alpha; another shape is cropped to its central square.
 
         Returns:
             (H, W, 3) uint8 BGR, or (H, W, 4) BGRA with straight alpha; valid until the next picture is drawn.
         """
-        square = _middle(pixels)
+        square = _central_square(pixels)
         if not self._keeps_alpha:
-            square = _over(square, self._layout.colour_bgr())
+            square = over_colour(square, self._layout.colour_bgr())
         square = self._scaled(square)
         if self._left_px == 0 and self._top_px == 0:
             return square
@@ -79,18 +79,18 @@ class Canvas:
         return self._with_sides(square)
 
     def _with_sides(self, square: UInt8) -> UInt8:
-        """Fill the sides of a wide frame; a tall one comes transposed. Both seams are feathered."""
+        """Fill the sides of a wide frame; a tall one is transposed. Both seams are feathered."""
         n_before, n_feather = self._left_px or self._top_px, self._feather.shape[1]
         n_after = max(self._layout.size) - self._side_px - n_before
         before = np.asarray(cv2.flip(self._side(square[:, :EDGE_PX], n_before), 1), np.uint8)
         after = self._side(square[:, -EDGE_PX:], n_after)
-        first = _faded(square[:, :n_feather], before[:, -1:], self._feather)
-        last = _faded(square[:, -n_feather:], after[:, :1], self._feather[:, ::-1])
+        first = mix(before[:, -1:], square[:, :n_feather], self._feather)
+        last = mix(after[:, :1], square[:, -n_feather:], self._feather[:, ::-1])
         inside = square[:, n_feather:-n_feather]
         return np.asarray(cv2.hconcat((before, first, inside, last, after), self._wide), np.uint8)
 
     def _side(self, edge: UInt8, width_px: int) -> UInt8:
-        """(S, width, 3): what stands to the right of an edge (S, n, 3)."""
+        """(S, width, 3): the fill to the right of an edge (S, n, 3)."""
         if self._layout.fill == "extend":
             return _backdrop(edge, width_px)
         return np.tile(np.array(self._layout.colour_bgr(), np.uint8), (edge.shape[0], width_px, 1))
@@ -100,39 +100,26 @@ class Canvas:
         return frame[rows, self._left_px : self._left_px + self._side_px]
 
 
-def _middle(pixels: UInt8) -> UInt8:
+def _central_square(pixels: UInt8) -> UInt8:
     height, width = pixels.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]
 
 
-def _over(bgra: UInt8, colour_bgr: tuple[int, int, int]) -> UInt8:
-    """A picture with straight alpha before a colour: (S, S, 3)."""
-    colours, alpha = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR), np.uint8), cv2.extractChannel(bgra, 3)
-    if int(cv2.minMaxLoc(alpha)[0]) == OPAQUE:
-        return colours
-    cover = cv2.merge((alpha, alpha, alpha))
-    front = cv2.multiply(colours, cover, scale=1 / OPAQUE)
-    # What shines through is the colour, scaled by a table of the 256 alphas.
-    table = np.outer(OPAQUE - np.arange(256), colour_bgr).astype(np.float32) / OPAQUE
-    behind = cv2.LUT(cover, np.rint(table).astype(np.uint8)[:, None, :].transpose(1, 0, 2))
-    return np.asarray(cv2.add(front, behind), np.uint8)
-
-
 def _backdrop(edge: UInt8, width_px: int) -> UInt8:
-    """(H, width, 3): an edge (H, n, 3) going on to the right, ever softer."""
+    """(H, width, 3): an edge (H, n, 3) continued to the right, increasingly blurred."""
     height = edge.shape[0]
     small = (max(1, height // BACKDROP_SCALE), max(2, width_px // BACKDROP_SCALE))
     column = cv2.resize(edge, (1, small[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
-    near, far = (_softened(column, ratio * small[0]) for ratio in (NEAR_BLUR_RATIO, FAR_BLUR_RATIO))
+    near, far = (_blurred(column, ratio * small[0]) for ratio in (NEAR_BLUR_RATIO, FAR_BLUR_RATIO))
     share = np.linspace(0, 1, small[1], dtype=np.float32)[None, :, None]
     share = share * share * (3 - 2 * share)
-    mixed = (near + share * (FAR_LIGHT * far - near)).astype(np.uint8)
+    mixed = (near + share * (FAR_BRIGHTNESS * far - near)).astype(np.uint8)
     return np.asarray(cv2.resize(mixed, (width_px, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _softened(column: Float32, sigma_px: float) -> Float32:
+def _blurred(column: Float32, sigma_px: float) -> Float32:
     """(H, 1, 3) blurred along its height."""
     soft = cv2.GaussianBlur(column, (1, 0), sigmaX=1e-3, sigmaY=sigma_px, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(soft, np.float32).reshape(column.shape)
@@ -143,9 +130,3 @@ def _feather(side_px: int) -> Float32:
     n = max(1, round(FEATHER_RATIO * side_px))
     share = (np.arange(n, dtype=np.float32) + 0.5) / n
     return np.asarray(share * share * (3 - 2 * share), np.float32)[None, :, None]
-
-
-def _faded(strip: UInt8, beyond: UInt8, share: Float32) -> UInt8:
-    """A strip (H, n, 3) that begins as what stands beyond the seam."""
-    mixed: UInt8 = (beyond + share * (strip.astype(np.float32) - beyond)).astype(np.uint8)
-    return mixed

@@ -1,8 +1,7 @@
-"""The virtual cameras of this machine, through pyvirtualcam: the only module that knows it.
+"""The virtual cameras of this machine, through pyvirtualcam, which only this module uses.
 
-pyvirtualcam is GPL-2 and therefore an extra, imported when a camera is opened. Its drivers take a picture without
-letting go of the interpreter, so what they get is already in the format that they hand on: converting it happens here,
-in OpenCV, which does let go.
+pyvirtualcam is GPL-2 and therefore an extra, imported when a camera is opened. Its drivers hold the GIL while they
+convert a picture, so the conversion to their format is done here, in OpenCV, which releases it.
 """
 
 from __future__ import annotations
@@ -18,35 +17,35 @@ from avatar_app.contracts.errors import MissingExtraError, OutputError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.live.camera.layout import Layout
 
-# The cameras that hand transparency on.
+# Cameras that keep transparency.
 ALPHA_BACKENDS = ("unitycapture",)
-LOOK_INTO_IT = "Run `avatar-app doctor`: it says what is missing."
-# pybind11 turns what a driver throws into these; others would be a mistake of ours.
+RUN_DOCTOR = "Run `avatar-app doctor`: it finds what is missing."
+# pybind11 raises driver errors as these; other exceptions are faults of this program.
 DRIVER_ERRORS = (RuntimeError, ValueError, OSError)
 
 
 class OpenCamera(Protocol):
-    """A camera that takes pictures. Thread: the camera's."""
+    """An open camera. Thread: the camera's."""
 
     backend: str
     device: str
     keeps_alpha: bool
 
     def send(self, frame: UInt8) -> None:
-        """Show (H, W, 3) BGR, or (H, W, 4) BGRA if `keeps_alpha`; may block.
+        """Send (H, W, 3) BGR, or (H, W, 4) BGRA if `keeps_alpha`; may block.
 
         Raises:
-            OutputError: the camera is gone.
+            OutputError: the camera is lost.
         """
         ...
 
     def close(self) -> None:
-        """Give the camera back."""
+        """Close the camera."""
         ...
 
 
 class Opener(Protocol):
-    """How a camera is opened; tests put another in its place."""
+    """Opens a camera; tests pass their own."""
 
     def __call__(self, layout: Layout, device: str, backend: str) -> OpenCamera:
         """Open a camera.
@@ -75,16 +74,16 @@ def require_package() -> ModuleType:
 
 
 def open_camera(layout: Layout, device: str = "", backend: str = "") -> OpenCamera:
-    """Open the first camera that will have these pictures; those that keep transparency first, where it is wanted.
+    """Open the first camera that accepts the layout; cameras that keep transparency first, if it is wanted.
 
     Args:
         layout: size, rate, alpha.
-        device: its name, as `/dev/video10`; "" for any.
+        device: its name, such as `/dev/video10`; "" for any.
         backend: "v4l2loopback", "obs" or "unitycapture"; "" for any.
 
     Raises:
         MissingExtraError: pyvirtualcam is not installed.
-        OutputError: none could be opened; the sentence has every driver's reason.
+        OutputError: none could be opened; the message has the reason of every driver.
     """
     package = require_package()
     known = list(package.camera.BACKENDS)
@@ -96,8 +95,8 @@ def open_camera(layout: Layout, device: str = "", backend: str = "") -> OpenCame
         if not isinstance(found, str):
             return found
         reasons.append(found)
-    told = "; ".join(reasons) or "this system has no driver for one"
-    raise OutputError(f"The virtual camera cannot be opened ({told}).", LOOK_INTO_IT)
+    details = "; ".join(reasons) or "this system has no driver for one"
+    raise OutputError(f"The virtual camera cannot be opened ({details}).", RUN_DOCTOR)
 
 
 class _PyVirtualCam:
@@ -120,21 +119,21 @@ class _PyVirtualCam:
     def send(self, frame: UInt8) -> None:
         how = cv2.COLOR_BGRA2RGBA if self.keeps_alpha else cv2.COLOR_BGR2YUV_I420
         try:
-            # v4l2loopback's driver only prints failed writes: a device that was taken away is seen by its missing file.
+            # The v4l2loopback driver does not report failed writes: a removed device is detected by its missing file.
             if self.device.startswith("/dev/") and not os.path.exists(self.device):
-                raise OSError(f"{self.device} is gone")
+                raise OSError(f"{self.device} was removed")
             self._camera.send(np.asarray(cv2.cvtColor(frame, how), np.uint8))
         except DRIVER_ERRORS as error:
-            raise OutputError(f"The virtual camera {self.device} was lost ({error}).", LOOK_INTO_IT) from error
+            raise OutputError(f"The virtual camera {self.device} was lost ({error}).", RUN_DOCTOR) from error
 
     def close(self) -> None:
         self._camera.close()
 
 
 def _try(package: Any, layout: Layout, device: str, backend: str) -> OpenCamera | str:
-    """The camera, or the driver's words: without the name that pyvirtualcam puts before them, and its advice."""
+    """Open a camera; returns the driver's message on failure, without the prefix and advice of pyvirtualcam."""
     try:
         return _PyVirtualCam(package, layout, device, backend)
     except DRIVER_ERRORS as error:
-        said = str(error).removeprefix(f"'{backend}' backend: ").partition(" See also")[0]
-        return f"{backend}: {said.strip().rstrip('.')}"
+        message = str(error).removeprefix(f"'{backend}' backend: ").partition(" See also")[0]
+        return f"{backend}: {message.strip().rstrip('.')}"

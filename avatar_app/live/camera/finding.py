@@ -1,4 +1,4 @@
-"""One line of what the doctor says about the virtual camera."""
+"""A finding of the doctor about the virtual camera."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ NAME = "virtual camera"
 
 @dataclass(frozen=True, slots=True)
 class CameraFinding:
-    """One line of the report, in the shape of the doctor's; `what_to_do` is never empty when `health` is not "ok".
+    """A finding in the shape of the doctor's; `what_to_do` is never empty when `health` is not "ok".
 
     Attributes:
-        command: what mends it, for a terminal; empty where that takes more than one command.
+        command: terminal command that fixes it; "" when one command is not enough.
     """
 
     name: str
@@ -23,11 +23,11 @@ class CameraFinding:
     command: str = ""
 
 
-def fine(text: str, what_to_do: str = "") -> CameraFinding:
-    """A finding that keeps nobody from anything."""
+def ok(text: str, what_to_do: str = "") -> CameraFinding:
+    """A finding without a problem."""
     return CameraFinding(NAME, OK, text, what_to_do)
 
 
-def wrong(text: str, what_to_do: str, command: str = "") -> CameraFinding:
-    """A finding that the user can mend; the rest of the program works without."""
+def problem(text: str, what_to_do: str, command: str = "") -> CameraFinding:
+    """A problem that the user can fix; the rest of the program works without the camera."""
     return CameraFinding(NAME, WARNING, text, what_to_do, command)

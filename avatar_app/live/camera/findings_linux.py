@@ -1,15 +1,15 @@
-"""The camera on Linux: a kernel module, v4l2loopback, with many ways of not being there."""
+"""Findings on Linux, where the kernel module v4l2loopback provides the camera."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from avatar_app.live.camera.finding import CameraFinding, fine, wrong
+from avatar_app.live.camera.finding import CameraFinding, ok, problem
 from avatar_app.live.camera.probe import Probe
 
 MODULE = "v4l2loopback"
-# `exclusive_caps`: Chrome, Zoom and others list only devices that can nothing but be watched. 10 leaves room below for
-# real cameras, which are numbered from 0.
+# `exclusive_caps`: Chrome, Zoom and others list only devices that report capture as their sole capability. Number 10
+# leaves the lower ones to real cameras.
 OPTIONS = "exclusive_caps=1 card_label=Avatar video_nr=10"
 LOAD = f"sudo modprobe {MODULE} {OPTIONS}"
 RELOAD = f"sudo modprobe -r {MODULE} && {LOAD}"
@@ -30,13 +30,13 @@ INSTALL_ANY = "Install the package v4l2loopback-dkms of your system"
 
 
 def findings(probe: Probe) -> Iterator[CameraFinding]:
-    """What is wrong, the first cause first; a cause hides those that follow from it."""
+    """Findings, the first cause first; consequences of a cause are left out."""
     if not _is_loaded(probe):
         yield _not_loaded(probe)
         return
     devices = _devices(probe)
     if not devices:
-        yield wrong("The module v4l2loopback is loaded, but has no device.", f"Load it anew: {RELOAD}", RELOAD)
+        yield problem("The module v4l2loopback is loaded, but has no device.", f"Reload it: {RELOAD}", RELOAD)
         return
     yield from _of_devices(probe, devices)
 
@@ -47,19 +47,19 @@ def _is_loaded(probe: Probe) -> bool:
 
 
 def _devices(probe: Probe) -> list[str]:
-    """Names of the loopback devices as `video10`, in the order in which the module made them."""
-    # A real camera has no such file; other virtual ones have neither.
+    """Names of the loopback devices, such as `video10`, in order of creation."""
+    # Only loopback devices have this file.
     found = probe.find("/sys/devices/virtual/video4linux/video*/max_openers")
     return sorted((path.split("/")[-2] for path in found), key=lambda name: int(name.removeprefix("video")))
 
 
 def _not_loaded(probe: Probe) -> CameraFinding:
     if probe.run("modinfo", MODULE) is not None:
-        return _refused_or_waiting(probe)
+        return _refused_or_not_loaded(probe)
     other = sorted({path.split("/")[3] for path in probe.find(f"/lib/modules/*/**/{MODULE}.ko*")} - {probe.release})
     if other:
-        return wrong(
-            f"The module v4l2loopback is there for the kernel {other[-1]}, but {probe.release} runs.",
+        return problem(
+            f"The module v4l2loopback is installed for the kernel {other[-1]}, but {probe.release} runs.",
             f"Build it for this kernel: {_install(probe)} && sudo dkms autoinstall && {LOAD}. Or restart, if the kernel"
             " was updated since the last start.",
         )
@@ -67,32 +67,32 @@ def _not_loaded(probe: Probe) -> CameraFinding:
     is_command = install not in (INSTALL["fedora"], INSTALL_ANY)
     if probe.find(f"/usr/src/{MODULE}-*"):
         build = f"{install} && sudo dkms autoinstall && {LOAD}"
-        return wrong(
+        return problem(
             f"The module v4l2loopback was never built for the kernel {probe.release}; its headers are missing.",
             build,
             build if is_command else "",
         )
-    return wrong(
+    return problem(
         "The kernel module v4l2loopback is not installed.",
-        f"{install} && {LOAD}. {_to_keep()}",
+        f"{install} && {LOAD}. {_how_to_persist()}",
         f"{install} && {LOAD} && {PERSIST}" if is_command else "",
     )
 
 
-def _refused_or_waiting(probe: Probe) -> CameraFinding:
-    """The module is installed for this kernel: either nobody loaded it, or Secure Boot would not have it."""
+def _refused_or_not_loaded(probe: Probe) -> CameraFinding:
+    """The module is installed for this kernel: either it was not loaded, or Secure Boot refused it."""
     is_secure = "enabled" in (probe.run("mokutil", "--sb-state") or "").lower()
     signer = (probe.run("modinfo", "-F", "signer", MODULE) or "").strip()
     if is_secure and not signer:
-        return wrong(
+        return problem(
             "Secure Boot is on and the module v4l2loopback is not signed, so the kernel refuses it.",
             f"Sign it with a key of this machine: {ENROL}, then sudo dkms install"
             f" --force {MODULE} && {LOAD}. Or switch Secure Boot off.",
         )
     hint = f" If that says `Key was rejected`, {ENROL}." if is_secure else ""
-    return wrong(
+    return problem(
         "The module v4l2loopback is installed but not loaded.",
-        f"{LOAD}.{hint} {_to_keep()}",
+        f"{LOAD}.{hint} {_how_to_persist()}",
         "" if is_secure else f"{LOAD} && {PERSIST}",
     )
 
@@ -100,19 +100,19 @@ def _refused_or_waiting(probe: Probe) -> CameraFinding:
 def _of_devices(probe: Probe, devices: list[str]) -> Iterator[CameraFinding]:
     hidden = _without_exclusive_caps(probe, devices)
     if hidden:
-        yield wrong(
-            f"{_paths(hidden)} was made without `exclusive_caps`: Chrome, Zoom and Teams do not list it.",
+        yield problem(
+            f"{_paths(hidden)} was created without `exclusive_caps`: Chrome, Zoom and Teams do not list it.",
             RELOAD,
             RELOAD,
         )
-    shut = [name for name in devices if not probe.can_write(f"/dev/{name}")]
-    if shut == devices:
-        yield wrong(
-            f"You may not write to {_paths(shut)}.",
+    locked = [name for name in devices if not probe.can_write(f"/dev/{name}")]
+    if locked == devices:
+        yield problem(
+            f"You have no permission to write to {_paths(locked)}.",
             'Join the group video: sudo usermod -aG video "$USER", then log out and in again.',
         )
         return
-    yield from _opened(probe, [name for name in devices if name not in shut], is_listed=not hidden)
+    yield from _opened(probe, [name for name in devices if name not in locked], is_listed=not hidden)
 
 
 def _opened(probe: Probe, devices: list[str], *, is_listed: bool) -> Iterator[CameraFinding]:
@@ -120,34 +120,34 @@ def _opened(probe: Probe, devices: list[str], *, is_listed: bool) -> Iterator[Ca
     if "busy" in error.lower() or "in use" in error.lower():
         users = sorted({user for name in devices for user in probe.users_of(f"/dev/{name}")})
         who = f"; it is open in {', '.join(users)}" if users else ""
-        yield wrong(
-            f"Another program feeds {_paths(devices)}{who}.",
-            "Stop the virtual camera there (in OBS: Stop Virtual Camera), or make a second device:"
+        yield problem(
+            f"Another program sends to {_paths(devices)}{who}.",
+            "Stop the virtual camera there (in OBS: Stop Virtual Camera), or create a second device:"
             f" sudo modprobe -r {MODULE} && sudo modprobe {MODULE} devices=2 exclusive_caps=1,1 video_nr=10,11",
         )
     elif error:
-        yield wrong(error, f"Load the module anew: {RELOAD}", RELOAD)
+        yield problem(error, f"Reload the module: {RELOAD}", RELOAD)
     elif is_listed:
         labels = [(probe.read(f"/sys/devices/virtual/video4linux/{name}/name") or "").strip() for name in devices]
         named = ", ".join(f"/dev/{name} ({label})" for name, label in zip(devices, labels, strict=True))
-        yield fine(f"ready: {named}", "" if _is_kept(probe) else _to_keep())
+        yield ok(f"ready: {named}", "" if _loads_at_boot(probe) else _how_to_persist())
 
 
 def _without_exclusive_caps(probe: Probe, devices: list[str]) -> list[str]:
-    """Those that were made so; the module lists Y or N for each in the order of their making."""
+    """Devices without it; the module lists Y or N for each device in order of creation."""
     caps = (probe.read(f"/sys/module/{MODULE}/parameters/exclusive_caps") or "").strip().split(",")
     return [name for name, cap in zip(devices, caps, strict=False) if cap in ("N", "0")]
 
 
-def _is_kept(probe: Probe) -> bool:
-    """Whether the module is loaded at each start."""
+def _loads_at_boot(probe: Probe) -> bool:
+    """Whether the module is loaded at boot."""
     files = ("/etc/modules", *probe.find("/etc/modules-load.d/*.conf"), *probe.find("/usr/lib/modules-load.d/*.conf"))
     lines = [line.strip() for path in files for line in (probe.read(path) or "").splitlines()]
     return MODULE in lines
 
 
-def _to_keep() -> str:
-    return f"To keep it after a restart: {PERSIST}"
+def _how_to_persist() -> str:
+    return f"To load it at every boot: {PERSIST}"
 
 
 def _install(probe: Probe) -> str:

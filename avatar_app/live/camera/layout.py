@@ -1,4 +1,4 @@
-"""What a camera's picture is like: size, rate, and what stands beside the square avatar."""
+"""Layout of the camera's picture: size, rate, and the fill beside the square avatar."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ FPS_RANGE = (1, 120)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Fixed while a camera runs: programs that watch one do not expect it to change.
+    """Fixed while a camera runs, because programs that read it do not expect a change.
 
     Attributes:
         width_px, height_px: of every picture, even numbers, at least 64.
-        fps: pictures a second, whatever the rate of the avatar.
-        fill: beside the square stands "extend", its edges going on as a soft backdrop, or "colour".
+        fps: pictures a second, independent of the rate of the avatar.
+        fill: beside the square; "extend" continues its edges as a blurred backdrop, "colour" is plain.
         colour: `#rrggbb`, behind a transparent avatar, and the fill of that name.
-        keeps_alpha: stay transparent where the camera can (Unity Capture); elsewhere the colour stands behind.
+        keeps_alpha: keep transparency if the camera supports it (Unity Capture); others use the colour.
 
     Raises:
-        SettingsError: a value that no camera can have.
+        SettingsError: a value that no camera supports.
     """
 
     width_px: int = 1280
@@ -52,11 +52,11 @@ class Layout:
         return self.width_px, self.height_px
 
     def colour_bgr(self) -> tuple[int, int, int]:
-        """The colour as OpenCV counts it."""
+        """The colour as blue, green, red."""
         return parse_bgr(self.colour)
 
 
-# What the settings and the command line offer; meetings expect a wide picture, OBS crops by itself.
+# The choices in settings and command line; meetings expect a wide picture, OBS crops by itself.
 LAYOUTS = {
     "meeting": Layout(1280, 720),
     "square-512": Layout(512, 512),
@@ -66,7 +66,7 @@ LAYOUTS = {
 
 
 def layout_of(name: str, *, colour: str = "", keeps_alpha: bool = False) -> Layout:
-    """A layout by its name, with another colour or alpha.
+    """A layout by its name, with an optional colour and alpha.
 
     Raises:
         SettingsError: there is no such layout or colour.

@@ -1,4 +1,4 @@
-"""The camera's thread: on every tick of an even grid one picture, the newest, the same again, or the card."""
+"""The camera's thread: sends a picture on every tick: the newest one, the last one again, or the placeholder."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, UInt8
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms, s_to_ns
 from avatar_app.live.camera.canvas import Canvas
-from avatar_app.live.camera.card import draw_card
 from avatar_app.live.camera.device import OpenCamera
 from avatar_app.live.camera.finding import CameraFinding
 from avatar_app.live.camera.layout import Layout
+from avatar_app.live.camera.placeholder import draw_placeholder
 from avatar_app.live.runtime.device_loop import DriverLoop
 from avatar_app.live.runtime.meters import Meter, RateMeter
-from avatar_app.live.runtime.phase_lock import lean_ns, phase_error_ns
+from avatar_app.live.runtime.phase_lock import correction_ns, phase_error_ns
 
 log = logging.getLogger(__name__)
 
 RETRY_NS = s_to_ns(3)
-LOOK_STEP_NS = ms_to_ns(50)
-# A face that has not moved for so long looks frozen.
-FROZEN_NS = s_to_ns(1)
+RETRY_STEP_NS = ms_to_ns(50)
+# Without a new picture for this long the placeholder is shown, because the avatar would look frozen.
+STALE_NS = s_to_ns(1)
 NOTICE_KEY = "camera"
-# The grid leans towards the avatar's rhythm, as that does towards the sound's: a picture waits about so long. Otherwise
-# two even rates drift through each other, and pictures are doubled and lost while they meet.
-AIM_NS = ms_to_ns(6)
+# Phase lock to the avatar's pictures: a picture waits about this long for its tick. Without it two constant rates drift
+# through each other, and while they coincide pictures are repeated and lost.
+TARGET_WAIT_NS = ms_to_ns(6)
 
 
 class CameraState(enum.Enum):
-    """Whether others can see the avatar."""
+    """State of the virtual camera."""
 
     STOPPED = "stopped"
     RUNNING = "running"
@@ -45,21 +45,21 @@ class CameraState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class CameraStatus:
-    """One look at the camera.
+    """Status of the camera.
 
     Attributes:
         backend, device: in use; "" while none is open.
         size: width and height in pixels.
-        fps: that it should show.
-        fps_achieved: that it showed over the last two seconds.
-        n_sent: pictures shown since `start`, of which
-        n_repeated: were the one before once more, because no new one had come;
-        n_cards: were the card that stands in for a missing face.
-        n_late: ticks left out, because the camera or the machine was busy.
-        is_card: viewers see the card now.
-        keeps_alpha: transparency reaches the viewers.
+        fps: nominal rate.
+        fps_achieved: rate over the last two seconds.
+        n_sent: pictures sent since `start`, of which
+        n_repeated: were the previous one again, because no new one had come;
+        n_placeholders: were the placeholder.
+        n_late: ticks skipped, because the camera or the machine was busy.
+        is_placeholder: whether viewers see the placeholder now.
+        keeps_alpha: whether transparency reaches the viewers.
         latency_p50_ms, latency_p95_ms: from the capture of the sound to the camera; NaN before the first picture.
-        blocked_ms: for how long the driver has been holding the picture it was given last.
+        blocked_ms: how long the driver has been blocking on the last picture.
         problem: why it is lost; "" otherwise.
     """
 
@@ -71,9 +71,9 @@ class CameraStatus:
     fps_achieved: float
     n_sent: int
     n_repeated: int
-    n_cards: int
+    n_placeholders: int
     n_late: int
-    is_card: bool
+    is_placeholder: bool
     keeps_alpha: bool
     latency_p50_ms: float
     latency_p95_ms: float
@@ -83,16 +83,16 @@ class CameraStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the thread counted so far."""
+    """Counts since the start."""
 
     n_sent: int = 0
     n_repeated: int = 0
-    n_cards: int = 0
+    n_placeholders: int = 0
     n_late: int = 0
 
 
-class Grid:
-    """Instants at exactly one period from each other; whole missed ones are left out. Thread: the camera's."""
+class FrameClock:
+    """Ticks at a constant rate; missed ticks are skipped. Thread: the camera's."""
 
     def __init__(self, clock: Clock, fps: int) -> None:
         self._clock = clock
@@ -101,10 +101,10 @@ class Grid:
         self._index = 0
 
     def wait(self, stop: threading.Event) -> int | None:
-        """Wait for the next instant.
+        """Wait for the next tick.
 
         Returns:
-            How many were missed before it; None when `stop` was set.
+            How many ticks were missed before it; None when `stop` was set.
         """
         t_due_ns = self._t_origin_ns + self._index * NS_PER_S // self._fps
         if not self._clock.sleep_until(t_due_ns, stop):
@@ -113,23 +113,23 @@ class Grid:
         self._index += 1 + n_missed
         return n_missed
 
-    def lean(self, waited_ns: int) -> None:
-        """Move a little towards a rhythm in which pictures wait for `AIM_NS`.
+    def adjust_phase(self, waited_ns: int) -> None:
+        """Shift the ticks a little, so that pictures wait for `TARGET_WAIT_NS`.
 
-        At other rates than the camera's own the waits go round, and with them the leanings: the rate stays.
+        When the avatar's rate differs from the camera's, the corrections cancel out, and the rate stays.
         """
         period_ns = NS_PER_S // self._fps
-        self._t_origin_ns += lean_ns(phase_error_ns(waited_ns, AIM_NS, period_ns), period_ns)
+        self._t_origin_ns += correction_ns(phase_error_ns(waited_ns, TARGET_WAIT_NS, period_ns), period_ns)
 
 
 class CameraLoop(DriverLoop):
-    """Shows one picture a step, and the card as the last one. Thread: see `DriverLoop`; the rest any.
+    """Sends one picture a step, and the placeholder as the last one. Thread: see `DriverLoop`; the rest any.
 
     Args:
         pictures: mailbox of the avatar's pictures.
         layout: of the camera.
         open_device: opens the camera.
-        trouble: why, and what the user can do; asked when the camera is lost. None for nothing special.
+        find_problem: finds the cause when the camera is lost; returns None when it is unknown.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class CameraLoop(DriverLoop):
         clock: Clock,
         notices: NoticeBoard,
         open_device: Callable[[], OpenCamera],
-        trouble: Callable[[], CameraFinding | None],
+        find_problem: Callable[[], CameraFinding | None],
     ) -> None:
         super().__init__()
         self._pictures = pictures
@@ -147,16 +147,16 @@ class CameraLoop(DriverLoop):
         self._clock = clock
         self._notices = notices
         self._open_device = open_device
-        self._trouble = trouble
+        self._find_problem = find_problem
         self._camera: OpenCamera | None = None
         self._canvas = Canvas(layout)
-        self._grid = Grid(clock, layout.fps)
+        self._ticks = FrameClock(clock, layout.fps)
         self._frame: UInt8 = self._canvas.blank()
-        self._card: UInt8 | None = None
-        self._t_picture_ns = clock.now_ns() - FROZEN_NS
+        self._placeholder: UInt8 | None = None
+        self._t_picture_ns = clock.now_ns() - STALE_NS
         self._t_retry_ns = 0
         self._t_sending_ns = 0
-        self._has_told = False
+        self._is_reported = False
         self._problem = ""
         self._counts = Counts()
         self._rate = RateMeter()
@@ -164,16 +164,16 @@ class CameraLoop(DriverLoop):
 
     def _work(self, stop: threading.Event) -> None:
         if self._camera is None:
-            self._look(stop)
+            self._try_open(stop)
         else:
             self._tick(stop)
 
-    def _tell_end(self) -> None:
-        if self._has_told:
+    def _on_end(self) -> None:
+        if self._is_reported:
             self._notices.clear(NOTICE_KEY)
 
     def status(self, *, is_stopped: bool) -> CameraStatus:
-        """How it goes."""
+        """The current status."""
         camera, counts, t_sending_ns = self._camera, self._counts, self._t_sending_ns
         p50_ms, p95_ms = self._latency.p50_p95()
         is_running = camera is not None and not is_stopped
@@ -187,9 +187,9 @@ class CameraLoop(DriverLoop):
             fps_achieved=self._rate.per_s(self._clock.now_ns()) if is_running else 0.0,
             n_sent=counts.n_sent,
             n_repeated=counts.n_repeated,
-            n_cards=counts.n_cards,
+            n_placeholders=counts.n_placeholders,
             n_late=counts.n_late,
-            is_card=is_running and self._card is not None,
+            is_placeholder=is_running and self._placeholder is not None,
             keeps_alpha=is_running and camera is not None and camera.keeps_alpha,
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
@@ -197,11 +197,11 @@ class CameraLoop(DriverLoop):
             problem=self._problem,
         )
 
-    def _look(self, stop: threading.Event) -> None:
-        """Open the camera when it is time to; a failure is told once."""
+    def _try_open(self, stop: threading.Event) -> None:
+        """Open the camera when the retry time has come; a failure is reported once."""
         now_ns = self._clock.now_ns()
         if now_ns < self._t_retry_ns:
-            self._clock.sleep_until(min(self._t_retry_ns, now_ns + LOOK_STEP_NS), stop)
+            self._clock.sleep_until(min(self._t_retry_ns, now_ns + RETRY_STEP_NS), stop)
             return
         try:
             camera = self._open_device()
@@ -209,34 +209,34 @@ class CameraLoop(DriverLoop):
             self._lose(error)
             return
         self._canvas = Canvas(self._layout, keeps_alpha=camera.keeps_alpha)
-        self._frame, self._card = self._canvas.blank(), None
-        self._grid = Grid(self._clock, self._layout.fps)
+        self._frame, self._placeholder = self._canvas.blank(), None
+        self._ticks = FrameClock(self._clock, self._layout.fps)
         self._camera, self._problem = camera, ""
         log.info("camera %s on %s, %dx%d at %d", camera.device, camera.backend, *self._layout.size, self._layout.fps)
-        if self._has_told:
+        if self._is_reported:
             text = f"The virtual camera {camera.device} shows the avatar."
-            self._notices.post(Notice(NOTICE_KEY, Level.INFO, text))
-            self._has_told = False
+            self._notices.info(NOTICE_KEY, text)
+            self._is_reported = False
 
     def _lose(self, error: OutputError) -> None:
-        self._give_back()
+        self._close_device()
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         self._problem = error.what
         log.info("no camera: %s", error.what)
-        if not self._has_told:
-            self._has_told = True
-            self._notices.post(_notice(self._trouble(), error))
+        if not self._is_reported:
+            self._is_reported = True
+            self._notices.post(_notice(self._find_problem(), error))
 
     def _tick(self, stop: threading.Event) -> None:
-        n_missed = self._grid.wait(stop)
+        n_missed = self._ticks.wait(stop)
         if n_missed is None:
             return
         picture = self._pictures.take()
         if picture is not None and not n_missed:
-            self._grid.lean(self._clock.now_ns() - picture.t_ready_ns)
-        is_card = self._choose(picture)
+            self._ticks.adjust_phase(self._clock.now_ns() - picture.t_ready_ns)
+        is_placeholder = self._choose(picture)
         try:
-            self._send(self._card if is_card and self._card is not None else self._frame)
+            self._send(self._placeholder if is_placeholder and self._placeholder is not None else self._frame)
         except OutputError as error:
             self._lose(error)
             return
@@ -248,21 +248,21 @@ class CameraLoop(DriverLoop):
         self._counts = replace(
             old,
             n_sent=old.n_sent + 1,
-            n_repeated=old.n_repeated + (picture is None and not is_card),
-            n_cards=old.n_cards + is_card,
+            n_repeated=old.n_repeated + (picture is None and not is_placeholder),
+            n_placeholders=old.n_placeholders + is_placeholder,
             n_late=old.n_late + n_missed,
         )
 
     def _choose(self, picture: Picture | None) -> bool:
-        """Draw what is new; whether the card stands in for a face that has not moved for a second."""
+        """Draw the new picture, or the placeholder when none came for a second; returns whether to send that."""
         now_ns = self._clock.now_ns()
         if picture is not None:
-            self._frame, self._card, self._t_picture_ns = self._canvas.draw(picture.pixels), None, now_ns
+            self._frame, self._placeholder, self._t_picture_ns = self._canvas.draw(picture.pixels), None, now_ns
             return False
-        if now_ns - self._t_picture_ns < FROZEN_NS:
+        if now_ns - self._t_picture_ns < STALE_NS:
             return False
-        if self._card is None:
-            self._card = draw_card(self._frame)
+        if self._placeholder is None:
+            self._placeholder = draw_placeholder(self._frame)
         return True
 
     def _send(self, frame: UInt8) -> None:
@@ -274,25 +274,25 @@ class CameraLoop(DriverLoop):
         finally:
             self._t_sending_ns = 0
 
-    def _say_goodbye(self) -> None:
-        """Some cameras keep their last picture: it is not to be a frozen face."""
+    def _use_last(self) -> None:
+        """Send the placeholder: some cameras keep showing their last picture."""
         try:
-            self._send(self._card if self._card is not None else draw_card(self._frame))
+            self._send(self._placeholder if self._placeholder is not None else draw_placeholder(self._frame))
         except OutputError as error:
-            log.info("no last picture: %s", error)
+            log.info("the placeholder was not sent: %s", error)
 
-    def _give_back(self) -> None:
+    def _close_device(self) -> None:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
 
 
-def _notice(trouble: CameraFinding | None, error: OutputError) -> Notice:
-    """The doctor's short sentence where it knows the cause; else the driver's words."""
-    if trouble is None:
+def _notice(problem: CameraFinding | None, error: OutputError) -> Notice:
+    """The doctor's finding if it knows the cause; else the driver's message."""
+    if problem is None:
         text, what_to_do, command = error.what, error.what_to_do, ""
     else:
-        text, what_to_do, command = trouble.text, trouble.what_to_do, trouble.command
+        text, what_to_do, command = problem.text, problem.what_to_do, problem.command
     if command:
         what_to_do = "Copy the command and run it in a terminal."
     what_to_do = f"{what_to_do.rstrip('.')}. The app retries every 3 seconds."

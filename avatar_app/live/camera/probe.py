@@ -1,4 +1,4 @@
-"""Looks at the system for the camera's findings; tests put answers in its place."""
+"""Asks the system for the camera's findings; tests use a fake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMAND_TIMEOUT_S = 5.0
 
 
 class Probe(Protocol):
-    """What the findings ask the system.
+    """Questions about the system.
 
     Attributes:
         system: as `sys.platform`.
@@ -40,7 +40,7 @@ class Probe(Protocol):
         ...
 
     def find(self, pattern: str) -> tuple[str, ...]:
-        """Files of a pattern, sorted."""
+        """Files that match a pattern, sorted."""
         ...
 
     def can_write(self, path: str) -> bool:
@@ -48,11 +48,11 @@ class Probe(Protocol):
         ...
 
     def run(self, *command: str) -> str | None:
-        """What a command says; None when it is not there or fails."""
+        """Output of a command; None when it is missing or fails."""
         ...
 
     def has_class(self, clsid: str) -> bool:
-        """Whether Windows knows a class."""
+        """Whether a class is registered on Windows."""
         ...
 
     def users_of(self, path: str) -> tuple[str, ...]:
@@ -60,12 +60,12 @@ class Probe(Protocol):
         ...
 
     def open_error(self) -> str:
-        """Why a camera cannot be opened at this moment; "" when it can."""
+        """Why a camera cannot be opened now; "" when it can."""
         ...
 
 
 class SystemProbe:
-    """Asks the machine that it runs on. Thread: any; a call may take a second."""
+    """Asks this machine. Thread: any; a call may take a second."""
 
     def __init__(self) -> None:
         self.system = sys.platform
@@ -83,7 +83,7 @@ class SystemProbe:
             return None
 
     def find(self, pattern: str) -> tuple[str, ...]:
-        """Files of a pattern, sorted."""
+        """Files that match a pattern, sorted."""
         return tuple(sorted(glob.glob(pattern, recursive=True)))
 
     def can_write(self, path: str) -> bool:
@@ -91,8 +91,8 @@ class SystemProbe:
         return os.access(path, os.W_OK)
 
     def run(self, *command: str) -> str | None:
-        """What a command says; None when it is not there or fails."""
-        # Programs for administrators are not on every user's path.
+        """Output of a command; None when it is missing or fails."""
+        # Administration tools are not in the path of every user.
         path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
         program = shutil.which(command[0], path=path)
         if program is None:
@@ -106,7 +106,7 @@ class SystemProbe:
         return done.stdout if done.returncode == 0 else None
 
     def has_class(self, clsid: str) -> bool:
-        """Whether Windows knows a class."""
+        """Whether a class is registered on Windows."""
         if sys.platform != "win32":
             return False
         import winreg
@@ -122,7 +122,7 @@ class SystemProbe:
         return users_of(path)
 
     def open_error(self) -> str:
-        """Why a camera cannot be opened at this moment; "" when it can."""
+        """Why a camera cannot be opened now; "" when it can."""
         try:
             open_camera(Layout()).close()
         except UserError as error:

@@ -10,13 +10,14 @@ from avatar_app.contracts.sink import Sink, SinkContext
 from avatar_app.live.camera.camera import VirtualCamera
 from avatar_app.live.camera.layout import layout_of
 from avatar_app.live.camera.loop import CameraStatus
-from avatar_app.settings.schema import Settings
+from avatar_app.settings.schema import BackgroundKind, Settings
 
 
 class CameraSink(Sink[Settings]):
     """Sends the pictures to a virtual camera. Thread: see `Sink`."""
 
     name = "camera"
+    title = "The virtual camera"
     fields = ("is_camera_on", "camera_size", "camera_device", "background", "background_colour")
 
     def __init__(self, context: SinkContext[Settings]) -> None:
@@ -35,8 +36,10 @@ class CameraSink(Sink[Settings]):
             MissingExtraError: the camera extra is not installed.
         """
         del voice
-        colour = settings.background_colour if settings.background == "colour" else ""
-        layout = layout_of(settings.camera_size, colour=colour, keeps_alpha=settings.background == "checker")
+        colour = settings.background_colour if settings.background == BackgroundKind.COLOUR else ""
+        layout = layout_of(
+            settings.camera_size, colour=colour, keeps_alpha=settings.background == BackgroundKind.CHECKER
+        )
         with ExitStack() as stack:
             mailbox = pictures.add()
             stack.callback(pictures.remove, mailbox)

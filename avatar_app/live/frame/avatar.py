@@ -1,10 +1,11 @@
-"""An avatar folder, opened: the idle loop, the face at rest, the mouth mask."""
+"""An opened avatar folder: the idle loop, the face at rest, the mouth mask."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,15 +13,17 @@ from numpy.typing import NDArray
 
 from avatar_app.contracts.avatar_spec import AvatarSpec
 from avatar_app.contracts.errors import AvatarError, InputFileError
-from avatar_app.contracts.input_file import read_bytes, read_object
+from avatar_app.contracts.input_file import read_bytes
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.frame.avatar_folder import DESCRIPTION, INSTALL_AGAIN, find_avatar, read_description
 from avatar_app.live.frame.picture_file import decode_sized
 from avatar_app.live.frame.pose_assets import BUILD_AGAIN, PoseAssets
-from avatar_app.settings.paths import assets_dir as shipped_assets_dir
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.11
 
 log = logging.getLogger(__name__)
 
-INSTALL_AGAIN = "Install the avatar again, or choose another one."
 JPEG_END = b"\xff\xd9"
 PNG_END = b"IEND\xaeB`\x82"
 MAX_PICTURE_BYTES = 20_000_000
@@ -29,7 +32,7 @@ MAX_IDLE_BYTES = 400_000_000
 
 
 class Avatar:
-    """An avatar whose idle pictures stay encoded in memory: 12 MB instead of 300.
+    """An avatar made of pictures. They stay encoded in memory: 12 MB instead of 300.
 
     Thread: any; all that changes after loading is which pictures were found damaged.
 
@@ -38,8 +41,8 @@ class Avatar:
         colours: JPEG pictures of the idle loop, encoded.
         alphas: their alpha as PNG, encoded.
         reference: (crop, crop, 3) uint8 BGR, the face at rest.
-        mask: (crop, crop) uint8, where the mouth patch counts.
-        folder: where it was opened; None for one that is not on disk.
+        mask: (crop, crop) uint8, weight of the mouth patch.
+        folder: of the avatar; None for one that is not on disk.
     """
 
     def __init__(
@@ -61,14 +64,22 @@ class Avatar:
         self._alpha_runs: dict[int, tuple[UInt8, NDArray[np.int32]]] = {}
 
     @classmethod
-    def load(cls, avatar_id: str, assets_dir: Path | None = None) -> Avatar:
-        """Open `assets/avatars/<id>`.
+    def load(cls, avatar_id: str, assets_dir: Path | None = None, user_dir: Path | None = None) -> Self:
+        """Open an avatar by its id; for the arguments see `find_avatar`.
 
         Raises:
-            AvatarError: there is no such avatar, or a file of it is missing, cut short or of the wrong size.
+            AvatarError: there is no such avatar, or see `open`.
         """
-        folder = _find(avatar_id, (assets_dir or shipped_assets_dir()) / "avatars")
-        spec = _read_spec(folder)
+        return cls.open(find_avatar(avatar_id, assets_dir, user_dir))
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open an avatar folder.
+
+        Raises:
+            AvatarError: a file of it is missing, cut short or of the wrong size.
+        """
+        spec = AvatarSpec.from_json(read_description(folder), str(folder / DESCRIPTION))
         side = (spec.crop_px, spec.crop_px)
         avatar = cls(
             spec,
@@ -78,9 +89,14 @@ class Avatar:
             _read_picture(folder / spec.mask_file, cv2.IMREAD_GRAYSCALE, side),
             folder,
         )
-        # Fails here if none can be used, and not with every frame.
+        # A loop without one usable picture fails here, not with every frame.
         avatar.idle(0)
         return avatar
+
+    @property
+    def id(self) -> str:
+        """Name of its folder."""
+        return self.spec.id
 
     @property
     def n_idle(self) -> int:
@@ -93,10 +109,10 @@ class Avatar:
         return tuple(self.spec.idle_files[k] for k in sorted(self._damaged))
 
     def idle(self, k: int) -> tuple[UInt8, UInt8]:
-        """Idle picture k, or its nearest neighbour where that one is damaged.
+        """Idle picture k, or the nearest one that is not damaged.
 
         Returns:
-            (size, size, 3) uint8 BGR, and (size, size) uint8 alpha, straight; both fresh.
+            (size, size, 3) uint8 BGR, and (size, size) uint8 alpha, straight; both newly allocated.
 
         Raises:
             AvatarError: no idle picture can be decoded.
@@ -106,7 +122,7 @@ class Avatar:
                 return self._decode_idle(near)
             except AvatarError as error:  # noqa: PERF203
                 self._damaged |= {near}
-                log.warning("%s Its neighbour is shown.", error.what)
+                log.warning("%s The nearest picture replaces it.", error.what)
         raise AvatarError(f"No idle picture of the avatar {self.spec.title} can be used.", INSTALL_AGAIN)
 
     @property
@@ -115,7 +131,7 @@ class Avatar:
         return self._folder is not None and (self._folder / "pose" / "pose.json").is_file()
 
     def poses(self) -> PoseAssets:
-        """What turning the head needs: half a second and 60 MB, so it is opened only when it is wanted.
+        """Load what turning the head needs, which takes half a second and 60 MB.
 
         Raises:
             AvatarError: there is none, or it cannot be used.
@@ -145,7 +161,7 @@ class Avatar:
         return np.concatenate((masked, whole))[None]
 
     def _nearest(self, k: int) -> Iterator[int]:
-        """Picture k, then its neighbours from near to far, but for those that were found damaged."""
+        """Picture k, then its neighbours by distance, without those that are damaged."""
         for distance in range(self.n_idle):
             for near in sorted({k - distance, k + distance}):
                 if 0 <= near < self.n_idle and near not in self._damaged:
@@ -157,7 +173,7 @@ class Avatar:
         return colours, self._alpha(k)
 
     def _alpha(self, k: int) -> UInt8:
-        """The alpha of idle picture k, kept as runs once decoded: a PNG takes twenty times as long as they do."""
+        """The alpha of idle picture k, cached run-length encoded: decoding the PNG takes twenty times as long."""
         shape = (self.spec.size_px, self.spec.size_px)
         if k not in self._alpha_runs:
             self._alpha_runs[k] = _runs(_decode(self._alphas[k], cv2.IMREAD_GRAYSCALE, shape, self.spec.alpha_files[k]))
@@ -165,26 +181,8 @@ class Avatar:
         return np.repeat(values, lengths).reshape(shape)
 
 
-def _find(avatar_id: str, root: Path) -> Path:
-    folder = root / avatar_id
-    if (folder / "avatar.json").is_file():
-        return folder
-    found = sorted(file.parent.name for file in root.glob("*/avatar.json"))
-    hint = f"There are: {', '.join(found)}." if found else "Install the program again."
-    raise AvatarError(f"There is no avatar named {avatar_id!r}.", hint)
-
-
-def _read_spec(folder: Path) -> AvatarSpec:
-    path = folder / "avatar.json"
-    try:
-        data = read_object(path)
-    except InputFileError as error:
-        raise AvatarError(f"The avatar description {path} cannot be used: {error}.", INSTALL_AGAIN) from error
-    return AvatarSpec.from_json(data, str(path))
-
-
 def _read_all(folder: Path, names: Iterable[str], end: bytes) -> tuple[bytes, ...]:
-    """Encoded pictures; decoding all would cost half a second at every start, so only their ends are checked."""
+    """Read encoded pictures. Only their ends are checked: decoding all would take half a second at every start."""
     contents, n_left = [], MAX_IDLE_BYTES // 2
     for name in names:
         content = _read(folder / name)
@@ -218,7 +216,7 @@ def _decode(content: bytes, mode: int, shape: tuple[int, ...], name: str) -> UIn
 
 
 def _runs(picture: UInt8) -> tuple[UInt8, NDArray[np.int32]]:
-    """Value and length of each run of equal pixels, row after row."""
+    """Run-length encode a picture, row after row: values and lengths."""
     pixels = picture.ravel()
     starts = np.concatenate(([0], np.flatnonzero(pixels[1:] != pixels[:-1]) + 1))
     return pixels[starts], np.diff(starts, append=len(pixels)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What stands behind the avatar."""
+"""The background behind the avatar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from avatar_app.settings.paths import user_path
 
 CHECKER_PX = 16
 CHECKER_GREYS = (150, 132)
-# Of a background picture: its file, its sides, and what is kept of it, which is the largest portrait.
+# Limits of a background picture; it is stored no larger than the largest portrait.
 MAX_BYTES = 100_000_000
 MIN_SIDE_PX, MAX_SIDE_PX = 16, 20_000
 MAX_RATIO = 20
@@ -27,10 +27,10 @@ KEPT_PX = 2048
 
 
 class Background:
-    """A picture for every size, or nothing.
+    """A background for pictures of any size.
 
     Args:
-        source: (h, w, 3) uint8 BGR, a square unless it is a tile; None means that the avatar stays transparent.
+        source: (h, w, 3) uint8 BGR, a square unless it is a tile; None leaves the avatar transparent.
         is_tile: repeat the source instead of scaling it.
     """
 
@@ -40,7 +40,7 @@ class Background:
 
     @classmethod
     def transparent(cls) -> Background:
-        """Nothing: pictures keep their alpha, straight."""
+        """No background: pictures keep their straight alpha."""
         return cls(None)
 
     @classmethod
@@ -58,19 +58,19 @@ class Background:
             text: `#rrggbb`.
 
         Raises:
-            SettingsError: it is no colour.
+            SettingsError: it is not a colour.
         """
         return cls(np.array([[parse_bgr(text)]], np.uint8), is_tile=True)
 
     @classmethod
     def picture(cls, path: str | Path) -> Background:
-        """A picture that fills the square; what does not fit is cut off evenly.
+        """A picture that fills the square; the rest is cropped evenly.
 
-        Decoding takes up to half a gigabyte and some seconds, so this is no call for the window's thread; 12 MB stay.
-        The last picture is remembered until its file changes.
+        Decoding takes up to half a gigabyte and some seconds, so do not call it on the window's thread; 12 MB are kept.
+        The last picture is cached until its file changes.
 
         Raises:
-            SettingsError: it cannot be read, or is too large, too small or too long; the sentence says which.
+            SettingsError: it cannot be read, or is too large, too small or too long.
         """
         try:
             place = user_path(path)
@@ -82,7 +82,7 @@ class Background:
             ) from error
 
     def pixels(self, size_px: int) -> UInt8 | None:
-        """(size, size, 3) uint8 BGR, or None where the avatar stays transparent."""
+        """(size, size, 3) uint8 BGR; None leaves the avatar transparent."""
         if self._source is None:
             return None
         if self._is_tile:
@@ -92,7 +92,7 @@ class Background:
 
 
 def _version(path: Path) -> tuple[int, int]:
-    """Changes when the file does."""
+    """Changes with the file."""
     try:
         facts = path.stat()
     except (OSError, ValueError) as error:
@@ -111,7 +111,7 @@ def _square(path: Path, version: tuple[int, int]) -> UInt8:
     # A JPEG picture is decoded at half its size in half the time.
     is_large = min(width, height) >= 2 * KEPT_PX
     picture = decode_picture(content, cv2.IMREAD_REDUCED_COLOR_2 if is_large else cv2.IMREAD_COLOR)
-    # As decoded: a camera's picture may be turned.
+    # The decoder applies the EXIF rotation, so the size can differ from that of the header.
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -119,7 +119,7 @@ def _square(path: Path, version: tuple[int, int]) -> UInt8:
 
 
 def _fault(width: int, height: int) -> str | None:
-    """Why a picture of this size is not decoded."""
+    """Why a picture of this size is refused; None if it is not."""
     short, long = sorted((width, height))
     if long > MAX_SIDE_PX or width * height > MAX_PIXELS:
         return "large"

@@ -1,4 +1,4 @@
-"""The visible mark: a small pill in a corner that says what the viewer sees."""
+"""The visible mark: a small badge in a corner that says that the picture is AI-generated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.live.pixels import over_transparent
 
 TEXT = "AI avatar"
 HEIGHT_SHARE = 0.055
@@ -14,12 +15,12 @@ MARGIN_SHARE = 0.6
 PILL_BGR = (40, 32, 28)
 TEXT_BGR = (245, 242, 240)
 PILL_ALPHA = 0.72
-# Drawn larger and shrunk: OpenCV's letters are thin and stepped at small sizes.
+# Drawn larger and scaled down: OpenCV's letters are thin and jagged at small sizes.
 OVERSAMPLE = 6
 
 
 class Badge:
-    """Blends the pill into the lower right corner. Thread: one at a time."""
+    """Draws the badge in the lower right corner. Thread: one at a time."""
 
     def __init__(self) -> None:
         self._height_px = 0
@@ -27,7 +28,7 @@ class Badge:
         self._alpha: Float32 = np.zeros((0, 0, 1), np.float32)
 
     def stamp(self, bgra: UInt8) -> None:
-        """Draw into (H, W, 4) uint8 BGRA, straight alpha, in place. A picture too small for it stays as it is."""
+        """Draw into (H, W, 4) uint8 BGRA, straight alpha, in place. A picture too small for it is left unchanged."""
         height_px = max(MIN_HEIGHT_PX, round(HEIGHT_SHARE * bgra.shape[0]))
         if height_px != self._height_px:
             self._height_px = height_px
@@ -37,20 +38,11 @@ class Badge:
         if h + margin > bgra.shape[0] or w + margin > bgra.shape[1]:
             return
         corner = bgra[-h - margin : bgra.shape[0] - margin, -w - margin : bgra.shape[1] - margin]
-        _blend_over(corner, self._colours, self._alpha)
-
-
-def _blend_over(under: UInt8, colours: Float32, alpha: Float32) -> None:
-    """Put colours over pixels whose own alpha is straight (Porter and Duff 1984, "over")."""
-    under_alpha = under[..., 3:].astype(np.float32) / 255
-    out_alpha = alpha + under_alpha * (1 - alpha)
-    mixed = colours * alpha + under[..., :3] * (under_alpha * (1 - alpha))
-    under[..., :3] = np.rint(mixed / np.maximum(out_alpha, 1e-6))
-    under[..., 3:] = np.rint(255 * out_alpha)
+        over_transparent(corner, self._colours, self._alpha)
 
 
 def _draw(height_px: int) -> tuple[Float32, Float32]:
-    """Colours (h, w, 3) and alpha (h, w, 1) of the pill."""
+    """Colours (h, w, 3) and alpha (h, w, 1) of the badge."""
     tall = height_px * OVERSAMPLE
     scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, round(0.4 * tall), 1)
     thickness = max(1, round(0.055 * tall))

@@ -1,4 +1,4 @@
-"""The grid that pictures are shown on."""
+"""The time grid of the pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Tick:
     Attributes:
         index: its number.
         t_ns: when it was due, on the program's clock.
-        n_missed: whole ticks before it that passed unused.
+        n_missed: whole ticks before it that were skipped.
     """
 
     index: int
@@ -25,7 +25,7 @@ class Tick:
 
 
 class Pacer:
-    """Waits for the instants t_start + k / fps. Waiting for the absolute grid is what keeps the rate exact.
+    """Waits for the instants t_start + k / fps. The absolute grid keeps the rate exact.
 
     Thread: the one that calls `next_tick`.
     """
@@ -37,7 +37,7 @@ class Pacer:
         self._next = 0
 
     def next_tick(self, stop: threading.Event) -> Tick | None:
-        """Wait for the next instant. A little late is caught up; whole missed ticks are skipped and counted.
+        """Wait for the next instant. A small delay is caught up; whole missed ticks are skipped and counted.
 
         Returns:
             The tick, or None when `stop` was set while waiting.
@@ -53,7 +53,7 @@ class Pacer:
         return tick
 
     def shift(self, dt_ns: int) -> None:
-        """Move all later instants, so that the grid can follow the sound's clock."""
+        """Move all later instants, so that the grid can lock to the sound's clock."""
         self._t_start_ns += dt_ns
 
     def _instant_ns(self, index: int) -> int:

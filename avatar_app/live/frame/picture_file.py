@@ -1,4 +1,4 @@
-"""Pictures from outside: their size is read from their first bytes, so that none is decoded before it is known."""
+"""Picture files: the size is read from the header, so that an oversized one is never decoded."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def picture_size(content: bytes) -> tuple[int, int]:
     """Width and height in pixels, as the first bytes of a PNG, JPEG, WebP, BMP or TIFF picture say.
 
     Raises:
-        InputFileError: it is none of these.
+        InputFileError: it is not one of these.
     """
     try:
         size = _size(content)
     except (struct.error, IndexError) as error:
         raise InputFileError("it is cut short") from error
     if size is None or min(size) < 1:
-        raise InputFileError("it is no picture that can be read")
+        raise InputFileError("it is not a picture in a supported format")
     return size
 
 
 def decode_sized(content: bytes, mode: int, shape: tuple[int, ...]) -> UInt8:
-    """Decode a picture that must have a certain size; one of another size is refused before it is decoded.
+    """Decode a picture that must have a certain size; another size is refused before decoding.
 
     Args:
         content: PNG, JPEG, WebP, BMP or TIFF.
@@ -45,7 +45,7 @@ def decode_sized(content: bytes, mode: int, shape: tuple[int, ...]) -> UInt8:
         shape: of the array; height and width first.
 
     Raises:
-        InputFileError: it is no picture, of another size, or damaged.
+        InputFileError: it is not a picture, has another size, or is damaged.
     """
     width, height = picture_size(content)
     if (height, width) != shape[:2]:
@@ -57,7 +57,7 @@ def decode_sized(content: bytes, mode: int, shape: tuple[int, ...]) -> UInt8:
 
 
 def decode_picture(content: bytes, mode: int) -> UInt8:
-    """Decode a picture whose size was found right.
+    """Decode a picture whose size was checked.
 
     Args:
         content: PNG, JPEG, WebP, BMP or TIFF.
@@ -127,7 +127,7 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 
 def _tiff_size(content: bytes, order: str) -> tuple[int, int]:
-    """Of the first directory of tags."""
+    """The size in the first image file directory."""
     (at,) = struct.unpack_from(f"{order}I", content, 4)
     (n_tags,) = struct.unpack_from(f"{order}H", content, at)
     found = {TIFF_WIDTH: 0, TIFF_HEIGHT: 0}

@@ -1,4 +1,4 @@
-"""What drawing any pose needs, opened from `pose/` in an avatar folder; `avatar-app studio pose` makes it."""
+"""The pose grid of an avatar, loaded from `pose/` in its folder; `avatar-app studio pose` makes it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.frame.picture_file import decode_sized
 
 POSE_SCHEMA = 1
-# One lattice point for so many pixels.
+# Pixels between two lattice points.
 STEP_PX = 8
-# Channels of the fields: pixels per degree of yaw and pitch, the way to the face at rest, light, whether it is seen.
+# Channels of the fields: pixels per degree of yaw and of pitch, offset to the face at rest, light, visibility.
 YAW, PITCH, REST, LIGHT, TRUST = slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 9), slice(9, 10)
 N_CHANNELS = 10
 IDLE_NAMES = ("yaw_deg", "pitch_deg", "roll_deg", "gaze_yaw_deg", "gaze_pitch_deg", "blink", "brow")
-# Unpacked, all fields of a grid; and one picture of it.
+# All fields of a grid, unpacked; one picture of it.
 MAX_ARRAYS_BYTES = 300_000_000
 MAX_PICTURE_BYTES = 20_000_000
 MAX_NODES = 400
-BUILD_AGAIN = "Build it anew with `avatar-app studio pose`, or switch the webcam off."
+BUILD_AGAIN = "Build it again with `avatar-app studio pose`, or turn the webcam off."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class PoseSpec:
     """The fields of `pose.json`; see `PoseAssets`.
 
     Raises:
-        ValueError: one is out of its range.
+        ValueError: a field is out of its range.
     """
 
     size_px: Annotated[int, Within(32, 2048)]
@@ -56,7 +56,7 @@ class PoseSpec:
             if len(angles) < 2 or any(low >= high for low, high in pairwise(angles)):
                 raise ValueError("the angles of the grid do not rise")
         if len(self.yaws_deg) * len(self.pitches_deg) > MAX_NODES or len(self.crop_px) != 2 or len(self.pivot_px) != 2:
-            raise ValueError("a list of another length than it may have")
+            raise ValueError("a list has the wrong length")
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class EyeAssets:
         corners: (2, 2) x, y of their pictures in the crop.
         irises: (2, 2) x, y of the irises in their pictures.
         lids: (2, n, h, w, 3) uint8 BGR, evenly from open to closed.
-        openings: (2, n, h, w) uint8, where the eyeball shows between the lids.
+        openings: (2, n, h, w) uint8, where the eyeball is visible between the lids.
         eyeballs: (2, h, w, 3) uint8 BGR, without lids.
         mask: (2, h, w) uint8, feathered, where the pictures count.
-        px_per_deg: how far an iris moves.
+        px_per_deg: motion of an iris.
         iris_px: its radius.
     """
 
@@ -86,19 +86,19 @@ class EyeAssets:
 
 @dataclass(frozen=True)
 class PoseAssets:
-    """A grid of pictures and how to move between them.
+    """A grid of pictures of the turned head, and the motion between them.
 
     Attributes:
         yaws, pitches: of the grid, in degrees, rising.
-        top, left: of the part of the portrait that turns.
+        top, left: corner of the part of the portrait that turns.
         corner: (2,) x, y of the crop at rest in the portrait.
-        nodes: (n_pitches, n_yaws, h, w, 4) uint8 BGRA, that part; colours go on beyond the outline.
+        nodes: (n_pitches, n_yaws, h, w, 4) uint8 BGRA, that part; the colours extend beyond the outline.
         fields: (n_pitches, n_yaws, h / 8, w / 8, 10) float32, see the channels above.
         body: (size, size, 4) uint8 BGRA, the head at rest.
-        pivot: (2,) x, y in the portrait that the head rolls about.
-        head_rows: (size / 8,) float32 0..1, how far each row of the portrait rolls along.
+        pivot: (2,) x, y in the portrait, the centre of roll.
+        head_rows: (size / 8,) float32 0..1, how much of the roll each row of the portrait follows.
         idle: (n_idle, 7) float32, the pose of each idle picture, columns as `IDLE_NAMES`.
-        eyes: what eyes are drawn from.
+        eyes: pictures of the eyes.
     """
 
     yaws: Float32
@@ -116,10 +116,10 @@ class PoseAssets:
 
     @classmethod
     def load(cls, folder: Path) -> PoseAssets:
-        """Open a `pose/` folder.
+        """Load a `pose/` folder.
 
         Raises:
-            AvatarError: a file of it is missing, damaged or does not fit the others.
+            AvatarError: a file is missing, damaged or inconsistent with the others.
         """
         try:
             about = read_object(folder / "pose.json")
@@ -133,7 +133,7 @@ class PoseAssets:
 
 
 def node_name(row: int, column: int) -> str:
-    """The name of a grid picture's files, without the ending."""
+    """File name of a grid picture, without the extension."""
     return f"{row:02d}-{column:02d}"
 
 
@@ -161,7 +161,7 @@ def _assemble(folder: Path, spec: PoseSpec) -> PoseAssets:
 
 
 def _check_fields_fit(fields: dict[str, NDArray[Any]], spec: PoseSpec) -> tuple[int, int]:
-    """Height and width of the part that turns, in pixels, if all arrays fit each other."""
+    """Check that all arrays fit each other; height and width of the part that turns, in pixels."""
     if fields["fields"].ndim != 5 or fields["idle"].ndim != 2:
         raise ValueError("fields.npz holds arrays of another shape")
     rows, columns = fields["fields"].shape[2:4]

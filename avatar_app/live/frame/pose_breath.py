@@ -11,22 +11,22 @@ from avatar_app.contracts.packets import Float32, UInt8
 
 PERIOD_S = 4.0
 LIFT_PX = 0.9
-# Steps that nobody sees, and few enough to keep a picture for each.
+# Steps too small to see, and few enough to cache a picture for each.
 N_STEPS = 14
-# From here down, in parts of the picture, the lift falls to nothing at the lower edge.
+# Below this part of the height the lift falls linearly to zero at the lower edge.
 FALL_RATIO = 0.86
 
 
 def lift_px(idle_index: int, idle_fps: int, n_idle: int) -> float:
-    """How far she is lifted in an idle picture; whole breaths fit the idle loop."""
+    """Lift at a step of the idle loop, in pixels; the loop holds whole breaths."""
     n_breaths = max(1, round(n_idle / idle_fps / PERIOD_S))
     wave = 0.5 - 0.5 * math.cos(2 * math.pi * n_breaths * idle_index / n_idle)
-    # In quicker than out.
+    # Breathing in is faster than breathing out.
     return LIFT_PX * round(math.pow(wave, 1.3) * N_STEPS) / N_STEPS
 
 
 def lift_share(y: Float32, size_px: int) -> Float32:
-    """How far rows of the portrait are lifted along, 0..1."""
+    """How much of the lift rows of the portrait follow, 0..1."""
     share = np.clip((size_px - 1 - y) / (size_px * (1 - FALL_RATIO)), 0, 1)
     return np.asarray(share, np.float32)
 
@@ -36,8 +36,8 @@ def lifted(body: UInt8, by_px: float, first_row: int) -> UInt8:
 
     Args:
         body: (size, size, 4) uint8 BGRA.
-        by_px: how far.
-        first_row: where that part begins.
+        by_px: how far up.
+        first_row: the first row of that part.
 
     Returns:
         (size - first_row, size, 4) uint8.

@@ -1,4 +1,4 @@
-"""Where each pixel of a posed head comes from."""
+"""The warp of a posed head: where each pixel comes from in the pictures of the pose grid."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.live.frame.pose_assets import LIGHT, PITCH, REST, STEP_PX, TRUST, YAW, PoseAssets
 from avatar_app.live.frame.pose_breath import lift_share
 
-# Brows in the crop at rest, and how far they go: pixels.
+# Brows in the crop at rest, and their motion: pixels.
 BROWS = ((70.0, 82.0), (188.0, 82.0))
 BROW_RADII = (40.0, 15.0)
 BROW_PX = 4.0
-# What a corner of the triangle must have before it is drawn: as all pictures agree in place, fewer do, which is quicker
-# and sharper. All three are needed in a thirtieth of all poses.
+# Corners of the triangle with a smaller share are not rendered: all pictures are warped to the same place, so fewer are
+# enough, which is faster and sharper. One pose in thirty needs all three.
 SHARE_FLOOR = 0.27
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture of the grid that a posed head is mixed of.
+    """One picture of the grid in the mix of a posed head.
 
     Attributes:
         row, column: of the grid.
-        share: 0..1.
-        shift: (h, w, 2) float32, for each lattice point: how much further right and down its colour lies.
+        share: 0..1, weight in the mix.
+        shift: (h, w, 2) float32, offset from each lattice point to its source in the picture, right and down.
     """
 
     row: int
@@ -42,10 +42,10 @@ class PosedField:
     """A pose on the lattice; all arrays (h, w, ...) float32.
 
     Attributes:
-        sources: what to mix.
+        sources: the pictures to mix.
         rest: x, y in the crop at rest.
-        light: to be added to colours that were drawn at rest.
-        trust: 0..1, is the face at rest seen here?
+        light: added to colours of the face at rest.
+        trust: 0..1, whether the face at rest is visible here.
     """
 
     sources: tuple[Source, ...]
@@ -55,10 +55,10 @@ class PosedField:
 
 
 class PoseField:
-    """Answers for any pose between the grid's.
+    """Interpolates the warp for any pose within the grid.
 
-    Each picture of the grid knows how what it shows moves per degree. Between pictures these velocities are
-    mixed, and each picture is drawn back along them to the very pose that is wanted: all agree there.
+    Each picture of the grid has a field of velocities per degree. Between pictures the velocities are interpolated, and
+    each picture is warped along them to the target pose, so that all coincide there.
     """
 
     def __init__(self, assets: PoseAssets) -> None:
@@ -73,7 +73,7 @@ class PoseField:
         self._roll_share = assets.head_rows[first : first + height, None]
 
     def at(self, pose: AvatarPose, lift_px: float = 0.0) -> PosedField:
-        """The field of a pose, lifted by a breath; what lies beyond the grid is drawn at its edge."""
+        """The field of a pose, with the lift of a breath; a pose outside the grid is clipped to its edge."""
         assets = self._assets
         yaw = float(np.clip(pose.yaw_deg, assets.yaws[0], assets.yaws[-1]))
         pitch = float(np.clip(pose.pitch_deg, assets.pitches[0], assets.pitches[-1]))
@@ -83,18 +83,18 @@ class PoseField:
             field += np.float32(share) * assets.fields[node]
         upright = self._upright(pose.roll_deg) + lift_px * self._lift
         if pose.roll_deg or lift_px:
-            field = self._look_up(field, upright)
+            field = self._resample(field, upright)
         rest = field[:, :, REST] + upright - assets.corner
         start = upright - self._pixels + _brow_shift(rest, pose.brow)
         sources = []
-        for (row, column), share in _drawn(shares).items():
+        for (row, column), share in _used(shares).items():
             along_yaw, along_pitch = assets.yaws[column] - yaw, assets.pitches[row] - pitch
             shift = start + along_yaw * field[:, :, YAW] + along_pitch * field[:, :, PITCH]
             sources.append(Source(row, column, share, shift.astype(np.float32)))
         return PosedField(tuple(sources), rest, np.ascontiguousarray(field[:, :, LIGHT]), field[:, :, TRUST][:, :, 0])
 
     def _upright(self, roll_deg: float) -> Float32:
-        """Where the lattice's points lie when the head is not rolled; clockwise is positive, the shoulders stay."""
+        """The lattice's points in the upright portrait; a positive roll is clockwise, the shoulders stay."""
         if not roll_deg:
             return self._pixels
         angle = np.radians(roll_deg) * self._roll_share
@@ -102,11 +102,11 @@ class PoseField:
         x, y = (self._pixels - self._assets.pivot).transpose(2, 0, 1)
         return np.dstack((cos * x + sin * y, cos * y - sin * x)).astype(np.float32) + self._assets.pivot
 
-    def _look_up(self, field: Float32, pixels: Float32) -> Float32:
-        """A field at other pixels than the lattice's own."""
+    def _resample(self, field: Float32, pixels: Float32) -> Float32:
+        """Sample a field at other pixels than the lattice's own."""
         corner = np.array([self._assets.left, self._assets.top], np.float32)
         places = ((pixels - corner - (STEP_PX - 1) / 2) / STEP_PX).astype(np.float32)
-        # OpenCV looks up four channels at once at most.
+        # OpenCV remaps at most four channels in one call.
         parts = [
             cv2.remap(
                 np.ascontiguousarray(field[:, :, k : k + 4]), places, None, cv2.INTER_LINEAR,
@@ -118,16 +118,16 @@ class PoseField:
 
 
 def corners(rows: Float32, row_value: float, columns: Float32, column_value: float) -> dict[tuple[int, int], float]:
-    """The corners of the triangle of a grid that a point lies in.
+    """Barycentric coordinates of a point in the triangle of a grid that contains it.
 
     Args:
-        rows: rising values of the grid.
+        rows: ascending values of the grid.
         row_value: of the point, inside the grid.
-        columns: rising values of the grid.
+        columns: ascending values of the grid.
         column_value: of the point, inside the grid.
 
     Returns:
-        Their shares by row and column, which make up one.
+        The shares of the corners by row and column; their sum is 1.
     """
     row, down = _locate(rows, row_value)
     column, across = _locate(columns, column_value)
@@ -137,20 +137,20 @@ def corners(rows: Float32, row_value: float, columns: Float32, column_value: flo
     return shares
 
 
-def _drawn(shares: dict[tuple[int, int], float]) -> dict[tuple[int, int], float]:
-    """The corners whose pictures are drawn: one to three, which never come or go at once."""
+def _used(shares: dict[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+    """The corners whose pictures are rendered, one to three; their shares change continuously with the pose."""
     counting = {node: share - SHARE_FLOOR for node, share in shares.items() if share > SHARE_FLOOR}
     return {node: share / sum(counting.values()) for node, share in counting.items()}
 
 
 def _locate(values: Float32, value: float) -> tuple[int, float]:
-    """The interval of rising values that a value lies in, and how far in, 0..1."""
+    """The interval of ascending values that contains a value, and the position in it, 0..1."""
     k = int(np.clip(np.searchsorted(values, value) - 1, 0, len(values) - 2))
     return k, float(np.clip((value - values[k]) / (values[k + 1] - values[k]), 0, 1))
 
 
 def _brow_shift(rest: Float32, brow: float) -> Float32 | float:
-    """(h, w, 2) by which sources are looked up further down, so that raised brows go up."""
+    """(h, w, 2) offset of the source, downwards where raised brows move up."""
     if not brow:
         return 0.0
     bump = sum(

@@ -1,4 +1,4 @@
-"""The turned head itself: pictures of the grid, each warped to the pose that is wanted, mixed."""
+"""Renders the turned head: pictures of the grid, each warped to the target pose, mixed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from avatar_app.live.frame.pose_field import PosedField, Source
 
 
 class Head:
-    """Draws the part of the portrait that turns. Thread: one.
+    """Renders the part of the portrait that turns. Thread: one.
 
-    Everything large is written to the same place each time: fresh memory would cost a fifth of the time.
+    Large buffers are reused: allocating them would take a fifth of the time.
     """
 
     def __init__(self, assets: PoseAssets) -> None:
@@ -22,23 +22,23 @@ class Head:
         self._size = (width, height)
         self._pixels = np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
         self._places = np.empty((height, width, 2), np.float32)
-        self._drawn, self._next = (np.empty((height, width, 4), np.uint8) for _ in range(2))
+        self._mixed, self._next = (np.empty((height, width, 4), np.uint8) for _ in range(2))
 
-    def draw(self, field: PosedField) -> UInt8:
-        """One head.
+    def render(self, field: PosedField) -> UInt8:
+        """Render one head.
 
         Returns:
             (h, w, 4) uint8 BGRA, straight; valid until the next call.
         """
         total = 0.0
         for source in field.sources:
-            target = self._next if total else self._drawn
+            target = self._next if total else self._mixed
             self._warp(source, target)
             total += source.share
             if target is self._next:
                 old, new = 1 - source.share / total, source.share / total
-                cv2.addWeighted(self._drawn, old, self._next, new, 0, dst=self._drawn)
-        return self._drawn
+                cv2.addWeighted(self._mixed, old, self._next, new, 0, dst=self._mixed)
+        return self._mixed
 
     def _warp(self, source: Source, target: UInt8) -> None:
         places: Float32 = self._places

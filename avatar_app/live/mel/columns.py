@@ -1,4 +1,4 @@
-"""From emphasised sound to mel columns."""
+"""Mel columns from pre-emphasised sound."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avatar_app.contracts.packets import Float32
 
 @functools.lru_cache(maxsize=1)
 def filter_bank() -> Float32:
-    """Slaney's mel bands for `MEL`, (80, 401) float32, stored as data; a test holds them against librosa's."""
+    """Slaney's mel bands for `MEL`, (80, 401) float32, stored as data; a test compares them with librosa's."""
     with resources.files(__package__).joinpath("filters.npz").open("rb") as file, np.load(file) as data:
         bank: Float32 = data["slaney"]
     return bank
@@ -41,7 +41,7 @@ def columns_of(emphasised: Float32, spec: MelSpec = MEL) -> Float32:
 
 
 def scaled(bands: Float32, spec: MelSpec = MEL) -> Float32:
-    """Band magnitudes as the students see them: dB, with -100..0 dB mapped to -4..4 and clipped."""
+    """Scale band magnitudes for the students: dB, with -100..0 dB mapped to -4..4 and clipped."""
     floor = 10.0 ** (spec.min_level_db / 20.0)
     db = 20.0 * np.log10(np.maximum(bands, floor)) - spec.ref_level_db
     share = (db - spec.min_level_db) / -spec.min_level_db

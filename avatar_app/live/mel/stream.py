@@ -1,4 +1,4 @@
-"""Mel columns as they become known, the same as those of the whole recording."""
+"""Mel columns of streamed sound, equal to those of the whole recording."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def melspectrogram(samples: Float32) -> Float32:
 
 
 class MelStream:
-    """Streaming stage from sound to mel columns; answers the same fed whole or in pieces.
+    """Streams sound to mel columns; the result does not depend on the size of the blocks.
 
     Thread: the speech thread.
     """
@@ -45,7 +45,7 @@ class MelStream:
         self._n_samples = 0
 
     def feed(self, block: AudioBlock) -> MelColumns | None:
-        """Take a block of sound; returns the columns that became known through it, if any."""
+        """Take a block of sound; return the columns that are complete with it, if any."""
         samples = block.samples
         if len(samples) == 0:
             return None
@@ -64,7 +64,7 @@ class MelStream:
 
 
 def _emphasise(samples: Float32, before: float) -> Float32:
-    """First difference with `before` as the sample that preceded; lifts the high bands."""
+    """Pre-emphasis, with `before` as the preceding sample; amplifies high frequencies."""
     shifted = np.empty_like(samples, dtype=np.float32)
     shifted[:1] = before
     shifted[1:] = samples[:-1]

@@ -1,4 +1,4 @@
-"""Any file that holds sound, as lips and films hear it: one channel, one rate, read little by little."""
+"""Reads the sound of any media file piecewise, as mono at one rate."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from avatar_app.settings.paths import user_path
 
 log = logging.getLogger(__name__)
 
-CHOOSE_ANOTHER = "Choose another file; every sound or video file that ffmpeg reads will do."
+CHOOSE_ANOTHER = "Choose another file. Any sound or video file that ffmpeg reads is fine."
 
 
 class SoundFile:
-    """The sound of a file on the file's own time: a late start and gaps are silence, what overlaps comes once.
+    """The sound of a file on the file's own timeline: a late start and gaps become silence, overlaps are cut.
 
-    A file with pictures lasts as long as they do. Thread: one at a time.
+    A file with video is as long as its video. Thread: one at a time.
 
     Args:
-        path: sound or video, any format, rate and number of channels; `~` is the user's folder.
-        rate_hz: of what is given.
+        path: sound or video, any format, rate and number of channels; `~` is the user's home folder.
+        rate_hz: output rate.
 
     Attributes:
-        missing_s: seconds inside the file that could not be read so far; silence stands there.
-        duration_s: how long the file says that it is, which may be wrong; 0 where it says nothing.
+        missing_s: seconds that could not be read so far, replaced by silence.
+        duration_s: the length in the file's header, which may be wrong; 0 if the header has none.
 
     Raises:
-        AudioInputError: the file is missing or unreadable.
+        AudioInputError: the file is missing or cannot be read.
     """
 
     def __init__(self, path: str | Path, rate_hz: int = LIVE_RATE_HZ) -> None:
@@ -58,16 +58,16 @@ class SoundFile:
 
     @property
     def name(self) -> str:
-        """The file's name for messages."""
+        """The file's name, for messages."""
         return shown(self._path.name)
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """Path of the file."""
         return self._path
 
     def pieces(self) -> Iterator[Float32]:
-        """The whole sound from its beginning, in pieces (n,) float32, nominally in -1..1.
+        """Read the whole sound from its beginning, in pieces (n,) float32, nominally in -1..1.
 
         Raises:
             AudioInputError: the file cannot be read, or holds no sound.
@@ -96,19 +96,19 @@ class SoundFile:
         self.close()
 
     def _placed(self, decoder: Decoder, timeline: Timeline) -> Iterator[Float32]:
-        """The sound of one container, as long as its pictures."""
+        """The sound of one container, as long as its video."""
         timeline.begin(decoder.duration_s, is_discontinuous=decoder.is_discontinuous)
         missing_s = self.missing_s - timeline.gap_s
         for piece in decoder.pieces():
             yield from timeline.place(piece)
             self.missing_s = missing_s + timeline.gap_s + decoder.lost_s
-        if decoder.is_broken_off:
+        if decoder.is_truncated:
             self.missing_s += max(0.0, (decoder.duration_s or 0.0) - timeline.played_s)
         if timeline.played_s:
-            yield from timeline.end(decoder.pictures_end_s)
+            yield from timeline.end(decoder.video_end_s)
 
     def _part(self, number: int) -> Any:
-        """The file from its beginning, or a part of it where it is a chain."""
+        """The file from its beginning, or one part of a chained file."""
         self._file.seek(0)
         return self._file if len(self._parts) == 1 else Part(self._file, *self._parts[number])
 
@@ -120,7 +120,7 @@ class SoundFile:
 
 
 def resampled(pieces: Iterable[Float32], from_hz: int, to_hz: int) -> Iterator[Float32]:
-    """Pieces (n,) float32 at another rate, sample k still the instant k / rate."""
+    """Convert pieces (n,) float32 to another rate; sample k is the instant k / rate."""
     stream = soxr.ResampleStream(from_hz, to_hz, 1, quality="HQ")
     for piece in pieces:
         yield np.asarray(stream.resample_chunk(piece), np.float32)
@@ -128,7 +128,7 @@ def resampled(pieces: Iterable[Float32], from_hz: int, to_hz: int) -> Iterator[F
 
 
 def missing_text(missing_s: float) -> str:
-    """A length for messages, never zero."""
+    """A duration for messages, rounded up."""
     return f"{math.ceil(10 * missing_s) / 10:.1f} s"
 
 
@@ -136,13 +136,13 @@ def read_audio(path: str | Path) -> Float32:
     """Read a whole file, mixed down and resampled.
 
     Args:
-        path: as of `SoundFile`.
+        path: see `SoundFile`.
 
     Returns:
         (n,) float32 at 16 kHz, nominally in -1..1.
 
     Raises:
-        AudioInputError: the file is missing, unreadable, or holds no sound.
+        AudioInputError: the file is missing, cannot be read, or holds no sound.
     """
     with SoundFile(path) as sound:
         samples = np.concatenate(list(sound.pieces()))

@@ -1,4 +1,4 @@
-"""From what a device delivers to blocks of 10 ms at 16 kHz."""
+"""Turns the driver's deliveries into blocks of 10 ms at 16 kHz."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from avatar_app.live.mic.sample_clock import SampleClock
 
 
 class SoundChain:
-    """Mends, mixes down, amplifies, resamples, cleans and cuts. Thread: the microphone's.
+    """Removes bad samples, mixes down, amplifies, resamples, cleans and cuts. Thread: the microphone's.
 
     Args:
         rate_hz: of the device.
         level: gain, mute and meter.
-        voice: gets the sound at the device's rate, before it is resampled and cleaned.
-        cleaning: what the lips are spared.
+        voice: receives the sound at the device's rate, before resampling and cleaning.
+        cleaning: noise suppression and automatic gain.
 
     Raises:
         MissingExtraError: noise suppression is wanted and its package is not installed.
@@ -43,18 +43,18 @@ class SoundChain:
         self.n_bad_samples = 0
 
     def feed(self, samples: Float32, t_capture_ns: int) -> list[AudioBlock]:
-        """Take what the device delivered.
+        """Process a delivery of the device.
 
         Args:
             samples: (n, channels) float32.
-            t_capture_ns: capture instant of the first of them by the driver, on the program's clock; it may jitter.
+            t_capture_ns: the driver's capture instant of the first one, on the program's clock; may jitter.
 
         Returns:
-            The blocks that are complete now; the first ever is marked as a restart.
+            The blocks that are complete; the first block of the stream is marked as a restart.
         """
         self._clock.note(self._n_in, len(samples), t_capture_ns)
         sound = self._level.apply(self._mono(samples))
-        self._say(sound)
+        self._put_voice(sound)
         self._n_in += len(samples)
         self._rest = np.concatenate((self._rest, *self._cleaned(self._resampler.feed(sound))))
         blocks = []
@@ -63,27 +63,26 @@ class SoundChain:
         return blocks
 
     def set_cleaning(self, cleaning: Cleaning) -> None:
-        """Clean otherwise from the next sound on, without a gap. Thread: any.
+        """Change the cleaning from the next delivery on, without a gap. Thread: any.
 
         Raises:
-            MissingExtraError: as above; nothing changes then.
+            MissingExtraError: as above; the cleaning stays as it is.
         """
         self._next_cleaner.put(Cleaner(cleaning))
 
     def skip_time(self) -> None:
-        """Time was left out before the next sound, for certain: its stamp is no jitter."""
+        """Accept the next time stamp as it is: sound was skipped before it."""
         self._clock.restart()
 
     def _cleaned(self, sound: Float32) -> tuple[Float32, ...]:
-        """What the cleaners give now; one that leaves gives all that it held back."""
+        """The cleaned sound; after a change, preceded by all that the old cleaner held back."""
         held: Float32 = np.zeros(0, np.float32)
-        following = self._next_cleaner.take()
-        if following is not None:
-            held, self._cleaner = self._cleaner.flush(), following
+        replacement = self._next_cleaner.take()
+        if replacement is not None:
+            held, self._cleaner = self._cleaner.flush(), replacement
         return held, self._cleaner.feed(sound)
 
-    def _say(self, sound: Float32) -> None:
-        """Hand the sound to those who listen."""
+    def _put_voice(self, sound: Float32) -> None:
         sound.flags.writeable = False
         t_ns = self._clock.instant_ns(self._n_in)
         self._voice.put(VoiceBlock(t_ns, self._rate_hz, sound, did_restart=self._n_in == 0))
@@ -93,7 +92,7 @@ class SoundChain:
         piece.flags.writeable = False
         index = self._n_out
         self._n_out += BLOCK_SAMPLES
-        # Resampler and cleaner hold sound back but do not shift it: sample k out is the stream's instant k / 16 kHz.
+        # Resampler and cleaner delay sound but do not shift its time: sample k is the instant k / 16 kHz of the stream.
         t_ns = self._clock.instant_ns(index, LIVE_RATE_HZ)
         return AudioBlock(t_ns, index, piece, did_restart=index == 0)
 

@@ -1,4 +1,4 @@
-"""What is done to the microphone's sound before the lips hear it, all of it optional and off at first."""
+"""Optional cleaning of the sound before the speech encoder: noise suppression and automatic gain, both off at first."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ OFF = "off"
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """How sound is cleaned.
+    """Which cleaning is on.
 
     Attributes:
         noise: "off", "mild" or "strong".
         has_auto_gain: bring speech to one level.
 
     Raises:
-        SettingsError: there is no such strength.
+        SettingsError: the strength is unknown.
     """
 
     noise: str = OFF
@@ -37,7 +37,7 @@ class Cleaning:
 
 
 def require(cleaning: Cleaning) -> None:
-    """Make sure that sound can be cleaned like this.
+    """Check that the packages for a cleaning are installed.
 
     Raises:
         MissingExtraError: noise suppression is wanted and its package is not installed.
@@ -46,10 +46,10 @@ def require(cleaning: Cleaning) -> None:
 
 
 class Cleaner:
-    """A stage: sound in, cleaned sound out, sample k being the same instant as sample k in. Thread: one.
+    """A stage: sound in, cleaned sound out; sample k out is the instant of sample k in. Thread: one.
 
     Args:
-        cleaning: what is done.
+        cleaning: what is on.
 
     Raises:
         MissingExtraError: noise suppression is wanted and its package is not installed.
@@ -61,27 +61,27 @@ class Cleaner:
 
     @property
     def lookahead_ms(self) -> float:
-        """Sound beyond an instant that its answer waits for."""
+        """Delay of a sample."""
         return self._suppressor.lookahead_ms if self._suppressor is not None else 0.0
 
     @property
     def gain_db(self) -> float:
-        """The automatic gain in use; 0 without."""
+        """The current automatic gain; 0 without."""
         return self._auto_gain.gain_db if self._auto_gain is not None else 0.0
 
     def reset(self) -> None:
-        """Begin as if nothing had been heard."""
+        """Return to the initial state."""
         for stage in (self._suppressor, self._auto_gain):
             if stage is not None:
                 stage.reset()
 
     def feed(self, samples: Float32) -> Float32:
-        """Take (n,) float32 at 16 kHz in -1..1; give the samples that are known now."""
-        return self._levelled(samples if self._suppressor is None else self._suppressor.feed(samples))
+        """Take (n,) float32 at 16 kHz in -1..1; return the samples that are complete."""
+        return self._amplified(samples if self._suppressor is None else self._suppressor.feed(samples))
 
     def flush(self) -> Float32:
-        """Give what is held back, as when another cleaner takes over in a running stream."""
-        return self._levelled(np.zeros(0, np.float32) if self._suppressor is None else self._suppressor.flush())
+        """Return all samples still held back, before another cleaner continues a running stream."""
+        return self._amplified(np.zeros(0, np.float32) if self._suppressor is None else self._suppressor.flush())
 
-    def _levelled(self, sound: Float32) -> Float32:
+    def _amplified(self, sound: Float32) -> Float32:
         return sound if self._auto_gain is None else self._auto_gain.feed(sound)

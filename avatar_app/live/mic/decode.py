@@ -1,4 +1,4 @@
-"""The default sound track of a file, decoded past damage, each piece with the time that the file gives it."""
+"""Decodes the default sound track of a file, skipping damage; each piece has the file's time stamp."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.live.media_file import MEDIA_ERRORS, packets
 
 # FFmpeg's AVFMT_GENERIC_INDEX and AVFMT_TS_DISCONT. A format with the first alone holds no times: FFmpeg adds up
-# lengths, which are wrong after a change of rate.
+# durations, which are wrong after a change of rate.
 GENERIC_INDEX, DISCONTINUOUS = 0x100, 0x200
 US_PER_S = 1_000_000
 MAX_LOST_PACKET_S = 1.0
@@ -24,7 +24,7 @@ class Piece:
     """Decoded sound.
 
     Attributes:
-        t_s: when it is played, from the beginning of the file; None right after the piece before.
+        t_s: presentation time from the beginning of the file; None for directly after the previous piece.
         samples: (n, channels) float32, finite.
     """
 
@@ -37,17 +37,17 @@ class Decoder:
     """Reads an open container once, from its beginning to its end. Thread: one.
 
     Attributes:
-        lost_s: how much sound could not be decoded so far; silence stands there.
-        pictures_end_s: when the last picture seen so far ends; 0 without pictures.
-        duration_s: what the file says of its length, which may be wrong; None where it says nothing.
-        is_discontinuous: whether times of this format may jump.
-        is_broken_off: whether the container could not be read to its end.
+        lost_s: seconds that could not be decoded so far, replaced by silence.
+        video_end_s: end of the last video frame so far; 0 without video.
+        duration_s: the length in the header, which may be wrong; None if the header has none.
+        is_discontinuous: whether time stamps of this format may jump.
+        is_truncated: whether the container could not be read to its end.
     """
 
     def __init__(self, container: Any) -> None:
         self._container = container
         self._stream = container.streams.best("audio")
-        self._pictures = container.streams.video
+        self._video = container.streams.video
         flags = int(container.format.flags)
         self.is_discontinuous = bool(flags & DISCONTINUOUS)
         self._has_times = self.is_discontinuous or not flags & GENERIC_INDEX
@@ -56,17 +56,17 @@ class Decoder:
         self._to_packed: Any = None
         self._format: Any = None
         self._last: Piece | None = None
-        self.is_broken_off = False
+        self.is_truncated = False
         self.lost_s = 0.0
-        self.pictures_end_s = 0.0
+        self.video_end_s = 0.0
 
     def pieces(self) -> Iterator[Piece]:
-        """The sound in the file's order; none where there is no sound."""
+        """The sound in the file's order; nothing without a sound track."""
         if self._stream is None or self._stream.codec_context is None:
             return
         for packet in self._packets():
             if packet.stream_index != self._stream.index:
-                self._note_picture(packet)
+                self._note_video(packet)
                 continue
             try:
                 decoded = [self._piece(frame) for frame in packet.decode()]
@@ -76,11 +76,11 @@ class Decoder:
                 yield self._last
 
     def _packets(self) -> Iterator[Any]:
-        """The packets of sound and pictures, up to where the container ends or breaks off."""
+        """The packets of sound and video, until the container ends or is damaged."""
         try:
-            yield from packets(self._container, self._stream, *self._pictures)
+            yield from packets(self._container, self._stream, *self._video)
         except MEDIA_ERRORS:
-            self.is_broken_off = True
+            self.is_truncated = True
 
     def _piece(self, frame: Any) -> Piece:
         has_time = self._has_times and frame.pts is not None
@@ -88,7 +88,7 @@ class Decoder:
         return Piece(t_s, frame.sample_rate, self._samples(frame))
 
     def _samples(self, frame: Any) -> Float32:
-        """(n, channels), whatever the frame's format, which may change within a file."""
+        """(n, channels) for any sample format, which may change within a file."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._format:
             self._format = kind
@@ -106,8 +106,8 @@ class Decoder:
         shape = (round(length_s * self._last.rate_hz), self._last.samples.shape[1])
         return [Piece(None, self._last.rate_hz, np.zeros(shape, np.float32))]
 
-    def _note_picture(self, packet: Any) -> None:
-        """Remember when a picture ends; the cover of an album ends at once."""
+    def _note_video(self, packet: Any) -> None:
+        """Track the end of the video; an album cover has no duration."""
         if packet.pts is not None:
             end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._start_s
-            self.pictures_end_s = max(self.pictures_end_s, end_s)
+            self.video_end_s = max(self.video_end_s, end_s)

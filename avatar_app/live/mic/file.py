@@ -1,4 +1,4 @@
-"""A file that speaks as a microphone would, in real time."""
+"""A file that plays in real time in place of a microphone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import AudioInputError
 from avatar_app.contracts.handoff import Fan, Ring
-from avatar_app.contracts.notices import Level as NoticeLevel
-from avatar_app.contracts.notices import Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32, VoiceBlock
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.media_file import shown
@@ -24,25 +23,25 @@ from avatar_app.live.mic.level import Level, MicControls
 from avatar_app.live.mic.mic import SILENT_DB, MicState, MicStatus
 from avatar_app.live.runtime.worker import Worker
 
-# After a longer sleep of the machine, sound goes on from now instead of rushing through what was missed.
+# After a longer pause, such as a suspended machine, playing continues from now without catching up.
 MAX_LATE_NS = ms_to_ns(500)
-# Stopping never waits longer for a thread that is inside a slow disk; it ends by itself when that answers.
+# Stopping waits no longer for a thread that reads from a slow disk; the thread ends when the read returns.
 STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "mic-file"
 
 
 class FileMic:
-    """Plays a file into the ring on an absolute grid of 10 ms, and reads it meanwhile.
+    """Plays a file into the ring on an absolute grid of 10 ms, reading it as it plays.
 
     Thread: `start` and `stop` by the owner, the rest any.
 
     Args:
-        path: any file that holds sound.
+        path: any file with sound.
         clock: the program's.
-        notices: where a failure is told.
+        notices: where a failure is reported.
         controls: gain and mute.
-        cleaning: what the lips are spared.
-        is_loop: begin again at the end; otherwise silence follows.
+        cleaning: noise suppression and automatic gain.
+        is_loop: start over at the end; otherwise silence follows.
     """
 
     def __init__(
@@ -73,10 +72,10 @@ class FileMic:
         self._worker = Worker("mic", self._step, clock, notices)
 
     def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
-        """Open the file and begin.
+        """Open the file and start.
 
         Raises:
-            AudioInputError: it cannot be read, or holds no sound.
+            AudioInputError: the file cannot be read, or holds no sound.
             MissingExtraError: noise suppression is wanted and its package is not installed.
         """
         self._chain = SoundChain(LIVE_RATE_HZ, self._level, voice, self._cleaning)
@@ -90,14 +89,14 @@ class FileMic:
         self._worker.start()
 
     def stop(self) -> None:
-        """End at once; twice is fine. A file that is being read is given up when it has been."""
+        """Stop now; twice is fine. The file is closed when a running read returns."""
         self._is_over = True
         self._state = MicState.STOPPED
         if self._worker.stop(STOP_TIMEOUT_S):
             self._close()
 
     def status(self) -> MicStatus:
-        """How it goes."""
+        """The current status."""
         is_running = self._state is MicState.RUNNING
         return MicStatus(
             state=self._state,
@@ -111,18 +110,18 @@ class FileMic:
         )
 
     def set_cleaning(self, cleaning: Cleaning) -> None:
-        """Clean the sound of the blocks otherwise from now on.
+        """Change the cleaning of the blocks from now on.
 
         Raises:
             MissingExtraError: noise suppression is wanted and its package is not installed.
         """
-        require(cleaning)  # what cannot be had is told here, not by a device that comes back
+        require(cleaning)
         self._cleaning = cleaning
         if self._chain is not None:
             self._chain.set_cleaning(cleaning)
 
     def _step(self, stop: threading.Event) -> None:
-        """Send the next block at the instant at which a microphone would have heard all of it."""
+        """Send the next block at the instant at which a microphone would have captured all of it."""
         t_end_ns = self._instant_ns(self._n_sent + BLOCK_SAMPLES)
         late_ns = self._clock.now_ns() - t_end_ns
         if late_ns > MAX_LATE_NS:
@@ -141,24 +140,24 @@ class FileMic:
         self._n_sent += BLOCK_SAMPLES
 
     def _next_piece(self) -> Float32:
-        """The next 160 samples of the file; silence after its end, or its beginning again."""
+        """The next 160 samples: of the file, then of silence or of the file again."""
         while len(self._rest) < BLOCK_SAMPLES:
             self._rest = np.concatenate((self._rest, self._read()))
         piece, self._rest = self._rest[:BLOCK_SAMPLES], self._rest[BLOCK_SAMPLES:]
         return piece
 
     def _read(self) -> Float32:
-        """Some more of the file, at least one sample."""
+        """The next piece, at least one sample."""
         piece = next(self._pieces, None)
         if piece is not None:
             return piece
-        self._tell_missing()
+        self._report_missing()
         silence = itertools.repeat(np.zeros(BLOCK_SAMPLES, np.float32))
         self._pieces = self._sound.pieces() if self._is_loop and self._sound is not None else silence
         return next(self._pieces)
 
     def _open(self) -> None:
-        """Open the file and read its beginning, so that a file without sound is told at once."""
+        """Open the file and read its beginning, so that a file without sound fails here."""
         self._close()
         self._sound = SoundFile(self._path)
         self._pieces = self._sound.pieces()
@@ -173,11 +172,11 @@ class FileMic:
         if sound is not None:
             sound.close()
 
-    def _tell_missing(self) -> None:
+    def _report_missing(self) -> None:
         if self._sound is None or not self._sound.missing_s:
             return
         text = f"{missing_text(self._sound.missing_s)} of the sound of {self._sound.name} cannot be read."
-        self._notices.post(Notice(NOTICE_KEY, NoticeLevel.WARNING, text, "Silence stands there."))
+        self._notices.warning(NOTICE_KEY, text, "The app plays silence there.")
 
     def _instant_ns(self, n_samples: int) -> int:
         return self._t_start_ns + n_samples * NS_PER_S // LIVE_RATE_HZ

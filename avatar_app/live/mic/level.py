@@ -9,19 +9,19 @@ import numpy as np
 from avatar_app.contracts.packets import Float32
 from avatar_app.live.mic.mic import SILENT_DB
 
-# The meter follows a rise at once and falls so fast, which reads well.
+# The meter follows a rise immediately and falls at these speeds, so that it is readable.
 LEVEL_FALL_DB_PER_S = 60.0
 PEAK_FALL_DB_PER_S = 12.0
 
 
 class MicControls:
-    """Gain and mute, read for each piece of sound by whatever microphone is open.
+    """Gain and mute, read by the open microphone for each piece of sound.
 
-    They outlive every microphone: one that is opened, or opened again, obeys them from its first sample. Thread: any.
+    They outlive every microphone: a newly opened one applies them from its first sample. Thread: any.
 
     Attributes:
-        gain_db: amplification.
-        is_muted: give silence instead of sound.
+        gain_db: gain.
+        is_muted: replace the sound by silence.
     """
 
     def __init__(self, gain_db: float = 0.0, *, is_muted: bool = False) -> None:
@@ -30,7 +30,7 @@ class MicControls:
 
 
 class Level:
-    """Amplifies, silences, and measures what comes out. Thread: the microphone's."""
+    """Applies gain and mute, and measures the result. Thread: the microphone's."""
 
     def __init__(self, rate_hz: int, controls: MicControls | None = None) -> None:
         self._rate_hz = rate_hz
@@ -39,7 +39,7 @@ class Level:
         self.peak_db = SILENT_DB
 
     def apply(self, samples: Float32) -> Float32:
-        """(n,) float32 in, the same amplified and kept in -1..1 out."""
+        """Amplify (n,) float32 and clip it to -1..1."""
         gain = np.float32(10 ** (self._controls.gain_db / 20))
         sound = np.zeros_like(samples) if self._controls.is_muted else np.clip(samples * gain, -1, 1)
         self._measure(sound)

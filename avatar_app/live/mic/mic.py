@@ -1,4 +1,4 @@
-"""What a microphone is to the rest of the program."""
+"""The interface of a microphone."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Protocol
 
 from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
-from avatar_app.live.audio.sound_system import SoundDevice
 from avatar_app.live.mic.clean import Cleaning
 
-MicDevice = SoundDevice
 SILENT_DB = -120.0
 
 
 class MicState(enum.Enum):
-    """Whether sound comes."""
+    """Whether a microphone delivers sound."""
 
     STOPPED = "stopped"
     RUNNING = "running"
@@ -25,16 +23,16 @@ class MicState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class MicStatus:
-    """One look at a microphone.
+    """The status of a microphone at one instant.
 
     Attributes:
         device: its name as other programs show it, or the file.
         rate_hz: native rate; 0 while stopped.
         level_db: RMS after gain, dBFS, at least -120.
         peak_db: peak after gain that falls slowly, dBFS.
-        n_overflows: times that the driver lost sound.
-        n_bad_samples: samples that were no numbers and became silence.
-        source: what the sound server records from for it; empty where there is no such server.
+        n_overflows: number of times the driver lost sound.
+        n_bad_samples: samples that were NaN or infinite, replaced by zero.
+        source: the sound server's source behind it; empty without a sound server.
     """
 
     state: MicState
@@ -49,10 +47,10 @@ class MicStatus:
 
 
 class Mic(Protocol):
-    """A source of sound, started once. Thread: the owner's; the sound comes from a thread of the microphone's own."""
+    """A source of sound, started once. Thread: the owner's; a thread of the microphone delivers the sound."""
 
     def start(self, ring: Ring[AudioBlock], voice: Fan[VoiceBlock] | None = None) -> None:
-        """Begin to put blocks of 160 samples into a ring, and the same sound at the device's rate into `voice`.
+        """Start to put blocks of 160 samples into a ring, and the same sound at the device's rate into `voice`.
 
         Raises:
             AudioInputError: the device or file cannot be opened.
@@ -60,15 +58,15 @@ class Mic(Protocol):
         ...
 
     def stop(self) -> None:
-        """End at once; twice is fine, and so is another thread. A device that is being opened is closed after that."""
+        """Stop now; twice is fine, on any thread. A device that is being opened is closed when the driver returns."""
         ...
 
     def status(self) -> MicStatus:
-        """How it goes."""
+        """The current status."""
         ...
 
     def set_cleaning(self, cleaning: Cleaning) -> None:
-        """Clean the sound of the blocks otherwise from now on.
+        """Change the cleaning of the blocks from now on.
 
         Raises:
             MissingExtraError: noise suppression is wanted and its package is not installed.

@@ -1,4 +1,4 @@
-"""Where the parts of a chained Ogg file begin (RFC 3533, section 4): such files are joined recordings."""
+"""Finds the parts of a chained Ogg file (RFC 3533, section 4), which is several recordings in one file."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ SEARCH_BYTES = 65_536
 
 
 def parts(file: BinaryIO) -> list[tuple[int, int]]:
-    """First byte and end of each part; one part, the whole file, for anything but a chained Ogg file."""
+    """First byte and end of each part; the whole file as one part unless it is a chained Ogg file."""
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     starts, was_begin = [0], True
-    for place, is_begin in _pages(file):
+    for position, is_begin in _pages(file):
         if is_begin and not was_begin:
-            starts.append(place)
+            starts.append(position)
         was_begin = is_begin
     file.seek(0)
     return list(zip(starts, (*starts[1:], n_bytes), strict=True))
 
 
 def _pages(file: BinaryIO) -> Iterator[tuple[int, bool]]:
-    """Place of each page, and whether it begins a stream."""
-    place = 0
+    """Position of each page, and whether it begins a stream."""
+    position = 0
     file.seek(0)
     if file.read(4) != MAGIC:
         return
     while True:
-        file.seek(place)
+        file.seek(position)
         header = file.read(HEADER_BYTES)
         if len(header) < HEADER_BYTES:
             return
         if header[:4] != MAGIC:
-            found = _search(file, place)
+            found = _search(file, position)
             if found is None:
                 return
-            place = found
+            position = found
             continue
-        yield place, bool(header[5] & BEGINS)
-        place += HEADER_BYTES + header[26] + sum(file.read(header[26]))
+        yield position, bool(header[5] & BEGINS)
+        position += HEADER_BYTES + header[26] + sum(file.read(header[26]))
 
 
-def _search(file: BinaryIO, place: int) -> int | None:
-    """The next page after damage."""
+def _search(file: BinaryIO, position: int) -> int | None:
+    """Position of the next page after damage."""
     while True:
-        file.seek(place)
+        file.seek(position)
         block = file.read(SEARCH_BYTES)
         found = block.find(MAGIC)
         if found >= 0:
-            return place + found
+            return position + found
         if len(block) < len(MAGIC):
             return None
-        place += len(block) - len(MAGIC) + 1
+        position += len(block) - len(MAGIC) + 1
 
 
 class Part(io.RawIOBase):
-    """Some bytes of a file as a file of their own, for reading.
+    """A range of a file as a file of its own, for reading.
 
     Args:
-        file: the whole.
-        start, end: first byte, and the one after the last.
+        file: the whole file.
+        start, end: first byte, and the byte after the last.
     """
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
@@ -73,30 +73,30 @@ class Part(io.RawIOBase):
         self._file = file
         self._start = start
         self._end = end
-        self._place = 0
+        self._position = 0
 
     def readable(self) -> bool:
-        """It can be read."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """It can be sought in."""
+        """True."""
         return True
 
     def tell(self) -> int:
-        """The current place."""
-        return self._place
+        """The current position."""
+        return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
-        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._end - self._start}[whence]
-        self._place = max(0, begin + offset)
-        return self._place
+        """Move to a position."""
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end - self._start}[whence]
+        self._position = max(0, begin + offset)
+        return self._position
 
     def read(self, n_bytes: int = -1) -> bytes:
-        """Bytes from the current place on, none at the end."""
-        n_left = max(0, self._end - self._start - self._place)
-        self._file.seek(self._start + self._place)
+        """Read bytes; none at the end."""
+        n_left = max(0, self._end - self._start - self._position)
+        self._file.seek(self._start + self._position)
         data = self._file.read(n_left if n_bytes < 0 else min(n_bytes, n_left))
-        self._place += len(data)
+        self._position += len(data)
         return data

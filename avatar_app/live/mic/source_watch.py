@@ -1,7 +1,7 @@
-"""Which source the sound server gives a microphone that is only a door to it.
+"""Tracks which source of the sound server a microphone records from.
 
-When a microphone is pulled out, the server goes on with another source without a word: another microphone, or the
-monitor of what this program plays itself.
+When a source disappears, the server moves the recording silently to another one: another microphone, or the monitor of
+what this program plays.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import enum
 import os
 
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.audio.pulse import ALSA, DOORS, HOST_API, Question, Sources, has_tool, sources_of
+from avatar_app.live.audio.pulse import ALSA, HOST_API, SERVER_NAMES, Query, Sources, has_tool, sources_of
 
-ASK_NS = s_to_ns(1)
+POLL_NS = s_to_ns(1)
 
 
 class Change(enum.Enum):
-    """What became of the source since the last look."""
+    """What happened to the source since the last poll."""
 
     NONE = "none"
     GONE = "gone"
@@ -25,45 +25,45 @@ class Change(enum.Enum):
 
 
 class SourceWatch:
-    """Remembers the source of a microphone, and sees that it is gone, or back. Thread: one.
+    """Remembers the source of a microphone, and reports that it disappeared or is listed again. Thread: one.
 
     Args:
-        process_id: whose source.
-        source: which one, where that is known from the start.
+        process_id: of the recording process; None for this one.
+        source: name of the source, if known.
     """
 
     def __init__(self, process_id: int | None = None, source: str = "") -> None:
         self._process_id = os.getpid() if process_id is None else process_id
-        self._question = Question("list")
-        self._t_ask_ns = 0
+        self._query = Query("list")
+        self._t_query_ns = 0
         self._descriptions: dict[str, str] = {}
         self.source = source
 
     @property
     def description(self) -> str:
-        """The source as other programs show it, and its name where two are shown alike; empty while it is not known."""
+        """The source as other programs show it, with its name if two look alike; empty while it is unknown."""
         shown = self._descriptions.get(self.source, "")
         is_unique = list(self._descriptions.values()).count(shown) == 1
         return shown if is_unique or not shown else f"{shown} ({self.source})"
 
-    def look(self, t_now_ns: int, *, is_open: bool) -> Change:
-        """Ask once a second, and read the answer when it has come; never waits.
+    def poll(self, t_now_ns: int, *, is_open: bool) -> Change:
+        """Query the server once a second, and evaluate the result when it is there; never waits.
 
         Args:
             t_now_ns: now.
             is_open: whether the microphone is open.
         """
-        if t_now_ns >= self._t_ask_ns:
-            self._t_ask_ns = t_now_ns + ASK_NS
-            self._question.ask()
-        answer = self._question.answer()
-        return self._judge(sources_of(answer, self._process_id), is_open=is_open) if answer else Change.NONE
+        if t_now_ns >= self._t_query_ns:
+            self._t_query_ns = t_now_ns + POLL_NS
+            self._query.start()
+        listing = self._query.result()
+        return self._change(sources_of(listing, self._process_id), is_open=is_open) if listing else Change.NONE
 
     def close(self) -> None:
-        """Ask no more; twice is fine."""
-        self._question.close()
+        """End a running query; twice is fine."""
+        self._query.close()
 
-    def _judge(self, sources: Sources, *, is_open: bool) -> Change:
+    def _change(self, sources: Sources, *, is_open: bool) -> Change:
         if self.source and self.source not in sources.descriptions:
             return Change.GONE
         self._descriptions.update(sources.descriptions)
@@ -77,7 +77,7 @@ class SourceWatch:
 
 
 def watch_of(name: str, host_api: str) -> SourceWatch | None:
-    """A watch for a microphone that is a door to a sound server, or one behind it; None for another one."""
+    """A watch for a microphone that leads to a sound server, or is a source of one; None for any other."""
     if host_api == HOST_API:
         return SourceWatch(source=name)
-    return SourceWatch() if host_api == ALSA and name in DOORS and has_tool() else None
+    return SourceWatch() if host_api == ALSA and name in SERVER_NAMES and has_tool() else None

@@ -1,4 +1,4 @@
-"""Puts decoded sound on the time of its file: one channel, one rate, no hole, nothing twice."""
+"""Places decoded sound on the timeline of its file: mono, one rate, without gaps and overlaps."""
 
 from __future__ import annotations
 
@@ -12,53 +12,52 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.live.audio.downmix import Downmix
 from avatar_app.live.mic.decode import Piece
 
-# Times are rounded and jitter: the number of samples is the clock until they disagree by more.
+# Time stamps are rounded and jitter: the sample count is the clock unless they differ by more.
 JITTER_S = 0.04
-# Sound that is dated further back is no overlap: another recording was appended, which may be shorter than that, but
-# then begins at the very beginning.
+# A larger step back is no overlap but an appended recording. A shorter appended recording starts near time zero.
 MAX_OVERLAP_S = 1.0
 BEGINNING_S = 0.1
-# A longer gap is none where the times of a format may jump, or where the file would have ended before.
+# A larger gap is a jump of the time stamps if the format may jump, or if it lies beyond the end of the file.
 MAX_GAP_S = 10.0
 SILENCE_S = 1.0
-# What is slower is no sound, and would become very much of it.
+# A lower rate is damage, and would become a very long sound.
 MIN_RATE_HZ = 1000
 
 
 class Timeline:
-    """Takes pieces in order, gives what is known of the sound. Thread: one.
+    """Takes pieces in order and returns the sound that is complete. Thread: one.
 
     Args:
-        rate_hz: of what is given.
+        rate_hz: output rate.
 
     Attributes:
-        gap_s: silence that stands between pieces, not before the first.
+        gap_s: seconds of silence inserted between pieces, without that before the first.
     """
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._n_given = 0
-        self._line: _Line | None = None
+        self._n_out = 0
+        self._run: _Run | None = None
         self._downmix: Downmix | None = None
         self.gap_s = 0.0
         self.begin(None, is_discontinuous=False)
 
     @property
     def position_s(self) -> float:
-        """Where the sound so far ends."""
-        return self._line.position_s if self._line is not None else self._n_given / self._rate_hz
+        """End of the sound so far."""
+        return self._run.position_s if self._run is not None else self._n_out / self._rate_hz
 
     @property
     def played_s(self) -> float:
-        """How much of the present part there is so far."""
+        """Duration of the current container so far."""
         return self.position_s - self._t_part_s
 
     def begin(self, duration_s: float | None, *, is_discontinuous: bool) -> None:
-        """Another container follows, right after the sound so far.
+        """Start another container directly after the sound so far.
 
         Args:
-            duration_s: how long it says that it is; None where it says nothing.
-            is_discontinuous: whether its times may jump.
+            duration_s: the length in its header; None if the header has none.
+            is_discontinuous: whether its time stamps may jump.
         """
         self._t_part_s = self._offset_s = self.position_s
         self._downmix = None
@@ -66,10 +65,10 @@ class Timeline:
         self._is_discontinuous = is_discontinuous
 
     def place(self, piece: Piece) -> Iterator[Float32]:
-        """The samples (n,) float32 that became known through a piece.
+        """Add a piece; yields the samples (n,) float32 that are complete.
 
         Raises:
-            ValueError: its rate is none of sound.
+            ValueError: its rate is too low for sound.
         """
         if piece.rate_hz < MIN_RATE_HZ:
             raise ValueError(f"it has {piece.rate_hz} samples a second")
@@ -83,14 +82,14 @@ class Timeline:
         yield from self._add(samples, piece.rate_hz)
 
     def end(self, t_end_s: float) -> Iterator[Float32]:
-        """The rest of a container, and silence until `t_end_s` after its beginning."""
+        """End the container; yields the rest, and silence until `t_end_s` after its beginning."""
         yield from self._flush()
         is_plausible = self._duration_s is None or t_end_s <= self._duration_s + SILENCE_S
         if is_plausible and self._offset_s == self._t_part_s:
             yield from self._silence_until(self._t_part_s + t_end_s)
 
     def _time_of(self, piece: Piece) -> float:
-        """When a piece is played; the clock of the file is set anew where it jumps."""
+        """Time of a piece; where the time stamps jump, their offset changes."""
         if piece.t_s is None:
             return self.position_s
         t_s = self._offset_s + piece.t_s
@@ -107,37 +106,37 @@ class Timeline:
         return ahead_s > MAX_GAP_S and not (may_be_long and t_s <= (self._duration_s or 0.0))
 
     def _add(self, samples: Float32, rate_hz: int) -> Iterator[Float32]:
-        if self._line is None or self._line.rate_hz != rate_hz:
+        if self._run is None or self._run.rate_hz != rate_hz:
             yield from self._flush()
-            self._line = _Line(rate_hz, self._rate_hz, self._n_given / self._rate_hz)
+            self._run = _Run(rate_hz, self._rate_hz, self._n_out / self._rate_hz)
         if self._downmix is None or self._downmix.rate_hz != rate_hz:
             self._downmix = Downmix(rate_hz)
-        yield from self._give(self._line.feed(self._downmix.feed(samples)))
+        yield from self._emit(self._run.feed(self._downmix.feed(samples)))
 
     def _flush(self) -> Iterator[Float32]:
-        line, self._line = self._line, None
-        if line is not None:
-            yield from self._give(line.finish())
+        run, self._run = self._run, None
+        if run is not None:
+            yield from self._emit(run.finish())
 
     def _silence_until(self, t_s: float) -> Iterator[Float32]:
         yield from self._flush()
         n_wanted, n_piece = round(t_s * self._rate_hz), round(SILENCE_S * self._rate_hz)
-        while self._n_given < n_wanted:
-            yield from self._give(np.zeros(min(n_piece, n_wanted - self._n_given), np.float32))
+        while self._n_out < n_wanted:
+            yield from self._emit(np.zeros(min(n_piece, n_wanted - self._n_out), np.float32))
 
-    def _give(self, samples: Float32) -> Iterator[Float32]:
-        self._n_given += len(samples)
+    def _emit(self, samples: Float32) -> Iterator[Float32]:
+        self._n_out += len(samples)
         if len(samples):
             yield samples
 
 
-class _Line:
-    """Sound at one rate without a gap, resampled.
+class _Run:
+    """Continuous sound at one rate, resampled.
 
     Args:
-        rate_hz: of what comes in.
-        to_rate_hz: of what goes out.
-        t_start_s: where it begins.
+        rate_hz: input rate.
+        to_rate_hz: output rate.
+        t_start_s: time of its beginning.
     """
 
     def __init__(self, rate_hz: int, to_rate_hz: int, t_start_s: float) -> None:
@@ -149,16 +148,16 @@ class _Line:
 
     @property
     def position_s(self) -> float:
-        """Where it ends so far."""
+        """End of the sound so far."""
         return self._t_start_s + self._n_in / self.rate_hz
 
     def feed(self, samples: Float32) -> Float32:
-        """Take (n,), give what is known of the sound."""
+        """Take (n,); return the samples that are complete."""
         self._n_in += len(samples)
         return samples if self._resampler is None else self._resampled(samples)
 
     def finish(self) -> Float32:
-        """What is left."""
+        """Return the remaining samples."""
         empty: Float32 = np.zeros(0, np.float32)
         return empty if self._resampler is None else self._resampled(empty, is_last=True)
 

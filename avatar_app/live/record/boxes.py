@@ -1,4 +1,4 @@
-"""The outermost boxes of an MP4 or MOV file (ISO/IEC 14496-12, 4.2), to tell whole pieces from a broken tail."""
+"""Top-level boxes of an MP4 or MOV file (ISO/IEC 14496-12, 4.2): finds the end of the last complete fragment."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES
 HEADER_BYTES = 8
 
 
-def whole_length(path: Path) -> int:
-    """Bytes up to the end of the last whole fragment, 0 without any; the whole file where it has another format.
+def complete_length(path: Path) -> int:
+    """Length up to the end of the last complete fragment, 0 without one; the whole file in other formats.
 
     Raises:
         OSError: the file cannot be read.
@@ -20,20 +20,20 @@ def whole_length(path: Path) -> int:
     n_bytes = path.stat().st_size
     if path.suffix not in FRAGMENTED_SUFFIXES:
         return n_bytes
-    end, has_pictures = 0, False
+    end, has_media = 0, False
     with path.open("rb") as file:
         for kind, start, length in _boxes(file):
             if start + length > n_bytes:
                 break
-            has_pictures = has_pictures or kind == b"mdat"
-            # The pictures and sound of a fragment follow its index: an index alone is of no use.
-            if has_pictures and kind != b"moof":
+            has_media = has_media or kind == b"mdat"
+            # The media data (`mdat`) of a fragment follows its index (`moof`); an index alone is useless.
+            if has_media and kind != b"moof":
                 end = start + length
     return end
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and length of each box; the last may reach beyond the file."""
+    """Yield kind, start and length of each box; the last may extend beyond the file."""
     start = 0
     while True:
         file.seek(start)

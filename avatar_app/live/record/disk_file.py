@@ -1,4 +1,4 @@
-"""The file under a recording: all that was written stays readable, whatever happens to the disk or the program."""
+"""The file of a recording: what was written stays readable when the disk or the program fails."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from avatar_app.contracts.units import NS_PER_S
-from avatar_app.live.record.boxes import whole_length
+from avatar_app.live.record.boxes import complete_length
 from avatar_app.live.record.folder import write_error
 
 
 class DiskFile:
-    """What the muxer writes into, unbuffered. Thread: one at a time.
+    """An unbuffered file object for the library. Thread: one at a time.
 
-    After the first failed write all later ones are swallowed: a muxer that then "finishes" the file cannot harm what
-    is there. The failure is kept in `error`.
+    After the first failed write all later ones are ignored, so that a library that then closes the container cannot
+    damage what is there. The failure is kept in `error`.
     """
 
     def __init__(self, path: Path) -> None:
-        """Make a new file.
+        """Create a new file.
 
         Raises:
             OutputError: the folder is missing, cannot be written to, or has no room; or the file exists.
@@ -29,7 +29,7 @@ class DiskFile:
         self.path = path
         self.error: OSError | None = None
         try:
-            # Closed by `close`, which may come much later.
+            # `close` closes it.
             self._file = path.open("x+b", buffering=0)
         except OSError as error:
             raise write_error(path, error) from error
@@ -45,7 +45,7 @@ class DiskFile:
 
     @property
     def is_at_limit(self) -> bool:
-        """Whether the file has grown to the largest that the disk can hold."""
+        """Whether the file has reached the maximum size of the file system."""
         return self.error is not None and self.error.errno == errno.EFBIG
 
     @property
@@ -57,15 +57,15 @@ class DiskFile:
             return False
 
     @property
-    def is_at_its_place(self) -> bool:
-        """Whether the file is still found under its name; its folder may have been deleted, or its disk unplugged."""
+    def is_at_its_path(self) -> bool:
+        """Whether the file still exists at its path; its folder may have been deleted, or its disk unplugged."""
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
         except OSError:
             return False
 
     def write(self, data: bytes) -> int:
-        """Write at the current place; the library calls this."""
+        """Write at the current position; the library calls this."""
         view = memoryview(data)
         if self.error is None:
             try:
@@ -78,7 +78,7 @@ class DiskFile:
         return len(view)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; the library calls this."""
+        """Set the position; the library calls this."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._n_bytes}[whence]
         self._position = start + offset
         if self.error is None:
@@ -86,20 +86,20 @@ class DiskFile:
         return self._position
 
     def tell(self) -> int:
-        """The current place; the library calls this."""
+        """The current position; the library calls this."""
         return self._position
 
     def sync(self, t_ns: int) -> None:
-        """Make the system put what was written on the disk, at most once a second."""
+        """Flush to the disk, at most once a second."""
         if t_ns - self._t_sync_ns >= NS_PER_S and self.error is None:
             self._t_sync_ns = t_ns
             self._sync()
 
-    def bring_back(self, path: Path) -> None:
-        """Give what was written a new file, after the old one was deleted: it lasts until it is closed.
+    def restore(self, path: Path) -> None:
+        """Copy the content to a new file after the old one was deleted; the open file still has it.
 
         Raises:
-            OSError: it was not deleted but moved, cannot be read, or there is no room.
+            OSError: the file was moved instead, cannot be read, or there is no room.
         """
         descriptor = self._file.fileno()
         if os.fstat(descriptor).st_nlink:
@@ -110,12 +110,12 @@ class DiskFile:
         self.path = path
 
     def close(self) -> None:
-        """Close the file; one whose writing failed is cut to its whole pieces. Twice is fine."""
+        """Close the file; after a failed write it is truncated to its complete fragments. Twice is fine."""
         if self._file.closed:
             return
         with suppress(OSError):
             if self.error is not None:
-                self._file.truncate(whole_length(self.path))
+                self._file.truncate(complete_length(self.path))
             os.fsync(self._file.fileno())
         self._file.close()
 
@@ -131,7 +131,7 @@ class DiskFile:
             self.error = error
 
     def _lock(self) -> None:
-        """Tell other programs of ours that this recording is alive; the system forgets the lock with the process."""
+        """Lock the file, so that other instances see that it is being written; the lock ends with the process."""
         with suppress(ImportError, OSError):
             import fcntl
 

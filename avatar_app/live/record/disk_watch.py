@@ -1,4 +1,4 @@
-"""Room on the disk, before it is gone."""
+"""Free space on the disk of a recording."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live.record.folder import OTHER_FOLDER, write_error
 
 BYTES_PER_MB = 1_000_000
-# A recording that would end at once is not begun.
+# A recording that would soon end for lack of space is refused.
 START_FACTOR = 1.25
 CHECK_NS = NS_PER_S
 
 
 class DiskWatch:
-    """Looks once a second how much room is left. Thread: one at a time."""
+    """Checks the free space once a second. Thread: one at a time."""
 
     def __init__(self, folder: Path, keep_free_mb: int) -> None:
         self._folder = folder
@@ -25,10 +25,10 @@ class DiskWatch:
         self._usable_bytes = 0
 
     def check_start(self) -> None:
-        """Make sure that a recording can begin.
+        """Check whether there is enough space to begin a recording.
 
         Raises:
-            OutputError: the folder is missing, or the disk has too little room.
+            OutputError: the folder is missing, or too little space is free.
         """
         try:
             free = shutil.disk_usage(self._folder).free
@@ -41,21 +41,21 @@ class DiskWatch:
             )
 
     def move_to(self, folder: Path) -> None:
-        """Look at another folder from now on."""
+        """Watch another folder from now on."""
         self._folder, self._t_next_ns = folder, 0
 
     def has_room(self, t_ns: int) -> bool:
-        """Whether recording may go on."""
+        """Whether there is space to continue."""
         if t_ns >= self._t_next_ns:
             self._t_next_ns = t_ns + CHECK_NS
             try:
                 self._usable_bytes = shutil.disk_usage(self._folder).free - self._keep_bytes
             except OSError:
-                return True  # writing will tell
+                return True  # a failed write reports it
         return self._usable_bytes > 0
 
-    def lasts_s(self, n_bytes: int, seconds: float) -> float | None:
-        """How long the room lasts at the rate of `n_bytes` in `seconds`; None when that is not known yet."""
+    def remaining_s(self, n_bytes: int, seconds: float) -> float | None:
+        """How long the space lasts at `n_bytes` in `seconds`; None when that is not known yet."""
         if seconds < 1 or n_bytes <= 0 or not self._t_next_ns:
             return None
         return max(0.0, self._usable_bytes * seconds / n_bytes)

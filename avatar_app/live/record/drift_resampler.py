@@ -1,7 +1,7 @@
-"""Resampling that keeps to the capture times of what it is fed: a sound card's clock differs from the program's.
+"""Resampling that follows capture times: the clock of a sound card drifts against the clock of the program.
 
-Every output sample is read at a place that moves a little faster or slower than the nominal rate. Differences of clocks
-are some hundred millionths, which no ear hears as pitch; nothing ever jumps, and nothing gathers.
+The read position advances a little faster or slower than the nominal rate. Clocks differ by some 100 ppm, which is
+inaudible as pitch; the position never jumps, and the error does not accumulate.
 """
 
 from __future__ import annotations
@@ -14,52 +14,53 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.live.audio.interpolator import Interpolator
 from avatar_app.live.record.video_file import AAC_RATE_HZ
 
-# An error of place is worked off over this many seconds: with 200 ppm between the clocks 0.2 ms remain.
-FOLLOW_S = 1.0
-MAX_BEND_RATIO = 0.005
+# Time constant of the correction: at 200 ppm between the clocks, an error of 0.2 ms remains.
+CORRECTION_S = 1.0
+MAX_CORRECTION_RATIO = 0.005
 
 
-class Follower:
-    """Mono sound at any rate in, at 48 kHz out, at its place. Thread: one at a time.
+class DriftResampler:
+    """Mono sound at any rate in, at 48 kHz out, aligned to capture times. Thread: one at a time.
 
     Args:
-        rate_hz: of the sound that comes in, nominally.
-        place: of its first sample, in output samples.
-        interpolator: for this rate, where there is one already: its table takes 40 ms to make.
+        rate_hz: nominal rate of the input.
+        position: of its first sample, in output samples.
+        interpolator: for this rate, if there is one already: its table takes 40 ms to compute.
     """
 
-    def __init__(self, rate_hz: int, place: float, interpolator: Interpolator | None = None) -> None:
+    def __init__(self, rate_hz: int, position: float, interpolator: Interpolator | None = None) -> None:
         self.rate_hz = rate_hz
         self._interpolator = interpolator or Interpolator(rate_hz, AAC_RATE_HZ)
         self._half = self._interpolator.half_samples
         self._buffer: Float32 = np.zeros(self._half, np.float32)
         self._nominal = rate_hz / AAC_RATE_HZ
         self._step = self._nominal
-        self._next = math.ceil(place)
-        # Where in the buffer the next output sample lies.
-        self._at = self._half + (self._next - place) * self._nominal
+        self._next = math.ceil(position)
+        # Read position in the buffer.
+        self._at = self._half + (self._next - position) * self._nominal
 
     @property
-    def start(self) -> int:
-        """Place of the next output sample."""
+    def next_position(self) -> int:
+        """Position of the next output sample."""
         return self._next
 
     def expected(self) -> float:
-        """Place at which the next input sample is expected, in output samples."""
+        """Position at which the next input sample is expected, in output samples."""
         return self._next + (len(self._buffer) - self._at) / self._step
 
-    def feed(self, samples: Float32, place: float) -> Float32:
-        """What became known through new samples.
+    def feed(self, samples: Float32, position: float) -> Float32:
+        """Resample what new samples make available.
 
         Args:
             samples: (n,) float32.
-            place: of the first of them by its capture time, in output samples.
+            position: of the first of them by its capture time, in output samples.
 
         Returns:
-            (m,) float32, the samples from the old `start` up to the new one.
+            (m,) float32, the samples from the old `next_position` up to the new one.
         """
-        bend = (place - self.expected()) / (FOLLOW_S * AAC_RATE_HZ)
-        self._step = self._nominal / (1 + max(-MAX_BEND_RATIO, min(MAX_BEND_RATIO, bend)))
+        correction = (position - self.expected()) / (CORRECTION_S * AAC_RATE_HZ)
+        limited = max(-MAX_CORRECTION_RATIO, min(MAX_CORRECTION_RATIO, correction))
+        self._step = self._nominal / (1 + limited)
         self._buffer = np.concatenate((self._buffer, samples))
         return self._resample()
 
@@ -69,7 +70,7 @@ class Follower:
         return self._resample()
 
     def _resample(self) -> Float32:
-        # As many as need no sample that is not there yet.
+        # As many output samples as the buffer has all input samples for.
         n = max(0, math.ceil((len(self._buffer) - self._half - 1 - self._at) / self._step))
         if n == 0:
             return np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""Which video encoder works here: each is asked to encode a picture, because being listed means nothing."""
+"""Finds a video encoder that works here: each is tested with a picture, because a listed encoder may still fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.live.record.formats import KEY_PICTURES_PER_S, FilmSize, RecordFormat
+from avatar_app.live.record.formats import KEYFRAMES_PER_S, RecordFormat, VideoSize
 
 log = logging.getLogger(__name__)
 
@@ -20,19 +20,19 @@ CRF = 18
 BITS_PER_PIXEL = 0.5
 MIN_BIT_RATE = 1_500_000
 BT601, LIMITED_RANGE = 6, 1  # AVCOL_*_SMPTE170M, AVCOL_RANGE_MPEG: what OpenCV's conversion to I420 computes
-# The worst quality of each format, where a number sets it; 0 is the best.
+# The worst constant rate factor of each format; 0 is the best.
 WORST_CRF = {RecordFormat.MP4: 51, RecordFormat.WEBM: 63}
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """A video encoder and how it is set.
+    """A video encoder and its settings.
 
     Attributes:
-        name: as FFmpeg calls it.
-        pixel_format: what it takes.
-        options: its own settings.
-        has_bit_rate: whether its quality is set by a bit rate.
+        name: FFmpeg's name.
+        pixel_format: of its input.
+        options: encoder-specific.
+        has_bit_rate: whether a bit rate sets its quality.
     """
 
     name: str
@@ -46,13 +46,13 @@ HARDWARE = (
     Encoder("h264_videotoolbox", options={"realtime": "1"}, is_hardware=True),
     Encoder("h264_nvenc", options={"preset": "p4", "delay": "0"}, is_hardware=True),
     Encoder("h264_qsv", "nv12", is_hardware=True),
-    # Takes pictures in the chip's memory only, which PyAV cannot fill yet: refused when it is tried.
+    # Accepts frames in GPU memory only, which PyAV cannot fill yet, so its test fails.
     Encoder("h264_vaapi", "nv12", is_hardware=True),
     Encoder("h264_mf", "nv12", options={"hw_encoding": "1"}, is_hardware=True),
 )
 X264 = Encoder("libx264", options={"preset": "veryfast", "tune": "zerolatency", "crf": str(CRF)}, has_bit_rate=False)
 SOFTWARE = (X264, Encoder("libopenh264"), Encoder("h264_mf", "nv12"), Encoder("mpeg4"))
-# The first takes a third of the second's time for the same size.
+# The first takes a third of the time of the second for the same file size.
 PRORES = (
     Encoder("prores_aw", "yuva444p10le", {"profile": "4", "vendor": "apl0"}, has_bit_rate=False),
     Encoder("prores_ks", "yuva444p10le", {"profile": "4444", "vendor": "apl0", "alpha_bits": "8"}, has_bit_rate=False),
@@ -76,13 +76,13 @@ def candidates(kind: RecordFormat, wanted: str) -> tuple[Encoder, ...]:
     return named or ((*HARDWARE, *SOFTWARE) if wanted == "auto" else SOFTWARE)
 
 
-def unhurried(kind: RecordFormat, crf: int, *, has_alpha: bool) -> tuple[Encoder, ...]:
-    """The encoders of a film that is not recorded live, best first.
+def offline_encoders(kind: RecordFormat, crf: int, *, has_alpha: bool) -> tuple[Encoder, ...]:
+    """The encoders for a video that is not recorded live, best first.
 
     Args:
         kind: format.
         crf: quality, 0 (best) to that of `WORST_CRF`.
-        has_alpha: whether transparency is kept, where the format can.
+        has_alpha: whether transparency is kept, if the format can.
     """
     if kind is RecordFormat.PRORES:
         return PRORES
@@ -95,20 +95,20 @@ def unhurried(kind: RecordFormat, crf: int, *, has_alpha: bool) -> tuple[Encoder
     return (x264, Encoder("h264_videotoolbox"), *SOFTWARE[1:])
 
 
-def pick_encoder(kind: RecordFormat, wanted: str, size: FilmSize) -> Encoder:
-    """The first encoder of a recording that works here. Takes up to a second.
+def pick_encoder(kind: RecordFormat, wanted: str, size: VideoSize) -> Encoder:
+    """The first encoder for a recording that works here. Takes up to a second.
 
     Raises:
-        OutputError: none does.
+        OutputError: none works.
     """
-    return first_that_works(candidates(kind, wanted), kind, size)
+    return first_working(candidates(kind, wanted), kind, size)
 
 
-def first_that_works(encoders: Sequence[Encoder], kind: RecordFormat, size: FilmSize) -> Encoder:
-    """The first encoder that really encodes a picture of this size.
+def first_working(encoders: Sequence[Encoder], kind: RecordFormat, size: VideoSize) -> Encoder:
+    """The first encoder that encodes a picture of this size.
 
     Raises:
-        OutputError: none does.
+        OutputError: none works.
     """
     for encoder in encoders:
         problem = try_encoder(encoder, size)
@@ -122,8 +122,12 @@ def first_that_works(encoders: Sequence[Encoder], kind: RecordFormat, size: Film
     )
 
 
-def try_encoder(encoder: Encoder, size: FilmSize) -> str | None:
-    """Encode a grey picture; why it failed, or None."""
+def try_encoder(encoder: Encoder, size: VideoSize) -> str | None:
+    """Encode a grey picture.
+
+    Returns:
+        Why it failed, None when it worked.
+    """
     try:
         context: Any = av.CodecContext.create(encoder.name, "w")
         configure(context, encoder, size)
@@ -133,18 +137,18 @@ def try_encoder(encoder: Encoder, size: FilmSize) -> str | None:
         packets = [*context.encode(frame), *context.encode(None)]
     except (ValueError, TypeError, OSError, av.FFmpegError) as error:
         return f"{type(error).__name__}: {error}"
-    return None if any(packet.size for packet in packets) else "it gave nothing"
+    return None if any(packet.size for packet in packets) else "it produced no data"
 
 
-def configure(context: Any, encoder: Encoder, size: FilmSize, *, is_live: bool = True) -> None:
-    """Set a codec context up for a film; a live one can be played up to its end whenever the program is killed."""
+def configure(context: Any, encoder: Encoder, size: VideoSize, *, is_live: bool = True) -> None:
+    """Set up a codec context. A live one keeps no frame back, so that a killed program loses little."""
     context.width, context.height, context.pix_fmt = size.width_px, size.height_px, encoder.pixel_format
     context.time_base, context.framerate = Fraction(1, size.fps), Fraction(size.fps)
     if is_live:
-        context.gop_size = max(1, size.fps // KEY_PICTURES_PER_S)
-        # Without pictures that refer to later ones nothing waits in the encoder.
+        context.gop_size = max(1, size.fps // KEYFRAMES_PER_S)
+        # Without B-frames no frame waits in the encoder.
         context.max_b_frames = 0
-        # More threads encode no faster at this size, and the face needs the other cores.
+        # More threads encode no faster at this size, and rendering needs the other cores.
         context.thread_count = 1 if size.width_px * size.height_px <= 1_000_000 else 2
     context.color_range = LIMITED_RANGE
     context.colorspace = context.color_primaries = context.color_trc = BT601

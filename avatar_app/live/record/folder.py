@@ -1,4 +1,4 @@
-"""Where recordings lie, what they are called, and which of them a crash left unfinished."""
+"""Folders and names of recordings, and which of them a crash left unfinished."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import platformdirs
 
 from avatar_app.contracts.errors import OutputError
 
-# A recording carries this mark before its suffix until it was closed as it should be.
+# A recording has this mark before its suffix until it is complete.
 MARK = ".recording"
 RECORDING_SUFFIXES = (".mp4", ".mov", ".webm")
 OTHER_FOLDER = "Choose another folder for recordings."
@@ -28,22 +28,22 @@ def pictures_folder() -> Path:
 
 
 def marked_path(folder: Path, suffix: str, when: datetime) -> Path:
-    """A free name for a recording that begins now, with the mark."""
+    """An unused name with the mark, for a recording that begins now."""
     return free_path(folder / f"Avatar {when:%Y-%m-%d %H.%M.%S}{MARK}{suffix}")
 
 
 def next_part(marked: Path) -> Path:
-    """The free name of the file that a recording goes on in."""
+    """An unused name for the file in which a recording continues."""
     return free_path(marked)
 
 
 def final_path(marked: Path) -> Path:
-    """The free name that a marked recording gets when it is whole."""
+    """An unused name without the mark, for a complete recording."""
     return free_path(marked.with_name(marked.name.replace(MARK, "")))
 
 
 def free_path(wanted: Path) -> Path:
-    """The wanted name, or the first with a number behind it that no recording has, finished or not."""
+    """The given name, or with the first number that no recording, finished or unfinished, has."""
     stem, suffix = wanted.name.removesuffix(wanted.suffix), wanted.suffix
     is_marked = stem.endswith(MARK)
     stem, mark = stem.removesuffix(MARK), MARK if is_marked else ""
@@ -59,12 +59,12 @@ def free_path(wanted: Path) -> Path:
 
 
 def unfinished(folder: Path) -> tuple[Path, ...]:
-    """Recordings that a crash left in a folder, oldest first; those that are being written now are not among them."""
+    """Recordings that a crash left in a folder, oldest first, without those that are being written now."""
     try:
         marked = [p for p in folder.iterdir() if p.suffix in RECORDING_SUFFIXES and p.stem.endswith(MARK)]
         return tuple(sorted((p for p in marked if not is_in_use(p)), key=lambda p: p.stat().st_mtime_ns))
     except (OSError, ValueError):
-        # A text that cannot be a path is a ValueError.
+        # A text that is no path raises ValueError.
         return ()
 
 
@@ -83,7 +83,7 @@ def is_in_use(path: Path) -> bool:
 
 
 def write_error(path: Path, error: Exception) -> OutputError:
-    """The sentence for a file that cannot be written."""
+    """The error for a file that cannot be written."""
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(f"The disk of {path.parent} is full.", f"Free some space. {OTHER_FOLDER}")
@@ -93,7 +93,7 @@ def write_error(path: Path, error: Exception) -> OutputError:
             "Start a new recording, or choose a folder on a disk that is not formatted as FAT32.",
         )
     if code in (errno.ENOENT, errno.ENOTDIR):
-        return OutputError(f"The folder {path.parent} does not exist.", f"Make it. {OTHER_FOLDER}")
+        return OutputError(f"The folder {path.parent} does not exist.", f"Create it. {OTHER_FOLDER}")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError(f"The folder {path.parent} cannot be written to.", OTHER_FOLDER)
     reason = os.strerror(code) if isinstance(code, int) and code > 0 else str(error)
@@ -101,7 +101,7 @@ def write_error(path: Path, error: Exception) -> OutputError:
 
 
 def _can_rename(path: Path) -> bool:
-    """Windows refuses to rename what a program has open."""
+    """Whether no program has the file open; Windows refuses to rename an open file."""
     try:
         path.rename(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Kinds of files that a recording can be."""
+"""Formats and options of a recording."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from avatar_app.live.record.folder import videos_folder
 
-KEY_PICTURES_PER_S = 2
+KEYFRAMES_PER_S = 2
 AAC_BIT_RATE = 128_000
-# These are written in pieces; a WebM is what it is.
+# Recordings of these formats are fragmented files; WebM has clusters by itself.
 FRAGMENTED_SUFFIXES = (".mp4", ".mov")
 
 
 class RecordFormat(enum.Enum):
-    """What is written; the two with alpha keep the avatar's transparency."""
+    """H.264 in MP4, ProRes 4444 in MOV, VP9 in WebM; the last two keep transparency."""
 
     MP4 = "mp4"
     PRORES = "prores"
@@ -23,12 +23,12 @@ class RecordFormat(enum.Enum):
 
     @property
     def suffix(self) -> str:
-        """How the file's name ends."""
+        """Suffix of the file's name."""
         return {"mp4": ".mp4", "prores": ".mov", "webm": ".webm"}[self.value]
 
     @property
     def container(self) -> str:
-        """The muxer's name."""
+        """FFmpeg's name of the container format."""
         return {"mp4": "mp4", "prores": "mov", "webm": "webm"}[self.value]
 
     @property
@@ -38,7 +38,7 @@ class RecordFormat(enum.Enum):
 
     @property
     def sound_codec(self) -> str:
-        """The encoder of the sound."""
+        """FFmpeg's name of the sound encoder."""
         return "libopus" if self is RecordFormat.WEBM else "aac"
 
 
@@ -47,14 +47,14 @@ class RecordOptions:
     """What is recorded, and how.
 
     Attributes:
-        folder: where the file is made; it must exist.
-        fps: pictures a second of the file, constant.
+        folder: where the file is written; it must exist.
+        fps: constant frame rate of the file.
         background_colour: `#rrggbb` behind a transparent avatar, in formats without alpha.
-        width_px, height_px: size of the film; 0 takes that of the first picture. Pictures are fitted into it.
-        encoder: "auto" tries the graphics chip first, "software" never.
+        width_px, height_px: size of the video; 0 takes that of the first picture. Pictures are fitted into it.
+        encoder: "auto" tries hardware encoders first, "software" never.
         title: shown by players.
-        keep_free_mb: the recording ends by itself before the disk has less room than this.
-        other_folder: where the recording goes on when `folder` is gone; made when missing.
+        keep_free_mb: the recording ends before less than this is free on the disk.
+        other_folder: where the recording continues when `folder` was deleted; made when missing.
     """
 
     folder: Path
@@ -70,8 +70,8 @@ class RecordOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmSize:
-    """Size and rate of a film; the sides are even numbers."""
+class VideoSize:
+    """Size and frame rate of a video; the sides are even numbers."""
 
     width_px: int
     height_px: int

@@ -1,4 +1,4 @@
-"""The files of a recording that has ended: each gets its name and becomes an ordinary file."""
+"""Saves the files of a recording that has ended: each is remuxed into an ordinary file and renamed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.record.disk_file import DiskFile
-from avatar_app.live.record.folder import MARK, final_path, next_part, write_error
+from avatar_app.live.record.folder import final_path, next_part, write_error
 from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES
 from avatar_app.live.record.repair import repair
 
@@ -19,44 +19,44 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file that nothing more is written to, and whether there is a picture in it."""
+    """A file that is no longer written, and whether it has a picture."""
 
     file: DiskFile
     has_pictures: bool
 
 
 def save(part: Part, other_folder: Path, on_progress: Callable[[float], None]) -> Path | None:
-    """Close a file and give it its name; one without a picture is removed.
+    """Close a file and save it under its final name; one without a picture is deleted.
 
     Args:
         part: the file.
-        other_folder: where it is brought when it was deleted under its name.
-        on_progress: told the share that is done, 0..1.
+        other_folder: where the content is copied when the file was deleted.
+        on_progress: called with the progress, 0..1.
 
     Returns:
-        Where it is now; None when nothing is there.
+        The saved file; None without one.
     """
     file = part.file
     try:
-        if part.has_pictures and not file.is_at_its_place:
-            _bring_back(file, other_folder)
+        if part.has_pictures and not file.is_at_its_path:
+            _restore(file, other_folder)
         file.close()
         if not part.has_pictures or file.path.stat().st_size == 0:
             file.path.unlink()
             return None
-        return _named(file, on_progress)
+        return _save(file, on_progress)
     except (OSError, OutputError) as error:
-        log.warning("%s is not there any more: %s", file.path, error)
+        log.warning("%s was not saved: %s", file.path, error)
         return None
     finally:
         file.close()
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for recordings where it is missing.
+    """Create a folder for recordings if it is missing.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,28 +64,21 @@ def make_folder(folder: Path) -> None:
         raise write_error(folder / "recording", error) from error
 
 
-def pieces_note(paths: list[Path]) -> str:
-    """What is to be known of recordings that kept their mark."""
-    if not any(MARK in path.name for path in paths):
-        return ""
-    return " It plays in most programs; when there is room, the next start makes an ordinary file of it."
-
-
-def _bring_back(file: DiskFile, folder: Path) -> None:
+def _restore(file: DiskFile, folder: Path) -> None:
     make_folder(folder)
     new = next_part(folder / file.path.name)
     try:
-        file.bring_back(new)
+        file.restore(new)
     except OSError:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise
 
 
-def _named(file: DiskFile, on_progress: Callable[[float], None]) -> Path:
-    """The film under its name; without room for an ordinary file it keeps its mark, and the next start tries again.
+def _save(file: DiskFile, on_progress: Callable[[float], None]) -> Path:
+    """Save under the final name.
 
-    Players read it as it is.
+    Without room for an ordinary file the recording keeps its mark, and the next start tries again; it is playable.
     """
     marked = file.path
     try:
@@ -93,6 +86,6 @@ def _named(file: DiskFile, on_progress: Callable[[float], None]) -> Path:
             return marked.rename(final_path(marked))
         return repair(marked, on_progress)
     except (OSError, OutputError) as error:
-        log.warning("%s keeps its mark: %s", marked.name, error)
+        log.warning("%s stays fragmented: %s", marked.name, error)
         marked.stat()
         return marked

@@ -1,4 +1,4 @@
-"""Starts and ends recordings: one thread takes pictures at once, another encodes and writes as it can."""
+"""Starts and ends recordings: one thread collects pictures without delay, another encodes and writes them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from avatar_app.contracts.errors import InternalError
 from avatar_app.contracts.handoff import Latest, Ring
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
-from avatar_app.live.record.canvas import parse_colour
 from avatar_app.live.record.disk_file import DiskFile
 from avatar_app.live.record.disk_watch import DiskWatch
 from avatar_app.live.record.folder import marked_path
 from avatar_app.live.record.formats import RecordOptions
-from avatar_app.live.record.recording import NOTICE_KEY, OpenFilm, Session, open_film
+from avatar_app.live.record.frame_converter import parse_colour
+from avatar_app.live.record.notices import RecordNotices
+from avatar_app.live.record.recording import OpenContainer, Recording, open_container
 from avatar_app.live.record.status import RecordStatus
 from avatar_app.live.runtime.worker import Worker
 
 log = logging.getLogger(__name__)
 
-# A minute of blocks of 10 ms: the disk may hang for that long before sound is lost. What `voice.add` is given.
+# Capacity of the voice ring: a minute of blocks of 10 ms. The disk may hang for that long before sound is lost.
 VOICE_BLOCKS = 6000
-TAKE_S = 0.1
-# A disk that hangs for longer must not keep the program from ending; the file can be repaired.
+POLL_S = 0.1
+# A disk that hangs for longer does not keep the program from ending; the next start repairs the file.
 STOP_TIMEOUT_S = 20.0
 
 
@@ -38,16 +39,16 @@ class Recorder:
 
     Args:
         clock: the program's.
-        notices: where the end of a recording is told when it was not asked for.
-        open_film: makes what is written into; another in tests.
+        notices: get the result of each recording, and what goes wrong.
+        open_container: opens the container file; tests pass their own.
     """
 
-    def __init__(self, clock: Clock, notices: NoticeBoard, open_film: OpenFilm = open_film) -> None:
+    def __init__(self, clock: Clock, notices: NoticeBoard, open_container: OpenContainer = open_container) -> None:
         self._clock = clock
         self._notices = notices
-        self._open_film = open_film
-        self._session: Session | None = None
-        self._running: list[tuple[Session, tuple[Worker, ...]]] = []
+        self._open_container = open_container
+        self._current: Recording | None = None
+        self._running: list[tuple[Recording, tuple[Worker, ...]]] = []
 
     def start(
         self,
@@ -56,18 +57,18 @@ class Recorder:
         voice: Ring[VoiceBlock] | None,
         when: datetime | None = None,
     ) -> None:
-        """Begin a recording that shows and sounds from this instant on. Comes back at once.
+        """Begin a recording of pictures and sound from this instant on; does not block.
 
-        The one before may still be saved meanwhile.
+        The one before may still be in saving.
 
         Args:
-            options: what is recorded, and how.
-            pictures: a mailbox of the live path, for the recorder alone.
-            voice: a ring of `VOICE_BLOCKS` of the live path, for the recorder alone; None records no sound.
-            when: for the file's name; now by default.
+            options: format, folder and rate.
+            pictures: mailbox of pictures, for the recorder alone.
+            voice: ring of `VOICE_BLOCKS`, for the recorder alone; None records no sound.
+            when: time in the file's name; now by default.
 
         Raises:
-            OutputError: the folder is missing, cannot be written to or is full, or the colour is none.
+            OutputError: the folder is missing, not writable or full, or the background colour is invalid.
             InternalError: a recording is running.
         """
         if self.status().is_active:
@@ -77,41 +78,41 @@ class Recorder:
         disk = DiskWatch(options.folder, options.keep_free_mb)
         disk.check_start()
         name = marked_path(options.folder, options.format.suffix, when or datetime.now())
-        self._notices.clear(NOTICE_KEY)
-        session = Session(options, DiskFile(name), disk, voice, self._clock, self._notices, self._open_film)
+        RecordNotices(self._notices).clear()
+        recording = Recording(options, DiskFile(name), disk, voice, self._clock, self._notices, self._open_container)
         workers = (
-            Worker("record", session.step, self._clock, self._notices, session.give_up),
-            Worker("record-take", _taker(session, pictures), self._clock, self._notices),
+            Worker("record", recording.step, self._clock, self._notices, recording.give_up),
+            Worker("record-collect", _collector(recording, pictures), self._clock, self._notices),
         )
-        self._session = session
-        self._running.append((session, workers))
-        log.info("recording %s", name)
+        self._current = recording
+        self._running.append((recording, workers))
+        log.info("recording to %s", name)
         for worker in workers:
             worker.start()
 
     def finish(self) -> None:
-        """Ask for the end: what is spoken until now will be in the file. Comes back at once; `status` tells when."""
-        if self._session is not None:
-            self._session.finish()
+        """Request the end: sound until now will be in the file. Does not block; `status` reports the progress."""
+        if self._current is not None:
+            self._current.finish()
 
     def stop(self) -> RecordStatus:
-        """End the recording and wait until all are saved, a second or less as a rule; twice is fine.
+        """End the recording and wait until all are saved, usually within a second; twice is fine.
 
         Returns:
-            How the last one ended.
+            Status of the last one.
         """
         self.finish()
         t_limit_s = time.monotonic() + STOP_TIMEOUT_S
-        for session, _ in self._running:
-            if not session.ended.wait(max(0.0, t_limit_s - time.monotonic())):
+        for recording, _ in self._running:
+            if not recording.ended.wait(max(0.0, t_limit_s - time.monotonic())):
                 log.error("a recording was not closed within %.0f s", STOP_TIMEOUT_S)
         running, self._running = self._running, []
         _end_workers(running)
         return self.status()
 
     def status(self) -> RecordStatus:
-        """How it goes; cheap. The last recording's until the next one begins."""
-        return self._session.status() if self._session is not None else RecordStatus()
+        """Status of the current or the last recording; cheap."""
+        return self._current.status() if self._current is not None else RecordStatus()
 
     def _forget_ended(self) -> None:
         ended = [pair for pair in self._running if pair[0].ended.is_set()]
@@ -119,24 +120,24 @@ class Recorder:
         _end_workers(ended)
 
 
-def _end_workers(running: list[tuple[Session, tuple[Worker, ...]]]) -> None:
+def _end_workers(running: list[tuple[Recording, tuple[Worker, ...]]]) -> None:
     for _, workers in running:
         for worker in reversed(workers):
             worker.stop()
 
 
-def _taker(session: Session, pictures: Latest[Picture]) -> Callable[[threading.Event], None]:
-    """The step that empties the mailbox, so that an encoder's hiccup costs no picture."""
+def _collector(recording: Recording, pictures: Latest[Picture]) -> Callable[[threading.Event], None]:
+    """The step that empties the mailbox, so that a short stall of the encoder loses no picture."""
     n_replaced = pictures.n_replaced
 
     def step(stop: threading.Event) -> None:
         nonlocal n_replaced
-        picture = pictures.take(TAKE_S)
-        session.watch()
-        if session.ended.is_set():
-            stop.wait(TAKE_S)
+        picture = pictures.take(POLL_S)
+        recording.watch()
+        if recording.ended.is_set():
+            stop.wait(POLL_S)
         elif picture is not None:
-            session.put(picture, n_missed=pictures.n_replaced - n_replaced)
+            recording.put(picture, n_missed=pictures.n_replaced - n_replaced)
             n_replaced = pictures.n_replaced
 
     return step

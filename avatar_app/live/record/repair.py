@@ -1,4 +1,4 @@
-"""An ordinary file of a recording, which is made of pieces until it ends, or until a crash ends it."""
+"""Remuxes a fragmented recording, finished or left by a crash, into an ordinary file."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from typing import Any
 import av
 
 from avatar_app.contracts.errors import OutputError
-from avatar_app.live.record.boxes import whole_length
+from avatar_app.live.record.boxes import complete_length
 from avatar_app.live.record.folder import MARK, final_path, is_in_use, write_error
 from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES
 
 log = logging.getLogger(__name__)
 
 BYTES_PER_MB = 1_000_000
-# Pictures.
+# Progress is reported after every so many pictures.
 PROGRESS_EVERY = 500
-# A WebM without this element has no pictures (RFC 8794, 11.2.5: `Cluster`); what stands before it is shorter.
+# A WebM without this element, `Cluster`, has no pictures (RFC 9559, 5.1.3); its headers are shorter than this.
 CLUSTER_ID = b"\x1f\x43\xb6\x75"
 WEBM_HEADER_BYTES = 65_536
 
 
 class UnplayableError(OutputError):
-    """Nothing of a recording can be read."""
+    """A recording has no readable picture."""
 
 
 def is_empty(path: Path) -> bool:
-    """Whether the program ended before the first picture of a recording was on the disk.
+    """Whether the program ended before the first picture of a recording was written.
 
     Raises:
         OSError: the file cannot be read.
@@ -43,28 +43,29 @@ def is_empty(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(WEBM_HEADER_BYTES)
     if path.suffix in FRAGMENTED_SUFFIXES:
-        return head[4:8] == b"ftyp" and whole_length(path) == 0 and b"mdat" not in head
+        return head[4:8] == b"ftyp" and complete_length(path) == 0 and b"mdat" not in head
     return head[:4] == b"\x1a\x45\xdf\xa3" and CLUSTER_ID not in head
 
 
 def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None) -> Path:
-    """Copy what is whole of a recording into an ordinary file, without encoding anew: an hour in some seconds.
+    """Remux the complete fragments of a recording into an ordinary file: an hour takes seconds.
 
-    The recording is removed when the new file was read back with as many pictures, and never otherwise.
+    The recording is deleted only after the new file was read back with the same number of pictures. Its temporary name
+    keeps the suffix, by which FFmpeg finds the format, so `contracts.atomic_file` does not fit.
 
     Args:
         path: the recording.
-        on_progress: told the share that is done, 0..1, now and then.
+        on_progress: called with the progress, 0..1.
 
     Returns:
         The new file.
 
     Raises:
-        UnplayableError: it has nothing that can be played; it stays as it is.
-        OutputError: it is being written, or there is no room; it stays as it is.
+        UnplayableError: nothing can be played; the recording is unchanged.
+        OutputError: it is being written, or there is no room; the recording is unchanged.
     """
     if is_in_use(path):
-        raise OutputError(f"{path.name} is being recorded now.", "Stop the recording.")
+        raise OutputError(f"{path.name} is being recorded now.", "Stop the recording first.")
     final = final_path(path)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}.part{final.suffix}")
     try:
@@ -83,17 +84,17 @@ def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None
         raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-    log.info("%s is whole: %d pictures", final, n_pictures)
+    log.info("saved %s: %d pictures", final, n_pictures)
     return final
 
 
 def _unplayable(path: Path) -> UnplayableError:
-    what_to_do = "Delete it, or keep it for a repair program of your choice."
+    what_to_do = "Delete it, or try a repair program."
     return UnplayableError(f"Nothing of {path.name} can be played.", what_to_do)
 
 
 def _remove_old_copies(final: Path) -> None:
-    """What a program that ended in the middle left."""
+    """Delete temporary files of an interrupted repair."""
     for old in final.parent.glob(f".{glob.escape(final.stem)}.*.part{final.suffix}"):
         old.unlink(missing_ok=True)
 
@@ -104,12 +105,16 @@ def _check_room(path: Path) -> None:
     if free_mb < n_bytes / BYTES_PER_MB + 1:
         raise OutputError(
             f"{path.name} needs {n_bytes / BYTES_PER_MB:.0f} MB to be repaired, and {free_mb:.0f} MB are free.",
-            "Free some space and repair it then; it plays in most players as it is.",
+            "Free some space, then start the program again. Most players can play the file as it is.",
         )
 
 
 def _copy(path: Path, out: Path, on_progress: Callable[[float], None]) -> int:
-    """Copy the packets; how many pictures there were."""
+    """Copy the packets.
+
+    Returns:
+        The number of pictures.
+    """
     n_pictures, n_bytes = 0, max(1, path.stat().st_size)
     options = {"movflags": "faststart"} if out.suffix in (".mp4", ".mov") else {}
     with av.open(str(path)) as source, av.open(str(out), "w", options=options) as target:
@@ -117,7 +122,7 @@ def _copy(path: Path, out: Path, on_progress: Callable[[float], None]) -> int:
         streams = {s.index: _like(target, s) for s in source.streams if s.type in ("video", "audio")}
         for packet in _packets(source):
             stream = streams.get(packet.stream.index)
-            # A packet that reaches beyond the end of the file comes marked as corrupt.
+            # A packet that extends beyond the end of the file is marked as corrupt.
             if stream is None or packet.dts is None or packet.is_corrupt:
                 continue
             n_pictures += packet.stream.type == "video"
@@ -129,7 +134,7 @@ def _copy(path: Path, out: Path, on_progress: Callable[[float], None]) -> int:
 
 
 def _like(target: Any, stream: Any) -> Any:
-    """A stream for the same packets."""
+    """Add a stream for the same packets."""
     if hasattr(target, "add_stream_from_template"):
         copy = target.add_stream_from_template(stream)
     else:  # PyAV 13
@@ -141,7 +146,7 @@ def _like(target: Any, stream: Any) -> Any:
 
 
 def _packets(source: Any) -> Any:
-    """Packets up to the first that cannot be read."""
+    """Yield packets up to the first unreadable one."""
     packets = source.demux()
     while True:
         try:

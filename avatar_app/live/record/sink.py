@@ -14,7 +14,7 @@ from avatar_app.contracts.sink import Sink, SinkContext
 from avatar_app.live.record.folder import videos_folder
 from avatar_app.live.record.formats import RecordFormat, RecordOptions
 from avatar_app.live.record.recorder import VOICE_BLOCKS, Recorder
-from avatar_app.live.record.recovery import Mender
+from avatar_app.live.record.recovery import Recovery
 from avatar_app.live.record.snapshots import Snapshots
 from avatar_app.live.record.status import RecordStatus
 from avatar_app.settings.paths import user_path
@@ -28,13 +28,14 @@ class RecordSink(Sink[Settings]):
     """
 
     name = "record"
+    title = "The recording"
     # A recording reads the settings when it begins.
     fields = ()
 
     def __init__(self, context: SinkContext[Settings]) -> None:
         self._context = context
         self._recorder = Recorder(context.clock, context.notices)
-        self._mender: Mender | None = None
+        self._recovery: Recovery | None = None
         self._snapshots: Snapshots | None = None
         self._inputs: tuple[Mailboxes[Picture], Fan[VoiceBlock]] | None = None
         self._recorded = ExitStack()
@@ -47,10 +48,10 @@ class RecordSink(Sink[Settings]):
     def start(self, settings: Settings, pictures: Mailboxes[Picture], voice: Fan[VoiceBlock]) -> None:
         """See `Sink`."""
         clock, notices = self._context.clock, self._context.notices
-        if self._mender is None:
+        if self._recovery is None:
             # Recording starts again within the second in which the first picture is there.
-            self._mender = Mender((_folder(settings), videos_folder()), clock, notices)
-            self._mender.start()
+            self._recovery = Recovery((_folder(settings), videos_folder()), clock, notices)
+            self._recovery.start()
         self._snapshots = Snapshots(pictures, clock, notices)
         self._snapshots.start()
         self._inputs = pictures, voice
@@ -67,8 +68,8 @@ class RecordSink(Sink[Settings]):
         """Wait until all recordings are saved."""
         self._recorder.stop()
         self._recorded.close()
-        if self._mender is not None:
-            self._mender.stop()
+        if self._recovery is not None:
+            self._recovery.stop()
 
     def status(self) -> RecordStatus:
         """The last recording's status; it stays after the end."""
@@ -115,7 +116,7 @@ class RecordSink(Sink[Settings]):
             OutputError: the program is stopped.
         """
         if self._snapshots is None:
-            raise OutputError("There is no picture to keep.", "Press Start first.")
+            raise OutputError("There is no picture to save.", "Press Start first.")
         self._snapshots.ask(lambda: recording_folder(self._context.settings()))
 
 

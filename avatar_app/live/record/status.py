@@ -1,4 +1,4 @@
-"""How a recording goes."""
+"""State and counts of a recording."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 class RecordState(enum.Enum):
-    """What the recorder does; SAVED and FAILED last until the next recording.
+    """State of the recorder; SAVED and FAILED last until the next recording.
 
-    While FINISHING the last pictures are written. While SAVING an ordinary file is made of what was written: nothing is
-    recorded, and the next recording may begin.
+    FINISHING: the last pictures are being written. SAVING: the fragmented file is being remuxed into an ordinary one;
+    nothing is recorded, and the next recording can begin.
     """
 
     IDLE = "idle"
@@ -25,20 +25,20 @@ class RecordState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RecordStatus:
-    """One look at the recorder.
+    """Status of the recorder.
 
     Attributes:
-        path: the file; it carries a mark in its name until it is saved.
-        seconds: length of the film so far.
+        path: the file; its name has a mark until it is saved.
+        seconds: duration of the recording so far.
         n_bytes: size of the file so far.
-        encoder: the one in use, as FFmpeg calls it; "" before it was found.
-        is_hardware: whether that is the graphics chip.
-        n_pictures: in the film.
-        n_repeated: those of them that stand in for one that did not come.
-        n_dropped: pictures that came and are not in the film, because the encoder did not keep up or they were late.
-        n_sound_lost: voice blocks that were lost before they could be written; 0, or the disk hung for a minute.
-        saved_share: of the file, while it is saved, 0..1.
-        free_s: how long the disk lasts at this rate; None before that is known.
+        encoder: FFmpeg's name of the one in use; "" before it is known.
+        is_hardware: whether that is a hardware encoder.
+        n_pictures: in the file.
+        n_repeated: those of them that replace a missing one.
+        n_dropped: pictures that came too late, or for which the encoder was too slow.
+        n_sound_lost: voice blocks lost before they were written; 0 unless the disk hung for a minute.
+        saved_share: progress of saving, 0..1.
+        free_s: recording time left on the disk; None before it is known.
     """
 
     state: RecordState = RecordState.IDLE
@@ -56,10 +56,10 @@ class RecordStatus:
 
     @property
     def is_active(self) -> bool:
-        """Whether something is being recorded."""
+        """Whether a recording runs."""
         return self.state in (RecordState.STARTING, RecordState.RECORDING, RecordState.FINISHING)
 
     @property
     def is_saving(self) -> bool:
-        """Whether an ordinary file is being made of what was recorded."""
+        """Whether a recording is being saved."""
         return self.state is RecordState.SAVING

@@ -1,4 +1,4 @@
-"""A video file that is whole or not there: written under a temporary name, checked, then renamed."""
+"""A video file that is complete or absent: written under a temporary name, read back, then renamed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ import numpy as np
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.media_file import shown
-from avatar_app.live.record.encoders import Encoder, configure, first_that_works, unhurried
-from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES, FilmSize, RecordFormat
+from avatar_app.live.record.encoders import Encoder, configure, first_working, offline_encoders
+from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES, RecordFormat, VideoSize
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,11 @@ PROVENANCE = "AI-generated avatar: the face in this video is synthetic and was a
 
 @dataclass(frozen=True, slots=True)
 class VideoFormat:
-    """What is written.
+    """Layout of a video file.
 
     Attributes:
         width_px, height_px: size of every picture, even numbers.
-        n_channels: 1 or 2 channels of sound; 0 for none.
+        n_channels: 1 or 2 channels of sound; 0 for no sound track.
         crf: quality, 0 (best) to that of `encoders.WORST_CRF`; ProRes has none.
         title: shown by players.
         has_alpha: keep transparency, in a file of `ALPHA_SUFFIXES`.
@@ -69,13 +69,13 @@ class VideoFile:
         self._path = path
         self._layout = layout
         self._kind = format_of(path, has_alpha=layout.has_alpha)
-        self._size = FilmSize(layout.width_px, layout.height_px, layout.fps)
+        self._size = VideoSize(layout.width_px, layout.height_px, layout.fps)
         self._encoder = self._pick_encoder()
         self._n_pictures = 0
         self._n_samples = 0
         self._temporary = _temporary_name(path)
         options = {"movflags": "faststart"} if path.suffix.lower() in FRAGMENTED_SUFFIXES else {}
-        with self._told():
+        with self._as_output_error():
             self._container: Any = av.open(str(self._temporary), "w", options=options)
         self._container.metadata.update({"title": layout.title, "comment": PROVENANCE, "description": PROVENANCE})
         self._video = self._add_video()
@@ -120,21 +120,21 @@ class VideoFile:
         self._write(self._audio, frame)
 
     def finish(self) -> None:
-        """Write what is pending, check the file and give it its name.
+        """Flush the encoders, check the file and rename it.
 
         Raises:
-            OutputError: as above; nothing stands under the name then but what stood there before.
+            OutputError: as above; a file that had this name before is unchanged.
         """
         for stream in (self._video, self._audio):
             if stream is not None:
                 self._write(stream, None)
-        with self._told():
+        with self._as_output_error():
             self._container.close()
             self._check()
             os.replace(self._temporary, self._path)
 
     def discard(self) -> None:
-        """Give up and leave no trace; after `finish` this does nothing."""
+        """Close and delete the temporary file; does nothing after `finish`."""
         try:
             self._container.close()
         except (OSError, av.FFmpegError) as error:
@@ -150,8 +150,8 @@ class VideoFile:
         self.discard()
 
     def _pick_encoder(self) -> Encoder:
-        encoders = unhurried(self._kind, self._layout.crf, has_alpha=self._layout.has_alpha)
-        return first_that_works(encoders, self._kind, self._size)
+        encoders = offline_encoders(self._kind, self._layout.crf, has_alpha=self._layout.has_alpha)
+        return first_working(encoders, self._kind, self._size)
 
     def _add_video(self) -> Any:
         stream = self._container.add_stream(self._encoder.name, rate=self._layout.fps)
@@ -167,20 +167,20 @@ class VideoFile:
         return stream
 
     def _write(self, stream: Any, frame: Any) -> None:
-        with self._told():
+        with self._as_output_error():
             for packet in stream.encode(frame):
                 self._container.mux(packet)
 
     def _check(self) -> None:
-        """The library does not tell every failed write: read back what counts."""
+        """Read the pictures back, because the library does not report every failed write."""
         with av.open(str(self._temporary)) as written:
             n_readable = sum(packet.size > 0 for packet in written.demux(video=0))
             if n_readable != self._n_pictures:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn a failed write into a sentence."""
+    def _as_output_error(self) -> Iterator[None]:
+        """Raise a failed write as an `OutputError`."""
         try:
             yield
         except (OSError, av.FFmpegError) as error:
@@ -193,10 +193,10 @@ def to_i420(bgra: UInt8) -> UInt8:
 
 
 def format_of(path: Path, *, has_alpha: bool) -> RecordFormat:
-    """What is written under a name: WebM, ProRes where a .mov keeps transparency, else H.264.
+    """The format for a file name: WebM, ProRes for a .mov with transparency, else H.264.
 
     Raises:
-        OutputError: its ending is none of a video.
+        OutputError: the suffix is not one of `SUFFIXES`.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -208,10 +208,11 @@ def format_of(path: Path, *, has_alpha: bool) -> RecordFormat:
 
 
 def _temporary_name(path: Path) -> Path:
-    """An empty file beside the wanted one, so that the rename stays on one disk.
+    """An empty file in the same folder, so that the rename stays on one file system.
 
-    Its name is short, as the wanted one may be as long as a name can be, and begins at the root: FFmpeg takes
-    `Episode:1/film.mp4` for an address.
+    Not `contracts.atomic_file`: FFmpeg finds the format by the suffix, so the temporary name keeps it. The name is
+    short, because the final one may have the maximum length, and the path is absolute: FFmpeg reads
+    `Episode:1/video.mp4` as a URL.
 
     Raises:
         OutputError: the name or the folder cannot be used.
@@ -222,7 +223,7 @@ def _temporary_name(path: Path) -> Path:
     temporary = Path(os.path.abspath(path.with_name(name)))
     try:
         with suppress(FileNotFoundError):
-            path.lstat()  # a name that is too long is told now, not after the last picture
+            path.lstat()  # a name that is too long fails now, not after the last picture
         temporary.write_bytes(b"")
     except (OSError, ValueError) as error:
         raise _output_error(path, error) from error
@@ -234,8 +235,8 @@ def _output_error(path: Path, error: Exception) -> OutputError:
     if code in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(f"The disk is full: {name} was not written.", "Free some space, or choose another --out.")
     if code == errno.ENOENT:
-        return OutputError(f"The folder {folder} does not exist.", "Make it, or choose another --out.")
+        return OutputError(f"The folder {folder} does not exist.", "Create it, or choose another --out.")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(f"{folder} cannot be written to.", "Choose a folder that belongs to you.")
+        return OutputError(f"{folder} cannot be written to.", "Choose a folder that you may write to.")
     reason = os.strerror(code) if isinstance(code, int) and code > 0 else str(error)
     return OutputError(f"{name} could not be written: {reason}.", "Check the disk, or choose another --out.")

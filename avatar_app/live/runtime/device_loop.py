@@ -1,4 +1,4 @@
-"""Drivers of cameras, in and out: a thread that is inside one may never come back, and another program may hold it."""
+"""Devices whose drivers may block without end: microphones, sound outputs, webcams, virtual cameras."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CLOSE_TIMEOUT_S = 0.5
 
 
 class Closable(Protocol):
-    """What is given back by `close`."""
+    """A device that can be closed."""
 
     def close(self) -> None:
-        """Give it back; twice is fine."""
+        """Close it; twice is fine."""
         ...
 
 
@@ -27,9 +27,9 @@ D = TypeVar("D", bound=Closable)
 
 
 class Hold(Generic[D]):
-    """The device of an owner who may be stopped while a thread opens it.
+    """Holds the device of an owner that may be stopped while a thread opens the device.
 
-    After `end` nothing is held any more: what an opening thread brings later is closed at once. Thread: any.
+    After `end` it holds nothing: a device that a thread opens later is closed immediately. Thread: any.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Hold(Generic[D]):
 
     @property
     def device(self) -> D | None:
-        """What is open now."""
+        """The open device; None without one."""
         return self._device
 
     @property
@@ -48,7 +48,7 @@ class Hold(Generic[D]):
         return self._is_over
 
     def keep(self, opened: D) -> bool:
-        """Hold a device that was just opened; False, and it is closed, after `end`."""
+        """Hold a device that was just opened. After `end` it is closed instead, and the result is False."""
         with self._lock:
             if not self._is_over:
                 self._device = opened
@@ -57,77 +57,77 @@ class Hold(Generic[D]):
         return False
 
     def release(self) -> None:
-        """Close the device, if there is one; another one may be kept later."""
+        """Close the device, if there is one; `keep` may follow."""
         with self._lock:
             device, self._device = self._device, None
         if device is not None:
             device.close()
 
     def end(self) -> None:
-        """Close the device, and keep none from now on; twice is fine."""
+        """Close the device, and hold none from now on; twice is fine."""
         with self._lock:
             self._is_over = True
         self.release()
 
 
 class DriverLoop(ABC):
-    """Owns a device from `start` to `stop` of a session.
+    """Owns a device for one session.
 
     Thread: `step` and `recover` by its worker; `close` by the owner after it.
     """
 
     def __init__(self) -> None:
-        # Held while the thread is inside a driver; whoever cannot get it must leave the device alone.
+        # Held while the thread may be inside the driver; without it nobody may touch the device.
         self._in_use = threading.Lock()
         self._is_over = False
 
     def step(self, stop: threading.Event) -> None:
-        """Work once, and give the device back when the session ended meanwhile; the worker's step."""
+        """Work once, and close the device if the session ended meanwhile; the worker's step."""
         with self._in_use:
             self._work(stop)
             if self._is_over:
-                self._give_back()
+                self._close_device()
 
     def recover(self) -> None:
-        """Begin again with a device opened anew; what a worker does after an error of ours."""
+        """Close the device, so that the next step opens it again; the worker calls it after a failed step."""
         with self._in_use:
-            self._give_back()
+            self._close_device()
 
     def end(self) -> None:
-        """Say that the session is over; the thread gives the device back as soon as it leaves the driver."""
+        """End the session; the thread closes the device as soon as it leaves the driver."""
         self._is_over = True
-        self._tell_end()
+        self._on_end()
 
     def close(self) -> None:
-        """End the session and give the device back; a blocked driver does so when it wakes."""
+        """End the session and close the device. If its driver blocks, the device is closed when the driver returns."""
         self.end()
         if not self._in_use.acquire(timeout=CLOSE_TIMEOUT_S):
-            log.warning("the camera's driver does not answer; it is given back when it does")
+            log.warning("the camera's driver does not answer; the camera is closed when it does")
             return
         try:
-            self._say_goodbye()
-            self._give_back()
+            self._use_last()
+            self._close_device()
         finally:
             self._in_use.release()
 
     @abstractmethod
     def _work(self, stop: threading.Event) -> None:
-        """Use the device once, or look for it."""
+        """Use the device once, or try to open it."""
 
     @abstractmethod
-    def _give_back(self) -> None:
-        """Close the device; without one nothing happens."""
+    def _close_device(self) -> None:
+        """Close the device; without one, do nothing."""
 
     @abstractmethod
-    def _tell_end(self) -> None:
-        """The session is over, whatever the driver does."""
+    def _on_end(self) -> None:
+        """The session has ended, even if the driver still blocks."""
 
-    def _say_goodbye(self) -> None:  # noqa: B027 - most devices need none
-        """Use the device for the last time."""
+    def _use_last(self) -> None:  # noqa: B027 - most devices need none
+        """Use the device for the last time before it is closed."""
 
 
 def users_of(path: str) -> tuple[str, ...]:
-    """Names of other programs that have a file open, such as a device, as far as this user may see."""
+    """Names of other programs that have a file open, such as a device, as far as this user may know (Linux)."""
     names = set()
     for link in glob.glob("/proc/[0-9]*/fd/*"):
         process = link.split("/")[2]

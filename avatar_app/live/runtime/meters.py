@@ -1,4 +1,4 @@
-"""Rolling figures of how long each stage takes and how old a frame is when it is seen."""
+"""Rolling figures: how long each stage takes, and the latency of a picture."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class StageMeters:
         return self._meters[stage].p50_p95()
 
     def clear(self) -> None:
-        """Start anew, as after a change of look-ahead or frame rate."""
+        """Forget all values, as after a change of look-ahead or frame rate."""
         for meter in self._meters.values():
             meter.clear()
 
 
 class RateMeter:
-    """Events per second over the last two seconds; 0 once none came for a second. Thread: any."""
+    """Events per second over the last two seconds; 0 after a second without any. Thread: any."""
 
     def __init__(self, span_ns: int = 2_000_000_000) -> None:
         self._span_ns = span_ns
@@ -74,7 +74,7 @@ class RateMeter:
                 self._instants.popleft()
 
     def per_s(self, t_now_ns: int) -> float:
-        """Rate over the events kept; 0 before the second one, and when the last one is old at an instant."""
+        """Rate at an instant; 0 before the second event, and after a second without any."""
         with self._lock:
             if len(self._instants) < 2 or t_now_ns - self._instants[-1] > STALE_NS:
                 return 0.0

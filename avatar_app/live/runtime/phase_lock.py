@@ -1,63 +1,72 @@
-"""How a grid of pictures follows the rhythm of what it shows: the sound's for the avatar, the avatar's for a camera."""
+"""Locks the phase of a grid of pictures to events: the avatar's to mouths, a camera's to the avatar's pictures."""
 
 from __future__ import annotations
 
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 
-# A grid moves by at most this share of a period a tick, far below what an eye can see, ...
-MAX_LEAN_RATIO = 0.004
-# ... and by one part of so many of what is missing.
-LEAN_PARTS = 16
-# So many mouths show the whole rhythm: at 25 pictures a second it comes round after five.
+# A tick moves the grid by at most this share of a period, far below what is visible, ...
+MAX_CORRECTION_RATIO = 0.004
+# ... and by this part of the error.
+CORRECTION_DIVISOR = 16
+# So many mouths show the whole pattern of their arrival: at 25 pictures a second it repeats after five.
 N_SETTLING = 6
-# Of a margin: where it begins, how much one late mouth adds, and in which time that is forgotten.
-LEAST_MARGIN_NS, MARGIN_STEP_NS, FORGOTTEN_AFTER_NS = ms_to_ns(5), ms_to_ns(2), s_to_ns(30)
-# No more than this, and not more than this share of a period.
-MOST_MARGIN_NS, MOST_MARGIN_RATIO = ms_to_ns(15), 0.6
-# After more empty ticks than this the sound had stopped; no mouth was late.
+# Of a margin: its minimum, how much a late mouth adds, and the time in which it returns to the minimum.
+MIN_MARGIN_NS, MARGIN_STEP_NS, DECAY_NS = ms_to_ns(5), ms_to_ns(2), s_to_ns(30)
+# Its maximum, in time and as a share of a period.
+MAX_MARGIN_NS, MAX_MARGIN_RATIO = ms_to_ns(15), 0.6
+# After more empty ticks than this the sound had stopped, and no mouth was late.
 MAX_EMPTY_TICKS = 2
 
 
 class Margin:
-    """How long a mouth is to be ready before its tick: little while all come in time, more after some came late.
+    """How long before its tick a mouth should be ready: short while all are in time, longer after some were late.
 
-    A mouth that misses its tick is seen a whole picture later, or never. A few milliseconds of waiting cost less than
-    that on a busy machine; on a quiet one they are not spent.
+    A mouth that misses its tick appears one picture later or not at all. On a busy machine a few milliseconds of
+    waiting cost less than that; on an idle one they are not spent.
 
     Args:
         period_ns: of the grid.
     """
 
     def __init__(self, period_ns: int) -> None:
-        self._most_ns = max(LEAST_MARGIN_NS, min(MOST_MARGIN_NS, int(MOST_MARGIN_RATIO * period_ns)))
-        self._forgotten_ns = MARGIN_STEP_NS * period_ns // FORGOTTEN_AFTER_NS
-        self.ns = LEAST_MARGIN_NS
+        self._max_ns = max(MIN_MARGIN_NS, min(MAX_MARGIN_NS, int(MAX_MARGIN_RATIO * period_ns)))
+        self._decay_ns = MARGIN_STEP_NS * period_ns // DECAY_NS
+        self.ns = MIN_MARGIN_NS
 
     def note(self, n_empty_ticks: int) -> None:
-        """A mouth was taken, and so many ticks before it had found none."""
+        """Adapt to one mouth; `n_empty_ticks` ticks before it had none."""
         if 0 < n_empty_ticks <= MAX_EMPTY_TICKS:
-            self.ns = min(self._most_ns, self.ns + MARGIN_STEP_NS)
+            self.ns = min(self._max_ns, self.ns + MARGIN_STEP_NS)
         else:
-            self.ns = max(LEAST_MARGIN_NS, self.ns - self._forgotten_ns)
+            self.ns = max(MIN_MARGIN_NS, self.ns - self._decay_ns)
 
 
 def phase_error_ns(waited_ns: int, wanted_ns: int, period_ns: int) -> int:
-    """How much later a grid must come so that what waited so long waits as long as wanted; half a period either way."""
+    """How much later the grid must be so that an event waits for its tick as long as wanted.
+
+    Args:
+        waited_ns: how long it waited.
+        wanted_ns: how long it should wait.
+        period_ns: of the grid.
+
+    Returns:
+        Half a period either way at most.
+    """
     error_ns = (wanted_ns - waited_ns) % period_ns
     return error_ns - period_ns if error_ns > period_ns // 2 else error_ns
 
 
-def lean_ns(error_ns: int, period_ns: int) -> int:
-    """The part of such an error by which a grid moves with one tick, so that nobody sees it."""
-    limit_ns = int(MAX_LEAN_RATIO * period_ns)
-    return max(-limit_ns, min(limit_ns, error_ns // LEAN_PARTS))
+def correction_ns(error_ns: int, period_ns: int) -> int:
+    """The part of a phase error that one tick corrects, too small to be visible."""
+    limit_ns = int(MAX_CORRECTION_RATIO * period_ns)
+    return max(-limit_ns, min(limit_ns, error_ns // CORRECTION_DIVISOR))
 
 
-class Leaning:
-    """How a grid follows the rhythm in which mouths come, so that clocks that differ never drift apart.
+class PhaseLock:
+    """Locks the phase of a grid to the arrival of mouths, so that clocks that differ never drift apart.
 
-    The first mouths of a stream set the grid at once, so that the last of them to come is in time: sound comes in
-    pieces, and one mouth in five may come a whole piece before the others. Later it moves little by little.
+    The first mouths of a stream set the phase at once, so that the latest of them is in time: sound arrives in pieces,
+    and one mouth in five may be a whole piece earlier than the others. Later corrections are small.
 
     Args:
         period_ns: of the grid.
@@ -70,11 +79,11 @@ class Leaning:
         self._n_settling = 0
 
     def miss(self) -> None:
-        """A tick found no mouth."""
+        """Note a tick without a mouth."""
         self._n_empty_ticks += 1
 
     def shift_ns(self, waited_ns: int, *, is_first: bool) -> int:
-        """A tick found a mouth: by how much later the grid is to come.
+        """Note a tick with a mouth; returns by how much later the grid should be.
 
         Args:
             waited_ns: since the mouth was ready.
@@ -86,4 +95,4 @@ class Leaning:
         self._n_empty_ticks = 0
         error_ns = phase_error_ns(waited_ns, self.margin.ns, self._period_ns)
         at_once = is_first or (self._n_settling > 0 and error_ns > 0)
-        return error_ns if at_once else lean_ns(error_ns, self._period_ns)
+        return error_ns if at_once else correction_ns(error_ns, self._period_ns)

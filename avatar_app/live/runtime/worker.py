@@ -1,4 +1,4 @@
-"""The one kind of thread of ours: named, never dies silently, watched."""
+"""The only kind of thread in the program: named, watched, and its failures are reported."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from avatar_app.contracts.units import ms_to_ns, s_to_ns
 
 log = logging.getLogger(__name__)
 
-# What the user calls the work of a thread.
-SHOWN_AS: Mapping[str, str] = {
+# Titles of threads that give none.
+TITLES: Mapping[str, str] = {
     "frame": "The picture",
     "speech": "The lip movement",
     "mic": "The microphone",
     "snapshots": "The snapshot",
-    "mend": "The repair of a recording",
+    "recovery": "The repair of a recording",
     "voice": "The voice in sync",
     "camera": "The virtual camera",
     "browser": "The browser source",
     "browser-encode": "The browser source",
     "record": "The recording",
-    "record-take": "The recording",
+    "record-collect": "The recording",
     "webcam": "The webcam",
     "webcam-tracker": "The face tracker",
     "avatar": "The avatar",
@@ -34,22 +34,30 @@ SHOWN_AS: Mapping[str, str] = {
     "follow": "The webcam",
     "model": "The model",
 }
-SHOWN_ELSE = "Something in the program"
+DEFAULT_TITLE = "Something in the program"
 
 STALL_NS = ms_to_ns(500)
 RETRY_S = 1.0
-# A worker that has gone on for so long after a failure is well again.
-WELL_NS = s_to_ns(5)
+# After so long without another failure the notice is removed.
+RECOVERED_NS = s_to_ns(5)
 
 
 class Worker:
-    """Calls `step(stop)` again and again on a thread of its own until it is stopped.
+    """Calls `step(stop)` repeatedly on a thread of its own until it is stopped.
 
-    A step must come back within half a second. One that raises is reported once and called again a second
-    later, after `recover`: the rest of the program keeps running meanwhile. Two threads of one worker never run at
-    the same time: a thread that is started while an older one has not ended yet waits for it first.
+    A step must return within half a second. A step that raises is reported, and called again one second later, after
+    `recover`; the rest of the program keeps running. Two threads of one worker never run at the same time: a thread
+    that is started while an older one has not ended waits for it.
 
     Thread: `start`, `stop` by the owner; `step` and `recover` on the worker's own thread.
+
+    Args:
+        name: of the thread, in the log.
+        step: called repeatedly; its argument is set when it should return early.
+        clock: the program's.
+        notices: where a failure is posted.
+        recover: called after a failed step.
+        title: the subject of its notices, such as "The microphone"; "" for the one in `TITLES`.
     """
 
     def __init__(
@@ -59,13 +67,16 @@ class Worker:
         clock: Clock,
         notices: NoticeBoard,
         recover: Callable[[], None] | None = None,
+        title: str = "",
     ) -> None:
         self.name = name
+        # The thread that opens a part has the part's title.
+        self.title = title or TITLES.get(name.removeprefix("open-"), DEFAULT_TITLE)
         self._step = step
         self._recover = recover
         self._clock = clock
         self._notices = notices
-        # One event for each start: a thread that was told to end stays told, whatever is started after it.
+        # One event per start, so that a new start does not revive an older thread.
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._left_behind: threading.Thread | None = None
@@ -73,7 +84,11 @@ class Worker:
         self._t_failed_ns: int | None = None
 
     def start(self) -> None:
-        """Begin; a second call while running is refused."""
+        """Start the thread.
+
+        Raises:
+            RuntimeError: it runs already.
+        """
         if self._thread is not None:
             raise RuntimeError(f"worker {self.name} runs already")
         self._stop = threading.Event()
@@ -93,13 +108,13 @@ class Worker:
         """Ask the thread to end and wait for it; twice is fine.
 
         Returns:
-            Whether it ended in time. One that did not ends by itself when its step comes back.
+            Whether it ended in time. If not, it ends when its step returns.
         """
         self.request_stop()
         return self.join(timeout_s)
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread that was asked to end; whether it has."""
+        """Wait for the thread that was asked to end; returns whether it has."""
         thread = self._left_behind
         if thread is None or thread is threading.current_thread():
             return True
@@ -128,9 +143,9 @@ class Worker:
                 self._beat()
 
     def _beat(self) -> None:
-        """A step has ended; one failure is forgotten when all has gone well for a while."""
+        """Note the end of a step, and remove the notice of a failure that is long ago."""
         self._t_beat_ns = self._clock.now_ns()
-        if self._t_failed_ns is not None and self._t_beat_ns - self._t_failed_ns > WELL_NS:
+        if self._t_failed_ns is not None and self._t_beat_ns - self._t_failed_ns > RECOVERED_NS:
             self._t_failed_ns = None
             self._notices.clear(self._notice_key)
 
@@ -148,8 +163,8 @@ class Worker:
         if isinstance(error, UserError):
             self._notices.post(Notice.from_error(self._notice_key, error, is_lasting=True))
         else:
-            text = f"{_shown(self.name)} failed because of a fault in this program. The app starts it again."
-            what_to_do = "If it happens again, send us what `avatar-app doctor` says."
+            text = f"{self.title} failed because of a fault in this program. The app starts it again."
+            what_to_do = "If it happens again, send us the report of `avatar-app doctor`."
             self._notices.post(Notice(self._notice_key, Level.ERROR, text, what_to_do, is_lasting=True))
 
     @property
@@ -158,7 +173,7 @@ class Worker:
 
 
 class Watchdog:
-    """Turns a worker without a step for half a second into a notice. Thread: its own."""
+    """Posts a notice for a worker that has not ended a step for half a second. Thread: its own."""
 
     def __init__(self, workers: Sequence[Worker], clock: Clock, notices: NoticeBoard) -> None:
         self._workers = workers
@@ -175,12 +190,12 @@ class Watchdog:
         self._worker.stop()
 
     def check(self) -> None:
-        """Post or take down the notice of each worker."""
+        """Post or remove the notice of each worker."""
         for worker in self._workers:
             is_late = worker.stalled_ns() > STALL_NS
             if is_late and worker.name not in self._late:
                 self._late.add(worker.name)
-                text = f"{_shown(worker.name)} is held up: this machine has too much to do."
+                text = f"{worker.title} is too slow: this machine is overloaded."
                 what_to_do = "Close other heavy programs or choose a lower frame rate."
                 self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do, is_lasting=True))
             elif not is_late and worker.name in self._late:
@@ -190,8 +205,3 @@ class Watchdog:
     def _step(self, stop: threading.Event) -> None:
         stop.wait(0.25)
         self.check()
-
-
-def _shown(name: str) -> str:
-    """What the user calls it; a part that is being opened is called like the part."""
-    return SHOWN_AS.get(name.removeprefix("open-"), SHOWN_ELSE)

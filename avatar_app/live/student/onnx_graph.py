@@ -1,8 +1,7 @@
-"""Whether an ONNX graph is whole in itself: weights in files beside it are not covered by its checksum.
+"""Checks that an ONNX file contains all its weights: its checksum does not cover weights in other files.
 
-ONNX is a protobuf. The messages that can hold a tensor are walked here with the numbers of their fields
-(onnx/onnx.proto3 of ONNX 1.16), because the live install has no `onnx`, and both engines open such files silently,
-from the folder that the program happens to stand in.
+Both engines load external weights silently, relative to the current folder. The live install has no `onnx` package, so
+this module walks the protobuf messages that can hold a tensor, by their field numbers (onnx/onnx.proto3 of ONNX 1.16).
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-# Message: the fields that hold messages which can hold a tensor.
+# Message: its fields that can contain a tensor, and their messages.
 MESSAGES: Mapping[str, Mapping[int, str]] = MappingProxyType({
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -27,10 +26,10 @@ MAX_DEPTH = 64
 
 
 def is_whole(graph: bytes) -> bool:
-    """Whether all weights are in the graph itself.
+    """Whether the file contains all weights.
 
     Raises:
-        ValueError: it is no ONNX graph.
+        ValueError: it is not an ONNX graph.
     """
     level = [("model", memoryview(graph))]
     for _ in range(MAX_DEPTH):
@@ -43,14 +42,14 @@ def is_whole(graph: bytes) -> bool:
                     return False
                 if number in MESSAGES[kind]:
                     if not isinstance(value, memoryview):
-                        raise ValueError("a field is of another kind")
+                        raise ValueError("a field has another type")
                     below.append((MESSAGES[kind][number], value))
         level = below
     raise ValueError("nested too deeply")
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Numbers and values of a message; values of fixed size are left out."""
+    """Numbers and values of a message; values of fixed size are omitted."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -75,7 +74,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A whole number of up to ten bytes, and where the next field begins."""
+    """A variable-length integer of up to ten bytes, and the offset after it."""
     value = 0
     for k in range(10):
         if at + k >= len(message):

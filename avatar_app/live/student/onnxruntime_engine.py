@@ -1,4 +1,4 @@
-"""ONNX Runtime: the portable CPU fallback, and the door to GPUs."""
+"""ONNX Runtime: the portable engine for CPUs, and the one for GPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import EngineInfo, Values
 
-# Engine: ONNX Runtime's provider, and the device in words.
+# Engine: provider of ONNX Runtime, and the device for people.
 PROVIDERS = {
     "onnxruntime-cpu": ("CPUExecutionProvider", "CPU"),
     "onnxruntime-cuda": ("CUDAExecutionProvider", "NVIDIA GPU"),
@@ -25,13 +25,13 @@ ERRORS_ONLY = 3
 
 
 def available_engines() -> list[str]:
-    """Engines whose provider this build of ONNX Runtime holds."""
-    held = ort.get_available_providers()
-    return [engine for engine, (provider, _) in PROVIDERS.items() if provider in held]
+    """Engines whose provider this build of ONNX Runtime has."""
+    available = ort.get_available_providers()
+    return [engine for engine, (provider, _) in PROVIDERS.items() if provider in available]
 
 
 class OnnxRuntimeSession:
-    """A session on exactly one provider: nodes that would fall back to the CPU are an error, not a surprise.
+    """A session on exactly one provider: nodes that would fall back to the CPU are an error.
 
     Args:
         engine: a key of `PROVIDERS`.
@@ -40,7 +40,7 @@ class OnnxRuntimeSession:
         n_threads: that one call may use.
 
     Raises:
-        ModelError: the provider is not there, or refuses the graph.
+        ModelError: the provider is missing or rejects the graph.
     """
 
     def __init__(self, engine: str, graph: bytes, precision: Precision, n_threads: int) -> None:
@@ -61,11 +61,11 @@ class OnnxRuntimeSession:
 
     @property
     def info(self) -> EngineInfo:
-        """What really runs."""
+        """How it runs."""
         return self._info
 
     def keep(self, inputs: Mapping[str, Values]) -> None:
-        """Take inputs that stay the same from now on."""
+        """Keep constant inputs."""
         self._kept.update({name: inputs[name] for name in self._inputs if name in inputs})
 
     def run(self, inputs: Mapping[str, Values]) -> dict[str, Values]:
@@ -75,7 +75,7 @@ class OnnxRuntimeSession:
         return dict(zip(self._names, outputs, strict=True))
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         del self._session
 
 
@@ -84,7 +84,7 @@ def _options(n_threads: int, *, is_cpu: bool, executed: Path) -> Any:
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
-    # A thread that spins while it waits takes a core from the game beside us.
+    # Threads that spin while they wait would take a core from a game on the same machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if is_cpu:
         options.optimized_model_filepath = str(executed)
@@ -104,7 +104,7 @@ def _open(engine: str, graph: bytes, options: Any, provider: str) -> Any:
 
 
 def _cpu_arithmetic(executed: Path) -> str:
-    """What the CPU computes in. Its float kernels are FP32: a graph in FP16 is cast; INT8 has kernels of its own."""
+    """Arithmetic on the CPU: float kernels are FP32, to which FP16 is cast; INT8 has its own kernels."""
     graph = executed.read_bytes()
     n_int8 = graph.count(b"QLinearConv") + graph.count(b"QGemm") + graph.count(b"QLinearMatMul")
     n_float = graph.count(b"FusedConv") + graph.count(b"NhwcFusedConv")

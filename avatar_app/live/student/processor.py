@@ -1,4 +1,4 @@
-"""Which processor this is, and what it computes in."""
+"""The processor: its name, cores and instruction sets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
-# What keeps oneDNN, and with it OpenVINO and torch, from using all that the processor has.
+# Variables that limit the instruction sets of oneDNN, and with it of OpenVINO and torch.
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 
-# The widest set comes first; each with what can come with it, as Linux names it.
+# Widest set first, each with its extensions; names as in /proc/cpuinfo.
 SETS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     (
         "avx512bw",
@@ -25,9 +25,9 @@ SETS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("sse4_2", "SSE4.2", ()),
     ("asimd", "NEON", (("asimddp", "dot product"), ("i8mm", "I8MM"), ("bf16", "BF16"), ("sve", "SVE"))),
 )
-# numpy spells some of them otherwise; it knows them where there is no /proc/cpuinfo.
+# numpy, which is used where there is no /proc/cpuinfo, spells some of them differently.
 NUMPY_NAMES = {"avx512vnni": "avx512_vnni", "avx512bf16": "avx512_bf16", "sse42": "sse4_2"}
-# What is left under a limit. A limit that is not here sets none, as "ALL" and "DEFAULT".
+# Features available under a limit. Other values, such as "ALL" and "DEFAULT", set none.
 _AVX2 = frozenset(("sse4_2", "avx", "avx2"))
 _AVX512 = _AVX2 | {"avx_vnni", "avx512bw"}
 LEFT_BY_LIMIT: dict[str, frozenset[str]] = {
@@ -44,7 +44,7 @@ LEFT_BY_LIMIT: dict[str, frozenset[str]] = {
 
 
 def cpu_name() -> str:
-    """The processor's name, as well as the system knows it."""
+    """Name of the processor, as far as the system reports it."""
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
@@ -54,33 +54,33 @@ def n_cores() -> int:
 
 
 def instruction_set(environment: Mapping[str, str] = os.environ) -> str:
-    """What the processor computes in, as in "AVX-512 with VNNI and BF16", "AVX2" or "NEON with dot product".
+    """The instruction set for people, as in "AVX-512 with VNNI and BF16", "AVX2" or "NEON with dot product".
 
     Args:
-        environment: a limit that is set there for the networks' arithmetic counts, and is named.
+        environment: may hold a limit, which then is named in the result.
     """
     name, own, left = _limit(environment)[0], _own_features(), features(environment)
-    words = described(left)
-    return words if words == described(own) else f"{words} (by {name})"
+    text = described(left)
+    return text if text == described(own) else f"{text} (by {name})"
 
 
 def features(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
-    """What the networks' arithmetic may use, as Linux names it."""
+    """Features that the engines may use, named as in /proc/cpuinfo."""
     own = _own_features()
     return own & LEFT_BY_LIMIT.get(_limit(environment)[1], own)
 
 
 def described(flags: frozenset[str]) -> str:
-    """Features, as Linux names them, in words."""
+    """Features for people."""
     for flag, title, extras in SETS:
         if flag in flags:
-            found = [word for extra, word in extras if extra in flags]
+            found = [label for extra, label in extras if extra in flags]
             return f"{title} with {_listed(found)}" if found else title
     return platform.machine() or "unknown"
 
 
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _limit(environment: Mapping[str, str]) -> tuple[str, str]:
@@ -96,7 +96,7 @@ def _own_features() -> frozenset[str]:
 
 
 def _known_to_numpy() -> Mapping[str, bool]:
-    """What numpy found at its start; it has no public name for it. The first module is that of numpy 2."""
+    """Features that numpy detected, which have no public API. The first module is that of numpy 2."""
     for module in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
         with contextlib.suppress(ImportError):
             known: Mapping[str, bool] = importlib.import_module(module).__cpu_features__
@@ -105,7 +105,7 @@ def _known_to_numpy() -> Mapping[str, bool]:
 
 
 def _cpu_info(key: str) -> str:
-    """The first line of that name in Linux's list; empty where there is none."""
+    """The first value of a key in /proc/cpuinfo; empty where there is none."""
     with contextlib.suppress(OSError):
         for line in CPU_INFO.read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""Which models there are: `models/registry.json`, and whatever lies in the user's own models folder."""
+"""Lists and finds models: those in `models/registry.json`, then those in the user's models folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGISTRY_SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """`registry.json`: the shipped models, and which of them is used when none is named."""
+    """`registry.json`: the shipped models and the default one."""
 
     default: str
     models: tuple[str, ...]
@@ -36,7 +36,7 @@ def list_models(models_dir: Path | None = None, user_dir: Path | None = None) ->
 
     Args:
         models_dir: holds the registry; None means the shipped models.
-        user_dir: holds model folders of the user, none of which is ever the default.
+        user_dir: holds model folders of the user, which are never the default.
 
     Raises:
         ModelError: the registry cannot be used.
@@ -47,7 +47,7 @@ def list_models(models_dir: Path | None = None, user_dir: Path | None = None) ->
 
 
 def default_model(models_dir: Path | None = None) -> str:
-    """Id of the model that is used when none is named.
+    """Id of the default model.
 
     Raises:
         ModelError: the registry cannot be used.
@@ -59,7 +59,7 @@ def find_model(model_id: str, models_dir: Path | None = None, user_dir: Path | N
     """Folder of a model; "" means the default. A shipped model hides one of the user's with the same name.
 
     Raises:
-        ModelError: there is no such model; the sentence names those that exist.
+        ModelError: there is no such model; the message lists those that exist.
     """
     root = models_dir or shipped_models_dir()
     known = list_models(root, user_dir)
@@ -73,7 +73,7 @@ def find_model(model_id: str, models_dir: Path | None = None, user_dir: Path | N
 
 
 def _own(registry: Registry, user_dir: Path | None) -> tuple[str, ...]:
-    """Names of the user's model folders, but for those that are registered already."""
+    """Names of the user's model folders that are not registered."""
     found = sorted(file.parent.name for file in user_dir.glob("*/manifest.json")) if user_dir else []
     temporary = (UNFINISHED_FOLDER, REPLACED_FOLDER)
     return tuple(name for name in found if name not in registry.models and not name.endswith(temporary))

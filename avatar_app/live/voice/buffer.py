@@ -1,4 +1,4 @@
-"""The short piece of sound that waits for the driver."""
+"""The playback buffer between the player and the driver."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ FADE_SAMPLES = 256
 
 
 class PlayBuffer:
-    """A ring in which every sample has the number that the device gives it, so that silence shifts nothing.
+    """A ring buffer indexed by the device's sample count, so that an underrun shifts nothing.
 
-    Thread: `write` the player's, `read` the driver's; each count has one writer, and is written last.
+    Thread: `write` the player's, `read` the driver's; each counter has one writer, which updates it last.
 
     Args:
-        capacity: samples.
+        capacity: in samples.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -29,27 +29,31 @@ class PlayBuffer:
 
     @property
     def capacity(self) -> int:
-        """Samples that have room."""
+        """Size in samples."""
         return len(self._memory)
 
     @property
     def n_waiting(self) -> int:
-        """Samples that the driver has not fetched yet."""
+        """Samples that the driver has not read yet."""
         return max(0, self.n_written - self.n_read)
 
     @property
     def n_free(self) -> int:
-        """Samples that can be written."""
+        """Samples that can be written now."""
         return len(self._memory) - self.n_waiting
 
     def write(self, index: int, sound: Float32) -> None:
-        """Leave (n,) float32 from a sample's number on, which is `n_written`, or `n_read` after an underrun.
+        """Write (n,) float32.
+
+        Args:
+            index: sample count of the first: `n_written`, or `n_read` after an underrun.
+            sound: the samples.
 
         Raises:
-            ValueError: there is no room.
+            ValueError: the buffer has no room.
         """
         if len(sound) > self.n_free:
-            raise ValueError("the driver has not fetched enough")
+            raise ValueError("the buffer is full")
         at = index % len(self._memory)
         n_before_end = min(len(sound), len(self._memory) - at)
         self._memory[at : at + n_before_end] = sound[:n_before_end]
@@ -57,21 +61,21 @@ class PlayBuffer:
         self.n_written = index + len(sound)
 
     def read(self, out: Float32) -> None:
-        """Fill (n, channels) float32; what is missing is silence, and counted."""
-        n_asked, index = len(out), self.n_read
-        n_there = max(0, min(n_asked, self.n_written - index))
+        """Fill (n, channels) float32; an underrun is counted and fades to silence."""
+        n_wanted, index = len(out), self.n_read
+        n_available = max(0, min(n_wanted, self.n_written - index))
         at = index % len(self._memory)
-        n_before_end = min(n_there, len(self._memory) - at)
+        n_before_end = min(n_available, len(self._memory) - at)
         out[:n_before_end] = self._memory[at : at + n_before_end, None]
-        out[n_before_end:n_there] = self._memory[: n_there - n_before_end, None]
-        if n_there:
-            self._last = out[n_there - 1, 0]
-        if n_there < n_asked:
-            self._fall_silent(out[n_there:])
-        self._was_fed = n_there == n_asked
-        self.n_read = index + n_asked
+        out[n_before_end:n_available] = self._memory[: n_available - n_before_end, None]
+        if n_available:
+            self._last = out[n_available - 1, 0]
+        if n_available < n_wanted:
+            self._fade_out(out[n_available:])
+        self._was_fed = n_available == n_wanted
+        self.n_read = index + n_wanted
 
-    def _fall_silent(self, out: Float32) -> None:
+    def _fade_out(self, out: Float32) -> None:
         n_fade = min(FADE_SAMPLES, len(out))
         out[:n_fade] = (self._last * self._fade[:n_fade])[:, None]
         out[n_fade:] = 0

@@ -1,4 +1,4 @@
-"""The newest seconds of sound, by the number of each sample."""
+"""A buffer of the newest sound, addressed by sample index."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from avatar_app.contracts.packets import Float32
 
 
 class SoundHistory:
-    """Keeps at least the newest `n_kept` samples, in a fixed piece of memory. Thread: one."""
+    """Keeps at least the newest `n_kept` samples in a fixed buffer. Thread: one."""
 
     def __init__(self, n_kept: int) -> None:
         self._n_kept = n_kept
@@ -17,7 +17,7 @@ class SoundHistory:
         self.end = 0
 
     def append(self, samples: Float32) -> None:
-        """Add (n,) float32; of more than are kept, the newest."""
+        """Add (n,) float32; of more than `n_kept` samples only the newest."""
         new = samples[-self._n_kept :]
         if self._used + len(new) > len(self._memory):
             kept = self._memory[self._used - self._n_kept : self._used]
@@ -28,7 +28,7 @@ class SoundHistory:
         self.end += len(samples)
 
     def span(self, first: int, end: int) -> Float32:
-        """Samples `first` to `end`; silence where there are none, or no longer."""
+        """Samples `first` to `end`; silence for those that do not exist or were dropped."""
         begin = self.end - self._used
         if first >= begin and end <= self.end:
             return self._memory[first - begin : end - begin]

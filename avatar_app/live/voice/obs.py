@@ -1,6 +1,6 @@
-"""OBS delays the raw microphone by itself: its sync offset is set through obs-websocket 5.
+"""Sets the sync offset of an input in OBS through obs-websocket 5, so that OBS delays the raw microphone.
 
-The password never leaves this module: it is no part of a log line, of an error or of a `repr`.
+The password appears in no log line, error or `repr`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UPDATE_OBS = "Install OBS 28 or later, which brings obs-websocket 5."
 
 @dataclass(frozen=True, slots=True)
 class ObsAddress:
-    """Where OBS listens."""
+    """Address and password of OBS."""
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
@@ -39,16 +39,16 @@ class ObsAddress:
 
     @property
     def place(self) -> str:
-        """Host and port, for sentences."""
+        """Host and port, for messages."""
         return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class ObsInput:
-    """An input of OBS that has sound, with the sync offset that it has now.
+    """An input of OBS that has sound, with its current sync offset.
 
     Attributes:
-        is_microphone: it hears a microphone, or whatever else the machine takes in; not what the machine plays.
+        is_microphone: it captures a microphone or another sound input, not what the machine plays.
     """
 
     name: str
@@ -57,21 +57,21 @@ class ObsInput:
 
 
 def list_obs_inputs(address: ObsAddress) -> tuple[ObsInput, ...]:
-    """The inputs that have sound. Blocks for up to some seconds; not for the window's thread.
+    """The inputs that have sound. Blocks for up to a few seconds: do not call it on the window's thread.
 
     Raises:
         OutputError: OBS does not answer, refuses the password, or is too old.
         MissingExtraError: the `obs` extra is not installed.
     """
-    return _ask(address, _inputs)
+    return _run(address, _inputs)
 
 
 def set_obs_offset(address: ObsAddress, input_name: str, offset_ms: float) -> int:
-    """Delay an input's sound in OBS. Blocks for up to some seconds; not for the window's thread.
+    """Delay an input's sound in OBS. Blocks for up to a few seconds: do not call it on the window's thread.
 
     Args:
-        address: where OBS listens.
-        input_name: as OBS shows it.
+        address: of OBS.
+        input_name: its name in OBS.
         offset_ms: the delay, -950 to 20000.
 
     Returns:
@@ -84,7 +84,7 @@ def set_obs_offset(address: ObsAddress, input_name: str, offset_ms: float) -> in
     low, high = OFFSET_RANGE_MS
     if not low <= offset_ms <= high:
         raise OutputError(f"OBS cannot shift sound by {offset_ms:.0f} ms.", f"Choose {low} to {high} ms.")
-    return _ask(address, lambda client: _set(client, input_name, round(offset_ms)))
+    return _run(address, lambda client: _set(client, input_name, round(offset_ms)))
 
 
 async def _inputs(client: Any) -> tuple[ObsInput, ...]:
@@ -92,7 +92,7 @@ async def _inputs(client: Any) -> tuple[ObsInput, ...]:
     found = []
     for entry in (answer.responseData or {}).get("inputs", []):
         name, kind = str(entry["inputName"]), str(entry["inputKind"])
-        # OBS does not say which inputs have sound; those without refuse this question.
+        # OBS does not report which inputs have sound; those without refuse this request.
         answer = await _request(client, "GetInputAudioSyncOffset", inputName=name)
         if answer.ok():
             offset_ms = round((answer.responseData or {}).get("inputAudioSyncOffset", 0))
@@ -101,8 +101,8 @@ async def _inputs(client: Any) -> tuple[ObsInput, ...]:
 
 
 def _is_microphone(kind: str) -> bool:
-    """Whether inputs of a kind hear a microphone: `pulse_input_capture`, `wasapi_input_capture` and their likes."""
-    # What JACK calls an output is an input to OBS.
+    """Whether inputs of a kind capture a microphone: `pulse_input_capture`, `wasapi_input_capture` and so on."""
+    # A JACK output is an input of OBS.
     return "input_capture" in kind or kind.startswith("jack_output_capture")
 
 
@@ -121,20 +121,20 @@ async def _request(client: Any, kind: str, **data: object) -> Any:
     return await client.call(_library().Request(kind, data or None), timeout=TIMEOUT_S)
 
 
-def _ask(address: ObsAddress, question: Callable[[Any], Awaitable[T]]) -> T:
-    """Connect, ask, and hang up."""
+def _run(address: ObsAddress, request: Callable[[Any], Awaitable[T]]) -> T:
+    """Connect, run a request, and disconnect."""
     library = _library()
 
-    async def run() -> T:
+    async def connected_request() -> T:
         async with _connected(library, address) as client:
-            return await question(client)
+            return await request(client)
 
     try:
-        return asyncio.run(run())
+        return asyncio.run(connected_request())
     except (library.MessageTimeout, library.NotIdentifiedError, KeyError, TypeError, ValueError) as error:
-        raise _silent(address) from error
+        raise _no_answer(address) from error
     except library.websockets.exceptions.WebSocketException as error:
-        raise OutputError(f"What answers at {address.place} is not OBS, or is too old.", START_OBS) from error
+        raise OutputError(f"The program at {address.place} is not OBS, or is too old.", START_OBS) from error
     except (OSError, asyncio.TimeoutError) as error:
         raise OutputError(f"OBS does not answer at {address.place}.", START_OBS) from error
 
@@ -145,14 +145,14 @@ async def _connected(library: Any, address: ObsAddress) -> AsyncIterator[Any]:
     parameters = library.IdentificationParameters(eventSubscriptions=0)
     client = library.WebSocketClient(f"ws://{address.place}", address.password, parameters)
     await asyncio.wait_for(_connect(library, client), TIMEOUT_S)
-    listening = client.recv_task
+    receiving = client.recv_task
     try:
-        await _be_accepted(client, address)
+        await _wait_until_accepted(client, address)
         yield client
     finally:
         await client.disconnect()
-        # What went wrong in there was told as "does not answer"; unread, asyncio would log it.
-        await asyncio.gather(listening, return_exceptions=True)
+        # Its error was reported already; asyncio logs errors that are never read.
+        await asyncio.gather(receiving, return_exceptions=True)
 
 
 async def _connect(library: Any, client: Any) -> None:
@@ -165,11 +165,11 @@ async def _connect(library: Any, client: Any) -> None:
     client.recv_task = asyncio.create_task(client._ws_recv_task())
 
 
-async def _be_accepted(client: Any, address: ObsAddress) -> None:
-    """Wait until OBS knows us; the library by itself would not notice a refusal.
+async def _wait_until_accepted(client: Any, address: ObsAddress) -> None:
+    """Wait until OBS accepts the connection; the library does not report a refusal.
 
     Raises:
-        OutputError: it does not accept us.
+        OutputError: OBS refuses it.
     """
     t_limit_s = asyncio.get_running_loop().time() + TIMEOUT_S
     while not client.is_identified():
@@ -186,14 +186,14 @@ def _refusal(client: Any, address: ObsAddress) -> OutputError:
     if code == WRONG_PASSWORD:
         return OutputError("OBS refuses the password.", f"Copy it from OBS, {SETTINGS} > Show Connect Info.")
     if code == UNSUPPORTED_RPC:
-        return OutputError(f"OBS at {address.place} speaks another version of its protocol.", UPDATE_OBS)
+        return OutputError(f"OBS at {address.place} uses another version of its protocol.", UPDATE_OBS)
     if client.hello_message is None:
-        return OutputError(f"What answers at {address.place} does not speak obs-websocket 5.", UPDATE_OBS)
-    return _silent(address)
+        return OutputError(f"The program at {address.place} does not use obs-websocket 5.", UPDATE_OBS)
+    return _no_answer(address)
 
 
-def _silent(address: ObsAddress) -> OutputError:
-    return OutputError(f"OBS at {address.place} does not answer as it should.", "Restart OBS and try again.")
+def _no_answer(address: ObsAddress) -> OutputError:
+    return OutputError(f"OBS at {address.place} gave no valid answer.", "Restart OBS and try again.")
 
 
 def _library() -> Any:
@@ -201,10 +201,10 @@ def _library() -> Any:
         library = importlib.import_module("simpleobsws")
     except ImportError as error:
         raise MissingExtraError(
-            "The package that speaks to OBS is not installed.",
+            "The package for OBS is not installed.",
             "Install the obs extra: .venv/bin/pip install -e '.[obs]'",
         ) from error
-    # Its debug lines hold the proof of the password.
+    # Its debug lines contain a hash of the password.
     logging.getLogger("simpleobsws").setLevel(logging.INFO)
     logging.getLogger("websockets").setLevel(logging.INFO)
     return library

@@ -1,4 +1,4 @@
-"""The voice on an output of the machine: stays with its device, and finds it again when it was gone."""
+"""Plays the delayed voice on an output of the machine; reconnects when the output was disconnected."""
 
 from __future__ import annotations
 
@@ -12,62 +12,54 @@ from avatar_app.contracts.handoff import Fan, Ring
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import VoiceBlock
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.audio.pulse import LABEL_END
-from avatar_app.live.audio.sound_system import OUTPUT, SOUND_SYSTEM, OpenStream, SoundDevice, SoundSystem
+from avatar_app.live.audio.pulse_devices import is_server_label, monitor_of
+from avatar_app.live.audio.retry import RetryTimer
+from avatar_app.live.audio.sound_device import OUTPUT, SoundDevice
+from avatar_app.live.audio.sound_system import SOUND_SYSTEM, OpenStream, SoundSystem
 from avatar_app.live.runtime.device_loop import Hold
 from avatar_app.live.runtime.worker import Worker
 from avatar_app.live.voice.delay_line import DelayLine
 from avatar_app.live.voice.player import Player, Stamp
-from avatar_app.live.voice.pulse_sinks import SinkWatch, list_sinks, monitor_of
+from avatar_app.live.voice.sink_watch import SinkWatch
 from avatar_app.live.voice.skew import MAX_BEHIND_MS, Skew
 from avatar_app.live.voice.stream import open_output
 from avatar_app.live.voice.voice import VoiceState, VoiceStatus
 
 log = logging.getLogger(__name__)
 
-# PulseAudio through ALSA rests for one and a half seconds after the first pieces.
+# PulseAudio through ALSA pauses for one and a half seconds after the first buffers.
 STALL_NS = s_to_ns(3)
-RETRY_NS = s_to_ns(3)
-# Two seconds of blocks and of stamps: a worker that is late loses nothing.
+# Two seconds of blocks and of stamps: a late worker loses nothing.
 N_BLOCKS = 200
 N_STAMPS = 200
 WAIT_S = 0.01
 CHECK_NS = s_to_ns(1)
-# An output that runs dry so often in a second has too small a buffer.
-MAX_DRY_PER_S = 5
-# An output that is late in so many looks in a row, one a second, is slow.
+# More underruns a second than this mean that the buffer is too small.
+MAX_UNDERRUNS_PER_S = 5
+# An output counts as slow after this many late checks in a row, one a second.
 N_LATE = 10
-# Closing never waits longer for a thread that is inside the driver; it ends by itself when the driver comes back.
+# Stopping waits no longer for a thread inside the driver; the thread ends when the driver returns.
 STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "voice"
 SLOW_KEY = "voice-slow"
 
 
-def list_outputs(system: SoundSystem = SOUND_SYSTEM) -> tuple[SoundDevice, ...]:
-    """All sound outputs of this machine, chosen by their `label`.
-
-    Raises:
-        OutputError: the sound system does not answer.
-    """
-    return (*system.devices(OUTPUT), *list_sinks(system))
-
-
 class VoiceOutput:
     """Plays the microphone's sound when its picture is shown.
 
-    Thread: `start` and `stop` by the owner, `status` any; sound is worked on by a thread of its own, because the
-    driver's must not wait.
+    Thread: `start` and `stop` by the owner, `status` any. A worker of its own processes the sound, because the
+    driver's thread must not wait.
 
     Args:
-        name: label of the output. Empty means off: the system's loudspeakers, which the microphone would hear, are
-            never taken by themselves.
+        name: label of the output. Empty means off: the system's default is never used, because the microphone would
+            record the loudspeakers.
         voice: the microphone's sound.
         delay_ns: the measured delay of the pictures behind the microphone, see `shown_delay_ns`; None, or NaN, while
-            it is not known. Called by the voice's thread ten times a second.
+            it is unknown. Called by the worker ten times a second.
         clock: the program's.
-        notices: where a lost output is told.
+        notices: where a disconnected output is reported.
         system: the owner of PortAudio.
-        heard_from: the source of the sound server that the microphone listens to; "" while it is not known.
+        mic_source: the source of the sound server that the microphone records from; "" while it is unknown.
     """
 
     def __init__(
@@ -78,10 +70,10 @@ class VoiceOutput:
         clock: Clock,
         notices: NoticeBoard,
         system: SoundSystem = SOUND_SYSTEM,
-        heard_from: Callable[[], str] = lambda: "",
+        mic_source: Callable[[], str] = lambda: "",
     ) -> None:
         self._name = name
-        self._heard_from = heard_from
+        self._mic_source = mic_source
         self._voice = voice
         self._delay_ns = delay_ns
         self._clock = clock
@@ -97,16 +89,16 @@ class VoiceOutput:
         self._latency = "low"
         self._n_underruns = 0
         self._n_restarts = 0
-        self._n_dry = 0
+        self._n_driver_underruns = 0
         self._n_late = 0
-        self._is_heard = False
+        self._is_feedback = False
         self._t_played_ns = 0
-        self._t_retry_ns = 0
         self._t_check_ns = 0
+        self._retry = RetryTimer(clock)
         self._worker = Worker("voice", self._step, clock, notices)
 
     def start(self) -> None:
-        """Open the output and begin; nothing happens when the voice is off.
+        """Open the output and start; does nothing when the voice is off.
 
         Raises:
             OutputError: there is no such output, or it cannot be opened.
@@ -118,7 +110,7 @@ class VoiceOutput:
         self._worker.start()
 
     def stop(self) -> None:
-        """Close the output at once; twice is fine. One that is being opened is closed when the driver comes back."""
+        """Close the output now; twice is fine. An output that is being opened is closed when the driver returns."""
         self._hold.end()
         self._voice.remove(self._ring)
         if self._worker.stop(STOP_TIMEOUT_S):
@@ -127,7 +119,7 @@ class VoiceOutput:
             self._notices.clear(key)
 
     def status(self) -> VoiceStatus:
-        """How it goes."""
+        """The current status."""
         opened, player = self._hold.device, self._player
         is_open = opened is not None and player is not None
         return VoiceStatus(
@@ -142,29 +134,20 @@ class VoiceOutput:
             n_underruns=self._n_underruns + (player.buffer.n_underruns if player is not None else 0),
             n_restarts=self._n_restarts,
             n_lost=self._ring.n_lost,
-            is_heard_by_mic=self._is_heard,
+            is_feedback=self._is_feedback,
         )
 
     def _open_device(self) -> None:
         self._stamps.clear()
         self._ended.clear()
-        opened = self._find_and_open()
+        opened = self._system.with_rescan(OUTPUT, self._name, self._open_once)
         if not self._hold.keep(opened):
             return
         self._name = opened.device.label
-        self._watch = SinkWatch(self._name) if self._name.endswith(LABEL_END) else None
+        self._watch = SinkWatch(self._name) if is_server_label(self._name) else None
         self._t_played_ns = self._t_check_ns = self._clock.now_ns()
         self._state = VoiceState.RUNNING
         log.info("voice to %s at %d Hz, %d channels", self._name, opened.device.rate_hz, opened.n_channels)
-
-    def _find_and_open(self) -> OpenStream:
-        """Open the output; one that was plugged in since PortAudio started is found at the second look."""
-        try:
-            return self._open_once()
-        except OutputError:
-            if not self._system.make_known(OUTPUT, self._name):
-                raise
-            return self._open_once()
 
     def _open_once(self) -> OpenStream:
         return open_output(
@@ -192,28 +175,28 @@ class VoiceOutput:
 
     def _step(self, stop: threading.Event) -> None:
         if self._state is VoiceState.LOST:
-            self._look_again(stop)
+            self._reconnect(stop)
             return
         self._play()
         opened = self._hold.device
         if opened is not None and opened.was_interrupted:
-            self._open_anew()
+            self._reopen()
         elif self._is_gone():
-            self._lose()
+            self._disconnect()
         elif self._clock.now_ns() - self._t_check_ns > CHECK_NS:
             self._check()
 
     def _is_gone(self) -> bool:
-        is_silent = self._clock.now_ns() - self._t_played_ns > STALL_NS
-        return self._ended.is_set() or is_silent or (self._watch is not None and self._watch.is_gone())
+        is_stalled = self._clock.now_ns() - self._t_played_ns > STALL_NS
+        return self._ended.is_set() or is_stalled or (self._watch is not None and self._watch.is_gone())
 
-    def _hears_itself(self) -> bool:
-        """Whether the microphone listens to this very output: then every word comes back again and again."""
+    def _has_feedback(self) -> bool:
+        """Whether the microphone records what this output plays."""
         monitor = monitor_of(self._name)
-        return monitor != "" and self._heard_from() == monitor
+        return monitor != "" and self._mic_source() == monitor
 
     def _play(self) -> None:
-        """Hand on what waits, at most until the next piece is due."""
+        """Pass waiting blocks and stamps to the player; waits at most until the next buffer is due."""
         player = self._player
         if player is None:
             return
@@ -226,82 +209,84 @@ class VoiceOutput:
             stamp = self._stamps.take()
             if stamp is not None:
                 self._t_played_ns = self._clock.now_ns()
-                self._n_dry += stamp.is_underflow
+                self._n_driver_underruns += stamp.is_underflow
                 player.note(stamp)
         if blocks:
-            player.hear(blocks)
+            player.feed(blocks)
         player.fill(self._clock.now_ns())
 
     def _check(self) -> None:
-        """Once a second: a buffer that is too small, devices that are too slow, a voice that hears itself."""
+        """Once a second: look for feedback, a sink that is gone, underruns, and a slow output."""
         player = self._player
         if player is None:
             return
         self._t_check_ns = self._clock.now_ns()
-        if self._hears_itself():
-            self._fall_silent()
+        if self._has_feedback():
+            self._stop_feedback()
             return
-        n_dry, self._n_dry = self._n_dry, 0
+        n_underruns, self._n_driver_underruns = self._n_driver_underruns, 0
         if self._watch is not None:
-            self._watch.ask()
-        if n_dry > MAX_DRY_PER_S and self._latency == "low":
-            log.info("output %s runs dry with a small buffer", self._name)
+            self._watch.start_query()
+        if n_underruns > MAX_UNDERRUNS_PER_S and self._latency == "low":
+            log.info("output %s has underruns with a small buffer", self._name)
             self._latency = "high"
-            self._open_anew()
+            self._reopen()
         else:
-            self._judge_lateness(player)
+            self._check_lateness(player)
 
-    def _judge_lateness(self, player: Player) -> None:
-        """A microphone that was just opened gives old sound for some seconds: only what stays late is slow."""
+    def _check_lateness(self, player: Player) -> None:
+        """Report a slow output, but not the first seconds after a microphone was opened, which are always late."""
         self._n_late = self._n_late + 1 if player.late_ms > MAX_BEHIND_MS else 0
         if self._n_late >= N_LATE:
             text = f"The output {self._name} is slow: your voice comes {player.late_ms:.0f} ms after the picture."
             what_to_do = "Choose a wired output or a virtual cable, or a longer look-ahead."
-            self._notices.post(Notice(SLOW_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
+            self._notices.warning(SLOW_KEY, text, what_to_do, is_lasting=True)
         elif player.late_ms < MAX_BEHIND_MS / 2:
             self._notices.clear(SLOW_KEY)
 
-    def _open_anew(self) -> None:
+    def _reopen(self) -> None:
         self._close_device()
         self._n_restarts += 1
         try:
             self._open_device()
         except OutputError as error:
             log.info("output %s did not open again: %s", self._name, error)
-            self._lose()
+            self._disconnect()
 
-    def _lose(self) -> None:
-        text = f"The sound output {self._name} is gone, so your voice is not heard there."
-        what_to_do = "Plug it in again: the app looks for it every 3 seconds. Or choose another one."
-        self._rest(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
+    def _disconnect(self) -> None:
+        """Close the output, report it, and retry from now on."""
+        text = f"The sound output {self._name} is disconnected, so your voice is not played."
+        what_to_do = "Plug it in again: the app retries every 3 seconds. Or choose another one."
+        self._pause(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
 
-    def _fall_silent(self) -> None:
-        text = f"The microphone listens to {self._name}. Your voice would howl there, so it is not played."
+    def _stop_feedback(self) -> None:
+        """Close the output while the microphone records from it."""
+        text = f"The microphone records what {self._name} plays. That would howl, so your voice is not played."
         what_to_do = "Choose another microphone, or another output for your voice."
-        self._is_heard = True
-        self._rest(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do, is_lasting=True))
+        self._is_feedback = True
+        self._pause(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do, is_lasting=True))
 
-    def _rest(self, notice: Notice) -> None:
-        """Play nothing until `_look_again` finds that it can be."""
+    def _pause(self, notice: Notice) -> None:
+        """Close the output until `_reconnect` opens it again."""
         self._close_device()
         if self._hold.is_over:
             return
         self._state = VoiceState.LOST
-        self._t_retry_ns = self._clock.now_ns() + RETRY_NS
+        self._retry.restart()
         self._notices.post(notice)
         log.warning("%s", notice.text)
 
-    def _look_again(self, stop: threading.Event) -> None:
+    def _reconnect(self, stop: threading.Event) -> None:
         self._ring.clear()
-        if self._clock.now_ns() < self._t_retry_ns:
+        if not self._retry.is_due():
             stop.wait(0.1)
             return
-        self._t_retry_ns = self._clock.now_ns() + RETRY_NS
-        if self._hears_itself():
+        self._retry.restart()
+        if self._has_feedback():
             return
         try:
-            # The sound server tells its sinks anew each time; only PortAudio must be asked to look.
-            if not self._name.endswith(LABEL_END):
+            # The server's sinks are always listed as they are now; PortAudio must list its devices again.
+            if not is_server_label(self._name):
                 self._system.refresh(OUTPUT)
             self._open_device()
         except OutputError as error:
@@ -310,6 +295,6 @@ class VoiceOutput:
         if self._hold.is_over:
             return
         self._n_restarts += 1
-        was_heard, self._is_heard = self._is_heard, False
-        said = "Your voice is played to {} again." if was_heard else "The sound output {} is back."
-        self._notices.post(Notice(NOTICE_KEY, Level.INFO, said.format(self._name)))
+        had_feedback, self._is_feedback = self._is_feedback, False
+        text = "Your voice is played on {} again." if had_feedback else "The sound output {} is connected again."
+        self._notices.info(NOTICE_KEY, text.format(self._name))

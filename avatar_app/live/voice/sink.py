@@ -15,6 +15,7 @@ class VoiceSink(Sink[Settings]):
     """Plays the microphone's sound, delayed so that it matches the picture. Thread: see `Sink`."""
 
     name = "voice"
+    title = "The voice in sync"
     fields = ("voice_output",)
 
     def __init__(self, context: SinkContext[Settings]) -> None:
@@ -38,7 +39,7 @@ class VoiceSink(Sink[Settings]):
             self.delay_ns,
             self._context.clock,
             self._context.notices,
-            heard_from=self._context.source.heard_from,
+            mic_source=self._context.source.mic_source,
         )
         output.start()
         self._output = output
@@ -56,4 +57,4 @@ class VoiceSink(Sink[Settings]):
 
     def delay_ns(self) -> float:
         """Delay at which a voice matches the picture; NaN while it is not known. Thread: any."""
-        return shown_delay_ns(*self._context.source.shown_ms(), fps=self._context.settings().fps)
+        return shown_delay_ns(*self._context.source.latency_ms(), fps=self._context.settings().fps)

@@ -1,4 +1,4 @@
-"""By how much sound is ahead of the picture."""
+"""The skew between sound and picture."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MAX_BEHIND_MS = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """Instant of the picture less instant of the sound: positive when the sound is ahead. NaN without a value.
+    """Time of the picture minus time of the sound: positive when the sound is early. NaN without values.
 
     Attributes:
-        p1_ms, p99_ms: between them lie 98 of 100 values: nearly the latest and the earliest sound.
+        p1_ms, p99_ms: percentiles.
     """
 
     n: int
@@ -31,12 +31,12 @@ class Skew:
 
     @property
     def is_within_limits(self) -> bool:
-        """Whether the sound is at most 15 ms ahead and 45 ms behind, but for one in a hundred on each side."""
+        """Whether the sound is at most 15 ms early and 45 ms late, except for one percent on each side."""
         return self.p99_ms <= MAX_AHEAD_MS and self.p1_ms >= -MAX_BEHIND_MS
 
     @classmethod
     def of(cls, values_ms: Sequence[float]) -> Skew:
-        """The figures of some values."""
+        """The statistics of some values."""
         if not len(values_ms):
             return cls(0, *[float("nan")] * 5)
         p1, p50, p99 = (float(p) for p in np.percentile(values_ms, (1, 50, 99)))
@@ -44,7 +44,7 @@ class Skew:
 
 
 class SkewMeter:
-    """The skew of the last few thousand pieces. Thread: any."""
+    """The skew of the last few thousand buffers. Thread: any."""
 
     def __init__(self, n_kept: int = 3000) -> None:
         self._values: deque[float] = deque(maxlen=n_kept)
@@ -56,12 +56,12 @@ class SkewMeter:
             self._values.append(skew_ms)
 
     def clear(self) -> None:
-        """Forget all values."""
+        """Drop all values."""
         with self._lock:
             self._values.clear()
 
     def read(self) -> Skew:
-        """The figures of what is kept."""
+        """The statistics of the kept values."""
         with self._lock:
             values = list(self._values)
         return Skew.of(values)

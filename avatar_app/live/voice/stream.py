@@ -1,4 +1,4 @@
-"""The machine's sound outputs, through PortAudio."""
+"""The machine's sound outputs, through PortAudio and the sound server."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ from typing import Any
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.units import s_to_ns
-from avatar_app.live.audio.pulse import DOOR
-from avatar_app.live.audio.sound_system import OUTPUT, OpenStream, SoundDevice, SoundSystem
+from avatar_app.live.audio.pulse import SERVER_DEVICE
+from avatar_app.live.audio.pulse_devices import find_server_device, is_server_label, list_server_devices, route_to
+from avatar_app.live.audio.sound_device import OUTPUT, SoundDevice
+from avatar_app.live.audio.sound_system import SOUND_SYSTEM, OpenStream, SoundSystem
 from avatar_app.live.voice.player import Player, Stamp
-from avatar_app.live.voice.pulse_sinks import route_to
 
-# Bluetooth headphones are late by a third of a second; what says more does not know.
-PLAUSIBLE_LATENCY_S = 2.0
+# Bluetooth headphones have a latency of about 300 ms; a driver that reports more than this is wrong.
+MAX_LATENCY_S = 2.0
+
+
+def list_outputs(system: SoundSystem = SOUND_SYSTEM) -> tuple[SoundDevice, ...]:
+    """All sound outputs of this machine, selected by their `label`.
+
+    Raises:
+        OutputError: the sound system does not answer.
+    """
+    return (*system.devices(OUTPUT), *list_server_devices(system, OUTPUT))
 
 
 def open_output(
@@ -33,9 +43,9 @@ def open_output(
         name: label of a device or of a sink of the sound server, or a name that only one output has.
         latency: "low" or "high".
         clock: the program's.
-        make_player: gives the player whose buffer the driver empties.
-        note: called by the driver's thread after each piece.
-        ended: called by the driver's thread when the stream ends.
+        make_player: makes the player whose buffer the driver reads.
+        note: called on the driver's thread after each buffer.
+        ended: called on the driver's thread when the stream ends.
 
     Raises:
         OutputError: there is no such output, or it cannot be opened.
@@ -45,19 +55,21 @@ def open_output(
         del n_channels
         return _callback(clock, device.rate_hz, make_player(device), note)
 
-    route = route_to(system, name)
-    return system.open(OUTPUT, name if route is None else DOOR, latency, callback, ended, route)
+    if not is_server_label(name):
+        return system.open(OUTPUT, name, latency, callback, ended)
+    sink = find_server_device(system, OUTPUT, name)
+    return system.open(OUTPUT, SERVER_DEVICE, latency, callback, ended, route_to(OUTPUT, sink.name, sink))
 
 
 def _callback(clock: Clock, rate_hz: int, player: Player, note: Callable[[Stamp], None]) -> Callable[..., None]:
-    """What the driver calls: copies, stamps, leaves."""
+    """The driver's callback: copies, stamps and returns."""
     buffer = player.buffer
 
     def callback(outdata: Float32, n_samples: int, time: Any, status: Any) -> None:
         t_now_ns = clock.now_ns()
         latency_s = time.outputBufferDacTime - time.currentTime
-        if not 0 < latency_s < PLAUSIBLE_LATENCY_S or not time.outputBufferDacTime:
-            # Some host APIs give no times: then this piece follows the one that is being played.
+        if not 0 < latency_s < MAX_LATENCY_S or not time.outputBufferDacTime:
+            # Some host APIs give no times: then this buffer follows the one that is being played.
             latency_s = n_samples / rate_hz
         stamp = Stamp(buffer.n_read, n_samples, t_now_ns + s_to_ns(latency_s), bool(status.output_underflow))
         buffer.read(outdata)

@@ -1,4 +1,4 @@
-"""Which sample belongs to which instant: of the sound that came in, and of the device that plays."""
+"""Conversion between sample indices and instants: of captured sound, and of the playing device."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections import deque
 
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 
-# Stamps of a driver jitter: each counts as a 64th. One that is far off is believed when so many in a row are.
+# A driver's stamps jitter: each has this weight in the average. N_JUMPS stamps in a row that are off by more than
+# JUMP_NS replace it.
 TIME_SHARE = 1 / 64
 JUMP_NS = ms_to_ns(20)
 N_JUMPS = 4
 
 
 class CaptureTimes:
-    """Instant of every sample of the kept sound. Thread: one.
+    """Capture instants of the kept sound. Thread: one.
 
     Args:
         rate_hz: of the sound.
-        n_blocks: how many blocks are remembered.
+        n_blocks: number of blocks kept.
     """
 
     def __init__(self, rate_hz: int, n_blocks: int) -> None:
@@ -26,25 +27,25 @@ class CaptureTimes:
         self.end = 0
 
     def append(self, n_samples: int, t_capture_ns: int) -> None:
-        """Add a block, captured from an instant on."""
+        """Add a block whose first sample was captured at an instant."""
         self._blocks.append((self.end, t_capture_ns))
         self.end += n_samples
 
     @property
     def t_end_ns(self) -> float:
-        """The instant at which the newest sample ended."""
+        """Capture instant of the end of the newest sample."""
         first, t_ns = self._blocks[-1]
         return t_ns + (self.end - first) * NS_PER_S / self._rate_hz
 
     def position(self, t_ns: float) -> float:
-        """Number of the sample that was captured at an instant, with its fraction; goes on beyond both ends."""
+        """Fractional index of the sample captured at an instant, extrapolated beyond both ends."""
         newest_first = reversed(self._blocks)
         first, t_first_ns = next((block for block in newest_first if block[1] <= t_ns), self._blocks[0])
         return first + (t_ns - t_first_ns) * self._rate_hz / NS_PER_S
 
 
 class PlayedTimes:
-    """Instant at which each sample leaves the output, from the driver's jittering stamps. Thread: one."""
+    """Estimates when each sample leaves the output, from the driver's jittering stamps. Thread: one."""
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
@@ -54,22 +55,22 @@ class PlayedTimes:
 
     @property
     def is_known(self) -> bool:
-        """Whether the driver has said anything yet."""
+        """Whether there was a stamp."""
         return self._t_origin_ns is not None
 
     def note(self, index: int, t_ns: float) -> bool:
-        """The driver says when a sample leaves. True when all that was believed before is void."""
-        seen_ns = t_ns - index * NS_PER_S / self._rate_hz
+        """Take a stamp of the driver: when a sample leaves. True if it replaces the estimate so far."""
+        measured_ns = t_ns - index * NS_PER_S / self._rate_hz
         origin_ns = self._t_origin_ns
-        self._n_far = self._n_far + 1 if origin_ns is not None and abs(seen_ns - origin_ns) > JUMP_NS else 0
+        self._n_far = self._n_far + 1 if origin_ns is not None and abs(measured_ns - origin_ns) > JUMP_NS else 0
         if origin_ns is None or self._n_far >= N_JUMPS:
-            self._t_origin_ns, self._n_stamps, self._n_far = seen_ns, 1, 0
+            self._t_origin_ns, self._n_stamps, self._n_far = measured_ns, 1, 0
             return True
         if not self._n_far:
             self._n_stamps += 1
-            self._t_origin_ns = origin_ns + max(TIME_SHARE, 1 / self._n_stamps) * (seen_ns - origin_ns)
+            self._t_origin_ns = origin_ns + max(TIME_SHARE, 1 / self._n_stamps) * (measured_ns - origin_ns)
         return False
 
     def instant(self, index: float) -> float:
-        """When a sample leaves, in nanoseconds; 0 is the first that the driver asked for."""
+        """When a sample leaves, in nanoseconds; sample 0 is the first that the driver read."""
         return (self._t_origin_ns or 0.0) + index * NS_PER_S / self._rate_hz

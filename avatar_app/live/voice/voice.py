@@ -1,4 +1,4 @@
-"""What the voice's output tells of itself."""
+"""The status of the voice output."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ class VoiceState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class VoiceStatus:
-    """One look at the voice's output.
+    """The status of the voice output at one instant.
 
     Attributes:
         device: its label; empty when the voice is off.
         rate_hz: of the output; 0 unless running.
-        delay_ms: from the microphone to the output, as it is used.
-        late_ms: share of the delay that is there only because the devices are not faster: the voice follows the
-            picture by so much.
-        drift_ppm: by how much the microphone's clock runs faster than the output's; corrected by resampling.
-        skew: of played instant against wanted; positive when the voice is ahead of the picture.
-        n_underruns: times that the output ran out of sound.
-        n_restarts: times that the output was opened again.
-        n_lost: blocks of sound that came too fast.
-        is_heard_by_mic: lost because the microphone listens to the output, where the voice would howl.
+        delay_ms: from the microphone to the output, as used.
+        late_ms: by how much the delay exceeds the wanted one, because the devices are not faster.
+        drift_ppm: by how much the microphone's clock is faster than the output's; resampling corrects it.
+        skew: wanted minus actual playing time; positive when the voice is early.
+        n_underruns: number of times the output ran out of sound.
+        n_restarts: number of times the output was reopened.
+        n_lost: blocks lost because the worker was late.
+        is_feedback: LOST because the microphone records what the output plays.
     """
 
     state: VoiceState
@@ -45,7 +44,7 @@ class VoiceStatus:
     n_underruns: int
     n_restarts: int
     n_lost: int
-    is_heard_by_mic: bool = False
+    is_feedback: bool = False
 
 
 NO_VOICE = VoiceStatus(VoiceState.STOPPED, "", 0, 0, 0.0, 0.0, 0.0, Skew.of(()), 0, 0, 0)

@@ -1,4 +1,4 @@
-"""The camera's thread: the newest picture, whatever becomes of the camera."""
+"""The capture thread: delivers the newest picture, and opens a lost camera again."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from collections.abc import Callable
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.runtime.device_loop import DriverLoop
 from avatar_app.live.runtime.meters import RateMeter
-from avatar_app.live.webcam.picture_source import CameraFrame, Source
+from avatar_app.live.webcam.picture_source import CameraFrame, FrameSource
 
 log = logging.getLogger(__name__)
 
 RETRY_NS = s_to_ns(3)
-LOOK_STEP_NS = ms_to_ns(50)
+RETRY_STEP_NS = ms_to_ns(50)
 STALL_NS = ms_to_ns(2500)
 NOTICE_KEY = "webcam"
 
 
 class WebcamState(enum.Enum):
-    """Whether pictures come."""
+    """Whether the camera delivers pictures."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -34,19 +34,19 @@ class WebcamState(enum.Enum):
 
 
 class CaptureLoop(DriverLoop):
-    """Takes one picture a step. Thread: see `DriverLoop`; the rest any.
+    """Captures one picture a step. Thread: see `DriverLoop`; the rest any.
 
     Args:
         frames: gets each picture; the newest wins.
         open_source: opens the camera; may block.
         clock: the program's.
-        notices: where a lost camera is told.
+        notices: get a warning when the camera is lost.
     """
 
     def __init__(
         self,
         frames: Latest[CameraFrame],
-        open_source: Callable[[], Source],
+        open_source: Callable[[], FrameSource],
         clock: Clock,
         notices: NoticeBoard,
     ) -> None:
@@ -55,11 +55,11 @@ class CaptureLoop(DriverLoop):
         self._open_source = open_source
         self._clock = clock
         self._notices = notices
-        self._source: Source | None = None
+        self._source: FrameSource | None = None
         self._n_frames = 0
         self._t_frame_ns = 0
         self._t_retry_ns = 0
-        self._has_told = False
+        self._is_reported = False
         self._is_opening = False
         self.rate = RateMeter()
         self.state = WebcamState.STARTING
@@ -74,19 +74,19 @@ class CaptureLoop(DriverLoop):
 
     def _work(self, stop: threading.Event) -> None:
         if self._source is None:
-            self._look(stop)
+            self._try_open(stop)
         else:
-            self._take(self._source)
+            self._capture(self._source)
 
-    def _tell_end(self) -> None:
+    def _on_end(self) -> None:
         self.state = WebcamState.STOPPED
         self._notices.clear(NOTICE_KEY)
 
-    def _look(self, stop: threading.Event) -> None:
-        """Open the camera when it is time to; a failure is told once."""
+    def _try_open(self, stop: threading.Event) -> None:
+        """Open the camera when the retry time has come; a failure is reported once."""
         now_ns = self._clock.now_ns()
         if now_ns < self._t_retry_ns:
-            self._clock.sleep_until(min(self._t_retry_ns, now_ns + LOOK_STEP_NS), stop)
+            self._clock.sleep_until(min(self._t_retry_ns, now_ns + RETRY_STEP_NS), stop)
             return
         self._is_opening = True
         try:
@@ -101,41 +101,43 @@ class CaptureLoop(DriverLoop):
         if not self._is_over:
             self.state = WebcamState.RUNNING
         log.info("webcam %s, %dx%d at %.3g", source.label, *source.size, source.fps)
-        if self._has_told:
-            self._has_told = False
-            self._notices.post(Notice(NOTICE_KEY, Level.INFO, f"The camera {source.label} is back."))
+        if self._is_reported:
+            self._is_reported = False
+            self._notices.info(NOTICE_KEY, f"The camera {source.label} works again.")
 
-    def _take(self, source: Source) -> None:
+    def _capture(self, source: FrameSource) -> None:
         try:
-            taken = source.read()
+            captured = source.read()
         except CameraInputError as error:
             self._lose(error)
             return
         now_ns = self._clock.now_ns()
-        if taken is None:
+        if captured is None:
             if now_ns - self._t_frame_ns > STALL_NS:
-                self._lose(CameraInputError(f"The camera {source.label} gives no more pictures.", "Plug it in again."))
+                self._lose(
+                    CameraInputError(f"The camera {source.label} delivers no more pictures.", "Plug it in again.")
+                )
             return
         self._t_frame_ns = now_ns
-        t_capture_ns, pixels = taken
+        t_capture_ns, pixels = captured
         pixels.flags.writeable = False
         self.rate.note(t_capture_ns)
         self._frames.put(CameraFrame(t_capture_ns, self._n_frames, pixels))
         self._n_frames += 1
 
     def _lose(self, error: CameraInputError) -> None:
-        self._give_back()
+        self._close_device()
         if not self._is_over:
             self.state = WebcamState.LOST
         self._t_retry_ns = self._clock.now_ns() + RETRY_NS
         self.problem = error.what
         log.info("no webcam: %s", error.what)
-        if not self._has_told and not self._is_over:
-            self._has_told = True
+        if not self._is_reported and not self._is_over:
+            self._is_reported = True
             what_to_do = f"{error.what_to_do.rstrip('.')}. The app retries every 3 seconds."
-            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, error.what, what_to_do, is_lasting=True))
+            self._notices.warning(NOTICE_KEY, error.what, what_to_do, is_lasting=True)
 
-    def _give_back(self) -> None:
+    def _close_device(self) -> None:
         if self._source is not None:
             self._source.close()
             self._source = None

@@ -1,4 +1,4 @@
-"""A camera of the machine, through OpenCV."""
+"""A camera of this machine, through OpenCV."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from avatar_app.live.webcam.picture_source import as_bgr
 
 SIZE = (640, 480)
 FPS = 30
-# OpenCV waits ten seconds for a picture that does not come, which would hold the thread for as long.
-WAIT_S = "2"
+# By default OpenCV waits ten seconds for a picture, and the thread with it.
+SELECT_TIMEOUT_S = "2"
 N_FIRST_TRIES = 3
-ALLOW = {
+HOW_TO_ALLOW = {
     "darwin": "Allow it in System Settings, Privacy & Security, Camera, then start the program again.",
     "win32": "Allow it in Settings, Privacy & security, Camera: let desktop apps use it.",
 }
@@ -34,10 +34,10 @@ class DeviceSource:
 
     Args:
         name: see `find_camera`.
-        clock: stamps the pictures.
+        clock: for the timestamps of pictures.
 
     Raises:
-        CameraInputError: it is not there, in use, not allowed, or gives no picture.
+        CameraInputError: it is missing, in use, not allowed, or delivers no picture.
     """
 
     def __init__(self, name: str, clock: Clock) -> None:
@@ -48,7 +48,7 @@ class DeviceSource:
         _check_access(device)
         self._capture = _open(device)
         try:
-            self._first()
+            self._grab_first()
         except CameraInputError:
             self.close()
             raise
@@ -57,38 +57,41 @@ class DeviceSource:
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
 
     def read(self) -> tuple[int, UInt8] | None:
-        """The next picture: its instant and (H, W, 3) uint8 BGR.
+        """The next picture.
+
+        Returns:
+            Its capture time and (H, W, 3) uint8 BGR; None when it cannot be decoded.
 
         Raises:
-            CameraInputError: the camera is gone.
+            CameraInputError: the camera is lost.
         """
         if not self._capture.grab():
-            raise CameraInputError(f"The camera {self.label} gives no more pictures.", "Plug it in again.")
+            raise CameraInputError(f"The camera {self.label} delivers no more pictures.", "Plug it in again.")
         t_ns = self._clock.now_ns()
         is_good, raw = self._capture.retrieve()
         return (t_ns, as_bgr(raw, f"The camera {self.label}")) if is_good and raw is not None else None
 
     def close(self) -> None:
-        """Give the camera back; twice is fine."""
+        """Close the camera; twice is fine."""
         if self._is_open:
             self._is_open = False
             self._capture.release()
 
-    def _first(self) -> None:
-        """A camera that another program uses often opens, and then gives nothing."""
+    def _grab_first(self) -> None:
+        """Check for a picture: a camera that another program uses often opens but delivers none."""
         for _ in range(N_FIRST_TRIES):
             if self._capture.grab():
                 return
-        raise CameraInputError(f"The camera {self.label} was opened but gives no picture.", CLOSE_OTHERS)
+        raise CameraInputError(f"The camera {self.label} was opened but delivers no picture.", CLOSE_OTHERS)
 
 
 def _open(device: CameraDevice) -> Any:
-    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", WAIT_S)
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", SELECT_TIMEOUT_S)
     capture = cv2.VideoCapture(device.address, device.backend)
     if not capture.isOpened():
         capture.release()
-        raise _refused(device)
-    # Compressed pictures first: uncompressed ones reach the full rate in small sizes only.
+        raise _open_error(device)
+    # Compressed pictures: uncompressed ones reach the full frame rate in small sizes only.
     wanted = (
         (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
         (cv2.CAP_PROP_FRAME_WIDTH, SIZE[0]),
@@ -102,24 +105,26 @@ def _open(device: CameraDevice) -> Any:
 
 
 def _check_access(device: CameraDevice) -> None:
-    """Linux says why a device cannot be opened; OpenCV does not."""
+    """Raise the reason why Linux does not open a device, which OpenCV does not report."""
     if not isinstance(device.address, str):
         return
     try:
         os.close(os.open(device.address, os.O_RDWR | os.O_NONBLOCK))
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM):
-            raise CameraInputError(f"You may not use the camera {device.name}.", JOIN_GROUP) from error
+            raise CameraInputError(f"You have no permission to use the camera {device.name}.", JOIN_GROUP) from error
         if error.errno == errno.EBUSY:
-            raise _refused(device) from error
-        raise CameraInputError(f"The camera {device.name} is gone ({error.strerror}).", "Plug it in again.") from error
+            raise _open_error(device) from error
+        raise CameraInputError(
+            f"The camera {device.name} was disconnected ({error.strerror}).", "Plug it in again."
+        ) from error
 
 
-def _refused(device: CameraDevice) -> CameraInputError:
+def _open_error(device: CameraDevice) -> CameraInputError:
     what = f"The camera {device.name} cannot be opened"
     if isinstance(device.address, str):
         users = users_of(device.address)
         return CameraInputError(f"{what}: it is in use{' by ' + ', '.join(users) if users else ''}.", CLOSE_OTHERS)
     return CameraInputError(
-        f"{what}: it is in use or not allowed.", f"{CLOSE_OTHERS} {ALLOW.get(sys.platform, '')}".strip()
+        f"{what}: it is in use or not allowed.", f"{CLOSE_OTHERS} {HOW_TO_ALLOW.get(sys.platform, '')}".strip()
     )

@@ -14,7 +14,7 @@ import cv2
 from avatar_app.contracts.errors import CameraInputError
 
 SYS_FOLDER = Path("/sys/class/video4linux")
-# Our own virtual camera, as `avatar-app doctor` has it made: she is not to follow herself.
+# The virtual camera of this program, as `avatar-app doctor` names it: the avatar must not track itself.
 OWN_CAMERA = "Avatar"
 N_GUESSED = 4
 PLUG_IN = "Plug one in, or use `file:PATH` to play a video in its place."
@@ -25,9 +25,9 @@ class CameraDevice:
     """A camera.
 
     Attributes:
-        name: as the system has it, made unique.
+        name: from the system, made unique.
         address: what OpenCV opens: a path on Linux, a number elsewhere.
-        backend: OpenCV's number of the driver family; names and addresses hold for that one alone.
+        backend: OpenCV's number of the capture backend; name and address are valid for that one alone.
     """
 
     name: str
@@ -36,20 +36,20 @@ class CameraDevice:
 
 
 def list_cameras() -> tuple[CameraDevice, ...]:
-    """All cameras, in the system's order; opens none."""
+    """All cameras in the order of the system, without opening them."""
     if sys.platform.startswith("linux"):
         return _unique(_linux(SYS_FOLDER))
     return _unique(_named())
 
 
 def find_camera(name: str) -> CameraDevice:
-    """The camera of a name.
+    """Find a camera by name.
 
     Args:
-        name: as `list_cameras` has it, or a part that only one has; "" for the first.
+        name: as in `list_cameras`, or a part that only one name has; "" for the first.
 
     Raises:
-        CameraInputError: there is none; the sentence names those that exist.
+        CameraInputError: there is none; the message names those that exist.
     """
     cameras = list_cameras()
     if not cameras:
@@ -67,7 +67,7 @@ def find_camera(name: str) -> CameraDevice:
 
 
 def _linux(folder: Path) -> Iterable[CameraDevice]:
-    """The kernel's list. A camera's second node, with index 1, gives data about its pictures and no picture."""
+    """The kernel's list. The second node of a camera, with index 1, delivers metadata and no picture."""
     nodes = [path for path in folder.glob("video*") if path.name.removeprefix("video").isdigit()]
     for node in sorted(nodes, key=lambda path: int(path.name.removeprefix("video"))):
         name = _text(node / "name")
@@ -83,7 +83,7 @@ def _text(file: Path) -> str:
 
 
 def _named() -> Iterable[CameraDevice]:
-    """By cv2-enumerate-cameras; without it, numbers that somebody may find a camera behind."""
+    """From cv2-enumerate-cameras; without it, the first few indices, of which not all may exist."""
     backend = cv2.CAP_AVFOUNDATION if sys.platform == "darwin" else cv2.CAP_DSHOW
     try:
         from cv2_enumerate_cameras import enumerate_cameras
@@ -94,7 +94,7 @@ def _named() -> Iterable[CameraDevice]:
 
 
 def _unique(cameras: Iterable[CameraDevice]) -> tuple[CameraDevice, ...]:
-    """The same with numbers behind names that come twice."""
+    """Number the names that occur more than once."""
     counts: Counter[str] = Counter()
     named = []
     for one in cameras:

@@ -1,4 +1,4 @@
-"""What 478 landmarks say of a head: turn, gaze, lids and brows, before anything is calibrated or smoothed."""
+"""Measures head pose, gaze, lids and brows on 478 landmarks, before calibration and smoothing."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from avatar_app.live.webcam.rigid import RIGID_IDS, Floats, RigidFace, RigidFit, direction_angles_deg
 
 N_LANDMARKS = 478
-# A jaw that opens pulls the whole mesh up a little, as if the head were raised: degrees per opening of the mouth in
-# distances between the eyes' outer corners, found on clips of a head that speaks and keeps still.
+# An opening jaw shifts the whole mesh, which looks like a raised head: degrees of pitch per opening of the mouth, in
+# units of the distance between the outer corners of the eyes, measured on clips of a speaking head that keeps still.
 MOUTH_PITCH_DEG = 7.0
 UPPER_LIP, LOWER_LIP = 13, 14
-# The eyeball's centre lies so far behind the line between the corners of the eye, which makes gaze independent of turn.
+# Distance of the eyeball's centre behind the line between the corners of the eye; makes gaze independent of head pose.
 EYEBALL_DEPTH_CM = 1.25
 EYEBALL_RADIUS_CM = 1.2
-# The mesh moves its iris less than eyes turn.
+# The iris of the mesh moves less than the eye.
 GAZE_GAIN = 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class EyeIds:
-    """Landmarks of one eye."""
+    """Landmark indices of one eye."""
 
     outer: int
     inner: int
@@ -39,14 +39,14 @@ RIGHT = EyeIds(263, 362, 473, (385, 386, 387), (373, 374, 380), (296, 334, 336))
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face as it was measured; signs as in `contracts.head_pose`, left and right of the picture.
+    """Measurements of one face; signs as in `contracts.head_pose`, left and right of the picture.
 
     Attributes:
-        yaw_deg, pitch_deg, roll_deg: of the head, towards the camera's line of sight.
+        yaw_deg, pitch_deg, roll_deg: of the head, relative to the camera's line of sight.
         gaze_yaw_deg, gaze_pitch_deg: of the eyes within the head, mean of both.
-        lids_left_cm, lids_right_cm: distance between the lids, on a face whose eyes' outer corners are 9 cm apart.
+        lids_left_cm, lids_right_cm: distance between the lids, on a face with 9 cm between the outer eye corners.
         brow_cm: height of the brows above the eyes, on the same face.
-        error_cm: how badly the stiff model agrees, see `RigidFit`.
+        error_cm: residual of the rigid model, see `RigidFit`.
     """
 
     yaw_deg: float
@@ -65,10 +65,10 @@ def measure_face(landmarks_px: NDArray[np.floating], model: RigidFace) -> Face:
 
     Args:
         landmarks_px: (478, 2) or (478, 3) in pixels, of the face mesh with iris.
-        model: the stiff face.
+        model: the rigid model.
 
     Returns:
-        The measures.
+        The measurements.
     """
     points: Floats = np.asarray(landmarks_px[:, :2], np.float64)
     fit = model.fit(points[RIGID_IDS])
@@ -90,7 +90,7 @@ def measure_face(landmarks_px: NDArray[np.floating], model: RigidFace) -> Face:
 
 
 def _gaze_deg(points: Floats, eye: EyeIds, fit: RigidFit) -> tuple[float, float]:
-    """Yaw and pitch of one eye within the head: where its iris lies on the ball."""
+    """Yaw and pitch of one eye within the head, from the position of the iris on the eyeball."""
     centre = (points[eye.outer] + points[eye.inner]) / 2
     centre = centre + fit.px_per_cm * EYEBALL_DEPTH_CM * fit.rotation[:2, 2]
     across = (points[eye.iris] - centre) / (fit.px_per_cm * EYEBALL_RADIUS_CM)

@@ -1,4 +1,4 @@
-"""Faces and their landmarks, by mediapipe: the only module that knows it. Used in the tracker's process alone."""
+"""Face detection and landmarks by mediapipe; only this module uses it, and only in the tracker process."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.webcam.face_choice import Box, box_of, is_same, main_face
 from avatar_app.live.webcam.package import package_dir
 
-# What mediapipe imports at its start and tracking never calls.
+# Packages that mediapipe imports but tracking does not use.
 UNUSED = ("matplotlib", "matplotlib.pyplot", "jax", "jax.numpy", "jaxlib", "sounddevice", "sentencepiece")
-# The detector sees to it twice a second that the tracked face is still one, and still the main one.
-CHECK_EVERY = 15
+# Twice a second the detector checks that the tracked face is still a face, and still the main one.
+CHECK_INTERVAL_FRAMES = 15
 N_MISSED_CHECKS = 3
-# Confidence in a face that the detector does not see, while its landmarks are still followed.
-UNSEEN_CONFIDENCE = 0.5
+# Confidence in a face that the detector does not find while its landmarks are still tracked.
+UNDETECTED_CONFIDENCE = 0.5
 MASK_GREY = 127
 
 
 def import_mediapipe() -> Any:
-    """Import mediapipe out of its folder, without what it does not need.
+    """Import mediapipe from its folder, with stubs for packages that tracking does not use.
 
     Raises:
-        ImportError: it is not there, or not made for this machine.
+        ImportError: it is missing, or not built for this machine.
     """
     if str(package_dir()) not in sys.path:
-        # Before all others: protobuf lies there in the version that mediapipe was made for.
+        # First in the path: the folder has the version of protobuf that mediapipe needs.
         sys.path.insert(0, str(package_dir()))
     for name in UNUSED:
         sys.modules.setdefault(name, types.ModuleType(name))
@@ -41,10 +41,10 @@ def import_mediapipe() -> Any:
 
 
 class Landmarks:
-    """Follows one face, the largest and most central one. Thread: one.
+    """Tracks one face, the largest and most central one. Thread: one.
 
     Raises:
-        ImportError: mediapipe is not there.
+        ImportError: mediapipe is missing.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Landmarks:
         """
         rgb: UInt8 = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         self._n_since_check += 1
-        if self._box is None or self._n_since_check >= CHECK_EVERY:
+        if self._box is None or self._n_since_check >= CHECK_INTERVAL_FRAMES:
             rgb = self._check(rgb)
         if self._box is None:
             return None
@@ -81,18 +81,22 @@ class Landmarks:
         return ratios * np.array([width, height, width], np.float32), self._confidence
 
     def close(self) -> None:
-        """Give all back."""
+        """Close the models."""
         self._mesh.close()
         self._detector.close()
 
     def _check(self, rgb: UInt8) -> UInt8:
-        """Look for faces; the picture that the mesh is to see: without the others when it has to begin anew."""
+        """Detect faces and select one.
+
+        Returns:
+            The picture for the mesh; when the mesh starts with another face, the other faces are masked.
+        """
         self._n_since_check = 0
         faces = self._detect(rgb)
         best = main_face([box for box, _ in faces], self._box)
         if best is None:
             self._n_missed += 1
-            self._confidence = UNSEEN_CONFIDENCE
+            self._confidence = UNDETECTED_CONFIDENCE
             if self._n_missed >= N_MISSED_CHECKS:
                 self._box = None
             return rgb
@@ -102,7 +106,7 @@ class Landmarks:
             return rgb
         self._mesh.reset()
         self._box = best
-        return _without(rgb, [box for box, _ in faces if box != best])
+        return _masked(rgb, [box for box, _ in faces if box != best])
 
     def _detect(self, rgb: UInt8) -> list[tuple[Box, float]]:
         found: Sequence[Any] = self._detector.process(rgb).detections or ()
@@ -113,11 +117,11 @@ def _box(relative: Any) -> Box:
     return Box(relative.xmin, relative.ymin, relative.xmin + relative.width, relative.ymin + relative.height)
 
 
-def _without(rgb: UInt8, boxes: Sequence[Box]) -> UInt8:
-    """The same picture, in which some faces are painted over."""
+def _masked(rgb: UInt8, boxes: Sequence[Box]) -> UInt8:
+    """Fill boxes of a picture with grey."""
     height, width = rgb.shape[:2]
     for box in boxes:
-        shares = np.clip([box.left, box.top, box.right, box.bottom], 0, 1)
-        left, top, right, bottom = (shares * [width, height, width, height]).astype(int)
+        ratios = np.clip([box.left, box.top, box.right, box.bottom], 0, 1)
+        left, top, right, bottom = (ratios * [width, height, width, height]).astype(int)
         rgb[top:bottom, left:right] = MASK_GREY
     return rgb

@@ -1,4 +1,4 @@
-"""The user's neutral pose: what counts as straight ahead, with open eyes and brows at rest."""
+"""Calibration of the user's neutral pose: head straight ahead, eyes open, brows at rest."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from avatar_app.contracts.units import s_to_ns
 from avatar_app.live.webcam.face import Face
 
 CALIBRATION_S = 3.0
-# Time without a face does not count; a step from one face to the next counts no more than this.
+# Time without a face does not count; between two pictures at most this much counts.
 MAX_STEP_S = 0.2
 N_MIN_FACES = 20
 N_MAX_FACES = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Neutral:
-    """Measures of a face at rest, in the units of `Face`; as they come, those of an average face."""
+class NeutralPose:
+    """Measurements of a face at rest, in the units of `Face`; the defaults are those of an average face."""
 
     yaw_deg: Annotated[float, Within(-90, 90)] = 0.0
     pitch_deg: Annotated[float, Within(-90, 90)] = 4.0
@@ -36,11 +36,11 @@ class Neutral:
     brow_cm: Annotated[float, Within(-10, 20)] = 2.4
 
     @classmethod
-    def read(cls, file: Path) -> Neutral:
-        """The neutral pose in a file.
+    def read(cls, file: Path) -> NeutralPose:
+        """Read a neutral pose from a file.
 
         Raises:
-            InputFileError: there is none, or what it holds is no face's.
+            InputFileError: the file is missing or invalid.
         """
         data = read_object(file)
         try:
@@ -51,31 +51,31 @@ class Neutral:
         return neutral
 
 
-FIELDS = tuple(Neutral.__dataclass_fields__)
+FIELDS = tuple(NeutralPose.__dataclass_fields__)
 
 
 class Calibration:
-    """Gathers faces for three seconds; the medians are the neutral pose, so that blinks do not matter. Thread: one."""
+    """Collects faces for three seconds; the neutral pose is their median, which ignores blinks. Thread: one."""
 
     def __init__(self) -> None:
         self._rows: deque[tuple[float, ...]] = deque(maxlen=N_MAX_FACES)
         self._t_last_ns: int | None = None
-        self._seen_ns = 0
+        self._collected_ns = 0
 
     @property
     def ratio(self) -> float:
-        """How much of it is done, 0..1."""
-        return min(1.0, self._seen_ns / s_to_ns(CALIBRATION_S), len(self._rows) / N_MIN_FACES)
+        """Progress, 0..1."""
+        return min(1.0, self._collected_ns / s_to_ns(CALIBRATION_S), len(self._rows) / N_MIN_FACES)
 
-    def feed(self, face: Face | None, t_ns: int) -> Neutral | None:
-        """Take what one picture showed; the neutral pose as soon as enough was seen."""
+    def feed(self, face: Face | None, t_ns: int) -> NeutralPose | None:
+        """Add the result of one picture; returns the neutral pose when calibration is complete."""
         if face is None:
             self._t_last_ns = None
             return None
         if self._t_last_ns is not None:
-            self._seen_ns += min(max(0, t_ns - self._t_last_ns), s_to_ns(MAX_STEP_S))
+            self._collected_ns += min(max(0, t_ns - self._t_last_ns), s_to_ns(MAX_STEP_S))
         self._t_last_ns = t_ns
         self._rows.append(tuple(getattr(face, name) for name in FIELDS))
         if self.ratio < 1:
             return None
-        return Neutral(*(float(value) for value in np.median(np.array(self._rows), axis=0)))
+        return NeutralPose(*(float(value) for value in np.median(np.array(self._rows), axis=0)))

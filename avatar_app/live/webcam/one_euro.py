@@ -1,4 +1,4 @@
-"""The One Euro filter: calm when its input is, quick when it moves."""
+"""The One Euro filter: smooths strongly at low speed, and follows with little lag at high speed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from avatar_app.contracts.units import ns_to_s
 
 @dataclass(frozen=True, slots=True)
 class OneEuroSpec:
-    """How a quantity is smoothed.
+    """Parameters of the filter.
 
     Attributes:
-        min_cutoff_hz: while it stands still; lower is calmer.
-        beta: what each unit per second of speed adds to the cutoff, in Hz; higher is quicker.
-        speed_cutoff_hz: for the speed itself.
+        min_cutoff_hz: cutoff frequency at rest; lower smooths more.
+        beta: increase of the cutoff in Hz per unit of speed; higher lags less.
+        speed_cutoff_hz: cutoff frequency of the speed.
     """
 
     min_cutoff_hz: float
@@ -31,14 +31,14 @@ class OneEuro:
         self.reset()
 
     def reset(self) -> None:
-        """Begin with the next value."""
+        """Start again with the next value."""
         self._t_ns: int | None = None
         self._value = 0.0
         self._raw = 0.0
         self._speed = 0.0
 
     def feed(self, value: float, t_ns: int) -> float:
-        """Smooth one value; an instant that is not later than the one before changes nothing."""
+        """Filter one value; a time that is not after the one before changes nothing."""
         if self._t_ns is None:
             self._t_ns, self._value, self._raw = t_ns, value, value
             return value
@@ -46,14 +46,14 @@ class OneEuro:
         if passed_s <= 0:
             return self._value
         speed = (value - self._raw) / passed_s
-        self._speed += _share(self._spec.speed_cutoff_hz, passed_s) * (speed - self._speed)
+        self._speed += _alpha(self._spec.speed_cutoff_hz, passed_s) * (speed - self._speed)
         cutoff_hz = self._spec.min_cutoff_hz + self._spec.beta * abs(self._speed)
-        self._value += _share(cutoff_hz, passed_s) * (value - self._value)
+        self._value += _alpha(cutoff_hz, passed_s) * (value - self._value)
         self._t_ns, self._raw = t_ns, value
         return self._value
 
 
-def _share(cutoff_hz: float, passed_s: float) -> float:
+def _alpha(cutoff_hz: float, passed_s: float) -> float:
     """Weight of a new value in a first-order low pass."""
     step = 2 * math.pi * cutoff_hz * passed_s
     return step / (1 + step)

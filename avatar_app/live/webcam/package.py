@@ -1,8 +1,8 @@
-"""Where mediapipe lies: in a folder of its own, which only the tracker's process sees.
+"""Installs mediapipe into a folder of its own, which only the tracker process uses.
 
-mediapipe 0.10.21, the last one with its models inside, asks for numpy 1 and protobuf 4, and for jax and matplotlib that
-tracking never uses. It runs with numpy 2; so it is installed without what it asks for, beside the program and not in it
-(`packaging/decisions/0015`).
+mediapipe 0.10.21, the last version that includes its models, depends on numpy 1 and protobuf 4, and on jax and
+matplotlib, which tracking does not use. It runs with numpy 2, so it is installed without its dependencies, and outside
+the environment of the program (`packaging/decisions/0015`).
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from pathlib import Path
 
 from avatar_app.contracts.errors import CameraInputError, MissingExtraError
 
-# Exact versions with their hashes; they are installed without looking at what they ask for.
+# Exact versions with hashes, installed without their dependencies.
 LOCK = Path(__file__).with_name("tracker.txt")
-SET_UP = "Run `avatar-app webcam setup` once; it fetches 40 MB."
+SET_UP = "Run `avatar-app webcam setup` once; it downloads 40 MB."
 NEWEST_PYTHON = (3, 12)
 INSTALL_TIMEOUT_S = 900.0
 
 
 def package_dir() -> Path:
-    """The folder, in the program's own environment: whoever removes that removes this."""
+    """The folder of mediapipe; inside the environment of the program, so that it is removed with it."""
     return Path(sys.prefix) / "avatar-app-webcam"
 
 
 def is_installed() -> bool:
-    """Whether faces can be tracked here; looks at the disk, imports nothing."""
+    """Whether mediapipe is installed; does not import it."""
     return (package_dir() / "mediapipe").is_dir() or importlib.util.find_spec("mediapipe") is not None
 
 
 def is_outdated() -> bool:
-    """Whether the folder was made from another lock than ours."""
+    """Whether the folder was installed from another lock file."""
     lock = package_dir() / LOCK.name
     return package_dir().is_dir() and (not lock.is_file() or lock.read_bytes() != LOCK.read_bytes())
 
 
 def can_install() -> bool:
-    """Whether there is a mediapipe for this Python."""
+    """Whether mediapipe supports this version of Python."""
     return sys.version_info[:2] <= NEWEST_PYTHON
 
 
 def require_package() -> None:
-    """Make sure that mediapipe is there.
+    """Check that mediapipe is installed.
 
     Raises:
         MissingExtraError: it is not.
@@ -54,29 +54,29 @@ def require_package() -> None:
         return
     if not can_install():
         raise MissingExtraError(
-            f"Faces cannot be tracked with Python {sys.version_info[0]}.{sys.version_info[1]}: mediapipe is not made"
-            " for it.",
-            "Install the program with Python 3.12; all else works as it is.",
+            f"Head tracking does not work with Python {sys.version_info[0]}.{sys.version_info[1]}: mediapipe does not"
+            " support it.",
+            "Install the program with Python 3.12. Everything else works as it is.",
         )
-    raise MissingExtraError("Following your head needs the package mediapipe.", SET_UP)
+    raise MissingExtraError("Head tracking needs the package mediapipe.", SET_UP)
 
 
-def install(tell: Callable[[str], None]) -> Path:
+def install(report: Callable[[str], None]) -> Path:
     """Install mediapipe, all or nothing.
 
     Args:
-        tell: gets a line for each step.
+        report: called with a line for each step.
 
     Returns:
         The folder.
 
     Raises:
-        CameraInputError: it cannot be fetched or written, or does not run here.
+        CameraInputError: it cannot be downloaded or written.
     """
     folder = package_dir()
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
-    tell(f"Fetching mediapipe into {folder}")
+    report(f"Downloading mediapipe to {folder}")
     locked = ("--require-hashes", "--only-binary=:all:", "--requirement", str(LOCK))
     _pip("install", "--quiet", "--no-deps", "--target", str(fresh), *locked)
     try:
@@ -84,7 +84,9 @@ def install(tell: Callable[[str], None]) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         fresh.replace(folder)
     except OSError as error:
-        raise CameraInputError(f"{folder} cannot be written ({error}).", "Stop the program, then try again.") from error
+        raise CameraInputError(
+            f"{folder} cannot be written ({error}).", "Close the program, then try again."
+        ) from error
     return folder
 
 
@@ -98,8 +100,8 @@ def _pip(*arguments: str) -> None:
         raise CameraInputError(f"mediapipe could not be installed ({error}).", "Try again.") from error
     if "DO NOT MATCH THE HASHES" in done.stderr:
         raise CameraInputError(
-            "mediapipe could not be installed: what was fetched is not the one that this program was tested with.",
-            "Try again without a mirror or cache in between; if it stays so, tell us.",
+            "mediapipe could not be installed: the download is not the version that this program was tested with.",
+            "Try again without a mirror or cache. If it fails again, report it to us.",
         )
     if done.returncode:
         said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "pip gave no reason")

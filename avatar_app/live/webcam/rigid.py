@@ -1,8 +1,8 @@
-"""The turn of a head, from the parts of a face that do not move by themselves.
+"""Head pose from the rigid parts of a face.
 
-Forehead, nose bridge, corners of the eyes, temples and cheekbones are laid over a stiff model; lips, jaw, lids,
-brows and the tip of the nose, which speaking pulls along, have no say. The perspective is that of a head half a metre
-away, whatever the lens and the cut: then a picture needs no calibrated camera.
+A rigid model is fitted to forehead, nose bridge, corners of the eyes, temples and cheekbones. Lips, jaw, lids, brows
+and the tip of the nose move with speech and are ignored. The perspective is that of a head at half a metre, for any
+lens and crop, so no camera calibration is needed.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ N_ITERATIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class RigidFit:
-    """How the head stands.
+    """Result of a fit.
 
     Attributes:
-        rotation: (3, 3) from the head's axes to the picture's: x right, y down, z into the picture.
-        px_per_cm: scale at the middle of the model.
+        rotation: (3, 3) from head axes to picture axes: x right, y down, z into the picture.
+        px_per_cm: scale at the centre of the model.
         error_cm: RMS distance between the landmarks and the model.
     """
 
@@ -80,7 +80,7 @@ def direction_angles_deg(direction: Floats) -> tuple[float, float]:
 
 
 class RigidFace:
-    """Fits the model to pictures. Thread: any, it keeps nothing.
+    """Fits the model to landmarks. Thread: any; it has no state.
 
     Iterates scaled orthography towards perspective (DeMenthon and Davis, "Model-based object pose in 25 lines of code",
     1995), at a fixed distance.
@@ -96,19 +96,19 @@ class RigidFace:
         self._solver = np.linalg.pinv(np.column_stack([self._points, np.ones(len(self._points))]))
 
     def fit(self, points_px: Floats) -> RigidFit:
-        """Find the turn under which the model gives these points.
+        """Find the rotation and scale under which the model projects to these points.
 
         Args:
-            points_px: (n, 2) in pixels, in the model's order.
+            points_px: (n, 2) in pixels, in the order of the model.
 
         Returns:
-            The fit; `error_cm` tells how well it agrees.
+            The fit with its residual.
         """
         flat = points_px
         for _ in range(N_ITERATIONS):
             axes, origin = self._linear(flat)
             rotation, px_per_cm = _nearest_rotation(axes)
-            # What is nearer to the camera looks larger: undo that.
+            # Undo the perspective: points nearer to the camera appear larger.
             flat = origin + (points_px - origin) * (1 + self._points @ rotation[2] / self._distance_cm)[:, None]
         axes, origin = self._linear(flat)
         rotation, px_per_cm = _nearest_rotation(axes)
@@ -117,9 +117,9 @@ class RigidFace:
         return RigidFit(rotation, px_per_cm, error_cm)
 
     def _linear(self, points_px: Floats) -> tuple[Floats, Floats]:
-        """(2, 3) axes and (2,) origin of the best affine view."""
-        solved = self._solver @ points_px
-        return solved[:3].T, solved[3]
+        """(2, 3) axes and (2,) origin of the least-squares affine projection."""
+        solution = self._solver @ points_px
+        return solution[:3].T, solution[3]
 
 
 def _nearest_rotation(axes: Floats) -> tuple[Floats, float]:

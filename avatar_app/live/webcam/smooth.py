@@ -1,14 +1,14 @@
-"""From measured faces to the records that the avatar follows: neutral pose subtracted, still when you are still."""
+"""Makes records of measured faces: subtracts the neutral pose and filters noise."""
 
 from __future__ import annotations
 
 from avatar_app.contracts.head_pose import HeadPose
 from avatar_app.contracts.units import ms_to_ns
 from avatar_app.live.webcam.face import Face
-from avatar_app.live.webcam.neutral import Neutral
+from avatar_app.live.webcam.neutral import NeutralPose
 from avatar_app.live.webcam.one_euro import OneEuro, OneEuroSpec
 
-# Tuned on clips of still and of moving heads, see `packaging/decisions/0015`.
+# Tuned on clips of resting and of moving heads, see `packaging/decisions/0015`.
 SPECS = {
     "yaw_deg": OneEuroSpec(0.5, 0.4),
     "pitch_deg": OneEuroSpec(0.3, 0.4),
@@ -19,43 +19,43 @@ SPECS = {
     "blink_right": OneEuroSpec(3.0, 3.0),
     "brow": OneEuroSpec(0.8, 1.0),
 }
-# Distance between the lids over that of the neutral pose, of an open eye and of a closed one.
+# Distance between the lids relative to the neutral pose, for an open and for a closed eye.
 OPEN_RATIO, CLOSED_RATIO = 0.9, 0.25
 BROW_RANGE_CM = 0.5
-# Under a closing lid nobody sees where an eye looks.
+# Gaze cannot be measured under a closing lid.
 MAX_GAZE_BLINK = 0.35
-# After such a gap the filters know nothing any more.
-FORGET_NS = ms_to_ns(500)
+# After a longer gap the filters are reset.
+RESET_GAP_NS = ms_to_ns(500)
 
 
 class Smoother:
-    """Makes records of faces. Thread: one.
+    """Calibrates and filters measured faces. Thread: one.
 
     Args:
         neutral: the user's neutral pose.
     """
 
-    def __init__(self, neutral: Neutral | None = None) -> None:
-        self._neutral = neutral or Neutral()
+    def __init__(self, neutral: NeutralPose | None = None) -> None:
+        self._neutral = neutral or NeutralPose()
         self._filters = {name: OneEuro(spec) for name, spec in SPECS.items()}
         self._gaze_deg = (0.0, 0.0)
         self._t_face_ns = 0
 
     @property
-    def neutral(self) -> Neutral:
-        """What is subtracted."""
+    def neutral(self) -> NeutralPose:
+        """The neutral pose in use."""
         return self._neutral
 
-    def set_neutral(self, neutral: Neutral) -> None:
-        """Subtract another neutral pose from now on."""
+    def set_neutral(self, neutral: NeutralPose) -> None:
+        """Use another neutral pose from now on."""
         self._neutral = neutral
         self._reset()
 
     def feed(self, face: Face | None, confidence: float, t_capture_ns: int, t_tracked_ns: int) -> HeadPose:
-        """The record of one picture; without a face, one with confidence 0."""
+        """Make the record of one picture; without a face its confidence is 0."""
         if face is None:
             return HeadPose(t_capture_ns, t_tracked_ns)
-        if t_capture_ns - self._t_face_ns > FORGET_NS:
+        if t_capture_ns - self._t_face_ns > RESET_GAP_NS:
             self._reset()
         self._t_face_ns = t_capture_ns
         values = self._measures(face)
@@ -86,6 +86,6 @@ class Smoother:
 
 
 def _blink(lids_cm: float, open_cm: float) -> float:
-    """0 open to 1 closed."""
+    """Blink value, 0 open to 1 closed."""
     ratio = lids_cm / max(open_cm, 1e-3)
     return min(1.0, max(0.0, (OPEN_RATIO - ratio) / (OPEN_RATIO - CLOSED_RATIO)))

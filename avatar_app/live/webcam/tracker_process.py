@@ -1,4 +1,4 @@
-"""The tracker's process as its owner sees it: pictures in, answers out, and never a wait for it."""
+"""The tracker process as its owner sees it: sends pictures and receives replies without blocking."""
 
 from __future__ import annotations
 
@@ -14,43 +14,44 @@ from typing import BinaryIO, Protocol
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.webcam.wire import FAILED, Reply, read_reply, write_picture
+from avatar_app.live.runtime.environment import copy_environment
+from avatar_app.live.webcam.protocol import FAILED, Reply, read_reply, write_picture
 
-COMMAND = (sys.executable, "-m", "avatar_app.live.webcam.tracker_child")
-# One thread: on two cores more of them wait for each other, and the lips need the second one.
+COMMAND = (sys.executable, "-m", "avatar_app.live.webcam.tracker_main")
+# One thread: more are slower on two cores, and the avatar needs the second core.
 VARIABLES = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "3"}
 END_TIMEOUT_S = 1.0
 WAIT_S = 0.2
 
 
 class Tracker(Protocol):
-    """Finds faces somewhere else. Thread: one."""
+    """Tracks faces in another process. Thread: one."""
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can still answer."""
+        """Whether it can still reply."""
         ...
 
     def send(self, number: int, bgr: UInt8) -> None:
-        """Hand a picture over; never waits. Only after the answer to the one before."""
+        """Send a picture without blocking; only after the reply to the one before."""
         ...
 
-    def answer(self, timeout_s: float) -> Reply | None:
-        """The next answer; None when none came in time."""
+    def receive(self, timeout_s: float) -> Reply | None:
+        """The next reply; None when none came in time."""
         ...
 
     def close(self) -> None:
-        """End it; twice is fine."""
+        """End the process; twice is fine."""
         ...
 
 
 class TrackerProcess:
-    """A process that tracks, and the two threads that stand at its pipes, so that nobody else waits there.
+    """A tracker process, with two threads that write to and read from its pipes.
 
-    It ends by itself when its input ends: with this program, however that ends.
+    The process ends when its input closes, so it never outlives this program.
 
     Args:
-        command: another program in its place, for tests.
+        command: starts the process; tests pass their own.
 
     Raises:
         CameraInputError: the process cannot be started.
@@ -73,31 +74,31 @@ class TrackerProcess:
         self._is_over = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=f"tracker-{name}", daemon=True)
-            for name, target in (("pictures", self._write), ("answers", self._read))
+            for name, target in (("pictures", self._write), ("replies", self._read))
         ]
         for thread in self._threads:
             thread.start()
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id."""
         return self._process.pid
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can still answer."""
+        """Whether it can still reply."""
         return not self._is_over.is_set()
 
     def send(self, number: int, bgr: UInt8) -> None:
-        """Hand a picture over; never waits."""
+        """Send a picture without blocking."""
         self._pictures.put((number, bgr))
 
-    def answer(self, timeout_s: float) -> Reply | None:
-        """The next answer; None when none came in time."""
+    def receive(self, timeout_s: float) -> Reply | None:
+        """The next reply; None when none came in time."""
         return self._replies.take(timeout_s)
 
     def close(self) -> None:
-        """Kill it, which ends the threads at its pipes too; twice is fine."""
+        """Kill the process, which also ends the threads; twice is fine."""
         self._is_over.set()
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -113,7 +114,7 @@ class TrackerProcess:
                 if picture is not None:
                     write_picture(pipe, *picture)
         except OSError:
-            pass  # it is gone; the other thread sees that too
+            pass  # the process has ended; the reading thread notices that too
         finally:
             self._is_over.set()
             _close(pipe)
@@ -130,18 +131,18 @@ class TrackerProcess:
     @staticmethod
     def _pipe(pipe: object) -> BinaryIO:
         if pipe is None:
-            raise AssertionError("a pipe was asked for")
+            raise AssertionError("the process was started with pipes")
         return pipe  # type: ignore[return-value]
 
 
 def _close(pipe: BinaryIO) -> None:
-    # What was not written yet has nobody to read it.
+    # Unwritten data has no reader any more.
     with contextlib.suppress(OSError):
         pipe.close()
 
 
 def _environment() -> dict[str, str]:
-    """Ours, and the folder that this package was imported from."""
+    """The environment of this process, with the folder of this package in the path."""
     root = str(Path(__file__).resolve().parents[3])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, **VARIABLES, "PYTHONPATH": os.pathsep.join(paths)}
+    return copy_environment(**VARIABLES, PYTHONPATH=os.pathsep.join(paths))

@@ -1,4 +1,4 @@
-"""The tracking thread: newest picture to the tracker's process, its answer on, a new process when one is lost."""
+"""The tracking thread: sends the newest picture to the tracker process, delivers its reply, restarts a lost process."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
-from avatar_app.contracts.notices import Level, Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.runtime.device_loop import Hold
 from avatar_app.live.webcam.picture_source import CameraFrame
+from avatar_app.live.webcam.protocol import FAILED, READY, DetectedFace, Reply
 from avatar_app.live.webcam.tracker_process import Tracker
-from avatar_app.live.webcam.wire import FAILED, READY, Found, Reply
 
 log = logging.getLogger(__name__)
 
 FRAME_WAIT_S = 0.1
-# mediapipe and its models are there after a second; a cold disk takes longer.
+# mediapipe loads in a second, or longer from a cold disk.
 START_NS = s_to_ns(20)
-ANSWER_NS = s_to_ns(2)
-# A tracker that dies at once again and again is started ever more seldom.
+REPLY_NS = s_to_ns(2)
+# A tracker that keeps failing is restarted with increasing pauses.
 FIRST_PAUSE_NS, MAX_PAUSE_NS = ms_to_ns(100), s_to_ns(30)
-# One that answered for so long counts as sound.
-SOUND_NS = s_to_ns(5)
-N_TOLD = 3
+# A tracker that replied for this long counts as stable.
+STABLE_NS = s_to_ns(5)
+N_LOST_REPORT = 3
 NOTICE_KEY = "webcam-tracker"
 
 
 class TrackerState(enum.Enum):
-    """Whether faces are looked for."""
+    """State of the tracker."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -43,17 +43,17 @@ class TrackerState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """One picture and what was found in it.
+    """One picture and its face.
 
     Attributes:
         frame: the picture.
-        t_tracked_ns: instant of the answer.
-        found: None without a face.
+        t_tracked_ns: when the reply came.
+        detected: the face; None without one.
     """
 
     frame: CameraFrame
     t_tracked_ns: int
-    found: Found | None
+    detected: DetectedFace | None
 
 
 class TrackingLoop:
@@ -62,11 +62,11 @@ class TrackingLoop:
     Thread: `step` by its worker; `close` by the owner after it; the rest any.
 
     Args:
-        frames: the newest picture of the camera.
-        deliver: gets what was found, on the worker's thread.
+        frames: mailbox of the camera's pictures.
+        deliver: called with each result, on the worker's thread.
         clock: the program's.
-        notices: where a tracker that does not live is told.
-        open_tracker: starts one.
+        notices: get a warning when the tracker keeps failing.
+        open_tracker: starts a tracker.
     """
 
     def __init__(
@@ -99,16 +99,16 @@ class TrackingLoop:
         if tracker is None:
             self._open(stop)
         elif self.state is TrackerState.STARTING or self._sent is not None:
-            self._hear(tracker)
+            self._receive(tracker)
         else:
             self._send(tracker)
 
     def recover(self) -> None:
-        """Begin again with another tracker; what a worker does after an error of ours."""
-        self._lose("an error of this program")
+        """Restart the tracker; the worker calls it after a failed step."""
+        self._lose("internal error")
 
     def close(self) -> None:
-        """End the tracker; twice is fine. One that is being started ends when it has."""
+        """End the tracker; twice is fine. One that is starting ends after its start."""
         self._hold.end()
         self.state = TrackerState.STOPPED
         self._notices.clear(NOTICE_KEY)
@@ -134,19 +134,19 @@ class TrackingLoop:
             self._lose("it ended")
         elif frame is not None:
             self._n_sent += 1
-            self._sent, self._t_limit_ns = frame, self._clock.now_ns() + ANSWER_NS
+            self._sent, self._t_limit_ns = frame, self._clock.now_ns() + REPLY_NS
             tracker.send(self._n_sent & 0xFFFFFFFF, frame.pixels)
 
-    def _hear(self, tracker: Tracker) -> None:
-        reply = tracker.answer(FRAME_WAIT_S)
+    def _receive(self, tracker: Tracker) -> None:
+        reply = tracker.receive(FRAME_WAIT_S)
         if reply is not None:
-            self._take(reply)
+            self._handle(reply)
         elif not tracker.is_alive:
             self._lose("it ended")
         elif self._clock.now_ns() > self._t_limit_ns:
-            self._lose("it does not answer")
+            self._lose("it does not respond")
 
-    def _take(self, reply: Reply) -> None:
+    def _handle(self, reply: Reply) -> None:
         if reply.kind == FAILED:
             self._lose(reply.problem)
             return
@@ -154,30 +154,30 @@ class TrackingLoop:
             self.state = TrackerState.RUNNING
             return
         now_ns = self._clock.now_ns()
-        if now_ns - self._t_open_ns > SOUND_NS:
-            self._recover()
+        if now_ns - self._t_open_ns > STABLE_NS:
+            self._note_stable()
         frame, self._sent = self._sent, None
         if frame is not None:
-            self._deliver(Tracked(frame, now_ns, reply.found))
+            self._deliver(Tracked(frame, now_ns, reply.detected))
 
-    def _recover(self) -> None:
-        if self._n_lost_in_a_row >= N_TOLD:
-            self._notices.post(Notice(NOTICE_KEY, Level.INFO, "The face tracker works again."))
+    def _note_stable(self) -> None:
+        if self._n_lost_in_a_row >= N_LOST_REPORT:
+            self._notices.info(NOTICE_KEY, "The face tracker works again.")
         self._pause_ns, self._n_lost_in_a_row = FIRST_PAUSE_NS, 0
 
     def _lose(self, why: str) -> None:
-        log.warning("the face tracker is started anew: %s", why)
-        self._give_up()
+        log.warning("the face tracker is restarted: %s", why)
+        self._close_tracker()
         self.state = TrackerState.LOST
         self.n_restarts += 1
         self._n_lost_in_a_row += 1
         self._t_retry_ns = self._clock.now_ns() + self._pause_ns
         self._pause_ns = min(2 * self._pause_ns, MAX_PAUSE_NS)
-        if self._n_lost_in_a_row == N_TOLD:
-            text = f"The face tracker does not run ({why.rstrip('.')}), so the avatar moves by herself."
-            what_to_do = "The app retries. If it stays so, run `avatar-app webcam setup`."
-            self._notices.post(Notice(NOTICE_KEY, Level.WARNING, text, what_to_do, is_lasting=True))
+        if self._n_lost_in_a_row == N_LOST_REPORT:
+            text = f"The face tracker does not run ({why.rstrip('.')}), so the avatar does not follow your head."
+            what_to_do = "The app retries. If it fails again, run `avatar-app webcam setup`."
+            self._notices.warning(NOTICE_KEY, text, what_to_do, is_lasting=True)
 
-    def _give_up(self) -> None:
+    def _close_tracker(self) -> None:
         self._sent = None
         self._hold.release()

@@ -1,4 +1,4 @@
-"""The webcam as its owner sees it: a camera by name, and what the user's head does."""
+"""The webcam as its owner sees it: a camera by name, and records of the user's head."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from avatar_app.live.runtime.worker import Worker
 from avatar_app.live.webcam.capture import CaptureLoop, WebcamState
 from avatar_app.live.webcam.device_source import DeviceSource
 from avatar_app.live.webcam.file_source import FileSource
-from avatar_app.live.webcam.neutral import Calibration, Neutral
+from avatar_app.live.webcam.neutral import Calibration, NeutralPose
 from avatar_app.live.webcam.package import require_package
-from avatar_app.live.webcam.picture_source import CameraFrame, Source
+from avatar_app.live.webcam.picture_source import CameraFrame, FrameSource
 from avatar_app.live.webcam.smooth import Smoother
 from avatar_app.live.webcam.tracker_process import Tracker, TrackerProcess
 from avatar_app.live.webcam.tracking import Tracked, TrackerState, TrackingLoop
@@ -32,19 +32,19 @@ STOP_TIMEOUT_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class WebcamStatus:
-    """One look at the webcam.
+    """Status of the webcam.
 
     Attributes:
-        camera, tracker: whether pictures come, and whether faces are looked for.
+        camera, tracker: state of capture and of tracking.
         device: the camera's name, or the file's; "" before it was opened.
-        size: width and height as the camera delivers them.
-        fps: pictures a second from the camera.
-        fps_tracked: of which the tracker answered so many.
-        has_face: the newest picture shows a face.
+        size: width and height of the camera's pictures.
+        fps: of the camera.
+        fps_tracked: pictures a second that were tracked.
+        has_face: whether the newest picture has a face.
         latency_p50_ms, latency_p95_ms: from the capture of a picture to its record; NaN before the first one.
-        n_unread: pictures that a newer one replaced before the tracker had time.
-        n_restarts: times that the tracker was lost.
-        calibration_ratio: 0..1 while the neutral pose is learned; None otherwise.
+        n_unread: pictures that were replaced by a newer one before they were tracked.
+        n_restarts: how often the tracker was restarted.
+        calibration_ratio: progress 0..1 of a calibration; None without one.
         problem: why the camera is lost; "" otherwise.
     """
 
@@ -65,7 +65,7 @@ class WebcamStatus:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A picture of the user with what was found in it, for a window alone.
+    """A picture of the user with its landmarks, for the window only.
 
     Attributes:
         frame: the picture.
@@ -77,17 +77,17 @@ class Preview:
 
 
 class Webcam:
-    """Follows the user's head. `start` and `stop` never wait for the camera or the tracker.
+    """Tracks the user's head. `start` and `stop` do not wait for the camera or the tracker.
 
     Thread: `start`, `stop` by the owner, the rest any.
 
     Args:
         name: "" for the first camera, a camera's name, `file:PATH`, or `off`.
         clock: the program's.
-        notices: where a lost camera ("webcam") or tracker ("webcam-tracker") is told.
-        neutral: the user's neutral pose, as an earlier calibration found it.
-        open_source: opens the camera, for tests.
-        open_tracker: starts the tracker, for tests.
+        notices: get a warning about a lost camera ("webcam") or tracker ("webcam-tracker").
+        neutral: the user's neutral pose from an earlier calibration.
+        open_source: opens the camera; tests pass their own.
+        open_tracker: starts the tracker; tests pass their own.
     """
 
     def __init__(
@@ -95,8 +95,8 @@ class Webcam:
         name: str,
         clock: Clock,
         notices: NoticeBoard,
-        neutral: Neutral | None = None,
-        open_source: Callable[[], Source] | None = None,
+        neutral: NeutralPose | None = None,
+        open_source: Callable[[], FrameSource] | None = None,
         open_tracker: Callable[[], Tracker] | None = None,
     ) -> None:
         self._is_off = name == OFF
@@ -115,7 +115,7 @@ class Webcam:
         self._make_loops()
 
     def start(self) -> None:
-        """Begin; camera and tracker may come later. A second call is fine, and `off` does nothing.
+        """Start; camera and tracker open in the background. A second call is fine, and `off` does nothing.
 
         Raises:
             MissingExtraError: mediapipe is not installed.
@@ -124,7 +124,7 @@ class Webcam:
             return
         if self._is_ours:
             require_package()
-        # Loops and workers for each session: one that is left behind in a driver never meets the next.
+        # New loops and workers for each session: an old one may still be blocked in a driver.
         self._make_loops()
         self._workers = (
             Worker("webcam-tracker", self._tracking.step, self._clock, self._notices, self._tracking.recover),
@@ -134,9 +134,9 @@ class Webcam:
             worker.start()
 
     def stop(self) -> None:
-        """Cut the camera, end the tracker, and forget the last picture; twice is fine.
+        """Close the camera, end the tracker, and forget the last picture; twice is fine.
 
-        A camera whose driver does not answer is given back when it does, see `is_open`.
+        A camera whose driver blocks is closed when the driver returns, see `is_open`.
         """
         workers, self._workers = self._workers, ()
         for worker in workers:
@@ -164,17 +164,17 @@ class Webcam:
         return self._preview
 
     @property
-    def neutral(self) -> Neutral:
-        """The neutral pose in use; to be kept with the settings."""
+    def neutral(self) -> NeutralPose:
+        """The neutral pose in use."""
         return self._smoother.neutral
 
     def calibrate(self) -> None:
-        """Learn the neutral pose from the next three seconds with a face; begins anew when called again."""
+        """Calibrate the neutral pose on the next three seconds with a face; a second call starts again."""
         with self._lock:
             self._calibration = Calibration()
 
     def status(self) -> WebcamStatus:
-        """How it goes; cheap."""
+        """The current status; cheap."""
         is_stopped = not self._workers
         newest, calibration = self._newest, self._calibration
         p50_ms, p95_ms = self._latency.p50_p95()
@@ -197,12 +197,12 @@ class Webcam:
     def _make_loops(self) -> None:
         self._frames: Latest[CameraFrame] = Latest()
         self._capture = CaptureLoop(self._frames, self._open_source, self._clock, self._notices)
-        self._tracking = TrackingLoop(self._frames, self._take, self._clock, self._notices, self._open_tracker)
+        self._tracking = TrackingLoop(self._frames, self._update, self._clock, self._notices, self._open_tracker)
 
-    def _take(self, tracked: Tracked) -> None:
-        """Called by the tracking thread for each picture."""
-        frame, found, t_tracked_ns = tracked.frame, tracked.found, tracked.t_tracked_ns
-        face = found.face if found is not None else None
+    def _update(self, tracked: Tracked) -> None:
+        """Use the result of one picture; called on the tracking thread."""
+        frame, detected, t_tracked_ns = tracked.frame, tracked.detected, tracked.t_tracked_ns
+        face = detected.face if detected is not None else None
         with self._lock:
             if not self._workers:
                 return
@@ -211,14 +211,14 @@ class Webcam:
                 if neutral is not None:
                     self._smoother.set_neutral(neutral)
                     self._calibration = None
-            confidence = found.confidence if found is not None else 0.0
+            confidence = detected.confidence if detected is not None else 0.0
             self._newest = self._smoother.feed(face, confidence, frame.t_capture_ns, t_tracked_ns)
-            self._preview = Preview(frame, found.points_px if found is not None else None)
+            self._preview = Preview(frame, detected.points_px if detected is not None else None)
         self._rate.note(t_tracked_ns)
         self._latency.note(ns_to_ms(t_tracked_ns - frame.t_capture_ns))
 
 
-def _open(name: str, clock: Clock) -> Source:
+def _open(name: str, clock: Clock) -> FrameSource:
     if name.startswith(FILE_PREFIX):
         return FileSource(Path(name[len(FILE_PREFIX) :]), clock)
     return DeviceSource(name, clock)

@@ -31,7 +31,7 @@ def held_out_db(assets: PoseAssets) -> Float64:
     for row, pitch in enumerate(assets.pitches):
         for column, yaw in enumerate(assets.yaws):
             if row % 2 or column % 2:
-                rendered = head.draw(field.at(AvatarPose(yaw_deg=float(yaw), pitch_deg=float(pitch))))
+                rendered = head.render(field.at(AvatarPose(yaw_deg=float(yaw), pitch_deg=float(pitch))))
                 found.append(head_psnr_db(rendered, assets.nodes[row, column], HEAD_BOTTOM_PX - assets.top))
     return np.array(found)
 

@@ -17,8 +17,8 @@ from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.live.frame import Avatar
 from avatar_app.live.student import Student
 from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.loading import open_student
 from avatar_app.live.student.registry import find_model
-from avatar_app.live.student.student import open_student
 from avatar_app.studio.export.graphs import LICENCE, export_graph
 from avatar_app.studio.nets.generator import Generator
 from avatar_app.studio.publish.one_lookahead import trained_student, write_folder

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
-from avatar_app.live.student.engine import open_session
+from avatar_app.live.student.engines import open_session
 from avatar_app.live.student.processor import cpu_name, instruction_set, n_cores
 from avatar_app.studio.evaluate.candidates import Candidate
 from avatar_app.studio.publish.one_lookahead import example_windows
@@ -242,7 +242,7 @@ def _step_runner(candidate: Candidate, engine: str, precision: Precision, n_thre
         precision.value,
         n_threads,
         student.engine.arithmetic,
-        lambda k: student.draw(windows[k % len(windows)], ms),
+        lambda k: student.render(windows[k % len(windows)], ms),
         student.close,
     )
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.mouth import PatchBox
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX
 from avatar_app.studio.nets.cost import count_parameters

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest, Ring
-from avatar_app.contracts.packets import LIVE_RATE_HZ, AudioBlock, MouthPatch
+from avatar_app.contracts.mouth import Mouth
+from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock
 from avatar_app.contracts.units import ms_to_ns
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.speech_thread import SpeechPart
@@ -21,7 +22,6 @@ from avatar_app.studio.data.clips import CROP_PX, FPS
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
-BLOCK_SAMPLES = 160
 # Picture k of a clip shows the middle of its interval of 1/25 s; the live path generates the start.
 HALF_PICTURE_SAMPLES = LIVE_RATE_HZ // FPS // 2
 # Silence after the recording, so that its last pictures have the full look-ahead.
@@ -64,35 +64,36 @@ def _generated(student: Student, samples: Float32, lookahead_ms: int, rest: UInt
     n_pictures = len(samples) * FPS // LIVE_RATE_HZ
     padded = np.concatenate((samples[HALF_PICTURE_SAMPLES:], np.zeros(TAIL_SAMPLES, np.float32)))
     generated: dict[int, UInt8] = {}
-    for patch in _patches(student, padded, lookahead_ms):
-        generated.setdefault(patch.index, _in_crop(patch, rest)[part])
+    for mouth in _mouths(student, padded, lookahead_ms):
+        generated.setdefault(mouth.index, _in_crop(mouth, rest)[part])
     still = rest[part]
     return np.stack([generated.get(k, still) for k in range(n_pictures)])
 
 
-def _patches(student: Student, samples: Float32, lookahead_ms: int) -> Iterator[MouthPatch]:
-    mouth, ring = Latest[MouthPatch](), Ring[AudioBlock](1)
-    speech = SpeechPart(ManualClock(), StageMeters(), mouth)
+def _mouths(student: Student, samples: Float32, lookahead_ms: int) -> Iterator[Mouth]:
+    mailbox, ring = Latest[Mouth](), Ring[AudioBlock](1)
+    speech = SpeechPart(ManualClock(), StageMeters(), mailbox)
     speech.configure(FPS, lookahead_ms)
-    speech.set_student(student)
+    speech.set_driver(student)
     step = speech.run(lambda: ring)
     for start in range(0, len(samples) - BLOCK_SAMPLES + 1, BLOCK_SAMPLES):
         ring.put(AudioBlock(ms_to_ns(start / 16), start, samples[start : start + BLOCK_SAMPLES]))
         step(_NEVER)
-        patch = mouth.take()
-        if patch is not None:
-            yield patch
+        mouth = mailbox.take()
+        if mouth is not None:
+            yield mouth
 
 
-def _in_crop(patch: MouthPatch, rest: UInt8) -> UInt8:
+def _in_crop(mouth: Mouth, rest: UInt8) -> UInt8:
     """The face crop with a patch, (256, 256, 3) uint8, blended with the weight of the gate."""
-    if patch.pixels is None:
+    patch = mouth.patch
+    if patch is None:
         return rest
-    size_px, box = patch.spec.size_px, patch.spec.box
+    size_px, box = patch.place.crop_px, patch.place.box
     face = rest if size_px == CROP_PX else cv2.resize(rest, (size_px, size_px), interpolation=cv2.INTER_AREA)
     face = face.copy()
     face[box.y : box.y + box.h, box.x : box.x + box.w] = patch.pixels
     if size_px != CROP_PX:
         face = cv2.resize(face, (CROP_PX, CROP_PX), interpolation=cv2.INTER_CUBIC)
-    blended: UInt8 = cv2.addWeighted(face, patch.weight, rest, 1 - patch.weight, 0)
+    blended: UInt8 = cv2.addWeighted(face, mouth.weight, rest, 1 - mouth.weight, 0)
     return blended

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
-from avatar_app.contracts.student_spec import PatchBox
+from avatar_app.contracts.mouth import PatchBox
 from avatar_app.studio.mouth import N_MOUTH
 from avatar_app.studio.nets.tensor_file import load_net, save_net
 

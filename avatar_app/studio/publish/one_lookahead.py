@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from avatar_app.contracts.student_spec import PatchBox, StudentSpec
+from avatar_app.contracts.mouth import PatchBox
+from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.studio.export import quantize
 from avatar_app.studio.export.graphs import TrainedStudent, export_face, export_student
 from avatar_app.studio.nets.generator import Generator

@@ -18,9 +18,9 @@ from avatar_app.contracts.atomic_file import replacing_folder, write_text
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.student_spec import MANIFEST_SCHEMA, Precision, StudentSpec
 from avatar_app.live.student.folder import read_manifest
+from avatar_app.live.student.loading import open_student
 from avatar_app.live.student.processor import cpu_name, instruction_set
 from avatar_app.live.student.registry import REGISTRY_SCHEMA
-from avatar_app.live.student.student import open_student
 from avatar_app.studio.export import qdq, quantize, sensitivity
 from avatar_app.studio.export.calibration import calibration_feeds
 from avatar_app.studio.export.graphs import TrainedStudent, export_face, export_packed, export_student

@@ -1,0 +1,46 @@
+"""Finds avatar folders: the shipped ones in `assets/avatars`, then those in the user's data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from avatar_app.contracts.errors import AvatarError, InputFileError
+from avatar_app.contracts.input_file import read_object
+from avatar_app.settings.paths import assets_dir as shipped_assets_dir
+
+INSTALL_AGAIN = "Install the avatar again, or choose another one."
+DESCRIPTION = "avatar.json"
+
+
+def find_avatar(avatar_id: str, assets_dir: Path | None = None, user_dir: Path | None = None) -> Path:
+    """Folder of an avatar. A shipped avatar hides one of the user's with the same id.
+
+    Args:
+        avatar_id: name of the folder.
+        assets_dir: holds `avatars`; None means the shipped assets.
+        user_dir: holds avatar folders of the user, if any.
+
+    Raises:
+        AvatarError: there is no such avatar; the sentence names those that exist.
+    """
+    roots = [root for root in ((assets_dir or shipped_assets_dir()) / "avatars", user_dir) if root is not None]
+    for root in roots:
+        if (root / avatar_id / DESCRIPTION).is_file():
+            return root / avatar_id
+    found = sorted({file.parent.name for root in roots for file in root.glob(f"*/{DESCRIPTION}")})
+    hint = f"There are: {', '.join(found)}." if found else "Install the program again."
+    raise AvatarError(f"There is no avatar named {avatar_id!r}.", hint)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The fields of `avatar.json`.
+
+    Raises:
+        AvatarError: it cannot be read.
+    """
+    path = folder / DESCRIPTION
+    try:
+        return read_object(path)
+    except InputFileError as error:
+        raise AvatarError(f"The avatar description {path} cannot be used: {error}.", INSTALL_AGAIN) from error
