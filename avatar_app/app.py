@@ -137,7 +137,13 @@ def _second_start(instance: SingleInstance) -> int:
 
 def _panel(parts: Parts, pipeline: Live, sinks: Sinks, paths: ProfilePaths, board: NoticeBoard) -> Panel:
     choices = catalogue(
-        parts.list_mics, assets_dir(), models_dir(), paths.models_dir, parts.list_outputs, parts.list_cameras
+        parts.list_mics,
+        assets_dir(),
+        models_dir(),
+        paths.models_dir,
+        paths.avatars_dir,
+        parts.list_outputs,
+        parts.list_cameras,
     )
     questions = dialogs(QApplication.activeWindow)
     profile, machine = ProfileSection(paths, questions, board), MachineGroup(autostart(paths), board)

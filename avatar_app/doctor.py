@@ -27,19 +27,19 @@ from avatar_app.contracts.errors import InputFileError, ModelError, UserError
 from avatar_app.contracts.fields import problem
 from avatar_app.contracts.input_file import read_arrays
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.contracts.student_spec import Precision, StudentSpec
+from avatar_app.contracts.student_spec import STUDENT_KIND, Precision, StudentSpec
 from avatar_app.live.camera import camera_findings
-from avatar_app.live.frame import Avatar, load_avatar
+from avatar_app.live.frame import Avatar, list_avatars, load_avatar
 from avatar_app.live.mic import list_devices
 from avatar_app.live.pipeline import LivePipeline
-from avatar_app.live.student import Student, list_models
+from avatar_app.live.student import Student, list_models, read_kind
 from avatar_app.live.student.engines import installed_engines
 from avatar_app.live.student.folder import read_manifest, verified_bytes
 from avatar_app.live.student.loading import open_student
 from avatar_app.live.student.registry import find_model
 from avatar_app.live.webcam import list_cameras
 from avatar_app.live.webcam.package import require_package
-from avatar_app.settings.paths import ProfilePaths, assets_dir, demo_sample
+from avatar_app.settings.paths import ProfilePaths, demo_sample
 from avatar_app.settings.schema import Settings
 
 SCHEMA = 1
@@ -182,9 +182,8 @@ def _webcam() -> Iterator[Finding]:
 
 
 def _avatars(paths: ProfilePaths) -> Iterator[Finding]:
-    roots = assets_dir() / "avatars", paths.avatars_dir
-    for avatar_id in sorted({file.parent.name for root in roots for file in root.glob("*/avatar.json")}):
-        yield from _guarded("avatar", _avatar(avatar_id, paths))
+    for folder in list_avatars(user_dir=paths.avatars_dir):
+        yield from _guarded("avatar", _avatar(folder.name, paths))
     if not demo_sample().is_file():
         yield _failed("sample", f"The demo sample {demo_sample()} is missing.", "Install the program again.")
 
@@ -192,8 +191,8 @@ def _avatars(paths: ProfilePaths) -> Iterator[Finding]:
 def _avatar(avatar_id: str, paths: ProfilePaths) -> Iterator[Finding]:
     avatar = load_avatar(avatar_id, user_dir=paths.avatars_dir)
     if not isinstance(avatar, Avatar):
-        # Of another kind, which has no pictures to check.
-        yield _ok("avatar", avatar.id)
+        avatar.renderer().render(0)
+        yield _ok("avatar", f"{avatar_id}: it renders a picture")
         return
     for k in range(avatar.n_idle):
         avatar.idle(k)
@@ -224,7 +223,11 @@ def _guarded(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 
 def _model(folder: Path) -> Iterator[Finding]:
-    """Checksums of all files, then the golden pictures with every precision and engine."""
+    """Check all files by their checksums, then the golden pictures in every precision on every installed engine."""
+    kind = read_kind(folder)
+    if kind != STUDENT_KIND:
+        yield _ok("model", f"{folder.name}: a model of the kind {kind}, which has no further checks")
+        return
     spec = read_manifest(folder)
     for file in (*spec.files.values(), spec.golden_file, *([spec.face_file] if spec.face_file else [])):
         verified_bytes(folder, file)
@@ -260,7 +263,7 @@ def golden_psnr_db(folder: Path, student: Student) -> float:
         student.set_face(face)
     errors = []
     for window, head, patch in zip(windows, heads, patches, strict=True):
-        drawn = student.render(window, student.spec.lookahead_ms[head]).astype(np.float32)
+        drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
         errors.append(np.square(drawn - patch.transpose(1, 2, 0).astype(np.float32) * 255).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
 

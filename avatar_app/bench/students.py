@@ -6,18 +6,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from avatar_app.live.student import list_models, measuring
+from avatar_app.contracts.student_spec import STUDENT_KIND
+from avatar_app.live.student import list_models, measuring, read_kind
 from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.registry import find_model
 
 
 def measure(seconds: float, user_dir: Path | None = None) -> dict[str, Any]:
-    """By model, the user's own included: every pair of engine and precision, and the fastest of them.
+    """By student, the user's own included: every pair of engine and precision, and the fastest of them.
 
     Raises:
         ModelError: a model cannot be used.
     """
-    return {model_id: _model(find_model(model_id, None, user_dir), seconds) for model_id in list_models(None, user_dir)}
+    folders = (find_model(model_id, None, user_dir) for model_id in list_models(None, user_dir))
+    return {folder.name: _model(folder, seconds) for folder in folders if read_kind(folder) == STUDENT_KIND}
 
 
 def _model(folder: Path, seconds: float) -> dict[str, Any]:

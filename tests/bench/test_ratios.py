@@ -32,7 +32,7 @@ def medians_ms(actions: dict, clock_s=time.perf_counter) -> dict:
 def test_step_when_int8_or_mixed_then_faster_than_fp32(engine):
     students = {name: load("nova-hd", name, engine) for name in ("fp32", "int8", "mixed")}
     mel = np.zeros((80, students["fp32"].spec.n_mel_columns), np.float32)
-    found = medians_ms({name: lambda s=student: s.render(mel, 80) for name, student in students.items()})
+    found = medians_ms({name: lambda s=student: s.draw(mel, 80) for name, student in students.items()})
     for student in students.values():
         student.close()
     assert found["fp32"] / found["int8"] > 1.3

@@ -33,12 +33,6 @@ TOOLS = (".venv/bin/pip", ".venv/bin/python")
 # Pages whose italics are labels of the window.
 LABELLED = tuple(page for page in GUIDE if page.name not in ("CONTRIBUTING.md", "interfaces.md", "figures.md"))
 
-# Merged next; empty then.
-PENDING = {
-    "Output", "avatar_app/contracts/mouth.py", "avatar_app/contracts/renderer.py", "contracts/mouth.py",
-    "contracts/renderer.py", "avatar_app/live/mouth_drivers.py", "avatar_app/live/frame/renderers.py",
-}  # fmt: skip
-
 
 class Parsed(Exception):  # noqa: N818 - no failure
     """A command line was accepted."""
@@ -237,7 +231,14 @@ def test_path_when_in_a_page_then_exists(page):
     roots = (REPO, REPO / "avatar_app", page.parent)
     ours = [path for path in paths if path.split("/")[0] in TOP or path.split("/")[0] in ROOMS]
     missing = [path for path in ours if not any((root / path).exists() for root in roots)]
-    assert set(missing) <= PENDING
+    assert not missing
+
+
+def test_name_when_in_a_file_of_contributing_then_the_file_has_it():
+    text = (PACKAGING / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)`\s+in\s+`(avatar_app/[\w/]+\.py)`", text)
+    assert len(named) >= 5
+    assert all(re.search(rf"^(def )?{name}\b", (REPO / file).read_text(encoding="utf-8"), re.M) for name, file in named)
 
 
 TOP = ("avatar_app", "packaging", "tests", "assets", "models")
@@ -268,7 +269,7 @@ def all_texts():
 @pytest.mark.parametrize("page", LABELLED, ids=lambda page: page.name)
 def test_label_when_in_italics_then_the_window_has_it(page, window_texts):
     unknown = set(guide.labels(page.read_text(encoding="utf-8"))) - window_texts
-    assert unknown <= PENDING
+    assert not unknown
 
 
 def quotes():

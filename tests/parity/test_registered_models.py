@@ -25,7 +25,7 @@ def test_model_when_it_draws_golden_inputs_then_golden_pictures(model_id, engine
         student.set_face(face)
     psnr_db = []
     for window, head, patch in zip(windows, heads, patches, strict=True):
-        drawn = student.render(window, student.spec.lookahead_ms[head]).astype(float)
+        drawn = student.draw(window, student.spec.lookahead_ms[head]).astype(float)
         true = patch.transpose(1, 2, 0).astype(float) * 255
         psnr_db.append(10 * np.log10(255**2 / np.square(drawn - true).mean()))
     student.close()

@@ -5,19 +5,28 @@ import shutil
 import threading
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import soundfile
 
-from avatar_app.contracts.clock import ManualClock
+from avatar_app.contracts.clock import ManualClock, MonotonicClock
 from avatar_app.contracts.errors import AvatarError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.head_pose import AvatarPose
-from avatar_app.contracts.mouth import MOUTH_NAMES, N_MOUTH, Mouth, MouthShape
+from avatar_app.contracts.mouth import MOUTH_NAMES, N_MOUTH, DriverSpec, Mouth, MouthShape
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live import mouth_drivers
 from avatar_app.live.frame import Background, PictureRenderer, PosedRenderer, load_avatar, renderers
 from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.mic.audio_file import read_audio
+from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.settings.paths import assets_dir
+from avatar_app.progress import ProgressBar
+from avatar_app.render import RenderJob, render
+from avatar_app.settings.paths import ProfilePaths, assets_dir, demo_sample
+from avatar_app.settings.schema import Settings
 from tests.fakes.avatar_folder import write_avatar
 
 SIZE_PX = 64
@@ -143,3 +152,55 @@ def test_load_when_the_avatar_lies_in_the_users_folder_then_found_after_the_ship
     with pytest.raises(AvatarError, match="no avatar named 'mars'") as caught:
         load_avatar("mars", assets, user_dir)
     assert "moon, sun" in str(caught.value.what_to_do)
+
+
+@pytest.fixture
+def users_moon(assets, tmp_path):
+    """The paths of a user who has an avatar and a model of kinds that the tests add."""
+    paths = ProfilePaths(tmp_path / "profile")
+    shutil.copytree(assets / "avatars" / "moon", paths.avatars_dir / "moon")
+    (paths.models_dir / "jaw").mkdir(parents=True)
+    (paths.models_dir / "jaw" / "manifest.json").write_text(json.dumps({"kind": "jaw"}))
+    return paths
+
+
+class JawDriver:
+    """Opens the jaw for every speech."""
+
+    spec, engine_name, precision_label = DriverSpec("jaw", "Jaw", 4, (0,), 0), "", ""
+
+    def drive(self, mel, lookahead_ms):
+        return jaw_open(1.0, 0, 0).shape
+
+    def close(self):
+        pass
+
+
+def test_render_command_when_avatar_and_model_are_of_added_kinds_then_the_video_shows_them(
+    users_moon, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(mouth_drivers.DRIVERS, "jaw", lambda folder, options: JawDriver())
+    soundfile.write(tmp_path / "voice.wav", read_audio(demo_sample())[:16_000], 16_000)
+    settings = Settings(avatar="moon", model="jaw")
+    job = RenderJob(tmp_path / "voice.wav", tmp_path / "moon.mp4", settings, users_moon, "#0000ff", crf=0)
+    assert render(job, ProgressBar()).n_pictures == 25
+    with av.open(str(job.out)) as container:
+        pictures = np.stack([picture.to_ndarray(format="bgr24") for picture in container.decode(video=0)])
+    assert pictures.shape == (25, SIZE_PX, SIZE_PX, 3)
+    jaws = pictures[:, 41:49, 26:38].mean(axis=(1, 2, 3))
+    assert jaws.min() < 30 and jaws.max() > 180
+
+
+def test_pipeline_when_avatar_and_model_are_of_added_kinds_then_it_shows_them(users_moon, monkeypatch):
+    monkeypatch.setitem(mouth_drivers.DRIVERS, "jaw", lambda folder, options: JawDriver())
+    pipeline = LivePipeline(
+        Settings(mic="demo", avatar="moon", model="jaw"), users_moon, MonotonicClock(), NoticeBoard()
+    )
+    sink = pipeline.pictures.add()
+    pipeline.start()
+    try:
+        pictures = [sink.take(timeout_s=1.0) for _ in range(200)]
+    finally:
+        pipeline.close()
+    levels = [picture.pixels[41:49, 26:38, :3].mean() for picture in pictures if picture is not None]
+    assert min(levels) < 10 and max(levels) > 190

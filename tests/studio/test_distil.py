@@ -212,7 +212,7 @@ def test_distil_when_the_teacher_is_missing_then_error(folders, tmp_path):
         student.main([*arguments, "--run", str(tmp_path / "d"), "--student", str(tmp_path / "student")])
 
 
-def test_scorer_when_pictures_are_true_then_perfect(dataset):
+def test_scorer_when_a_network_is_scored_then_psnr_and_jitter_are_positive(dataset):
     scorer = GeneratorScorer.of_dataset(dataset, SyncExpert().eval())
     net = Nova96()
     give_weak_norms(net)
@@ -238,7 +238,7 @@ def test_scorer_when_a_mouth_rests_then_sync_is_scored_on_the_other_clips_and_wi
         replace(scorer, dataset=replace(dataset, test=[resting])).score(net, 160)
 
 
-def test_lips_closed_when_true_pictures_are_drawn_then_all_and_when_lips_hang_open_then_none(dataset, monkeypatch):
+def test_lips_closed_when_ground_truth_then_all_and_when_lips_stay_open_then_none(dataset, monkeypatch):
     gap = np.tile(np.r_[np.full(5, 8.0), 0.2, np.full(5, 8.0)], 3)
     mouth = np.zeros((len(gap), len(dataset.opening_mm)), np.float32)
     mouth[:, 0] = gap / dataset.opening_mm[0]

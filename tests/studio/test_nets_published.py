@@ -26,26 +26,26 @@ def test_load_published_with_any_published_layout_fills_the_net(tmp_path, weight
     assert all(torch.equal(value, weights[name]) for name, value in net.state_dict().items())
 
 
-def test_load_published_of_another_network_names_the_difference(tmp_path, weights):
+def test_load_published_of_another_network_gives_an_error_with_the_difference(tmp_path, weights):
     torch.save(weights, tmp_path / "student.pth")
     with pytest.raises(StudioError, match=r"does not belong to Wav2Lip: `.+` is missing"):
         load_published(tmp_path / "student.pth", Wav2Lip())
 
 
-def test_load_published_of_another_size_says_that_a_shape_differs(tmp_path, weights):
+def test_load_published_of_another_size_gives_an_error_about_the_shape(tmp_path, weights):
     torch.save(weights, tmp_path / "student.pth")
     with pytest.raises(StudioError, match="has another shape"):
         load_published(tmp_path / "student.pth", Student28x(size_px=128))
 
 
 class Code:
-    """A pickle that would run code when loaded without care."""
+    """A pickle that runs code when it is loaded without weights_only."""
 
     def __reduce__(self):
         return (print, ("ran",))
 
 
-def test_load_published_of_a_pickle_with_code_refuses_and_runs_nothing(tmp_path, capsys):
+def test_load_published_of_a_pickle_with_code_gives_an_error_and_runs_nothing(tmp_path, capsys):
     torch.save({"state_dict": Code()}, tmp_path / "evil.pth")
     with pytest.raises(StudioError, match="cannot be read"):
         load_published(tmp_path / "evil.pth", Student28x())
@@ -53,19 +53,19 @@ def test_load_published_of_a_pickle_with_code_refuses_and_runs_nothing(tmp_path,
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
-def test_load_published_of_a_broken_file_is_one_sentence(tmp_path, content):
+def test_load_published_of_a_broken_file_gives_an_error(tmp_path, content):
     (tmp_path / "broken.pth").write_bytes(content)
     with pytest.raises(StudioError, match="cannot be read") as caught:
         load_published(tmp_path / "broken.pth", Student28x())
     assert "\n" not in str(caught.value)
 
 
-def test_load_published_of_something_else_says_that_it_holds_no_weights(tmp_path):
+def test_load_published_of_another_object_gives_an_error(tmp_path):
     torch.save([1, 2, 3], tmp_path / "list.pth")
     with pytest.raises(StudioError, match="holds no network weights"):
         load_published(tmp_path / "list.pth", Student28x())
 
 
-def test_load_published_of_a_missing_file_says_so(tmp_path):
+def test_load_published_of_a_missing_file_gives_an_error(tmp_path):
     with pytest.raises(StudioError, match="There is no checkpoint"):
         load_published(tmp_path / "none.pth", Student28x())

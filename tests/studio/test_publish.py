@@ -176,7 +176,7 @@ def test_manifest_when_written_then_live_path_opens_every_precision(folder):
     spec = read_manifest(path)
     for precision in Precision:
         student = open_student(path, spec, "openvino", precision)
-        assert student.render(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
+        assert student.draw(golden.windows[0], 0).shape == (spec.box.h, spec.box.w, 3)
         student.close()
 
 

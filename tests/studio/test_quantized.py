@@ -112,7 +112,7 @@ def test_shipped_student_when_quantized_then_close_to_its_fp32_on_held_out_sound
     held_out_windows, engine, precision, least_db
 ):
     exact, few = (_opened(name, engine) for name in ("fp32", precision))
-    pictures = [[student.render(w, 80).astype(np.float32) / 255 for w in held_out_windows] for student in (exact, few)]
+    pictures = [[student.draw(w, 80).astype(np.float32) / 255 for w in held_out_windows] for student in (exact, few)]
     a, b = map(np.stack, pictures)
     # The pictures vary with the sound; a constant picture would not pass.
     assert a.std(axis=0).max() > 0.05

@@ -157,7 +157,7 @@ def check_secret(answer: bytes) -> None:
     assert not any(word in answer.lower() for word in (b"aiohttp", b"python", b"html", b"json", TOKEN.encode()))
 
 
-def test_server_when_fuzzed_then_it_goes_on_reveals_nothing_and_does_not_grow(caplog):
+def test_server_when_fuzzed_then_it_continues_reveals_nothing_and_does_not_grow(caplog):
     caplog.set_level(logging.WARNING)
     n_calls = []
     actions = {"mute": Action("mute", "Mute.", Argument.SWITCH, n_calls.append)}

@@ -71,7 +71,7 @@ def test_listen_when_port_is_taken_then_the_next_is_used():
             made.close()
 
 
-def test_listen_when_all_ports_are_taken_then_sentence_names_them(monkeypatch):
+def test_listen_when_all_ports_are_taken_then_error_names_them(monkeypatch):
     def refuse(*_):
         raise OSError(98, "Address already in use")
 

@@ -72,13 +72,13 @@ def test_page_when_token_is_right_then_served_with_all_its_headers(stand):
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "BREW"])
 def test_request_when_token_is_missing_then_answer_is_always_the_same_404(standing, path, method):
     head, _, body = exchange(standing.port, request(standing.port, path, method)).partition(b"\r\n\r\n")
-    elsewhere, _, sentence = exchange(standing.port, request(standing.port, "/elsewhere")).partition(b"\r\n\r\n")
+    elsewhere, _, text = exchange(standing.port, request(standing.port, "/elsewhere")).partition(b"\r\n\r\n")
     assert bare(head) == bare(elsewhere)
     assert bare(head).startswith(b"HTTP/1.1 404 ")
-    assert sentence == site.REFUSAL_TEXT.encode()
-    assert f"Content-Length: {len(sentence)}\r\n".encode() in head
+    assert text == site.REFUSAL_TEXT.encode()
+    assert f"Content-Length: {len(text)}\r\n".encode() in head
     # The method of a malformed request is unknown, so its answer has a body.
-    assert body == sentence or (method == "HEAD" and not body)
+    assert body == text or (method == "HEAD" and not body)
 
 
 @pytest.mark.parametrize(
@@ -344,3 +344,16 @@ def test_request_when_it_expects_something_without_token_then_refused_like_any_o
     answer = exchange(standing.port, request(standing.port, path, Expect=expect))
     assert bare(answer).startswith(b"HTTP/1.1 404 ") and answer.count(b"HTTP/1.") == 1
     assert answer.endswith(site.REFUSAL_TEXT.encode())
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nothing"), ("POST", "/"), ("HEAD", "/"), ("OPTIONS", "/"), ("GET", "/pictures"), ("GET", "/control"),
+     ("PUT", "/control/mute")],
+)  # fmt: skip
+def test_request_when_token_is_right_but_path_or_method_unknown_then_the_same_404(standing, method, path):
+    sent = request(standing.port, f"{path}?token={TOKEN}", method)
+    head, _, body = exchange(standing.port, sent).partition(b"\r\n\r\n")
+    elsewhere, _, text = exchange(standing.port, request(standing.port, "/elsewhere")).partition(b"\r\n\r\n")
+    assert bare(head) == bare(elsewhere) and b"Connection: close" in head
+    assert body == (b"" if method == "HEAD" else text)

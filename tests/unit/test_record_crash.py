@@ -32,12 +32,12 @@ def record_and_kill(folder, kind):
         with pytest.raises(OutputError, match="being recorded"):
             repair(while_alive)
         child.send_signal(signal.SIGKILL)
-        told = [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+        seconds = [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
-    return float(told[-1]) if told else RECORDED_S
+    return float(seconds[-1]) if seconds else RECORDED_S
 
 
 @pytest.mark.parametrize("kind", ["mp4", "prores", "webm"])
@@ -114,11 +114,11 @@ def test_repair_when_an_earlier_one_was_interrupted_then_its_copy_is_deleted_and
     old = tmp_path / f".{path.name.removesuffix('.recording.mp4')}.12345.part.mp4"
     old.write_bytes(b"half of it")
     monkeypatch.setattr(sys.modules["avatar_app.live.record.repair"], "PROGRESS_EVERY", 10)
-    told = []
-    repaired = repair(path, told.append)
+    progress = []
+    repaired = repair(path, progress.append)
     assert [p.name for p in tmp_path.iterdir()] == [repaired.name]
-    assert len(told) > 2 and told == sorted(told)
-    assert 0 < told[0] < told[-1] <= 1
+    assert len(progress) > 2 and progress == sorted(progress)
+    assert 0 < progress[0] < progress[-1] <= 1
 
 
 @pytest.mark.parametrize("kind", ["mp4", "prores"])

@@ -90,7 +90,7 @@ def test_recording_when_stopped_then_status_and_name_are_final(tmp_path, make_li
     assert live.recorder.stop() == status
 
 
-def test_recording_when_white_picture_and_click_belong_together_then_they_do_in_the_file(tmp_path, make_live):
+def test_recording_when_white_picture_and_click_coincide_then_in_sync_in_the_file(tmp_path, make_live):
     live = make_live(fps=25)
     live.events = (0.6, 1.4, 2.6)
     live.start()

@@ -41,7 +41,7 @@ def mel(seed: int = 0) -> np.ndarray:
 def test_draw_when_engine_is_named_then_it_runs_and_draws_the_window(models, engine, lookahead_ms):
     student = load("a", "fp32", engine, models_dir=models)
     for seed in range(3):
-        pixels = student.render(mel(seed), lookahead_ms)
+        pixels = student.draw(mel(seed), lookahead_ms)
         assert pixels.shape == (BOX[3], BOX[2], 3)
         assert pixels.dtype == np.uint8
         assert np.abs(pixels - 255 * expected_grey(mel(seed), lookahead_ms)).max() <= 1
@@ -61,9 +61,9 @@ def test_engine_when_opened_then_no_telemetry_is_loaded_and_no_thread_started():
 
 def test_draw_when_called_again_then_earlier_picture_is_untouched(models):
     student = load("a", models_dir=models)
-    first = student.render(mel(), 0)
+    first = student.draw(mel(), 0)
     kept = first.copy()
-    student.render(mel(), 160)
+    student.draw(mel(), 160)
     assert np.array_equal(first, kept)
 
 
@@ -81,7 +81,7 @@ def test_step_when_model_looks_at_the_face_then_patch_stands_in_the_reference(tm
 def test_draw_when_no_face_was_shown_then_sentence(tmp_path):
     student = load("a", models_dir=write_models(tmp_path, "a", has_face=True))
     with pytest.raises(ModelError, match="given no face"):
-        student.render(mel(), 0)
+        student.draw(mel(), 0)
 
 
 def test_set_face_when_size_is_wrong_then_sentence(models):

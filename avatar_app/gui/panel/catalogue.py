@@ -11,6 +11,7 @@ from avatar_app.contracts.errors import InputFileError, UserError
 from avatar_app.contracts.input_file import read_object
 from avatar_app.gui.ports import Catalogue, Option
 from avatar_app.live.audio.pulse import ALSA, HOST_API
+from avatar_app.live.frame import list_avatars
 from avatar_app.live.student.registry import find_model, list_models
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def catalogue(
     assets: Path,
     models: Path,
     user_models: Path | None = None,
+    user_avatars: Path | None = None,
     list_outputs: Callable[[], Iterable[Device]] = tuple,
     list_cameras: Callable[[], Iterable[Camera]] = tuple,
 ) -> Catalogue:
@@ -56,6 +58,7 @@ def catalogue(
         assets: the folder of the program's assets.
         models: the folder of the program's models.
         user_models: the folder of the user's models.
+        user_avatars: the folder of the user's avatars.
         list_outputs: lists sound outputs.
         list_cameras: lists webcams.
     """
@@ -63,7 +66,7 @@ def catalogue(
         outputs=lambda: servers_first(device_options(list_outputs)),
         mics=lambda: servers_first(device_options(list_mics)),
         cameras=lambda: tuple(Option(camera.name, camera.name, camera.name) for camera in list_cameras()),
-        avatars=lambda: avatar_options(assets),
+        avatars=lambda: avatar_options(assets, user_avatars),
         models=lambda avatar_id: model_options(models, avatar_id, user_models),
     )
 
@@ -90,9 +93,10 @@ def servers_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
     return tuple(sorted(options, key=rank))
 
 
-def avatar_options(assets: Path) -> tuple[Option, ...]:
-    """The avatars in `assets/avatars`, by title."""
-    options = (_option(folder.parent, data) for folder, data in _described((assets / "avatars").glob("*/avatar.json")))
+def avatar_options(assets: Path, user_avatars: Path | None = None) -> tuple[Option, ...]:
+    """The shipped avatars and the user's own, by title."""
+    files = (folder / "avatar.json" for folder in list_avatars(assets, user_avatars))
+    options = (_option(file.parent, data) for file, data in _described(files))
     return tuple(sorted(options, key=lambda option: option.text.lower()))
 
 

@@ -1,6 +1,7 @@
 """From a mouth to a finished picture: avatars, their renderers, the speech gate, the pacer, the background."""
 
 from avatar_app.live.frame.avatar import Avatar
+from avatar_app.live.frame.avatar_folder import list_avatars
 from avatar_app.live.frame.background import Background
 from avatar_app.live.frame.badge import Badge
 from avatar_app.live.frame.gate import SpeechGate
@@ -20,5 +21,6 @@ __all__ = [
     "PosedRenderer",
     "SpeechGate",
     "Tick",
+    "list_avatars",
     "load_avatar",
 ]

@@ -65,7 +65,7 @@ class Avatar:
 
     @classmethod
     def load(cls, avatar_id: str, assets_dir: Path | None = None, user_dir: Path | None = None) -> Self:
-        """Open an avatar by its id; for the arguments see `find_avatar`.
+        """Open an avatar by its id; for the arguments see `list_avatars`.
 
         Raises:
             AvatarError: there is no such avatar, or see `open`.

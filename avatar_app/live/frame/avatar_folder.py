@@ -13,23 +13,30 @@ INSTALL_AGAIN = "Install the avatar again, or choose another one."
 DESCRIPTION = "avatar.json"
 
 
-def find_avatar(avatar_id: str, assets_dir: Path | None = None, user_dir: Path | None = None) -> Path:
-    """Folder of an avatar. A shipped avatar hides one of the user's with the same id.
+def list_avatars(assets_dir: Path | None = None, user_dir: Path | None = None) -> tuple[Path, ...]:
+    """Folders of all avatars, the shipped ones first. A shipped avatar hides one of the user's with the same id.
 
     Args:
-        avatar_id: name of the folder.
         assets_dir: holds `avatars`; None means the shipped assets.
         user_dir: holds avatar folders of the user, if any.
+    """
+    found: dict[str, Path] = {}
+    for root in ((assets_dir or shipped_assets_dir()) / "avatars", user_dir):
+        for file in sorted(root.glob(f"*/{DESCRIPTION}")) if root is not None else ():
+            found.setdefault(file.parent.name, file.parent)
+    return tuple(found.values())
+
+
+def find_avatar(avatar_id: str, assets_dir: Path | None = None, user_dir: Path | None = None) -> Path:
+    """Folder of an avatar, one of `list_avatars`.
 
     Raises:
-        AvatarError: there is no such avatar; the sentence names those that exist.
+        AvatarError: there is no such avatar; the message lists those that exist.
     """
-    roots = [root for root in ((assets_dir or shipped_assets_dir()) / "avatars", user_dir) if root is not None]
-    for root in roots:
-        if (root / avatar_id / DESCRIPTION).is_file():
-            return root / avatar_id
-    found = sorted({file.parent.name for root in roots for file in root.glob(f"*/{DESCRIPTION}")})
-    hint = f"There are: {', '.join(found)}." if found else "Install the program again."
+    found = {folder.name: folder for folder in list_avatars(assets_dir, user_dir)}
+    if avatar_id in found:
+        return found[avatar_id]
+    hint = f"There are: {', '.join(sorted(found))}." if found else "Install the program again."
     raise AvatarError(f"There is no avatar named {avatar_id!r}.", hint)
 
 

@@ -22,7 +22,7 @@ DEFAULT_KIND = "posed"
 
 
 def load_avatar(avatar_id: str, assets_dir: Path | None = None, user_dir: Path | None = None) -> Renderable:
-    """Open an avatar of any kind; for the arguments see `find_avatar`.
+    """Open an avatar of any kind; for the arguments see `list_avatars`.
 
     Raises:
         AvatarError: there is no such avatar, it is of an unknown kind, or a file of it is missing or damaged.

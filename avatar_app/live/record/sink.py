@@ -117,7 +117,7 @@ class RecordSink(Sink[Settings]):
         """
         if self._snapshots is None:
             raise OutputError("There is no picture to save.", "Press Start first.")
-        self._snapshots.ask(lambda: recording_folder(self._context.settings()))
+        self._snapshots.request(lambda: recording_folder(self._context.settings()))
 
 
 def recording_folder(settings: Settings) -> Path:

@@ -25,7 +25,7 @@ class Snapshots:
 
     A request that comes while another snapshot is written replaces the one that waits.
 
-    Thread: `start` and `stop` by one owner, `ask` any.
+    Thread: `start` and `stop` by one owner, `request` any.
 
     Args:
         pictures: where finished pictures come from.
@@ -57,7 +57,7 @@ class Snapshots:
             worker.stop()
         self._folders.take()
 
-    def ask(self, folder: Callable[[], Path]) -> None:
+    def request(self, folder: Callable[[], Path]) -> None:
         """Request a snapshot of the next picture; never blocks. A notice reports the file.
 
         Args:

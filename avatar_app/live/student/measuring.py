@@ -83,7 +83,7 @@ def _measure_pair(folder: Path, spec: StudentSpec, engine: str, precision: Preci
         return ranking.Pair(engine, precision.value, error=str(error)[:MAX_CHARACTERS])
     try:
         student.set_face(np.full((1, 6, spec.size_px, spec.size_px), 0.5, np.float32))
-        times_ms = _step_times_ms(lambda mel: student.render(mel, spec.lookahead_ms[-1]), spec.n_mel_columns, seconds)
+        times_ms = _step_times_ms(lambda mel: student.draw(mel, spec.lookahead_ms[-1]), spec.n_mel_columns, seconds)
         p50_ms, p95_ms = (float(ms) for ms in np.percentile(times_ms, (50, 95)))
         return ranking.Pair(engine, precision.value, student.engine.arithmetic, round(p50_ms, 4), round(p95_ms, 4))
     finally:

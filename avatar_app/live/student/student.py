@@ -71,9 +71,9 @@ class Student:
 
     def drive(self, mel: Float32, lookahead_ms: int) -> MouthShape:
         """See `MouthDriver`."""
-        return MouthShape(Patch(self.render(mel, lookahead_ms), self._place))
+        return MouthShape(Patch(self.draw(mel, lookahead_ms), self._place))
 
-    def render(self, mel: Float32, lookahead_ms: int) -> UInt8:
+    def draw(self, mel: Float32, lookahead_ms: int) -> UInt8:
         """The mouth of one instant as pixels.
 
         Args:

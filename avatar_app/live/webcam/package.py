@@ -104,8 +104,8 @@ def _pip(*arguments: str) -> None:
             "Try again without a mirror or cache. If it fails again, report it to us.",
         )
     if done.returncode:
-        said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "pip gave no reason")
+        reason = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "pip gave no reason")
         raise CameraInputError(
-            f"mediapipe could not be installed: {said.removeprefix('ERROR: ').rstrip('.')}.",
+            f"mediapipe could not be installed: {reason.removeprefix('ERROR: ').rstrip('.')}.",
             "Check the network connection and that Python is 3.10 to 3.12, then try again.",
         )

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Landmarks of the face mesh in pairs, left and right side of the picture, and where the right one lies, in cm: x right,
-# y down, z into the picture, from the middle between the outer corners of the eyes, which are 9 cm apart. The mean
-# shape of the six talkers of GRID clips, made symmetric.
+# Pairs of landmarks on the left and right side of the picture, and the position of the right one in cm: x right, y
+# down, z into the picture. The origin is midway between the outer corners of the eyes, which are 9 cm apart. The mean
+# shape of six speakers of the GRID corpus, made symmetric.
 _PAIRS: dict[tuple[int, int], tuple[float, float, float]] = {
     (33, 263): (4.5, 0.0, 0.0),
     (133, 362): (1.7, 0.1, -0.5),

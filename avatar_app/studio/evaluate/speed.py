@@ -242,7 +242,7 @@ def _step_runner(candidate: Candidate, engine: str, precision: Precision, n_thre
         precision.value,
         n_threads,
         student.engine.arithmetic,
-        lambda k: student.render(windows[k % len(windows)], ms),
+        lambda k: student.draw(windows[k % len(windows)], ms),
         student.close,
     )
 

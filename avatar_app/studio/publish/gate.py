@@ -169,7 +169,7 @@ def _psnr_db(student: Student, golden: Golden) -> float:
     """PSNR of the 8-bit pictures of a student against those of torch."""
     errors = []
     for window, head, patch in zip(golden.windows, golden.heads, golden.patches, strict=True):
-        generated = student.render(window, student.spec.lookahead_ms[head]).astype(np.float32)
+        generated = student.draw(window, student.spec.lookahead_ms[head]).astype(np.float32)
         expected = np.rint(patch.transpose(1, 2, 0).astype(np.float32) * 255)
         errors.append(np.square(generated - expected).mean())
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-2))))
@@ -178,5 +178,5 @@ def _psnr_db(student: Student, golden: Golden) -> float:
 def _step_ms(student: Student, golden: Golden, k: int) -> float:
     window = golden.windows[k % len(golden.windows)]
     t_start_s = time.perf_counter()
-    student.render(window, student.spec.lookahead_ms[-1])
+    student.draw(window, student.spec.lookahead_ms[-1])
     return 1e3 * (time.perf_counter() - t_start_s)

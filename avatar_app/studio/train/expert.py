@@ -23,7 +23,7 @@ from avatar_app.studio.metrics.sync import distances, found_ratio, moving, score
 from avatar_app.studio.nets.expert import SyncExpert, save_expert
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
-from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
+from avatar_app.studio.train.loop import LoopPlan, cosine_rate, descend, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -101,11 +101,7 @@ class ExpertTask:
         with arithmetic.autocast(self._device):
             audio, video = self._embed(clips)
         parts = self.losses(audio.float(), video.float(), rng)
-        self._optimizer.zero_grad(set_to_none=True)
-        parts["loss"].backward()  # type: ignore[no-untyped-call]
-        parallel.average_gradients(self._optimizer)
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self._optimizer.step()
+        descend(self._optimizer, parts["loss"], max_norm=1.0)
         parallel.average_norms(self.net)
         update_average(self.average, self.net, min(recipe.average_decay, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}

@@ -22,7 +22,7 @@ from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, SIZE_PX, TOP
 from avatar_app.studio.mouth import N_MOUTH, REST
 from avatar_app.studio.nets.lower_half import LowerHalfGenerator
 from avatar_app.studio.train import parallel
-from avatar_app.studio.train.loop import cosine_rate, set_rate
+from avatar_app.studio.train.loop import cosine_rate, descend, set_rate
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -144,10 +144,7 @@ class DecoderTask(Generic[GeneratorT]):
         with arithmetic.autocast(self._device, enabled=not is_frozen):
             pictures = self._generate(mine, face)
         loss = sharp_l1(pictures.float(), self._ground_truth(mine), self._weight)
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        parallel.average_gradients(self._optimizer)
-        self._optimizer.step()
+        descend(self._optimizer, loss)
         parallel.average_norms(self.net)
         return {"loss": float(loss.detach())}
 

@@ -26,7 +26,7 @@ from avatar_app.studio.nets.speech_encoder import STEP_COLUMNS, SpeechEncoder
 from avatar_app.studio.nets.teacher import Teacher
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.generator_decoder import MouthCode
-from avatar_app.studio.train.loop import cosine_rate, set_rate, step_generator, update_average
+from avatar_app.studio.train.loop import cosine_rate, descend, set_rate, step_generator, update_average
 from avatar_app.studio.train.speech_encoder import SpeechData, SpeechRecipe, SpeechTask
 
 N_COLUMNS = 16
@@ -209,10 +209,7 @@ class EncoderTask(SpeechTask):
             mouth, phones = self.encoders.forward_with_phones(batch.mel.to(self._device))
         # The loss is small: it is computed on the device of the batch.
         parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        parts["loss"].backward()  # type: ignore[no-untyped-call]
-        parallel.average_gradients(self._optimizer)
-        self._optimizer.step()
+        descend(self._optimizer, parts["loss"])
         parallel.average_norms(self.encoders)
         update_average(self.average_encoders, self.encoders, min(0.999, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}

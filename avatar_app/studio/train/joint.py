@@ -29,7 +29,7 @@ from avatar_app.studio.train import parallel
 from avatar_app.studio.train.generator_decoder import N_SAMPLES, strip
 from avatar_app.studio.train.joint_config import JointConfig
 from avatar_app.studio.train.joint_losses import JointLoss, LossNetworks
-from avatar_app.studio.train.loop import cosine_rate, set_rate, update_average
+from avatar_app.studio.train.loop import cosine_rate, descend, set_rate, update_average
 from avatar_app.studio.train.teacher_batches import TeacherBatch, TeacherBatchPool
 
 # Held-out sync loss below which the sync term is on (the authors' threshold).
@@ -117,7 +117,9 @@ class JointTask(Generic[GeneratorT]):
             features = self.net.decoder_features(self._codes(self.net, batch), self.net.encode_face(self._face))
             pictures = self.net.to_picture(features)
         parts = self.loss.parts(batch, pictures.float(), features)
-        self._update(parts["loss"])
+        descend(self._optimizer, parts["loss"])
+        if not self.config.are_norms_frozen:
+            parallel.average_norms(self.net)
         if self._discriminator is not None:
             ground_truth = batch.clips.pictures.flatten(0, 1)
             parts["discriminator"] = self._train_discriminator(ground_truth, pictures.detach().float(), rate)
@@ -153,14 +155,6 @@ class JointTask(Generic[GeneratorT]):
         codes = self._codes(net, batch)
         return torch.cat([net.decode(part, features) for part in torch.split(codes, EVALUATION_BATCH)])
 
-    def _update(self, loss: Tensor) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        parallel.average_gradients(self._optimizer)
-        self._optimizer.step()
-        if not self.config.are_norms_frozen:
-            parallel.average_norms(self.net)
-
     def _train_discriminator(self, ground_truth: Tensor, pictures: Tensor, rate: float) -> Tensor:
         """One step of the discriminator."""
         assert self._discriminator is not None and self._discriminator_optimizer is not None  # noqa: S101
@@ -169,10 +163,7 @@ class JointTask(Generic[GeneratorT]):
             logits = self._discriminator(torch.cat((ground_truth, pictures))).float()
         labels = torch.cat((torch.ones(len(ground_truth)), torch.zeros(len(pictures)))).to(self._device)
         loss = binary_cross_entropy_with_logits(logits, labels)
-        self._discriminator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        parallel.average_gradients(self._discriminator_optimizer)
-        self._discriminator_optimizer.step()
+        descend(self._discriminator_optimizer, loss)
         return loss
 
     def _codes(self, net: GeneratorT, batch: TeacherBatch) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio import arithmetic
@@ -126,6 +126,22 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of an optimizer."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, max_norm: float | None = None) -> None:
+    """One optimizer step, with the gradients of all processes.
+
+    Args:
+        optimizer: of the trained parameters.
+        loss: this process's share of the loss.
+        max_norm: limit of the norm of the gradient; None for none.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    parallel.average_gradients(optimizer)
+    if max_norm is not None:
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
+    optimizer.step()
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from avatar_app.studio.data.clips import Pictures, load_pictures
 from avatar_app.studio.nets.mouth_renderer import MouthRenderer, save_mouth_renderer
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
-from avatar_app.studio.train.loop import LoopPlan, set_rate, train, update_average
+from avatar_app.studio.train.loop import LoopPlan, descend, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 
 UInt8 = NDArray[np.uint8]
@@ -95,10 +95,7 @@ class RendererTask:
         with arithmetic.autocast(self._device):
             pictures = self.net(self._params[chosen])
         parts = self.losses(pictures.float() - ground_truth)
-        self._optimizer.zero_grad(set_to_none=True)
-        parts["loss"].backward()  # type: ignore[no-untyped-call]
-        parallel.average_gradients(self._optimizer)
-        self._optimizer.step()
+        descend(self._optimizer, parts["loss"])
         update_average(self.average, self.net, min(self._recipe.average_decay, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}
 

@@ -23,7 +23,7 @@ from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderSh
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.gain_calibration import apply_gain, calibrate_gain
-from avatar_app.studio.train.loop import LoopPlan, cosine_rate, set_rate, train, update_average
+from avatar_app.studio.train.loop import LoopPlan, cosine_rate, descend, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech_encoder_score import SEALED_INDICES, motion_mm, predict, score_voices
 
@@ -145,11 +145,7 @@ class SpeechTask:
             mouth, phones = self.net.forward_with_phones(batch.mel.to(self._device))
         # The loss is small: it is computed on the device of the batch.
         parts = self.losses(mouth.float().cpu(), phones.float().cpu(), batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        parts["loss"].backward()  # type: ignore[no-untyped-call]
-        parallel.average_gradients(self._optimizer)
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self._optimizer.step()
+        descend(self._optimizer, parts["loss"], max_norm=1.0)
         parallel.average_norms(self.net)
         # A smaller decay at first keeps the random initial weights out of the average.
         update_average(self.average, self.net, min(self._recipe.average_decay, (index + 1) / (index + 10)))

@@ -1,4 +1,4 @@
-"""The head follows the webcam: opened and cut by settings, drawn in the pictures, and never in the way of the rest."""
+"""Head tracking: switched by settings, rendered in the pictures, independent of the rest."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from avatar_app.contracts.errors import MissingExtraError
 from avatar_app.contracts.head_pose import AvatarPose, HeadPose
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
-from avatar_app.live import head_tracking as room
+from avatar_app.live import head_tracking as module
 from avatar_app.live.frame import Avatar, PosedRenderer
 from avatar_app.live.frame.posed_renderer import mixed
 from avatar_app.live.head_tracking import NEUTRAL_FILE, HeadTracking
@@ -24,7 +24,7 @@ from tests.pipeline.test_picture import Bench
 
 
 class FakeWebcam:
-    """A webcam whose user the test moves."""
+    """A webcam; the test sets the user's head pose."""
 
     made: ClassVar[list["FakeWebcam"]] = []
     is_missing = False
@@ -37,7 +37,7 @@ class FakeWebcam:
 
     def start(self):
         if self.is_missing:
-            raise MissingExtraError("Following your head needs a package.", "Install it.")
+            raise MissingExtraError("Head tracking needs a package.", "Install it.")
         self.is_on = True
 
     def stop(self):
@@ -81,7 +81,7 @@ def notices():
 
 
 @pytest.fixture
-def following(clock, notices, tmp_path):
+def head_tracking(clock, notices, tmp_path):
     made = HeadTracking(clock, notices, tmp_path, FakeWebcam)
     made.configure(Settings(is_mirrored=False, idle_share=0.25))
     return made
@@ -90,63 +90,63 @@ def following(clock, notices, tmp_path):
 ON = Settings(is_following=True, webcam="Desk")
 
 
-def poses(following, clock, seconds):
-    """What the head is to do, 25 times a second."""
+def poses(head_tracking, clock, seconds):
+    """Head poses, 25 a second."""
     found = []
     for _ in range(round(25 * seconds)):
         clock.advance(NS_PER_S // 25)
-        found.append(following.pose(clock.now_ns()))
+        found.append(head_tracking.pose(clock.now_ns()))
     return found
 
 
-def test_head_when_switched_on_then_glides_to_the_users_and_when_cut_glides_back_and_is_idle(following, clock, webcams):
-    assert poses(following, clock, 0.2) == [None] * 5
-    following.start(ON)
-    assert (webcams[0].name, webcams[0].is_on, following.status()) == ("Desk", True, "status of Desk")
-    followed = poses(following, clock, 1.5)
+def test_pose_when_switched_on_then_fades_to_the_user_s_and_when_off_fades_to_idle(head_tracking, clock, webcams):
+    assert poses(head_tracking, clock, 0.2) == [None] * 5
+    head_tracking.start(ON)
+    assert (webcams[0].name, webcams[0].is_on, head_tracking.status()) == ("Desk", True, "status of Desk")
+    followed = poses(head_tracking, clock, 1.5)
     weights = [pose.weight for pose in followed]
     assert weights == sorted(weights) and weights[0] < 0.2 and weights[-1] == 1
     assert (followed[-1].yaw_deg, followed[-1].idle_share) == (pytest.approx(11.8, abs=0.1), 0.25)
-    following.stop()
+    head_tracking.stop()
     assert not webcams[0].is_on
-    assert following.status() is None
-    left = poses(following, clock, 1.2)
+    assert head_tracking.status() is None
+    left = poses(head_tracking, clock, 1.2)
     assert left[5].weight > 0 and left[-1] is None
 
 
-def test_head_when_nobody_is_in_view_then_back_to_her_own_motion_within_a_second(following, clock, webcams):
-    following.start(ON)
-    poses(following, clock, 1.5)
+def test_pose_when_no_face_is_visible_then_idle_motion_within_a_second(head_tracking, clock, webcams):
+    head_tracking.start(ON)
+    poses(head_tracking, clock, 1.5)
     webcams[0].yaw_deg = None
-    left = poses(following, clock, 1.0)
+    left = poses(head_tracking, clock, 1.0)
     assert left[-1].weight == 0
     steps = np.abs(np.diff([pose.yaw_deg * pose.weight for pose in left]))
     assert steps.max() < 1.5
 
 
-def test_camera_when_its_package_is_missing_then_an_error_and_it_is_not_on(following, monkeypatch):
+def test_camera_when_its_package_is_missing_then_error_and_off(head_tracking, monkeypatch):
     monkeypatch.setattr(FakeWebcam, "is_missing", True)
     with pytest.raises(MissingExtraError, match="needs a package"):
-        following.start(ON)
-    assert following.status() is None and not following.is_camera_open
+        head_tracking.start(ON)
+    assert head_tracking.status() is None and not head_tracking.is_camera_open
 
 
-def test_camera_when_cut_while_its_driver_is_busy_then_open_until_the_driver_answers(following, webcams):
-    following.start(ON)
-    assert following.is_camera_open
+def test_camera_when_stopped_while_its_driver_blocks_then_open_until_the_driver_returns(head_tracking, webcams):
+    head_tracking.start(ON)
+    assert head_tracking.is_camera_open
     webcams[0].is_stuck = True
-    following.stop()
-    assert following.is_camera_open
+    head_tracking.stop()
+    assert head_tracking.is_camera_open
     webcams[0].is_stuck = False
-    assert not following.is_camera_open
+    assert not head_tracking.is_camera_open
 
 
-def test_neutral_pose_when_learned_then_kept_for_the_next_start_and_a_broken_file_is_no_harm(
-    following, clock, notices, tmp_path, webcams
+def test_neutral_pose_when_calibrated_then_saved_for_the_next_start_and_an_invalid_file_is_ignored(
+    head_tracking, clock, notices, tmp_path, webcams
 ):
-    following.start(ON)
-    following.calibrate()
-    following.keep()
+    head_tracking.start(ON)
+    head_tracking.calibrate()
+    head_tracking.keep()
     assert json.loads((tmp_path / NEUTRAL_FILE).read_text())["yaw_deg"] == 3.0
     again = HeadTracking(clock, notices, tmp_path, FakeWebcam)
     again.start(ON)
@@ -158,7 +158,7 @@ def test_neutral_pose_when_learned_then_kept_for_the_next_start_and_a_broken_fil
         assert webcams[-1].neutral == NeutralPose()
 
 
-def test_own_motion_when_the_head_follows_then_small_turns_go_on_and_blinks_and_eyes_do_not():
+def test_idle_motion_when_tracking_then_small_rotations_continue_and_blinks_and_gaze_do_not():
     idle = np.array([2.0, 1.0, -1.0, 6.0, 3.0, 1.0, 0.5], np.float32)
     pose = mixed(AvatarPose(yaw_deg=10.0, weight=1.0, idle_share=0.25), idle)
     assert (pose.yaw_deg, pose.pitch_deg, pose.roll_deg) == (10.5, 0.25, -0.25)
@@ -166,7 +166,7 @@ def test_own_motion_when_the_head_follows_then_small_turns_go_on_and_blinks_and_
     assert mixed(AvatarPose(yaw_deg=10.0, weight=0.0, idle_share=0.25), idle).yaw_deg == 2.0
 
 
-def test_picture_when_the_head_turns_then_another_and_measured_and_idle_again_after_it():
+def test_picture_when_the_head_turns_then_it_changes_and_is_idle_again_afterwards():
     avatar = Avatar.load("nova")
     bench = Bench(avatar)
     pose: list[AvatarPose | None] = [None]
@@ -181,12 +181,12 @@ def test_picture_when_the_head_turns_then_another_and_measured_and_idle_again_af
     assert (bench.tick().pixels == bench.tick().pixels[0, 0]).all()
     bench.part.set_hidden(is_hidden=False)
     pose[0] = None
-    # Her idle pictures themselves, as before: not one drawn from the grid.
+    # The idle pictures themselves, not rendered from the pose grid.
     assert any((bench.tick().pixels == straight).all() for _ in range(avatar.n_idle + 1))
 
 
-def test_pipeline_when_following_is_switched_on_then_in_use_and_off_where_it_cannot_be(tmp_path, monkeypatch, notices):
-    monkeypatch.setattr(room.HeadTracking.__init__, "__defaults__", (FakeWebcam,))
+def test_pipeline_when_following_is_switched_on_then_in_use_and_off_when_it_fails(tmp_path, monkeypatch, notices):
+    monkeypatch.setattr(module.HeadTracking.__init__, "__defaults__", (FakeWebcam,))
     settings = Settings(mic="demo", model="nova-96", engine="onnxruntime-cpu", precision="fp32")
     pipeline = LivePipeline(settings, ProfilePaths(tmp_path), ManualClock(s_to_ns(1)), notices)
     pipeline.start()
