@@ -32,7 +32,7 @@ HEARTBEAT_S = 10.0
 STATE_INTERVAL_S = 0.2
 CLOSE_TIMEOUT_S = 0.3
 # The same answer to every refused request: it helps a person and reveals nothing else.
-REFUSAL_TEXT = "Copy the whole address from the On air page: it ends in a token."
+REFUSAL_TEXT = "Copy the whole URL from the Output page: it ends in a token."
 
 
 class Site:
@@ -150,15 +150,15 @@ class Site:
 
     @asynccontextmanager
     async def _websocket(self, request: web.Request, max_bytes: int) -> AsyncIterator[web.WebSocketResponse]:
-        made = web.WebSocketResponse(
+        websocket = web.WebSocketResponse(
             max_msg_size=max_bytes, heartbeat=HEARTBEAT_S, compress=False, timeout=CLOSE_TIMEOUT_S
         )
-        await made.prepare(request)
-        self._websockets.add(made)
+        await websocket.prepare(request)
+        self._websockets.add(websocket)
         try:
-            yield made
+            yield websocket
         finally:
-            self._websockets.discard(made)
+            self._websockets.discard(websocket)
 
 
 class _Connection(web.RequestHandler):
