@@ -14,7 +14,7 @@ def data(tmp_path, monkeypatch):
     from avatar_app.studio.data import speech_corpus
 
     monkeypatch.setattr(speech_corpus.noises, "DURATION_S", 2.0)
-    monkeypatch.setattr(speech_corpus.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     folder = tmp_path / "data" / "speech" / "librispeech"
     folder.mkdir(parents=True)
     entries = {}

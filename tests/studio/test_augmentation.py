@@ -16,7 +16,8 @@ from avatar_app.studio.data.augmentation import (
 )
 from avatar_app.studio.data.mel import linear_magnitudes
 from avatar_app.studio.data.speech_batches import BatchPlan, columns_at, draw_batch, mouth_at, targets_at
-from avatar_app.studio.data.speech_corpus import Corpus, Utterance
+from avatar_app.studio.data.speech_corpus import Corpus
+from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.mouth import REST
 
 pytestmark = pytest.mark.studio

@@ -13,12 +13,12 @@ from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.studio.corpus import cli
 from avatar_app.studio.corpus.alignment import Aligner, Alignment, AlignmentError
 from avatar_app.studio.corpus.clips import Plan, build_clips, plans_of_sentences, plans_of_voices
-from avatar_app.studio.corpus.flite import Flite
 from avatar_app.studio.corpus.librispeech import first_of_each_speaker, read_librispeech
 from avatar_app.studio.corpus.portrait import build_portrait
 from avatar_app.studio.corpus.renderer import Kit
 from avatar_app.studio.corpus.voices import build_voices
 from avatar_app.studio.data.clips import read_frames, read_params, still_clips
+from avatar_app.studio.data.flite import Flite
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
 from avatar_app.studio.enrol.pose_grid import read_grid
 from avatar_app.studio.enrol.rendered import idle_pictures

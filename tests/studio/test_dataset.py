@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the studio extra")
 
 from avatar_app.studio.data.av_clips import draw_av_batch, generated_clips  # noqa: E402
 from avatar_app.studio.data.dataset import load_dataset  # noqa: E402
-from avatar_app.studio.data.speech_corpus import Utterance  # noqa: E402
+from avatar_app.studio.data.utterances import Utterance  # noqa: E402
 from avatar_app.studio.mouth import REST  # noqa: E402
 from avatar_app.studio.nets.mouth_renderer import MouthRenderer, MouthRendererShape, save_mouth_renderer  # noqa: E402
 from tests.studio.rendered_clips import write_clips  # noqa: E402

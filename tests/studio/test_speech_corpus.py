@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import soundfile
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data import speech_corpus
-from avatar_app.studio.data.speech_corpus import Recording, cached, librispeech_recordings, load_utterance
+from avatar_app.studio.data.speech_corpus import Recording, librispeech_recordings, load_utterance
+from avatar_app.studio.data.synthetic_voices import VOICES, synthesize
+from avatar_app.studio.data.utterances import cached
 from avatar_app.studio.mouth import Phone
 
 pytestmark = pytest.mark.studio
@@ -154,7 +157,19 @@ def test_cached_when_another_process_writes_the_same_file_then_both_succeed(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["quiet.npz"]
 
 
+@pytest.mark.skipif(shutil.which("flite") is None, reason="needs flite")
+def test_synthesize_when_flite_is_installed_then_voices_take_turns_and_speech_moves_the_mouth():
+    utterances = synthesize([(name, "Pass me the map.") for name in "abcde"])
+    voices = [*VOICES, VOICES[0]]
+    assert [u.name for u in utterances] == [
+        f"flite_{voice}_{name}" for voice, name in zip(voices, "abcde", strict=True)
+    ]
+    assert all(np.ptp(u.mouth[:, 0]) > 0.3 and u.trust == 1.0 for u in utterances)
+    # The same voice, once at 0.85 and once at 1.0 of its length.
+    assert len(utterances[0].magnitudes) < len(utterances[4].magnitudes)
+
+
 def test_synthesize_when_flite_is_missing_then_empty_with_a_warning(monkeypatch, caplog):
-    monkeypatch.setattr(speech_corpus.shutil, "which", lambda _: None)
-    assert speech_corpus.synthesize([("a", "hello")]) == []
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert synthesize([("a", "hello")]) == []
     assert "flite" in caplog.text

@@ -8,7 +8,8 @@ import torch
 from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio.data.av_clips import AvClip
 from avatar_app.studio.data.dataset import Dataset
-from avatar_app.studio.data.speech_corpus import Corpus, Utterance
+from avatar_app.studio.data.speech_corpus import Corpus
+from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.mouth import REST
 
 N_PICTURES = 30

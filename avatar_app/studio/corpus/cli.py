@@ -16,11 +16,11 @@ from pathlib import Path
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.corpus.alignment import Aligner
 from avatar_app.studio.corpus.clips import Plan, build_clips, plans_of_sentences, plans_of_voices
-from avatar_app.studio.corpus.flite import Flite
 from avatar_app.studio.corpus.librispeech import first_of_each_speaker, read_librispeech
 from avatar_app.studio.corpus.portrait import build_portrait
 from avatar_app.studio.corpus.renderer import Kit
 from avatar_app.studio.corpus.voices import build_voices
+from avatar_app.studio.data.flite import Flite
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.input_file import read_object
 from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.studio.corpus import sentences
-from avatar_app.studio.corpus.flite import Flite
 from avatar_app.studio.corpus.renderer import Kit, read_frames, write_params
+from avatar_app.studio.data.flite import Flite
 from avatar_app.studio.mouth import Phone, curves_of
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,8 @@ from avatar_app.studio.data.clips import FPS, GET_THE_DATA, Clip, read_clips, st
 from avatar_app.studio.data.faces import SIZE_PX, TOP_PX, lower_half
 from avatar_app.studio.data.mel import linear_magnitudes, mel_from_magnitudes
 from avatar_app.studio.data.speech_batches import columns_at, mouth_at
-from avatar_app.studio.data.speech_corpus import Corpus, Utterance
+from avatar_app.studio.data.speech_corpus import Corpus
+from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.mouth import CURVE_HZ, REST
 from avatar_app.studio.nets.mouth_renderer import MouthRenderer
 

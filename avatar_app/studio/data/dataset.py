@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from avatar_app.studio.data.av_clips import AvClip, UInt8, generated_clips, rendered_av_clips, rest_clip
 from avatar_app.studio.data.clips import rest_picture, still_clips
-from avatar_app.studio.data.speech_corpus import Corpus, Utterance, load_voices
+from avatar_app.studio.data.speech_corpus import Corpus, load_voices
+from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.mouth import lip_opening_mm
 from avatar_app.studio.nets.mouth_renderer import load_mouth_renderer
 

@@ -15,7 +15,7 @@ from avatar_app.contracts.mel_spec import MEL
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.mel import mel_from_magnitudes
 from avatar_app.studio.data.speech_batches import mouth_at
-from avatar_app.studio.data.speech_corpus import Utterance
+from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.metrics.scores import LOOKS_CLOSED_MM, correlation
 from avatar_app.studio.mouth import JAW, PHONES, SEALED
 from avatar_app.studio.nets.speech_encoder import STEP_COLUMNS

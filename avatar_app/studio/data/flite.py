@@ -31,8 +31,19 @@ class Flite:
             )
         self._program = program
 
-    def speak(self, text: str, voice: str, wav: Path) -> tuple[Phone, ...]:
+    @staticmethod
+    def is_installed() -> bool:
+        """Whether the program is there."""
+        return shutil.which("flite") is not None
+
+    def speak(self, text: str, voice: str, wav: Path, duration_ratio: float | None = None) -> tuple[Phone, ...]:
         """Write speech to a 16 kHz WAV file.
+
+        Args:
+            text: what to say.
+            voice: a voice of flite.
+            wav: the file.
+            duration_ratio: length of the phones; the default of the voice when None.
 
         Returns:
             The phones in order; their times are exact.
@@ -40,7 +51,8 @@ class Flite:
         Raises:
             StudioError: flite failed.
         """
-        printed = self._run(["-voice", voice, "-t", text, "-psdur", "-o", str(wav)])
+        speed = [] if duration_ratio is None else ["--setf", f"duration_stretch={duration_ratio}"]
+        printed = self._run(["-voice", voice, *speed, "-t", text, "-psdur", "-o", str(wav)])
         phones, start_s = [], 0.0
         for item in printed.split():
             name, end_s = item.rsplit(":", 1)
