@@ -61,8 +61,8 @@ class BackgroundSlot(Slot[Background]):
         self._frame.set_background(part)
 
 
-class StudentSlot(Slot[MouthDriver]):
-    """The model; the one in use goes on until another one is ready.
+class ModelSlot(Slot[MouthDriver]):
+    """The model; the one in use stays until another one is ready.
 
     On the first run a child process measures which engine and precision are the fastest; the avatar speaks meanwhile.
 
@@ -126,7 +126,7 @@ class StudentSlot(Slot[MouthDriver]):
     def _measure(self, spec: StudentSpec) -> None:
         if self._measuring is not None or ranking.read(spec, self._profile.cache_dir) is not None:
             return
-        log.info("measuring engines and precisions for %s", spec.id)
+        log.info("ranking engines and precisions for %s", spec.id)
         try:
             folders = {"cache_dir": self._profile.cache_dir, "user_dir": self._profile.models_dir}
             self._measuring = measuring.start_measuring(spec.id, **folders)

@@ -22,7 +22,7 @@ from tests.gui.conftest import settle
 
 # The platform of the tests has no window manager that could raise a list over the others.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("This plugin does not support")
-MISSING = MissingExtraError("Following your head needs the package mediapipe.", "Run `avatar-app webcam setup` once.")
+MISSING = MissingExtraError("Head tracking needs the package mediapipe.", "Run `avatar-app webcam setup` once.")
 RUNNING = WebcamStatus(
     camera=WebcamState.RUNNING, tracker=TrackerState.RUNNING, device="Alpha Cam", size=(640, 480), fps=29.8,
     fps_tracked=29.8, has_face=True, latency_p50_ms=12.4, latency_p95_ms=17.0, n_unread=0, n_restarts=0,
