@@ -1,4 +1,4 @@
-"""A pipeline that runs no model: it shows given pictures and remembers what it was asked for."""
+"""A pipeline without a model: it shows given pictures and records its calls."""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""What leaves the program, for windows under test: remembers what it was asked for."""
+"""Sinks without devices, for windows under test; they record their calls."""
 
 from avatar_app.contracts.errors import OutputError
 from avatar_app.live.record import RecordState, RecordStatus

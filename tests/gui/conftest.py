@@ -6,12 +6,14 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.gui.control.settings_keeper import SettingsKeeper
+from avatar_app.gui.panel import webcam_section
 from avatar_app.gui.panel.browser_section import BrowserSection
 from avatar_app.gui.panel.camera_section import CameraSection
 from avatar_app.gui.panel.panel import Panel
@@ -30,6 +32,7 @@ from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakePipeline
 from tests.fakes.sinks import FakeSinks
+from tests.fakes.webcam_status import RUNNING, picture
 
 ASSETS = Path(__file__).parents[2] / "assets"
 MICS = (Option("Alpha Mic, ALSA", "Alpha Mic, ALSA"), Option("Beta Mic, ALSA", "Beta Mic, ALSA"))
@@ -47,6 +50,10 @@ def settle():
     for _ in range(4):
         QApplication.sendPostedEvents()
         QApplication.processEvents()
+
+
+def press(button):
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 @pytest.fixture
@@ -185,3 +192,24 @@ def make_desk(qtbot, paths, notices):
 @pytest.fixture
 def desk(make_desk):
     return make_desk()
+
+
+@pytest.fixture
+def make_following(make_desk):
+    def make(figures=RUNNING, preview=None, **settings):
+        desk = make_desk(settings=Settings(theme="dark", is_following=True, **settings))
+        desk.pipeline.webcam_status, desk.pipeline.preview = figures, preview or picture()
+        desk.commands.set_running(True)
+        desk.webcam = desk.panel.webcam
+        # The tests poll themselves.
+        desk.webcam._poll.stop()
+        see(desk)
+        return desk
+
+    return make
+
+
+def see(desk):
+    """Poll until the status is requested again."""
+    for _ in range(webcam_section.N_POLLS_PER_STATUS):
+        desk.panel.webcam.poll()

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 from avatar_app.gui.obs.dialog import ObsDialog
 from avatar_app.gui.widgets.segments import Segments
 from avatar_app.settings.schema import Settings
-from tests.gui.test_webcam_section import RUNNING
+from tests.fakes.webcam_status import RUNNING
 
 ROLE = QAccessible.Role
 AVATAR_PAGE = ("Settings", "Microphone", "Gain", "Head tracking", "Webcam", "Avatar", "Model", "Precision",
@@ -56,7 +56,7 @@ def tab_stops(desk):
         ("output", False, OUTPUT_PAGE),
     ],
 )
-def test_tab_when_pressed_round_then_each_choice_is_one_stop_with_its_label_as_name(
+def test_tab_when_pressed_repeatedly_then_each_choice_is_one_stop_named_by_its_label(
     make_desk, page, is_following, names
 ):
     desk = make_desk(settings=Settings(theme="dark", is_following=is_following))
@@ -69,7 +69,7 @@ def test_tab_when_pressed_round_then_each_choice_is_one_stop_with_its_label_as_n
     assert len(stops) <= 27
 
 
-def test_tab_when_a_choice_changes_then_stops_at_the_one_that_is_on(desk):
+def test_tab_when_a_choice_changes_then_stops_at_the_chosen_button(desk):
     desk.keeper.change({"precision": "int8", "fps": 60})
     stops = tab_stops(desk)
     assert desk.panel.quality.precision.button("int8") in stops
@@ -93,7 +93,7 @@ def test_arrow_keys_when_pressed_in_a_choice_then_move_within_it_and_choose(desk
         assert desk.keeper.settings.fps == wanted
 
 
-def test_arrow_keys_when_a_choice_is_refused_then_the_focus_is_on_what_is_chosen(make_desk):
+def test_arrow_keys_when_a_choice_fails_then_the_focus_returns_to_the_chosen_button(make_desk):
     desk = make_desk(refuse={"precision": "int8"})
     desk.qtbot.waitUntil(desk.window.isActiveWindow)
     precision = desk.panel.quality.precision
@@ -103,7 +103,7 @@ def test_arrow_keys_when_a_choice_is_refused_then_the_focus_is_on_what_is_chosen
     assert precision.value() == "auto" and QApplication.focusWidget() is precision.button("auto")
 
 
-def test_choice_when_asked_by_a_screen_reader_then_a_named_group_of_radio_buttons(desk):
+def test_choice_when_read_by_a_screen_reader_then_is_a_named_group_of_radio_buttons(desk):
     found = [each for each in desk.window.findChildren(Segments) if each.isVisible()]
     assert len(found) >= 6
     for choice in found:
@@ -116,7 +116,7 @@ def test_choice_when_asked_by_a_screen_reader_then_a_named_group_of_radio_button
 
 
 @pytest.mark.parametrize("page", ["avatar", "output"])
-def test_names_when_values_change_then_stay_the_labels(make_desk, page):
+def test_names_when_values_change_then_remain_the_labels(make_desk, page):
     desk = make_desk(settings=Settings(theme="dark", is_following=True, background="colour"))
     desk.panel.show_page(page)
     before = {widget: name_of(widget) for widget in focusable(desk.window)}

@@ -16,7 +16,7 @@ class FakeDevice:
         return self.description or self.label
 
 
-def test_microphones_when_the_server_describes_them_then_shown_so_and_before_the_doors_of_alsa():
+def test_microphones_when_the_server_describes_them_then_use_its_texts_and_precede_alsa_plugins():
     devices = (
         FakeDevice("default, ALSA"), FakeDevice("usb, PulseAudio", "Blue Yeti"), FakeDevice("USB (hw:1,0), ALSA"),
     )  # fmt: skip
@@ -25,7 +25,7 @@ def test_microphones_when_the_server_describes_them_then_shown_so_and_before_the
     assert [option.text for option in found] == ["Blue Yeti", "USB (hw:1,0), ALSA", "default, ALSA"]
 
 
-def test_outputs_when_listed_then_named_sinks_come_first_and_doors_of_alsa_last():
+def test_outputs_when_listed_then_server_sinks_come_first_and_alsa_plugins_last():
     listed = (
         "HDA Intel PCH: ALC269 (hw:0,0), ALSA", "pulse, ALSA", "default, ALSA", "cable, PulseAudio",
         "headphones, PulseAudio",

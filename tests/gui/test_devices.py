@@ -33,7 +33,7 @@ def watcher(qtbot, server):
     made.stop()
 
 
-def test_look_when_done_then_says_so_and_window_was_not_held_up(qtbot):
+def test_refresh_when_done_then_signals_and_ran_on_another_thread(qtbot):
     threads = []
     watcher = MicWatcher(lambda: threads.append(threading.current_thread()))
     with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
@@ -42,7 +42,7 @@ def test_look_when_done_then_says_so_and_window_was_not_held_up(qtbot):
     assert threads[0] is not threading.main_thread()
 
 
-def test_look_when_sound_system_does_not_answer_then_only_a_log_line(qtbot, caplog):
+def test_refresh_when_the_sound_system_does_not_answer_then_logs_only(qtbot, caplog):
     def fail() -> None:
         raise AudioInputError("No answer.", "Check it.")
 
@@ -52,7 +52,7 @@ def test_look_when_sound_system_does_not_answer_then_only_a_log_line(qtbot, capl
     assert "No answer" in caplog.text
 
 
-def test_watch_when_a_device_comes_and_goes_then_told_each_time(qtbot, watcher):
+def test_watch_when_a_device_is_added_or_removed_then_signals_each_time(qtbot, watcher):
     watcher.start()
     with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
         watcher.there.append("microphone")
@@ -60,7 +60,7 @@ def test_watch_when_a_device_comes_and_goes_then_told_each_time(qtbot, watcher):
         watcher.there.pop()
 
 
-def test_poll_when_nothing_changed_then_nothing_is_looked_for(watcher):
+def test_poll_when_nothing_changed_then_does_not_refresh(watcher):
     watcher.start()
     for _ in range(2 * RETRY_POLLS):
         watcher.poll()
@@ -68,24 +68,24 @@ def test_poll_when_nothing_changed_then_nothing_is_looked_for(watcher):
 
 
 @pytest.mark.parametrize("what", ["'new' on source #7", "'remove' on sink #7", "'new' on card #7"])
-def test_watch_when_the_server_tells_of_a_device_then_looked_for(qtbot, watcher, server, what):
+def test_watch_when_the_server_reports_a_device_then_refreshes(qtbot, watcher, server, what):
     server(f'echo "Event {what}"; read line')
     with qtbot.waitSignal(watcher.changed, timeout=WAIT_MS):
         watcher.start()
 
 
-def test_watch_when_the_server_tells_of_streams_and_volumes_then_not_looked_for(qtbot, watcher, server):
+def test_watch_when_the_server_reports_streams_and_volumes_then_does_not_refresh(qtbot, watcher, server):
     # Our own stream, and a volume: neither may make us look, which opens a stream again.
     events = ("'new' on source-output #1", "'change' on source #1", "'new' on client #1")
     server("\n".join(f'echo "Event {event}"' for event in events))
-    heard = []
-    watcher._server._process.finished.connect(lambda: heard.append(True))
+    finished = []
+    watcher._server._process.finished.connect(lambda: finished.append(True))
     watcher.start()
-    qtbot.waitUntil(lambda: bool(heard), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: bool(finished), timeout=WAIT_MS)
     assert not watcher._settle.isActive()
 
 
-def test_watch_when_the_server_ends_and_is_back_then_looked_for_each_time(qtbot, watcher, server, tmp_path):
+def test_watch_when_the_server_ends_and_restarts_then_refreshes_each_time(qtbot, watcher, server, tmp_path):
     os.mkfifo(tmp_path / "end")
     server(f"read line < {tmp_path / 'end'}")
     watcher.start()

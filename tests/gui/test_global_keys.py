@@ -33,11 +33,11 @@ def actions(calls):
     return {name: action(name) for name in COMMANDS.values()}
 
 
-def test_commands_when_listed_then_the_control_api_has_every_one():
+def test_commands_when_listed_then_the_control_api_has_all():
     assert set(COMMANDS.values()) <= set(Remote().actions())
 
 
-def test_keys_when_wanted_then_each_gives_its_command_until_it_is_not(calls, notices):
+def test_keys_when_turned_on_then_each_calls_its_action_until_turned_off(calls, notices):
     grabs = []
 
     def open_grab(numbers, pressed):
@@ -57,7 +57,7 @@ def test_keys_when_wanted_then_each_gives_its_command_until_it_is_not(calls, not
     assert not grabs[0].is_open and not keys.is_listening
 
 
-def test_keys_when_they_cannot_be_had_then_one_notice_until_switched_off(calls, notices):
+def test_keys_when_the_listener_fails_then_one_notice_until_turned_off(calls, notices):
     def refuse(numbers, pressed):
         raise SettingsError("Another program has Ctrl+Shift+F9 already.", "Free it.")
 
@@ -77,7 +77,7 @@ def test_system_grab_when_the_package_is_missing_then_names_the_extra(monkeypatc
         open_system_grab((9,), print)
 
 
-def test_system_grab_when_on_wayland_then_names_the_other_way(monkeypatch):
+def test_system_grab_when_on_wayland_then_names_the_control_api(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     with pytest.raises(SettingsError, match="control API"):
@@ -121,7 +121,7 @@ def test_system_grab_when_on_windows_then_pynput_listens_until_closed(pynput):
     assert not pynput.made.is_running
 
 
-def test_system_grab_when_macos_does_not_trust_us_then_says_where_to_allow_it(pynput, monkeypatch):
+def test_system_grab_when_macos_denies_access_then_names_the_setting(pynput, monkeypatch):
     monkeypatch.setattr(pynput, "IS_TRUSTED", False)
     with pytest.raises(SettingsError, match="Accessibility"):
         open_system_grab((9,), print)

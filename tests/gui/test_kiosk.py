@@ -26,7 +26,7 @@ from avatar_app.gui.stage.kiosk import (
 from avatar_app.gui.widgets.theme import DARK, figure_font
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
-from tests.gui.test_webcam_section import LOST, RUNNING
+from tests.fakes.webcam_status import LOST, RUNNING
 
 
 def toggle(desk):
@@ -43,7 +43,7 @@ def booth(desk):
     return desk
 
 
-def test_kiosk_when_its_key_is_pressed_then_the_face_alone_fills_the_screen_and_comes_back(booth):
+def test_kiosk_when_its_key_is_pressed_then_the_face_fills_the_screen_until_pressed_again(booth):
     window = booth.window
     assert window.isFullScreen() and not window.bar.isVisible() and not booth.panel.isVisible()
     assert not window.hud.isVisible() and window.cursor().shape() is Qt.CursorShape.BlankCursor
@@ -54,7 +54,7 @@ def test_kiosk_when_its_key_is_pressed_then_the_face_alone_fills_the_screen_and_
     assert not window.isFullScreen() and window.bar.isVisible() and booth.panel.isVisible()
 
 
-def test_kiosk_when_nobody_speaks_for_a_while_then_invites_until_somebody_does(booth):
+def test_kiosk_when_silent_for_long_then_invites_until_somebody_speaks(booth):
     booth.pipeline.live_status = running_status(is_speaking=False)
     booth.clock.advance(HINT_SHOWN_NS + 1)
     booth.window.refresh_status()
@@ -79,7 +79,7 @@ KEYS = (
 )
 
 
-def test_kiosk_when_any_key_but_its_own_is_pressed_then_nothing_happens(booth):
+def test_kiosk_when_any_other_key_is_pressed_then_nothing_happens(booth):
     calls, settings = list(booth.pipeline.calls), booth.keeper.settings
     closed = []
     booth.window.closing.connect(lambda: closed.append(True))
@@ -101,7 +101,7 @@ def test_kiosk_when_left_then_its_keys_work_again(booth):
     assert QApplication.focusWidget() is booth.panel.sound.gain
 
 
-def test_kiosk_when_clicked_and_dropped_on_then_nothing_is_taken(booth):
+def test_kiosk_when_clicked_or_dropped_on_then_nothing_happens(booth):
     calls = list(booth.pipeline.calls)
     for button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton):
         QTest.mouseClick(booth.window.stage, button)
@@ -111,7 +111,7 @@ def test_kiosk_when_clicked_and_dropped_on_then_nothing_is_taken(booth):
     assert not any(widget.acceptDrops() for widget in (booth.window, *shown))
 
 
-def test_kiosk_when_the_window_system_closes_it_then_it_stays_but_the_program_can_end_it(booth):
+def test_kiosk_when_the_window_system_closes_it_then_stays_open_until_the_program_ends(booth):
     closed = []
     booth.window.closing.connect(lambda: closed.append(True))
     # As the window system does it for Alt+F4.
@@ -126,14 +126,14 @@ def test_window_when_the_window_system_closes_it_then_it_closes(desk):
     assert not desk.window.isVisible()
 
 
-def test_kiosk_when_the_window_system_makes_it_smaller_then_it_fills_the_screen_again(booth):
+def test_kiosk_when_the_window_system_shrinks_it_then_fills_the_screen_again(booth):
     booth.window.showNormal()
     booth.qtbot.waitUntil(booth.window.isFullScreen)
     booth.window.showMinimized()
     booth.qtbot.waitUntil(lambda: booth.window.isFullScreen() and not booth.window.isMinimized())
 
 
-def test_kiosk_when_recording_or_watching_then_a_sign_says_so(booth):
+def test_kiosk_when_recording_or_webcam_is_on_then_shows_a_sign(booth):
     booth.window.refresh_status()
     bare = top_left(booth)
     assert booth.window.stage.signs == ()
@@ -150,7 +150,7 @@ def test_kiosk_when_recording_or_watching_then_a_sign_says_so(booth):
     assert booth.window.stage.signs == ()
 
 
-def test_kiosk_when_the_control_api_asks_then_it_is_obeyed_and_the_sign_is_there(booth):
+def test_kiosk_when_the_control_api_sends_commands_then_executes_them_and_shows_the_sign(booth):
     remote = Remote()
     remote.attach(booth.commands)
     for name in ("record", "mute"):
@@ -164,7 +164,7 @@ def top_left(desk):
     return np.frombuffer(image.constBits(), np.uint8).copy()
 
 
-def test_kiosk_when_the_microphone_is_gone_then_does_not_invite_but_says_so(booth):
+def test_kiosk_when_the_microphone_is_missing_then_reports_it_and_does_not_invite(booth):
     booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
     booth.window.refresh_status()
     assert booth.window.stage.caption == INVITATION
@@ -179,7 +179,7 @@ def test_kiosk_when_the_microphone_is_gone_then_does_not_invite_but_says_so(boot
     assert booth.window.stage.caption == INVITATION
 
 
-def test_kiosk_when_the_camera_is_gone_then_says_so(booth):
+def test_kiosk_when_the_webcam_is_lost_then_reports_it(booth):
     booth.keeper.change({"is_following": True})
     booth.pipeline.webcam_status = LOST
     booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
@@ -188,12 +188,12 @@ def test_kiosk_when_the_camera_is_gone_then_says_so(booth):
 
 
 @pytest.mark.parametrize("is_kiosk", [True, False])
-def test_global_keys_when_the_window_is_a_booth_then_are_not_wanted(is_kiosk):
+def test_global_keys_when_in_kiosk_mode_then_are_off(is_kiosk):
     assert app._wants_global_keys(Settings(has_global_keys=True, is_kiosk=is_kiosk)) is not is_kiosk
     assert not app._wants_global_keys(Settings(has_global_keys=False, is_kiosk=is_kiosk))
 
 
-def test_f11_and_ctrl_q_when_there_is_no_booth_then_fill_the_screen_and_quit(desk):
+def test_f11_and_ctrl_q_when_not_in_kiosk_mode_then_fill_the_screen_and_quit(desk):
     desk.qtbot.waitUntil(desk.window.isActiveWindow)
     QTest.keyClick(desk.window, Qt.Key.Key_F11)
     assert desk.window.isFullScreen()
@@ -204,7 +204,7 @@ def test_f11_and_ctrl_q_when_there_is_no_booth_then_fill_the_screen_and_quit(des
 
 
 @pytest.mark.parametrize("is_muted", [False, True])
-def test_kiosk_when_it_begins_then_says_for_five_seconds_how_to_come_back(desk, is_muted):
+def test_kiosk_when_entered_then_shows_for_five_seconds_how_to_leave(desk, is_muted):
     desk.keeper.change({"is_muted": is_muted})
     desk.qtbot.waitUntil(desk.window.isActiveWindow)
     toggle(desk)
@@ -214,7 +214,7 @@ def test_kiosk_when_it_begins_then_says_for_five_seconds_how_to_come_back(desk, 
     assert desk.window.stage.caption == "Stopped"
 
 
-def test_kiosk_when_it_is_left_then_panel_and_figures_are_there_as_before(desk):
+def test_kiosk_when_left_then_panel_and_statistics_are_restored(desk):
     desk.qtbot.waitUntil(desk.window.isActiveWindow)
     desk.keeper.use_profile("Event booth")
     assert desk.window.isFullScreen() and not desk.panel.isVisible() and not desk.window.hud.isVisible()
@@ -222,7 +222,7 @@ def test_kiosk_when_it_is_left_then_panel_and_figures_are_there_as_before(desk):
     assert desk.panel.isVisible() and desk.window.hud.isVisible()
 
 
-def test_kiosk_when_a_notice_comes_then_it_waits_for_the_window(booth):
+def test_kiosk_when_a_notice_is_posted_then_appears_after_kiosk_mode(booth):
     booth.notices.post(Notice("camera", Level.WARNING, "The camera is lost.", "Copy the command.", "command"))
     booth.window.refresh_status()
     assert not booth.window.notices.isVisible()
@@ -244,7 +244,7 @@ def test_kiosk_when_the_background_is_a_colour_then_it_fills_the_screen(make_des
     assert corner(desk) == DARK.ground
 
 
-def test_kiosk_when_the_picture_is_transparent_then_one_ground_is_behind_and_beside_it(make_desk):
+def test_kiosk_when_the_picture_is_transparent_then_one_colour_is_behind_and_around_it(make_desk):
     desk = make_desk(settings=Settings(theme="dark", is_kiosk=True))
     desk.window.resize(1600, 900)
     desk.commands.set_running(True)
@@ -254,7 +254,7 @@ def test_kiosk_when_the_picture_is_transparent_then_one_ground_is_behind_and_bes
 
 
 @pytest.mark.parametrize(("size", "least_px"), [((1920, 1080), 77), ((1080, 1920), 60), ((3840, 2160), 154)])
-def test_invitation_when_shown_then_its_letters_grow_with_the_screen_and_stay_inside(make_desk, size, least_px):
+def test_invitation_when_shown_then_its_font_grows_with_the_screen_and_fits(make_desk, size, least_px):
     stage = make_desk(settings=Settings(theme="dark", is_kiosk=True)).window.stage
     stage.resize(*size)
     stage.set_state(True, INVITATION)
@@ -264,7 +264,7 @@ def test_invitation_when_shown_then_its_letters_grow_with_the_screen_and_stay_in
     assert QFontMetricsF(font).horizontalAdvance(INVITATION) < 0.9 * stage.width()
 
 
-def test_attract_when_somebody_has_just_spoken_then_waits_again():
+def test_invitation_when_somebody_has_just_spoken_then_waits_again():
     attract = Invitation(0)
     assert attract.caption(is_speaking=True, t_now_ns=INVITE_AFTER_NS) == ""
     assert attract.caption(is_speaking=False, t_now_ns=2 * INVITE_AFTER_NS) == ""

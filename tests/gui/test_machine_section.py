@@ -1,7 +1,7 @@
 """Starting with the machine, and keys that work everywhere."""
 
 
-def test_keys_when_wanted_everywhere_then_settings_change_and_the_keys_are_named(desk):
+def test_keys_when_set_to_everywhere_then_settings_change_and_the_keys_are_listed(desk):
     machine = desk.panel.machine
     assert "Ctrl+D" in machine.keys_hint.text()
     machine.keys.button(True).click()
@@ -9,7 +9,7 @@ def test_keys_when_wanted_everywhere_then_settings_change_and_the_keys_are_named
     assert desk.pipeline.applied == []
 
 
-def test_start_when_switched_then_the_entry_comes_and_goes(desk):
+def test_autostart_when_switched_then_the_entry_is_added_and_removed(desk):
     start = desk.panel.machine.start
     assert start.value() is False
     start.button(True).click()
@@ -18,7 +18,7 @@ def test_start_when_switched_then_the_entry_comes_and_goes(desk):
     assert not desk.autostart.file.exists()
 
 
-def test_start_when_the_system_refuses_then_says_so_and_shows_what_is_so(desk):
+def test_autostart_when_the_system_refuses_then_posts_a_notice_and_shows_the_real_state(desk):
     desk.autostart.file.parent.parent.mkdir(parents=True, exist_ok=True)
     desk.autostart.file.parent.write_text("in the way")
     desk.panel.machine.start.button(True).click()

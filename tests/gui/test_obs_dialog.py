@@ -1,4 +1,4 @@
-"""OBS is asked to delay the microphone."""
+"""The dialog that sets the delay of a microphone in OBS."""
 
 from itertools import combinations
 
@@ -12,12 +12,12 @@ from avatar_app.gui.widgets.theme import apply_theme, tokens_for
 from avatar_app.live.voice.obs import ObsInput
 from tests.gui.conftest import ASSETS, settle
 
-# The platform of the tests has no window manager that could be told a least size.
+# The offscreen platform has no window manager that takes size hints.
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
 
 class FakeObs:
-    """An OBS with one microphone; knows one password."""
+    """An OBS with one microphone and one valid password."""
 
     def __init__(self):
         self.offsets = {"Mic/Aux": 0}
@@ -52,7 +52,7 @@ def dialog(qtbot, obs):
     return dialog
 
 
-def test_delay_when_set_then_obs_has_what_the_picture_takes(qtbot, dialog, obs):
+def test_delay_when_set_then_obs_has_the_measured_delay(qtbot, dialog, obs):
     assert dialog.delay.value() == 108 and not dialog.set.isEnabled()
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.value() == "Mic/Aux")
@@ -62,7 +62,7 @@ def test_delay_when_set_then_obs_has_what_the_picture_takes(qtbot, dialog, obs):
     dialog.reject()
 
 
-def test_password_when_wrong_then_said_and_in_no_words(qtbot, dialog):
+def test_password_when_wrong_then_reported_without_showing_it(qtbot, dialog):
     dialog.password.setText("hunter2")
     dialog.search.click()
     qtbot.waitUntil(lambda: "refuses" in dialog.status.text())
@@ -79,7 +79,7 @@ def names(chooser):
     return [chooser.itemData(number) for number in range(chooser.count())]
 
 
-def test_microphones_when_found_then_what_the_machine_plays_is_not_among_them(qtbot, dialog, obs):
+def test_microphones_when_found_then_desktop_audio_is_not_listed(qtbot, dialog, obs):
     obs.offsets, obs.played = {"Desktop Audio": 0, "Mic/Aux": 0}, ("Desktop Audio",)
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.value() == "Mic/Aux")
@@ -87,18 +87,18 @@ def test_microphones_when_found_then_what_the_machine_plays_is_not_among_them(qt
     dialog.reject()
 
 
-def test_microphones_when_there_are_none_then_the_rest_is_offered_and_none_is_chosen(qtbot, dialog, obs):
-    obs.offsets, obs.played = {"Desktop Audio": 0, "Film": 0}, ("Desktop Audio", "Film")
+def test_microphones_when_there_are_none_then_other_inputs_are_listed_and_none_is_chosen(qtbot, dialog, obs):
+    obs.offsets, obs.played = {"Desktop Audio": 0, "Video": 0}, ("Desktop Audio", "Video")
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.count() == 2)
     assert dialog.inputs.currentIndex() == -1 and not dialog.set.isEnabled() and not dialog.clear.isEnabled()
     assert "no microphone" in dialog.status.text()
-    pick(dialog.inputs, "Film")
+    pick(dialog.inputs, "Video")
     assert dialog.set.isEnabled()
     dialog.reject()
 
 
-def test_error_of_one_input_when_another_is_chosen_then_is_gone(qtbot, dialog, obs):
+def test_error_of_one_input_when_another_is_chosen_then_disappears(qtbot, dialog, obs):
     obs.offsets = {"Broken": 0, "Mic/Aux": 0}
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.value() == "Broken")
@@ -121,14 +121,14 @@ def test_name_when_too_long_for_the_closed_box_then_ends_with_an_ellipsis_and_ke
     dialog.reject()
 
 
-def test_dialog_when_nothing_runs_then_no_delay_is_claimed(qtbot):
+def test_dialog_when_the_avatar_is_stopped_then_shows_no_delay(qtbot):
     dialog = ObsDialog(lambda: float("nan"))
     qtbot.addWidget(dialog)
     assert (dialog.delay.value(), dialog.status.text()) == (0, "")
     assert dialog.measured.text() == NOT_MEASURED
 
 
-def test_delay_when_the_dialog_stays_open_then_is_measured_again_and_again(qtbot):
+def test_delay_when_the_dialog_stays_open_then_is_measured_repeatedly(qtbot):
     now_ms = [float("nan"), 108.4, 131.6]
     dialog = ObsDialog(lambda: now_ms[0])
     qtbot.addWidget(dialog)
@@ -142,7 +142,7 @@ def test_delay_when_the_dialog_stays_open_then_is_measured_again_and_again(qtbot
     assert not dialog._timer.isActive()
 
 
-def test_delay_when_the_user_wrote_a_number_then_it_stays_and_the_measured_one_is_beside_it(qtbot):
+def test_delay_when_edited_by_the_user_then_stays_and_the_measured_one_is_shown_too(qtbot):
     now_ms = [108.4]
     dialog = ObsDialog(lambda: now_ms[0])
     qtbot.addWidget(dialog)
@@ -153,25 +153,25 @@ def test_delay_when_the_user_wrote_a_number_then_it_stays_and_the_measured_one_i
     dialog.reject()
 
 
-def test_delay_when_set_back_then_obs_has_none_and_it_is_told(qtbot, dialog, obs):
+def test_delay_when_reset_then_obs_has_none_and_it_is_signalled(qtbot, dialog, obs):
     obs.offsets["Mic/Aux"] = 138
     assert not dialog.clear.isEnabled()
     dialog.search.click()
     qtbot.waitUntil(lambda: dialog.inputs.currentText() == "Mic/Aux: 138 ms")
-    with qtbot.waitSignal(dialog.offset_set) as told:
+    with qtbot.waitSignal(dialog.offset_set) as signal:
         dialog.clear.click()
-    assert told.args == ["Mic/Aux", 0]
+    assert signal.args == ["Mic/Aux", 0]
     assert obs.offsets == {"Mic/Aux": 0}
     assert dialog.inputs.currentText() == "Mic/Aux: 0 ms"
     assert dialog.status.text() == "OBS no longer delays Mic/Aux."
     dialog.reject()
 
 
-def test_dialog_when_the_voice_in_sync_is_off_then_does_not_speak_of_it(dialog):
+def test_dialog_when_voice_in_sync_is_off_then_does_not_mention_it(dialog):
     assert dialog.double.isHidden() and dialog.voice_off.isHidden()
 
 
-def test_dialog_when_the_voice_in_sync_is_on_then_warns_and_can_turn_it_off(qtbot):
+def test_dialog_when_voice_in_sync_is_on_then_warns_and_can_turn_it_off(qtbot):
     dialog = ObsDialog(lambda: 108.4, voice_output="Cable, PulseAudio")
     qtbot.addWidget(dialog)
     dialog.show()
@@ -182,7 +182,7 @@ def test_dialog_when_the_voice_in_sync_is_on_then_warns_and_can_turn_it_off(qtbo
 
 
 @pytest.mark.parametrize("width_px", [WIDTH_PX, 500, 900])
-def test_error_when_long_then_has_room_at_any_width(qtbot, width_px):
+def test_error_when_long_then_fits_at_any_width(qtbot, width_px):
     def refuse(address):
         raise OutputError("OBS does not answer. " * 6, "Start OBS 28 or later and enable its server. " * 6)
 

@@ -23,9 +23,9 @@ from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
 from tests.fakes.pipeline import FakeMicStatus, running_status
 from tests.fakes.sinks import OFF, changed
-from tests.gui.conftest import settle
+from tests.gui.conftest import press, settle
 
-# The platform of the tests has no window manager that could be told a least size.
+# The offscreen platform has no window manager that takes size hints.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
 
@@ -34,10 +34,6 @@ def desk(make_desk):
     desk = make_desk()
     desk.panel.show_page("output")
     return desk
-
-
-def press(button):
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def key(desk, which):
@@ -55,7 +51,7 @@ def key(desk, which):
         (lambda desk: desk.panel.cleaning.noise, "strong", {"noise_suppression": "strong"}),
     ],
 )
-def test_switch_when_pressed_then_its_setting_holds_and_what_is_on_air_hears_of_it(desk, find, value, changes):
+def test_switch_when_clicked_then_its_setting_is_applied_to_the_sinks(desk, find, value, changes):
     segments = find(desk)
     press(segments.button(value))
     assert all(getattr(desk.sinks.applied[-1], name) == wanted for name, wanted in changes.items())
@@ -68,7 +64,7 @@ def test_camera_when_turned_off_again_then_its_size_is_kept(desk):
     assert (desk.keeper.settings.is_camera_on, desk.keeper.settings.camera_size) == (False, "square-720")
 
 
-def test_voice_when_an_output_is_chosen_then_it_is_used_and_never_one_by_itself(desk):
+def test_voice_when_an_output_is_chosen_then_it_is_used_and_none_by_default(desk):
     chooser = desk.voice.output
     assert (chooser.value(), desk.keeper.settings.voice_output) == ("", "")
     number = chooser.findData("Cable, PulseAudio")
@@ -84,7 +80,7 @@ def test_folder_when_chosen_then_recordings_go_there(desk):
     assert desk.recording.folder.text() == "Folder: show"
 
 
-def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_and_nowhere_in_sight(desk):
+def test_copy_when_clicked_then_the_url_with_its_token_is_in_the_clipboard_and_never_visible(desk):
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, 2, 0, 25.0, 0)
     desk.sinks.sinks_status = changed(OFF, browser=status)
     desk.window.refresh_status()
@@ -100,7 +96,7 @@ def test_copy_when_pressed_then_the_address_with_its_token_is_in_the_clipboard_a
 
 
 @pytest.mark.parametrize(("n_viewers", "text"), [(0, "No viewers"), (1, "1 viewer"), (3, "3 viewers")])
-def test_browser_when_on_then_says_how_many_look_and_no_url(n_viewers, text):
+def test_browser_when_on_then_shows_the_number_of_viewers(n_viewers, text):
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18750/", 18750, n_viewers, 0, 25.0, 0)
     assert browser_section.status_text(status) == text
 
@@ -119,7 +115,7 @@ LOST = replace(NO_VOICE, state=VoiceState.LOST)
         (replace(LOST, is_feedback=True), True, "Off: feedback with the mic"),
     ],
 )
-def test_voice_when_in_a_state_then_its_words_are_true(desk, voice, has_mic, text):
+def test_voice_when_in_a_state_then_the_text_names_it(desk, voice, has_mic, text):
     desk.pipeline.live_status = running_status(**({} if has_mic else {"mic": FakeMicStatus("Gone Mic")}))
     desk.sinks.sinks_status = changed(OFF, voice=voice)
     desk.window.refresh_status()
@@ -136,7 +132,7 @@ def places(desk):
 
 
 @pytest.mark.parametrize("page", ["avatar", "output"])
-def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
+def test_panel_when_states_change_then_nothing_moves(desk, page):
     desk.panel.show_page(page)
     settle()
     before = places(desk)
@@ -153,7 +149,7 @@ def test_panel_when_states_come_and_go_then_nothing_moves(desk, page):
     assert places(desk) == before
 
 
-def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk):
+def test_record_when_its_key_is_pressed_then_starts_and_shows_the_time_until_clicked(desk):
     key(desk, Qt.Key.Key_F9)
     assert desk.sinks.is_recording
     assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("1:05", True)
@@ -162,7 +158,7 @@ def test_record_when_its_key_is_pressed_then_begins_shows_the_time_and_ends(desk
     assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("Record", False)
 
 
-def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far_and_begins_the_next(desk):
+def test_record_when_a_long_recording_is_being_saved_then_shows_progress_and_can_start_the_next(desk):
     status = RecordStatus(RecordState.SAVING, seconds=3600.0, saved_share=0.42)
     desk.sinks.sinks_status = changed(desk.sinks.sinks_status, record=status)
     desk.window.refresh_status()
@@ -177,14 +173,14 @@ def test_record_when_a_long_film_is_being_saved_then_the_button_says_how_far_and
     assert (desk.window.bar.record.text(), desk.window.bar.record.isChecked()) == ("1:05", True)
 
 
-def test_record_when_it_cannot_begin_then_a_notice_says_why(desk):
+def test_record_when_it_cannot_start_then_a_notice_reports_why(desk):
     desk.sinks.is_full = True
     press(desk.window.bar.record)
     assert not desk.window.bar.record.isChecked()
     assert desk.notices.current()[-1].text == "The disk is full."
 
 
-def test_snapshot_when_its_key_is_pressed_then_it_is_asked_for_and_a_failure_is_told(desk):
+def test_snapshot_when_its_key_is_pressed_then_requested_and_a_failure_is_reported(desk):
     key(desk, Qt.Key.Key_F10)
     assert desk.sinks.calls[-1] == "snapshot"
     desk.sinks.is_full = True
@@ -192,7 +188,7 @@ def test_snapshot_when_its_key_is_pressed_then_it_is_asked_for_and_a_failure_is_
     assert desk.notices.current()[-1].text == "The disk is full."
 
 
-def test_hide_and_panic_when_their_keys_are_pressed_then_nothing_of_the_user_is_seen_or_heard(desk):
+def test_hide_and_panic_when_their_keys_are_pressed_then_the_avatar_hides_and_the_mic_is_muted(desk):
     key(desk, Qt.Key.Key_F7)
     assert desk.pipeline.calls[-1] == "hide" and desk.commands.is_hidden
     key(desk, Qt.Key.Key_F7)
@@ -205,7 +201,7 @@ def test_hide_and_panic_when_their_keys_are_pressed_then_nothing_of_the_user_is_
 
 
 @pytest.mark.parametrize(("has_global_keys", "other"), [(False, ""), (True, " or Ctrl+Shift+F6")])
-def test_panic_when_pressed_then_says_how_to_come_back_and_never_does_by_itself(make_desk, has_global_keys, other):
+def test_panic_when_pressed_then_explains_how_to_unmute_and_never_unmutes(make_desk, has_global_keys, other):
     desk = make_desk(settings=Settings(theme="dark", has_global_keys=has_global_keys))
     with desk.qtbot.waitActive(desk.window):
         desk.window.activateWindow()
@@ -221,7 +217,7 @@ def test_panic_when_pressed_then_says_how_to_come_back_and_never_does_by_itself(
     assert [card.notice.text for card in desk.window.notices.cards] == [panic.UNMUTED]
 
 
-def test_mute_when_there_was_no_panic_then_is_no_news(desk):
+def test_mute_when_there_was_no_panic_then_posts_no_notice(desk):
     press(desk.window.bar.mute)
     press(desk.window.bar.mute)
     assert desk.notices.current() == ()
@@ -232,7 +228,7 @@ def ask_obs(desk):
     return desk.window.findChild(ObsDialog)
 
 
-def test_obs_when_asked_for_then_offers_the_delay_of_the_voice_in_sync(desk):
+def test_obs_dialog_when_opened_then_offers_the_delay_of_voice_in_sync(desk):
     dialog = ask_obs(desk)
     assert (dialog.delay.value(), dialog.double.isVisible()) == (138, False)
     dialog.reject()
@@ -240,7 +236,7 @@ def test_obs_when_asked_for_then_offers_the_delay_of_the_voice_in_sync(desk):
 
 
 @OFFSCREEN_SAYS
-def test_obs_when_asked_for_while_the_voice_is_in_sync_then_the_voice_can_be_turned_off(desk):
+def test_obs_dialog_when_opened_while_voice_in_sync_is_on_then_can_turn_it_off(desk):
     desk.commands.change({"voice_output": "Cable, PulseAudio"})
     dialog = ask_obs(desk)
     assert dialog.double.isVisible()
@@ -249,7 +245,7 @@ def test_obs_when_asked_for_while_the_voice_is_in_sync_then_the_voice_can_be_tur
     dialog.reject()
 
 
-def test_obs_when_it_answered_at_another_port_then_that_is_offered_the_next_time_and_no_password_is_kept(desk):
+def test_obs_dialog_when_obs_answered_on_another_port_then_remembers_it_and_no_password(desk):
     dialog = ask_obs(desk)
     dialog.password.setText("correct horse")
     dialog.port_found.emit(4460)
@@ -262,7 +258,7 @@ def test_obs_when_it_answered_at_another_port_then_that_is_offered_the_next_time
     dialog.reject()
 
 
-def test_browser_when_its_port_was_taken_then_the_one_that_is_used_is_kept(desk, notices):
+def test_browser_when_its_port_was_in_use_then_the_other_port_is_saved(desk, notices):
     status = BrowserStatus(BrowserState.RUNNING, "http://127.0.0.1:18751/", 18751, 0, 0, 25.0, 0)
     desk.sinks.sinks_status = changed(OFF, browser=status)
     desk.window.refresh_status()
@@ -270,7 +266,7 @@ def test_browser_when_its_port_was_taken_then_the_one_that_is_used_is_kept(desk,
     assert store.load(desk.paths, notices).browser_port == 18751
 
 
-def test_voice_when_turned_on_while_obs_delays_then_a_notice_says_so_until_one_of_them_ends(desk):
+def test_voice_when_turned_on_while_obs_delays_then_a_notice_warns_until_one_of_them_ends(desk):
     dialog = ask_obs(desk)
     dialog.offset_set.emit("Mic/Aux", 138)
     assert desk.notices.current() == ()
@@ -286,7 +282,7 @@ def test_voice_when_turned_on_while_obs_delays_then_a_notice_says_so_until_one_o
     dialog.reject()
 
 
-def test_voice_when_the_notice_was_taken_away_then_it_does_not_come_back(desk):
+def test_voice_when_the_warning_was_dismissed_then_it_does_not_return(desk):
     dialog = ask_obs(desk)
     desk.commands.change({"voice_output": "Cable, PulseAudio"})
     dialog.offset_set.emit("Mic/Aux", 138)
@@ -296,7 +292,7 @@ def test_voice_when_the_notice_was_taken_away_then_it_does_not_come_back(desk):
     dialog.reject()
 
 
-def test_start_and_stop_when_pressed_then_go_on_air_last_and_off_first(desk):
+def test_start_and_stop_when_pressed_then_sinks_start_last_and_stop_first(desk):
     desk.commands.set_running(True)
     assert (desk.pipeline.calls[-1], desk.sinks.calls) == ("start", ["start"])
     desk.commands.set_running(False)
@@ -306,7 +302,7 @@ def test_start_and_stop_when_pressed_then_go_on_air_last_and_off_first(desk):
 @pytest.mark.parametrize(("background", "word"), [("checker", ""), ("colour", "colour"), ("picture", "picture")])
 @pytest.mark.parametrize(("kind", "keeps_alpha"), [("mp4", False), ("prores", True), ("webm", True)])
 @pytest.mark.parametrize("is_browser_on", [True, False])
-def test_transparency_when_a_background_takes_it_then_said_where_it_was_wanted(
+def test_transparency_when_the_background_covers_it_then_warned_where_it_was_wanted(
     make_desk, background, word, kind, keeps_alpha, is_browser_on
 ):
     wanted = {"background": background, "record_format": kind, "is_browser_on": is_browser_on}

@@ -1,4 +1,4 @@
-"""Every control changes its setting, and the pipeline hears of it."""
+"""Every control changes its setting, which the pipeline then applies."""
 
 import pytest
 from PySide6.QtCore import Qt
@@ -6,6 +6,7 @@ from PySide6.QtTest import QTest
 
 from avatar_app.settings.schema import FRAME_RATES_FPS, LOOKAHEADS_MS, PRECISIONS, Settings
 from tests.fakes.pipeline import running_status
+from tests.gui.conftest import press
 
 
 def pick(chooser, value):
@@ -14,10 +15,6 @@ def pick(chooser, value):
     assert number >= 0
     chooser.setCurrentIndex(number)
     chooser.activated.emit(number)
-
-
-def press(button):
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS[1:])
@@ -32,7 +29,7 @@ def test_frame_rate_when_pressed_then_is_applied(desk, fps):
     assert desk.applied.fps == fps
 
 
-def test_choice_when_pressed_again_then_nothing_happens_twice(desk):
+def test_choice_when_clicked_again_then_nothing_changes(desk):
     press(desk.panel.quality.fps.button(25))
     assert desk.keeper.settings.fps == 25
     assert all(settings.fps == 25 for settings in desk.pipeline.applied)
@@ -63,7 +60,7 @@ def test_lookahead_when_moved_with_keys_then_is_applied(desk):
     assert desk.applied.lookahead_ms == 80
 
 
-def test_lookahead_when_settings_are_shown_then_tells_nothing(desk):
+def test_lookahead_when_settings_are_shown_then_emits_nothing(desk):
     n_applied = len(desk.pipeline.applied)
     desk.panel.show_settings(Settings(lookahead_ms=0, fps=60, precision="fp32", mic_gain_db=12.0))
     assert len(desk.pipeline.applied) == n_applied
@@ -88,13 +85,13 @@ def test_microphone_when_the_file_dialog_is_cancelled_then_stays(desk):
     assert desk.panel.sound.chooser.value() == ""
 
 
-def test_microphone_when_the_saved_one_is_missing_then_is_named_and_kept(make_desk):
+def test_microphone_when_the_saved_one_is_missing_then_is_listed_and_kept(make_desk):
     desk = make_desk(settings=Settings(theme="dark", mic="Gone Mic, ALSA"))
     assert desk.panel.sound.chooser.currentText() == "Gone Mic, ALSA (not connected)"
     assert desk.keeper.settings.mic == "Gone Mic, ALSA"
 
 
-def test_microphone_list_when_a_device_comes_then_shows_it_and_keeps_the_choice(desk):
+def test_microphone_list_when_a_device_is_added_then_shows_it_and_keeps_the_choice(desk):
     pick(desk.panel.sound.chooser, "Alpha Mic, ALSA")
     n_applied = len(desk.pipeline.applied)
     desk.mics.append(type(desk.mics[0])("New Mic, ALSA", "New Mic, ALSA"))
@@ -145,7 +142,7 @@ def test_background_picture_when_cancelled_then_the_old_kind_stays(desk):
     assert desk.panel.background.kind.value() == "checker"
 
 
-def test_theme_when_pressed_then_the_window_is_dressed_anew(desk):
+def test_theme_when_clicked_then_the_window_changes_its_colours(desk):
     dark = desk.window.grab().toImage().pixelColor(4, 4)
     press(desk.panel.theme.switch.button("light"))
     light = desk.window.grab().toImage().pixelColor(4, 4)
@@ -153,7 +150,7 @@ def test_theme_when_pressed_then_the_window_is_dressed_anew(desk):
     assert desk.pipeline.applied == []
 
 
-def test_hints_when_running_then_name_what_is_really_in_use(desk):
+def test_hints_when_running_then_name_what_is_in_use(desk):
     desk.pipeline.live_status = running_status(engine="OpenVINO", precision="FP16, run as BF16")
     desk.window.refresh_status()
     assert desk.panel.quality.engine_hint.text() == "In use: OpenVINO, FP16, run as BF16"

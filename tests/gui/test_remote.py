@@ -34,7 +34,7 @@ def from_elsewhere(call):
         ("run", lambda desk: desk.commands.is_running),
     ],
 )
-def test_switch_when_asked_from_another_thread_then_turned_and_told(desk, remote, name, find):
+def test_switch_when_called_on_another_thread_then_executed_and_published(desk, remote, name, find):
     switch = remote.actions()[name]
     from_elsewhere(lambda: switch.call(True))
     desk.qtbot.waitUntil(lambda: find(desk))
@@ -46,7 +46,7 @@ def test_switch_when_asked_from_another_thread_then_turned_and_told(desk, remote
 
 
 @pytest.mark.parametrize("name", ["mute", "camera", "hide", "record"])
-def test_switch_when_turned_round_twice_before_anything_is_told_then_as_it_was(desk, remote, name):
+def test_switch_when_inverted_twice_then_is_unchanged(desk, remote, name):
     switch, before = remote.actions()[name], dict(remote.state())
     from_elsewhere(lambda: switch.call(None))
     from_elsewhere(lambda: switch.call(None))
@@ -56,7 +56,7 @@ def test_switch_when_turned_round_twice_before_anything_is_told_then_as_it_was(d
     assert remote.state() == before
 
 
-def test_mute_when_turned_round_right_after_the_window_did_then_acts_on_what_is_so_now(desk, remote):
+def test_mute_when_inverted_right_after_the_window_did_then_uses_the_newest_state(desk, remote):
     desk.commands.toggle("is_muted")
     from_elsewhere(lambda: remote.actions()["mute"].call(None))
     done = []
@@ -66,7 +66,7 @@ def test_mute_when_turned_round_right_after_the_window_did_then_acts_on_what_is_
     assert remote.state()["muted"] is False
 
 
-def test_look_ahead_when_unknown_then_refused_at_once_and_else_set(desk, remote):
+def test_look_ahead_when_unknown_then_raises_and_else_set(desk, remote):
     with pytest.raises(SettingsError):
         remote.actions()["look-ahead"].call(70.0)
     remote.actions()["look-ahead"].call(160.0)
@@ -74,7 +74,7 @@ def test_look_ahead_when_unknown_then_refused_at_once_and_else_set(desk, remote)
 
 
 @pytest.mark.parametrize("name", ["snapshot", "panic", "refresh-mic"])
-def test_command_when_asked_then_done(desk, remote, name):
+def test_command_when_called_then_executed(desk, remote, name):
     def seen():
         return len(desk.pipeline.calls), len(desk.sinks.calls), len(desk.notices.current()), desk.keeper.settings
 
@@ -83,7 +83,7 @@ def test_command_when_asked_then_done(desk, remote, name):
     desk.qtbot.waitUntil(lambda: seen() != before, timeout=30_000)
 
 
-def test_command_when_asked_without_end_then_few_wait_for_the_window_and_the_rest_is_refused(desk, remote):
+def test_command_when_flooded_then_few_are_queued_and_the_rest_is_refused(desk, remote):
     snapshot, n_refused = remote.actions()["snapshot"], 0
     for _ in range(1000):
         try:
@@ -96,5 +96,5 @@ def test_command_when_asked_without_end_then_few_wait_for_the_window_and_the_res
     desk.qtbot.waitUntil(lambda: desk.sinks.calls.count("snapshot") == MAX_WAITING + 1, timeout=30_000)
 
 
-def test_state_when_told_then_json_without_anything_secret(desk, remote):
+def test_state_when_published_then_is_json_without_secrets(desk, remote):
     assert "secret" not in json.dumps(dict(remote.state()))

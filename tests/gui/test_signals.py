@@ -23,16 +23,16 @@ print(closed, signal.getsignal(number) is signal.SIG_IGN)
 """
 
 
-def told(name, before):
+def output_of(name, before):
     done = subprocess.run([sys.executable, "-c", RAISE, name, before], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
 @pytest.mark.parametrize("name", ENDING)
-def test_signal_when_it_comes_then_the_window_is_closed(name):
-    assert told(name, "as it is") == f"['{name}'] False"
+def test_signal_when_received_then_the_window_closes(name):
+    assert output_of(name, "as it is") == f"['{name}'] False"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal to be closed")
-def test_hangup_when_it_was_ignored_from_the_start_then_the_program_goes_on():
-    assert told("SIGHUP", "ignored") == "[] True"
+def test_hangup_when_it_was_ignored_at_the_start_then_stays_ignored():
+    assert output_of("SIGHUP", "ignored") == "[] True"

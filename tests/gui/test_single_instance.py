@@ -52,7 +52,7 @@ def test_acquire_when_the_file_is_left_over_or_damaged_then_taken_over(paths, lo
 
 
 @pytest.mark.parametrize("make", ["pipe", "folder"])
-def test_acquire_when_something_else_lies_there_then_the_program_starts(paths, lock_file, make):
+def test_acquire_when_the_lock_is_not_a_file_then_succeeds(paths, lock_file, make):
     if make == "pipe":
         os.mkfifo(lock_file)
     else:

@@ -7,7 +7,7 @@ from avatar_app.contracts.notices import Level, Notice
 from avatar_app.gui.widgets.theme import body_font
 
 
-def test_text_when_made_before_or_after_the_style_then_all_is_of_one_family(desk):
+def test_text_when_created_before_or_after_the_theme_then_uses_one_font_family(desk):
     desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
     desk.commands.set_running(True)
     desk.window.refresh_status()

@@ -20,7 +20,7 @@ def tray(desk):
     tray.remove()
 
 
-def test_turn_when_the_window_is_seen_then_hidden_and_back_again(desk, tray):
+def test_turn_when_the_window_is_visible_then_hides_and_shows_it(desk, tray):
     tray.turn()
     assert not desk.window.isVisible()
     tray._clicked(QSystemTrayIcon.ActivationReason.Trigger)
@@ -29,7 +29,7 @@ def test_turn_when_the_window_is_seen_then_hidden_and_back_again(desk, tray):
     assert desk.window.isVisible()
 
 
-def test_menu_when_opened_then_names_what_a_press_does(desk, tray):
+def test_menu_when_opened_then_names_what_a_click_does(desk, tray):
     tray._menu.aboutToShow.emit()
     assert tray.toggle.text() == "Hide window"
     desk.window.hide()

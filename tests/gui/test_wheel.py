@@ -13,7 +13,7 @@ KINDS = (QAbstractSlider, QAbstractSpinBox, QComboBox)
 
 
 def turn(widget, notches):
-    """Turn the wheel over a widget, as the window system tells of it."""
+    """Turn the wheel over a widget."""
     window = widget.window()
     place = widget.mapTo(window, widget.rect().center())
     QTest.wheelEvent(window.windowHandle(), QPointF(place), QPoint(0, round(120 * notches)))
@@ -48,7 +48,7 @@ def low(make_desk):
 
 
 @pytest.mark.parametrize("page", ["avatar", "output"])
-def test_wheel_when_turned_over_a_control_without_focus_then_scrolls_the_page_alone(low, page):
+def test_wheel_when_turned_over_a_control_without_focus_then_scrolls_the_page(low, page):
     low.panel.show_page(page)
     low.window.bar.start.setFocus()
     before, found = low.keeper.settings, controls(low.panel)
@@ -87,7 +87,7 @@ def test_wheel_when_turned_over_a_control_with_focus_then_changes_it(low):
     assert low.keeper.settings.mic == "Alpha Mic, ALSA"
 
 
-def test_wheel_when_the_list_ends_with_an_entry_that_asks_then_stops_before_it(low):
+def test_wheel_when_the_last_entry_opens_a_dialog_then_stops_before_it(low):
     chooser = low.panel.sound.chooser
     low.answers.sound = "/sounds/voice.wav"
     chooser.setFocus()
@@ -98,7 +98,7 @@ def test_wheel_when_the_list_ends_with_an_entry_that_asks_then_stops_before_it(l
 
 
 @pytest.mark.qt_log_ignore("does not support propagateSizeHints")
-def test_wheel_when_turned_over_a_number_of_a_dialog_then_only_with_focus(qtbot):
+def test_wheel_when_turned_over_a_number_field_then_changes_it_only_with_focus(qtbot):
     dialog = ObsDialog(lambda: 108.4)
     qtbot.addWidget(dialog)
     dialog.show()

@@ -1,26 +1,19 @@
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from avatar_app.contracts.notices import Level, Notice
-from avatar_app.gui.stage.hud import NOTHING
-from avatar_app.gui.stage.notice_cards import EVENT_SHOWN_NS, INFO_SHOWN_NS, MIN_SHOWN_NS
 from avatar_app.gui.widgets import geometry
 from avatar_app.gui.widgets.geometry import FRAME_PX, first_size
 from avatar_app.gui.widgets.mnemonics import show_letters
 from avatar_app.gui.widgets.theme import DARK, LIGHT
-from avatar_app.live.frame import Background
-from avatar_app.live.frame.background import CHECKER_GREYS, CHECKER_PX
 from avatar_app.live.pipeline import OpenDevices
 from avatar_app.settings import store
 from avatar_app.settings.schema import Settings
-from tests.fakes.pipeline import FakeMicStatus, make_picture, running_status
+from tests.fakes.pipeline import make_picture
 from tests.gui.conftest import settle
 
 
@@ -41,7 +34,7 @@ def test_start_when_pressed_then_starts_and_stops_the_pipeline(desk):
     ("letter", "field"),
     [(Qt.Key.Key_D, "is_muted"), (Qt.Key.Key_I, "is_hud_visible"), (Qt.Key.Key_B, "is_panel_visible")],
 )
-def test_shortcut_when_pressed_twice_then_turns_its_setting_round_and_back(desk, letter, field):
+def test_shortcut_when_pressed_twice_then_inverts_its_setting_and_restores_it(desk, letter, field):
     before = getattr(desk.keeper.settings, field)
     key(desk, letter)
     assert getattr(desk.keeper.settings, field) is not before
@@ -92,7 +85,7 @@ def test_alt_when_held_then_underlines_the_letters(desk):
     assert desk.window.bar.start.text() == "Start"
 
 
-def test_tab_when_pressed_again_and_again_then_reaches_every_control(desk):
+def test_tab_when_pressed_repeatedly_then_reaches_every_control(desk):
     reached = set()
     desk.window.bar.start.setFocus()
     for _ in range(60):
@@ -109,110 +102,7 @@ def test_tab_when_pressed_again_and_again_then_reaches_every_control(desk):
     assert wanted <= reached
 
 
-def test_picture_when_put_then_is_painted_and_noted_once(desk):
-    desk.commands.set_running(True)
-    desk.pipeline.put(make_picture(7, colour=(0, 0, 255)))
-    desk.qtbot.waitUntil(lambda: desk.pipeline.shown != [])
-    desk.window.pull_picture()
-    desk.window.stage.repaint()
-    settle()
-    assert [index for index, _ in desk.pipeline.shown] == [7]
-    centre = desk.window.stage.card().center()
-    assert desk.window.stage.grab().toImage().pixelColor(centre).getRgb()[:3] == (255, 0, 0)
-
-
-def test_picture_when_transparent_then_the_checkerboard_shines_through(desk):
-    desk.commands.set_running(True)
-    desk.window.stage.show_picture(make_picture(alpha=0))
-    image = desk.window.stage.grab().toImage()
-    card = desk.window.stage.card()
-    cell_px = CHECKER_PX * card.width() / 512
-    middles = [card.left() + round((step + 0.5) * cell_px) for step in range(4, 12)]
-    row = card.top() + round(10.5 * cell_px)
-    greys = [image.pixelColor(x, row).getRgb()[:3] for x in middles]
-    assert greys == [(grey, grey, grey) for grey in CHECKER_GREYS] * 4
-
-
-@pytest.mark.parametrize("size_px", [512, 256])
-def test_picture_when_its_rim_is_soft_then_looks_as_if_composed_on_the_checkerboard(desk, size_px):
-    desk.commands.set_running(True)
-    picture = make_picture(size_px=size_px)
-    y, x = np.mgrid[:size_px, :size_px]
-    picture.pixels[:, :, 3] = np.clip((0.4 * size_px - np.hypot(x - size_px / 2, y - size_px / 2)) * 60, 0, 255)
-    behind = Background.checker().pixels(size_px)
-    share = picture.pixels[:, :, 3:] / 255
-    composed = picture.pixels.copy()
-    composed[:, :, :3] = np.rint(behind * (1 - share) + picture.pixels[:, :, :3] * share)
-    composed[:, :, 3] = 255
-    seen = [grab_card(desk, shown) for shown in (picture, replace(picture, pixels=composed))]
-    assert np.ptp(seen[0]) > 50
-    assert np.abs(seen[0].astype(int) - seen[1]).max() <= 4
-
-
-def grab_card(desk, picture) -> np.ndarray:
-    """(h, w, 3) of what the window shows of a picture."""
-    desk.window.stage.show_picture(picture)
-    image = desk.window.stage.grab(desk.window.stage.card()).toImage().convertToFormat(QImage.Format.Format_RGB32)
-    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
-    return pixels[:, :, :3].copy()
-
-
-def test_picture_when_a_newer_one_came_then_only_the_newest_is_shown(desk):
-    for index in range(5):
-        desk.pipeline.put(make_picture(index))
-    desk.window.pull_picture()
-    assert desk.window.stage.picture.index == 4
-
-
-def test_hud_when_hidden_then_is_gone_and_remembered(desk):
-    desk.commands.set_running(True)
-    assert desk.window.hud.isVisible()
-    QTest.mouseClick(desk.window.bar.hud, Qt.MouseButton.LeftButton)
-    assert not desk.window.hud.isVisible()
-    assert not desk.keeper.settings.is_hud_visible
-
-
-def test_hud_when_running_then_shows_what_is_really_so(desk):
-    desk.pipeline.live_status = running_status(n_dropped=3, n_repeated=4, rss_mb=291.2)
-    desk.window.refresh_status()
-    texts = {line.label: (line.value, line.second) for line in desk.window.hud.lines}
-    assert texts["25.0 fps"] == ("of 25", "")
-    assert texts["Inference"] == ("3.4", "5.1")
-    assert texts["Mic to frame"] == ("104", "121")
-    assert texts["Engine"] == ("OpenVINO", "")
-    assert texts["Precision"] == ("FP16, run as BF16", "")
-    assert (texts["Frames dropped"][0], texts["Frames repeated"][0], texts["Memory"][0]) == ("3", "4", "291 MB")
-
-
-def test_hud_when_no_picture_or_no_sound_comes_then_old_figures_do_not_stay(desk):
-    def shown(**changes):
-        desk.pipeline.live_status = running_status(**changes)
-        desk.window.refresh_status()
-        return {line.label: (line.value, line.second) for line in desk.window.hud.lines}
-
-    frozen = shown(fps_out=0.0)
-    assert "0.0 fps" in frozen
-    assert {frozen[name] for name in ("Capture", "Inference", "Compose", "Mic to frame")} == {(NOTHING, NOTHING)}
-    silent = shown(mic=FakeMicStatus("Built-in Audio", 0, 0))
-    assert silent["Inference"] == silent["Mic to frame"] == (NOTHING, NOTHING)
-    assert silent["Compose"] == ("1.6", "2.4")
-
-
-def test_hud_when_the_window_is_small_then_is_short_and_inside_the_picture(desk):
-    desk.window.resize(900, 640)
-    settle()
-    desk.pipeline.live_status = running_status()
-    desk.window.refresh_status()
-    assert len(desk.window.hud.lines) <= 6
-    assert desk.window.stage.card().contains(desk.window.hud.geometry())
-
-
-def test_hud_when_there_is_room_then_does_not_cover_the_picture(desk):
-    settle()
-    assert not desk.window.stage.card().intersects(desk.window.hud.geometry())
-
-
-def test_mute_when_pressed_then_the_face_is_told_and_the_stage_says_so(desk):
+def test_mute_when_clicked_then_is_applied_and_the_caption_shows_it(desk):
     desk.commands.set_running(True)
     desk.window.stage.show_picture(make_picture())
     QTest.mouseClick(desk.window.bar.mute, Qt.MouseButton.LeftButton)
@@ -220,85 +110,8 @@ def test_mute_when_pressed_then_the_face_is_told_and_the_stage_says_so(desk):
     assert (desk.window.bar.mute.text(), desk.window.stage.caption) == ("Unmute", "Muted")
 
 
-def test_notice_when_posted_then_is_shown_with_what_to_do(desk):
-    desk.notices.post(Notice("x", Level.ERROR, "It broke.", "Mend it."))
-    desk.window.refresh_status()
-    (card,) = desk.window.notices.cards
-    assert card.isVisible()
-    assert card.accessibleName() == "error: It broke. Mend it."
-
-
-def test_notice_when_dismissed_then_goes_and_is_taken_off_the_board(desk):
-    desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
-    desk.window.refresh_status()
-    QTest.mouseClick(desk.window.notices.cards[0].close_button, Qt.MouseButton.LeftButton)
-    assert desk.window.notices.cards == ()
-    assert desk.notices.current() == ()
-
-
-def test_notice_when_a_command_mends_it_then_it_can_be_copied_and_covers_little(desk):
-    command = "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback " + "and much more " * 20
-    desk.notices.post(Notice("x", Level.WARNING, "The module is not installed.", "Copy the command.", command))
-    desk.window.refresh_status()
-    (card,) = desk.window.notices.cards
-    assert card.copy_button.isVisible() and card.height() < 130
-    QTest.mouseClick(card.copy_button, Qt.MouseButton.LeftButton)
-    assert QApplication.clipboard().text() == command
-    assert card.copy_button.text() == "Copied"
-
-
-def test_notice_when_there_is_no_command_then_there_is_no_button(desk):
-    desk.notices.post(Notice("x", Level.WARNING, "It broke.", "Mend it."))
-    desk.window.refresh_status()
-    assert not desk.window.notices.cards[0].copy_button.isVisible()
-
-
-def test_notice_when_taken_down_at_once_then_stays_long_enough_to_be_read(desk):
-    desk.notices.post(Notice("x", Level.ERROR, "It broke.", ""))
-    desk.window.refresh_status()
-    desk.notices.clear("x")
-    desk.window.refresh_status()
-    assert len(desk.window.notices.cards) == 1
-    desk.clock.advance(MIN_SHOWN_NS)
-    desk.window.refresh_status()
-    assert desk.window.notices.cards == ()
-
-
-def test_notice_when_it_only_informs_then_leaves_by_itself_and_does_not_come_back(desk):
-    desk.notices.post(Notice("x", Level.INFO, "The sample is playing.", ""))
-    desk.window.refresh_status()
-    desk.clock.advance(INFO_SHOWN_NS)
-    desk.window.refresh_status()
-    desk.window.refresh_status()
-    assert desk.window.notices.cards == ()
-
-
-@pytest.mark.parametrize("size", [(720, 400), (800, 460), (1200, 780), (1600, 1000)])
-@pytest.mark.parametrize("is_hud_visible", [True, False])
-def test_notices_when_shown_then_no_part_of_the_picture_is_covered(make_desk, size, is_hud_visible):
-    desk = make_desk(settings=Settings(theme="dark", is_hud_visible=is_hud_visible))
-    desk.window.resize(*size)
-    window = desk.window
-    desk.qtbot.waitUntil(lambda: (window.width(), window.height()) == size)
-    alone_px = window.stage.card().width()
-    for number in range(3):
-        desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait until it is over."))
-    window.refresh_status()
-    QApplication.processEvents()
-    assert window.notices.cards[-1].notice.key == "2"
-    assert not window.notices.geometry().intersects(window.stage.card())
-    assert window.stage.rect().contains(window.notices.geometry()) and window.stage.card().width() > 150
-    assert window.notices.rect().contains(window.notices.cards[-1].geometry())
-    for card in window.notices.cards:
-        assert card.height() >= card.height_px(card.width())
-    for notice in desk.notices.current():
-        window.notices.dismiss(notice.key)
-    QApplication.processEvents()
-    assert window.stage.card().width() == alone_px
-
-
 @pytest.mark.parametrize("screen", [(800, 500), (911, 512), (1366, 768), (1600, 1000)])
-def test_window_when_it_opens_then_fits_on_the_screen_with_its_frame(desk, screen):
+def test_window_when_first_opened_then_fits_on_the_screen_with_its_frame(desk, screen):
     """1600 x 1000 at 200 %, 1366 x 768 at 150 and at 100 %, 1600 x 1000 at 100 %."""
     width, height = first_size(QSize(*screen))
     least = desk.window.minimumSize()
@@ -307,50 +120,11 @@ def test_window_when_it_opens_then_fits_on_the_screen_with_its_frame(desk, scree
     assert (desk.window.width(), desk.window.height()) == (width, height)
 
 
-@pytest.mark.parametrize("level", [Level.WARNING, Level.ERROR])
-def test_notice_when_it_tells_what_has_happened_then_leaves_by_itself_and_one_that_is_still_so_stays(desk, level):
-    desk.notices.post(Notice("event", level, "The port was taken."))
-    desk.notices.post(Notice("state", level, "The microphone is gone.", is_lasting=True))
-    desk.window.refresh_status()
-    assert [card.notice.key for card in desk.window.notices.cards] == ["event", "state"]
-    desk.clock.advance(EVENT_SHOWN_NS)
-    desk.window.refresh_status()
-    assert [card.notice.key for card in desk.window.notices.cards] == ["state"]
-    desk.notices.clear("state")
-    desk.window.refresh_status()
-    assert desk.window.notices.cards == ()
-
-
-def test_notice_when_nobody_can_see_it_then_waits_with_all_of_its_time(desk):
-    desk.window.notices.set_quiet(is_quiet=True)
-    desk.notices.post(Notice("event", Level.WARNING, "The port was taken."))
-    desk.window.refresh_status()
-    for _ in range(3):
-        desk.clock.advance(EVENT_SHOWN_NS)
-        desk.window.refresh_status()
-    desk.window.notices.set_quiet(is_quiet=False)
-    desk.window.refresh_status()
-    desk.clock.advance(EVENT_SHOWN_NS // 2)
-    desk.window.refresh_status()
-    assert [card.notice.key for card in desk.window.notices.cards] == ["event"]
-    desk.clock.advance(EVENT_SHOWN_NS)
-    desk.window.refresh_status()
-    assert desk.window.notices.cards == ()
-
-
-def test_notices_when_many_then_the_newest_three_are_shown_inside_the_stage(desk):
-    for number in range(6):
-        desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait."))
-    desk.window.refresh_status()
-    assert [card.notice.key for card in desk.window.notices.cards] == ["3", "4", "5"]
-    assert desk.window.stage.rect().contains(desk.window.notices.geometry())
-
-
 @pytest.mark.parametrize(
     ("field", "value", "key_"),
     [("model", "nova-96", "model"), ("mic", "Beta Mic, ALSA", "mic"), ("precision", "int8", "model")],
 )
-def test_choice_when_it_fails_then_goes_back_to_what_is_in_use_and_says_so(make_desk, field, value, key_):
+def test_choice_when_it_fails_then_returns_to_the_setting_in_use_with_a_notice(make_desk, field, value, key_):
     desk = make_desk(refuse={field: value})
     desk.keeper.change({field: value})
     desk.window.refresh_status()
@@ -359,7 +133,7 @@ def test_choice_when_it_fails_then_goes_back_to_what_is_in_use_and_says_so(make_
     assert [card.notice.key for card in desk.window.notices.cards] == [key_]
 
 
-def test_choice_when_a_good_one_follows_a_failed_one_then_it_holds(make_desk):
+def test_choice_when_a_valid_one_follows_a_failed_one_then_stays_and_clears_the_notice(make_desk):
     desk = make_desk(refuse={"model": "nova-x"})
     desk.keeper.change({"model": "nova-x"})
     desk.window.refresh_status()
@@ -381,7 +155,7 @@ def test_choice_when_corrected_before_the_failed_one_is_reported_then_the_correc
     assert desk.keeper.settings.model == "nova-96"
 
 
-def test_state_when_stopped_while_the_driver_still_opens_the_microphone_then_not_told_stopped_yet(desk):
+def test_state_when_stopped_while_the_driver_opens_the_microphone_then_shows_closing(desk):
     desk.commands.set_running(True)
     desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=False)
     desk.commands.set_running(False)
@@ -400,7 +174,7 @@ def test_stop_when_a_recording_takes_long_to_end_then_microphone_and_camera_are_
     assert desk.pipeline.calls[-1] == "stop"
 
 
-def test_settings_when_changed_then_are_saved_and_found_again(desk, paths, notices):
+def test_settings_when_changed_then_are_saved_and_loaded_again(desk, paths, notices):
     desk.keeper.change({"fps": 50, "lookahead_ms": 0})
     desk.window.shut_down()
     desk.keeper.save_now()
@@ -409,7 +183,7 @@ def test_settings_when_changed_then_are_saved_and_found_again(desk, paths, notic
     assert again.window_geometry
 
 
-def test_settings_when_changed_then_are_saved_without_waiting_for_the_end(desk, paths, notices):
+def test_settings_when_changed_then_are_saved_before_the_program_ends(desk, paths, notices):
     desk.keeper.change({"fps": 50})
     desk.qtbot.waitUntil(lambda: store.load(paths, notices).fps == 50)
 
@@ -422,7 +196,7 @@ def test_geometry_when_restored_then_the_window_has_its_old_size(desk, make_desk
     assert (again.window.width(), again.window.height()) == (790, 707)
 
 
-def test_geometry_when_nonsense_then_the_first_size_is_used(make_desk):
+def test_geometry_when_invalid_then_the_first_size_is_used(make_desk):
     desk = make_desk(settings=Settings(window_geometry="!!!"))
     geometry.restore(desk.window, "!!!")
     assert desk.window.width() >= 700
@@ -442,7 +216,7 @@ def test_level_when_running_then_the_meter_follows(desk):
 
 
 @pytest.mark.parametrize("size", [(720, 400), (720, 560), (800, 460), (910, 472), (900, 640), (1280, 800), (1366, 728)])
-def test_window_when_of_any_size_then_nothing_sticks_out(desk, size):
+def test_window_when_of_any_size_then_everything_fits(desk, size):
     desk.window.resize(*size)
     settle()
     assert (desk.window.width(), desk.window.height()) == size
@@ -464,22 +238,13 @@ def _contrast(one, other):
 
 
 @pytest.mark.parametrize("tokens", [DARK, LIGHT])
-def test_colours_when_text_stands_on_a_ground_then_have_enough_contrast(tokens):
+def test_colours_when_text_is_on_a_background_then_have_enough_contrast(tokens):
     for ground in (tokens.ground, tokens.surface, tokens.raised, tokens.control):
         assert _contrast(tokens.text, ground) >= 7
         assert _contrast(tokens.muted, ground) >= 4.5
         assert _contrast(tokens.accent, ground) >= 3
     assert _contrast(tokens.on_accent, tokens.accent) >= 4.5
     assert _contrast(tokens.danger, tokens.raised) >= 4.5
-
-
-def test_notices_when_the_first_comes_while_the_window_is_up_then_it_has_room(desk):
-    desk.window.show_settings(desk.keeper.settings)
-    settle()
-    desk.notices.post(Notice("camera", Level.WARNING, "The virtual camera cannot be opened.", "Load its module."))
-    desk.window.refresh_status()
-    # Two lines of text with their margins.
-    assert desk.window.notices.height() > 50
 
 
 @pytest.mark.parametrize("has_panel", [True, False])

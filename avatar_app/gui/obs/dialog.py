@@ -26,10 +26,7 @@ MEASURE_MS = 500
 MEASURED = "The avatar is {:.0f} ms behind your voice now."
 NOT_MEASURED = "Not measured yet. Start the avatar and speak."
 PURPOSE = "Delays your microphone in OBS to match the avatar. Use this or Voice in sync, not both."
-DOUBLE = (
-    "Voice in sync is on ({}). If OBS uses it, your voice is delayed twice. Leave the delay in OBS at 0, "
-    "or turn Voice in sync off."
-)
+DOUBLE = "Voice in sync is on ({}). If OBS uses it, leave this delay at 0, or turn Voice in sync off."
 
 
 class ObsDialog(QDialog):

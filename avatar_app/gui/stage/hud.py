@@ -26,6 +26,8 @@ STAGES = (
 SOUND_STAGES = ("capture", "mel", "student")
 WIDTH_PX, LITTLE_WIDTH_PX = 234, 156
 COLUMN_PX = 44
+# Longer numbers have no decimal, so that the columns stay apart.
+MAX_DECIMAL_MS = 100
 NOTHING = "–"
 NO_PAIR = (math.nan, math.nan)
 LEFT, RIGHT = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
@@ -204,5 +206,5 @@ def _whole(value_ms: float) -> str:
 
 
 def _pair(pair_ms: tuple[float, float]) -> tuple[str, str]:
-    p50, p95 = (f"{value_ms:.1f}" if math.isfinite(value_ms) else NOTHING for value_ms in pair_ms)
+    p50, p95 = (f"{value_ms:.1f}" if value_ms < MAX_DECIMAL_MS else _whole(value_ms) for value_ms in pair_ms)
     return p50, p95

@@ -32,7 +32,7 @@ HEARTBEAT_S = 10.0
 STATE_INTERVAL_S = 0.2
 CLOSE_TIMEOUT_S = 0.3
 # The same answer to every refused request: it helps a person and reveals nothing else.
-REFUSAL_TEXT = "Copy the whole address from the On air page: it ends in a token."
+REFUSAL_TEXT = "Copy the whole URL from the Output page: it ends in a token."
 
 
 class Site:
