@@ -6,7 +6,7 @@ from avatar_app import doctor
 from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import NoticeBoard
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.loader import AvatarSlot
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.settings.paths import ProfilePaths
@@ -16,7 +16,7 @@ from tests.fakes.avatar_folder import write_avatar
 
 def test_avatar_when_it_is_the_users_then_the_live_path_opens_it(tmp_path):
     write_avatar(tmp_path, "mine")
-    notices, frame = NoticeBoard(), FramePart(ManualClock(), StageMeters(), Latest(), 25)
+    notices, frame = NoticeBoard(), FrameLoop(ManualClock(), StageMeters(), Latest(), 25)
     slot = AvatarSlot(Settings(), notices, ProfilePaths(tmp_path), frame)
     slot.start()
     try:
