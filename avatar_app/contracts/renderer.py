@@ -93,12 +93,12 @@ class Renderable(Protocol):
         ...
 
     def renderer(self, *, turns_head: bool = False) -> Renderer:
-        """Make a renderer.
+        """Make a renderer. Without `turns_head` this cannot fail: opening the avatar has checked its files.
 
         Args:
             turns_head: load what turning the head needs, which can take a second and 60 MB.
 
         Raises:
-            AvatarError: the head cannot be turned, or files are missing or damaged.
+            AvatarError: the head cannot be turned, or the files for that are missing or damaged.
         """
         ...

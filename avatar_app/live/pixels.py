@@ -13,11 +13,6 @@ from avatar_app.contracts.packets import Float32, UInt8
 OPAQUE = 255
 
 
-def is_opaque(bgra: UInt8) -> bool:
-    """Whether no pixel of (H, W, 4) uint8 BGRA is transparent, not even in part."""
-    return int(cv2.minMaxLoc(cv2.extractChannel(bgra, 3))[0]) == OPAQUE
-
-
 def over(colours: UInt8, alpha: UInt8, behind: UInt8 | None, into: UInt8 | None = None) -> UInt8:
     """Compose a picture over an opaque one. Fast where few pixels are partly transparent.
 
@@ -74,18 +69,18 @@ def over_colour(bgra: UInt8, colour_bgr: tuple[int, int, int]) -> UInt8:
         colour_bgr: 0..255 each.
 
     Returns:
-        (H, W, 3) uint8 BGR.
+        (H, W, 4) uint8, whose fourth channel is not to be used; an opaque picture itself.
     """
-    colours = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR), np.uint8)
-    if is_opaque(bgra):
-        return colours
     alpha = cv2.extractChannel(bgra, 3)
-    cover = cv2.merge((alpha, alpha, alpha))
-    front = cv2.multiply(colours, cover, scale=1 / OPAQUE)
-    # What the colour adds depends on the alpha alone: a table of 256 entries.
-    tables = np.outer(colour_bgr, OPAQUE - np.arange(256)).astype(np.float32) / OPAQUE
-    behind = cv2.merge([cv2.LUT(alpha, table) for table in np.rint(tables).astype(np.uint8)])
-    return np.asarray(cv2.add(front, behind), np.uint8)
+    if _is_full(alpha):
+        return bgra
+    share = cv2.merge((alpha, alpha, alpha, alpha))
+    front = cv2.multiply(bgra, share, scale=1 / OPAQUE)
+    behind = np.empty(bgra.shape, np.uint8)
+    # Writing four bytes as one number is three times as fast as `np.full`.
+    behind.view(np.uint32)[...] = np.frombuffer(bytes((*colour_bgr, OPAQUE)), np.uint32)
+    cv2.multiply(behind, cv2.bitwise_not(share, dst=share), dst=behind, scale=1 / OPAQUE)
+    return np.asarray(cv2.add(front, behind, dst=front), np.uint8)
 
 
 def over_transparent(under: UInt8, colours: Float32, alpha: Float32) -> None:
@@ -116,3 +111,7 @@ def mix(first: UInt8, second: UInt8 | Float32, share: Float32) -> UInt8:
     """
     mixed: UInt8 = (first + share * (second.astype(np.float32) - first)).astype(np.uint8)
     return mixed
+
+
+def _is_full(alpha: UInt8) -> bool:
+    return int(cv2.minMaxLoc(alpha)[0]) == OPAQUE

@@ -24,7 +24,7 @@ from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.live.student import Student
 from avatar_app.settings.paths import ProfilePaths, demo_sample
 from avatar_app.settings.schema import Settings
-from tests.fakes.model_folder import write_models
+from tests.fakes.model_folder import expected_grey, write_models
 
 PLACE = PatchPlace(PatchBox(32, 144, 192, 112), 256)
 JAW = MOUTH_NAMES.index("jawOpen")
@@ -107,13 +107,15 @@ def test_driver_when_it_is_chosen_in_the_settings_then_the_whole_pipeline_uses_i
 
 
 def test_open_when_the_manifest_names_no_kind_then_a_student_with_its_face(tmp_path):
-    models = write_models(tmp_path / "models", "a")
-    asked = []
-    options = DriverOptions(lambda *face: asked.append(face) or np.zeros((1, 6, 16, 16), np.float32), "fp32")
+    models = write_models(tmp_path / "models", "a", has_face=True)
+    faces = []
+    options = DriverOptions(lambda *face: faces.append(face) or np.full((1, 6, 16, 16), 0.2, np.float32), "fp32")
     driver = open_driver("a", options, models_dir=models)
-    assert isinstance(driver, Student) and asked == [("disc", 16)]
-    shape = driver.drive(np.zeros((80, driver.spec.n_mel_columns), np.float32), 80)
+    assert isinstance(driver, Student) and faces == [("disc", 16)]
+    mel = np.zeros((80, driver.spec.n_mel_columns), np.float32)
+    shape = driver.drive(mel, 80)
     assert shape.parameters is None and shape.patch.pixels.shape == (6, 8, 3)
+    assert np.abs(shape.patch.pixels / 255 - expected_grey(mel, 80, 0.2)).max() < 0.01
     driver.close()
 
 

@@ -57,7 +57,8 @@ class Canvas:
         """
         square = _central_square(pixels)
         if not self._keeps_alpha:
-            square = over_colour(square, self._layout.colour_bgr())
+            composed = over_colour(square, self._layout.colour_bgr())
+            square = np.asarray(cv2.cvtColor(composed, cv2.COLOR_BGRA2BGR), np.uint8)
         square = self._scaled(square)
         if self._left_px == 0 and self._top_px == 0:
             return square

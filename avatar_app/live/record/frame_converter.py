@@ -8,7 +8,7 @@ import numpy as np
 from avatar_app.contracts.colour import parse_bgr
 from avatar_app.contracts.errors import OutputError, SettingsError
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.pixels import is_opaque, over_colour
+from avatar_app.live.pixels import over_colour
 from avatar_app.live.record.formats import RecordOptions, VideoSize
 from avatar_app.live.record.video_file import to_i420
 
@@ -66,15 +66,9 @@ class FrameConverter:
             Planes (height * 3 / 2, width) uint8; in formats with alpha (height, width, 4) uint8 BGRA.
         """
         if not self._has_alpha:
-            pixels = self._flatten(pixels)
+            pixels = over_colour(pixels, self._colour)
         pixels = self._fit(pixels)
         return np.ascontiguousarray(pixels) if self._has_alpha else to_i420(pixels)
-
-    def _flatten(self, pixels: UInt8) -> UInt8:
-        """Blend a picture with alpha over the background colour."""
-        if is_opaque(pixels):
-            return pixels
-        return np.asarray(cv2.cvtColor(over_colour(pixels, self._colour), cv2.COLOR_BGR2BGRA), np.uint8)
 
     def _fit(self, pixels: UInt8) -> UInt8:
         """Scale the whole picture to fit, and centre it."""
