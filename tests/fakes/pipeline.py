@@ -54,7 +54,7 @@ def running_status(**changes):
         stage_ms={**stages, "handover": (8.2, 16.1)},
         latency_p50_ms=104.0,
         latency_p95_ms=121.0,
-        engine="OpenVINO",
+        engine="openvino",
         precision="FP16, run as BF16",
         model="nova-hd",
         n_repeated=2,
