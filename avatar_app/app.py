@@ -271,7 +271,7 @@ def _quit_on_signals(close: Callable[[], object]) -> None:
 
 def _post_fault(board: NoticeBoard) -> None:
     """Post the notice of an uncaught exception."""
-    text = "Something failed because of a fault in this program; the rest goes on."
+    text = "Something failed because of a fault in this program. The program continues."
     what_to_do = "If something no longer works, start the program again, and send us the report of `avatar-app doctor`."
     board.post(Notice("unexpected", Level.ERROR, text, what_to_do))
 

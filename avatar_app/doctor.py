@@ -59,12 +59,15 @@ class Health(enum.Enum):
     FAILED = "failed"
 
 
+MARKS = {Health.OK: "ok     ", Health.WARNING: "warning", Health.FAILED: "FAILED "}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; `what_to_do` is never empty when `health` is not OK."""
+    """One line of the report; `what_to_do` is not empty unless `health` is OK."""
 
     name: str
-    health: str
+    health: Health
     text: str
     what_to_do: str = ""
 
@@ -72,9 +75,9 @@ class Finding:
 def run(settings: Settings, paths: ProfilePaths, notices: NoticeBoard, *, is_json: bool) -> int:
     """Check everything and print the findings; exit code 1 if the program cannot work."""
     findings = list(examine(settings, paths, notices, on_finding=None if is_json else _print_line))
-    is_bad = any(finding.health == Health.FAILED.value for finding in findings)
+    is_bad = any(finding.health is Health.FAILED for finding in findings)
     if is_json:
-        report = {"schema": SCHEMA, "machine": machine.facts(), "findings": [asdict(f) for f in findings]}
+        report = {"schema": SCHEMA, "machine": machine.facts(), "findings": [_as_json(finding) for finding in findings]}
         print(json.dumps({**report, "is_healthy": not is_bad}, indent=2))  # noqa: T201
     else:
         failed, healthy = "cannot work on this machine yet. Fix the lines that say FAILED", "can work on this machine"
@@ -163,7 +166,7 @@ def _microphones() -> Iterator[Finding]:
 def _camera() -> Iterator[Finding]:
     """The virtual camera; the program works without one, so nothing here is a failure."""
     for found in camera_findings():
-        yield Finding(found.name, found.health, found.text, found.what_to_do)
+        yield Finding(found.name, Health(found.health), found.text, found.what_to_do)
 
 
 def _webcam() -> Iterator[Finding]:
@@ -315,18 +318,22 @@ def _latency(settings: Settings, paths: ProfilePaths) -> Iterator[Finding]:
 
 
 def _ok(name: str, text: str) -> Finding:
-    return Finding(name, Health.OK.value, text)
+    return Finding(name, Health.OK, text)
 
 
 def _warning(name: str, text: str, what_to_do: str) -> Finding:
-    return Finding(name, Health.WARNING.value, text, what_to_do)
+    return Finding(name, Health.WARNING, text, what_to_do)
 
 
 def _failed(name: str, text: str, what_to_do: str) -> Finding:
-    return Finding(name, Health.FAILED.value, text, what_to_do)
+    return Finding(name, Health.FAILED, text, what_to_do)
+
+
+def _as_json(finding: Finding) -> dict[str, str]:
+    return {**asdict(finding), "health": finding.health.value}
 
 
 def _print_line(finding: Finding) -> None:
-    mark = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}[finding.health]
+    mark = MARKS[finding.health]
     hint = f"\n         {finding.what_to_do}" if finding.what_to_do else ""
     print(f"{mark}  {finding.name}: {finding.text}{hint}")  # noqa: T201

@@ -36,7 +36,7 @@ from avatar_app.live.record import RecordFormat, VideoFile, VideoFormat
 from avatar_app.live.record.encoders import WORST_CRF
 from avatar_app.live.record.video_file import AAC_RATE_HZ, ALPHA_SUFFIXES, format_of, to_i420
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.speech_thread import SpeechPart
+from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.live.student.processor import n_cores
 from avatar_app.logs import print_message
 from avatar_app.progress import ProgressBar
@@ -207,7 +207,7 @@ def drive_mouths(sound: Iterable[Float32], driver: MouthDriver, fps: int, lookah
         lookahead_ms: how much later sound a mouth may use.
     """
     clock, mouth, ring = ManualClock(), Latest[Mouth](), Ring[AudioBlock](1)
-    speech = SpeechPart(clock, StageMeters(), mouth)
+    speech = SpeechLoop(clock, StageMeters(), mouth)
     speech.configure(fps, lookahead_ms)
     speech.set_driver(driver)
     step = speech.run(lambda: ring)

@@ -1,4 +1,4 @@
-"""What holds for every test: no thread outlives it, nothing of the user's is touched, hooks are put back."""
+"""Rules for every test: no thread outlives it, no file of the user is touched, hooks are restored."""
 
 import logging
 import sys
@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-# Only a test that fails waits so long.
+# Only a failing test waits so long.
 WAIT_FOR_THREADS_S = 30.0
 
 
 @pytest.fixture(autouse=True, scope="session")
 def user_folders(tmp_path_factory):
-    """Settings, caches and logs of the tests lie in a folder of their own."""
+    """Settings, caches and logs of the tests are in a temporary folder."""
     base = tmp_path_factory.mktemp("user")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("CONFIG", "CACHE", "STATE", "DATA"):
@@ -34,8 +34,8 @@ def no_thread_left_behind():
 
 
 @pytest.fixture(autouse=True)
-def hooks_put_back():
-    """What the program hooks into Python is undone."""
+def hooks_restored():
+    """Exception hooks and log handlers are restored."""
     root = logging.getLogger()
     kept = sys.excepthook, threading.excepthook, list(root.handlers), root.level
     yield

@@ -1,4 +1,4 @@
-"""`avatar-app bench`: speed, latency, pacing and memory of this machine, all in one run.
+"""`avatar-app bench`: measures speed, latency, pacing and memory on this machine.
 
 The JSON (`--json`) is for other programs; its format has a version, `schema`, and is described in
 `packaging/interfaces.md`.
@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatar_app import machine
-from avatar_app.bench import head_tracking as follow
-from avatar_app.bench import live, pose, program, report, soak, students, video
-from avatar_app.bench import sinks as on_air
+from avatar_app.bench import head_tracking, live, pose, program, report, sinks, soak, students, video
 from avatar_app.contracts.errors import SettingsError
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -25,7 +23,7 @@ SCHEMA = 1
 LIVE_S = 60.0
 QUICK_S = 6.0
 LATENCY_S = 20.0
-ON_AIR_S = 20.0
+SINKS_S = 20.0
 POSE_S = 20.0
 
 
@@ -34,10 +32,10 @@ class Options:
     """What to measure.
 
     Attributes:
-        is_quick: short measurements, for a first impression.
-        sections: which ones; all when empty.
-        live_s: seconds of each live measurement; None means the usual length.
-        soak_min: minutes of a soak, which is measured alone; None means none.
+        is_quick: shorter measurements.
+        sections: their names; empty means all.
+        live_s: seconds of each live measurement; None means the default.
+        soak_min: minutes of a soak test, which runs alone; None means no soak test.
     """
 
     is_quick: bool = False
@@ -59,14 +57,14 @@ SECTIONS: dict[str, Section] = {
     "pacing": lambda settings, paths, options: live.pacing(settings, paths, options.seconds),
     "program": lambda settings, paths, options: program.measure(settings, options.seconds),
     "pose": lambda settings, paths, options: pose.measure(min(options.seconds, POSE_S)),
-    "follow": lambda settings, paths, options: follow.measure(settings, paths, options.seconds),
+    "follow": lambda settings, paths, options: head_tracking.measure(settings, paths, options.seconds),
     "render": lambda settings, paths, options: video.measure(settings, paths),
-    "on_air": lambda settings, paths, options: on_air.measure(min(options.seconds, ON_AIR_S)),
+    "on_air": lambda settings, paths, options: sinks.measure(min(options.seconds, SINKS_S)),
 }
 
 
 def parse_sections(text: str | None) -> tuple[str, ...]:
-    """Sections of a comma-separated list.
+    """Names in a comma-separated list of sections.
 
     Raises:
         SettingsError: there is no such section.
@@ -81,7 +79,7 @@ def parse_sections(text: str | None) -> tuple[str, ...]:
 
 
 def run(settings: Settings, paths: ProfilePaths, options: Options, *, is_json: bool) -> int:
-    """Measure, print, and give the exit code: 0 also when a target is missed, for that is a result.
+    """Measure and print; returns the exit code: 0 also if a target is missed, because that is a result.
 
     Raises:
         UserError: model, avatar or sample cannot be used.

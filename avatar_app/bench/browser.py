@@ -99,7 +99,7 @@ def start_viewers(page_url: str, n_viewers: int) -> subprocess.Popen[str]:
         The process. At its end it prints JSON: for each viewer a list of pairs, the number of a picture and the
         instant of the monotonic clock at which it arrived, in nanoseconds.
     """
-    # Not -m: this module is imported with its package already.
+    # Not -m, because the package has imported this module already.
     command = [sys.executable, "-c", f"from {__name__} import main; main()", page_url, str(n_viewers)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
 

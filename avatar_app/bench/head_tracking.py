@@ -1,6 +1,6 @@
-"""The head that follows a webcam: what the whole program costs then, how old a turn is, and how still a still head is.
+"""Head tracking: cost of the whole program, latency of a turn, and jitter of a still head.
 
-The user is the avatar herself, drawn turning into a film that plays the camera: a face that needs no camera.
+A video of the avatar replaces the webcam, so that no camera is needed.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
 FPS = 30
-FILM_S = 12.0
+VIDEO_S = 12.0
 SIZE = (640, 480)
-# Half as quick as the bench of the drawing alone: people turn like that.
+# Half as fast as in `bench.pose`, which is how people turn.
 PACE = 0.5
-# Of each value, as webcams have it indoors.
+# Noise of a webcam indoors, per value.
 NOISE_LEVELS = 4.0
 WARM_UP_S = 8.0
 STILL_S = 10.0
 BYTES_PER_MB = 1e6
-# Engines are measured at the first start of a profile, which is not what is measured here.
+# The first start of a profile ranks the engines and is not measured.
 FIRST_START_S = 20.0
 
 
 def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
-    """All of it; None without the face tracker, which `avatar-app webcam setup` fetches."""
+    """All figures; only `is_installed` without the face tracker, see `avatar-app webcam setup`."""
     if not is_installed():
         return {"is_installed": False}
     with tempfile.TemporaryDirectory() as folder:
@@ -64,19 +64,19 @@ def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
 
 
 def write_video(path: Path, pose: Callable[[float], AvatarPose], avatar_id: str = "nova") -> None:
-    """The avatar before a grey wall as a webcam would see her, with its noise."""
+    """Write a video of the avatar before a grey wall, with the noise of a webcam."""
     renderer, noise = load_avatar(avatar_id).renderer(turns_head=True), np.random.default_rng(0)
     renderer.set_background(Background.colour("#8c9096"))
-    with VideoFile(path, VideoFormat(FPS, *SIZE, n_channels=0, crf=16)) as film:
-        for k in range(round(FILM_S * FPS)):
+    with VideoFile(path, VideoFormat(FPS, *SIZE, n_channels=0, crf=16)) as video:
+        for k in range(round(VIDEO_S * FPS)):
             picture = _in_room(renderer.render(0, None, pose(k / FPS))).astype(np.float32)
             picture[:, :, :3] += noise.normal(0, NOISE_LEVELS, picture[:, :, :3].shape)
-            film.add_picture(to_i420(np.clip(picture, 0, 255).astype(np.uint8)))
-        film.finish()
+            video.add_picture(to_i420(np.clip(picture, 0, 255).astype(np.uint8)))
+        video.finish()
 
 
 def _in_room(picture: UInt8) -> UInt8:
-    """Her square in the middle of the camera's picture."""
+    """The avatar's square in the middle of the camera picture."""
     side = SIZE[1]
     edge = (SIZE[0] - side) // 2
     small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
@@ -85,7 +85,7 @@ def _in_room(picture: UInt8) -> UInt8:
 
 
 def _cost(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
-    """Processor and memory of the window and of the tracker beside it."""
+    """Processor and memory of the program and its tracker process."""
     store.save(ProfilePaths(profile), settings, NoticeBoard())
     with tempfile.TemporaryFile("w+") as log:
         program.start(profile, ["--duration", str(FIRST_START_S)], log).wait(FIRST_START_S + program.END_TIMEOUT_S)
@@ -97,7 +97,7 @@ def _cost(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
             before_s, t_start_s = program.busy_s(*processes), time.monotonic()
             time.sleep(seconds)
             share = (program.busy_s(*processes) - before_s) / (time.monotonic() - t_start_s)
-            # What processes share, such as libraries, counts once.
+            # Memory that the processes share, such as libraries, counts once.
             rss_mb = processes[0].memory_info().rss / BYTES_PER_MB
             own_mb = sum(process.memory_full_info().uss for process in processes[1:]) / BYTES_PER_MB
         finally:
@@ -111,7 +111,7 @@ def _cost(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
 
 
 def _delay(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
-    """From a picture of the webcam to the first finished picture that follows it."""
+    """Latency from a webcam picture to the first finished picture that follows it."""
     with live.running(settings, paths) as pipeline:
         _wait_for_face(pipeline)
         time.sleep(seconds)
@@ -120,7 +120,7 @@ def _delay(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str,
 
 
 def _stillness(settings: Settings, paths: ProfilePaths) -> dict[str, Any]:
-    """How far the drawn head moves, in pixels of 512, while the user's does not."""
+    """Jitter of the rendered head in pixels of 512, while the user does not move."""
     turns = []
     with live.running(settings, paths) as pipeline:
         _wait_for_face(pipeline)
@@ -135,7 +135,7 @@ def _stillness(settings: Settings, paths: ProfilePaths) -> dict[str, Any]:
 
 
 def px_per_deg(assets: PoseAssets) -> NDArray[np.float64]:
-    """(3,): by how many pixels the face moves per degree of yaw, pitch and roll, RMS over it, as it looks ahead."""
+    """(3,): RMS motion of the face in pixels per degree of yaw, pitch and roll, in the frontal pose."""
     ahead = assets.fields[len(assets.pitches) // 2, len(assets.yaws) // 2]
     is_face = ahead[:, :, TRUST][:, :, 0] > 0.5
     rows, columns = np.nonzero(is_face)
@@ -151,5 +151,5 @@ def _wait_for_face(pipeline: LivePipeline) -> None:
         if status is not None and status.has_face:
             break
         time.sleep(0.1)
-    # The way to the user's head, and the first pictures.
+    # The head reaches the user's pose, and the first pictures come.
     time.sleep(2.0)

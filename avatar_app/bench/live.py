@@ -1,4 +1,4 @@
-"""The live path while it runs: latency and pacing."""
+"""Latency and pacing of the live path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_TIMEOUT_S = 30.0
 
 
 def latency(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
-    """Microphone to finished picture, and every stage, for each look-ahead; the demo sample is the microphone."""
+    """From microphone to finished picture, per stage and look-ahead; the demo sample replaces the microphone."""
     found = {}
     for ms in LOOKAHEADS_MS:
         with running(settings.replace(lookahead_ms=ms, mic="demo", fps=25), paths) as pipeline:
@@ -29,18 +29,18 @@ def latency(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
 
 
 def pacing(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
-    """Pictures a second and missed ticks, for a slow and a fast rate."""
+    """Pictures per second and missed ticks, for a low and a high frame rate."""
     found = {}
     for fps in PACED_FPS:
         with running(settings.replace(fps=fps, mic="demo"), paths) as pipeline:
-            sink = pipeline.pictures.add()
-            before, n_missed = sink.n_put, pipeline.status().n_missed
+            mailbox = pipeline.pictures.add()
+            before, n_missed = mailbox.n_put, pipeline.status().n_missed
             t_start_s = time.monotonic()
             time.sleep(seconds)
-            n_shown, took_s = sink.n_put - before, time.monotonic() - t_start_s
+            n_shown, took_s = mailbox.n_put - before, time.monotonic() - t_start_s
             found[f"fps_{fps}"] = {
                 "wanted_fps": fps,
-                # Whole pictures were counted: the count is uncertain by one.
+                # The count of whole pictures is uncertain by one.
                 "achieved_fps": round(n_shown / took_s, 3),
                 "error_percent": round(100 * max(0.0, abs(n_shown - fps * took_s) - 1) / (fps * took_s), 3),
                 "n_missed": pipeline.status().n_missed - n_missed,
@@ -51,7 +51,7 @@ def pacing(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str,
 
 @contextmanager
 def running(settings: Settings, paths: ProfilePaths) -> Iterator[LivePipeline]:
-    """A pipeline that talks, until the block ends."""
+    """A running pipeline that has rendered its first mouth."""
     clock = MonotonicClock()
     pipeline = LivePipeline(settings, paths, clock, NoticeBoard())
     pipeline.start()

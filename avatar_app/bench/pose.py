@@ -1,4 +1,4 @@
-"""How long a picture of a turned, talking head takes, on one thread."""
+"""Time to render a picture of a turned, speaking head on one thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLACE = PatchPlace(PatchBox(32, 144, 192, 112), 256)
 
 
 def measure(seconds: float, avatar_id: str = "nova") -> dict[str, Any]:
-    """Milliseconds of every picture while the head goes to all its ends and the mouth is drawn.
+    """Milliseconds per picture while the head turns through its whole range and the mouth changes.
 
     Raises:
         AvatarError: the avatar has no poses, or they cannot be used.
@@ -38,7 +38,7 @@ def measure(seconds: float, avatar_id: str = "nova") -> dict[str, Any]:
 
 
 def pose_at(t_s: float) -> AvatarPose:
-    """A head that goes everywhere, for measuring and showing."""
+    """A head pose that moves through the whole range."""
     wave = [math.sin(t_s * speed) for speed in (1.7, 1.1, 0.9, 2.0, 3.0, 4.0)]
     blink = max(0.0, wave[5])
     return AvatarPose(15 * wave[0], 9 * wave[1], 10 * wave[2], 12 * wave[3], 6 * wave[4], blink, blink, wave[3], 1.0)

@@ -1,4 +1,4 @@
-"""The real window in a process of its own, watched from outside: processor, memory, and the start."""
+"""Processor time, memory and start of the whole program, measured from another process."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ import psutil
 from avatar_app.settings.schema import Settings
 
 SAMPLE_S = 1.0
-# Loading, and the first pictures.
+# Loading and the first pictures.
 WARM_UP_S = 3.0
 FIRST_PICTURE = "first talking picture"
 END_TIMEOUT_S = 30.0
 
 
 def measure(settings: Settings, seconds: float) -> dict[str, Any]:
-    """What the whole program costs.
+    """Processor and memory of the whole program, and how long it takes to start.
 
-    Two starts: the first measures the engines and is not counted.
+    The program starts twice: the first start ranks the engines and is not measured.
     """
     with tempfile.TemporaryDirectory() as profile:
         _run(settings, Path(profile), 20.0)
         return _run(settings, Path(profile), seconds + WARM_UP_S)
 
 
-def start(profile: Path, words: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
-    """Start the window, on a screen or without one.
+def start(profile: Path, arguments: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
+    """Start the window, offscreen if there is no screen.
 
     Args:
         profile: folder of its settings.
-        words: of its command line.
+        arguments: of its command line.
         log: gets its JSON log.
     """
-    command = [sys.executable, "-m", "avatar_app", *words, "--profile-dir", str(profile), "--json-log"]
+    command = [sys.executable, "-m", "avatar_app", *arguments, "--profile-dir", str(profile), "--json-log"]
     platform = {} if has_screen() else {"QT_QPA_PLATFORM": "offscreen"}
     return subprocess.Popen(command, stderr=log, env={**os.environ, **platform})  # noqa: S603 - our own program
 
 
 def busy_s(*processes: psutil.Process) -> float:
-    """Processor time that processes took so far, in their own code and in the system's for them."""
+    """User and system time of processes in seconds."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 def has_screen() -> bool:
-    """Whether there is one to open a window on."""
+    """Whether there is a screen for a window."""
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) or sys.platform != "linux"
 
 
 def _run(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
-    words = ["--mic", "demo", "--fps", "25", "--duration", str(seconds + WARM_UP_S)]
-    words += ["--engine", settings.engine, "--precision", settings.precision]
-    words += ["--model", settings.model] if settings.model else []
+    arguments = ["--mic", "demo", "--fps", "25", "--duration", str(seconds + WARM_UP_S)]
+    arguments += ["--engine", settings.engine, "--precision", settings.precision]
+    arguments += ["--model", settings.model] if settings.model else []
     with tempfile.TemporaryFile("w+") as log:
         t_start_s = time.time()
-        child = start(profile, words, log)
+        child = start(profile, arguments, log)
         samples = _watch(psutil.Process(child.pid), seconds)
         child.wait(timeout=END_TIMEOUT_S)
         log.seek(0)
@@ -81,7 +81,7 @@ def _run(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
 
 
 def _watch(process: psutil.Process, seconds: float) -> list[tuple[float, float]]:
-    """Percent of one core and resident megabytes, once a second, after the warm-up."""
+    """Percent of one core and resident megabytes, once per second, after the warm-up."""
     samples = []
     time.sleep(2 * WARM_UP_S)
     process.cpu_percent()
@@ -96,13 +96,13 @@ def _watch(process: psutil.Process, seconds: float) -> list[tuple[float, float]]
 
 
 def _slope_per_min(rss_mb: list[float]) -> float:
-    """Growth, from the second half alone: the first still fills caches."""
+    """Growth in the second half; caches fill in the first."""
     late = rss_mb[len(rss_mb) // 2 :]
     return float(np.polyfit(np.arange(len(late)) * SAMPLE_S / 60, late, 1)[0])
 
 
 def _first_talking_s(log_text: str, t_start_s: float) -> float | None:
-    """Seconds from the start of the process to the first talking picture, by the program's own log."""
+    """Seconds from the start of the process to the first picture with a moving mouth, from the log of the program."""
     for line in log_text.splitlines():
         if line.startswith("{") and FIRST_PICTURE in line:
             return round(float(json.loads(line)["t_s"]) - t_start_s, 2)

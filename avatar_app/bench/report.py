@@ -1,4 +1,4 @@
-"""What the figures say, for people; and whether they reach the project's targets."""
+"""The report of `bench` as text, and the targets of the project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Sections = Mapping[str, Any]
 
 
 def targets(sections: Sections) -> list[dict[str, Any]]:
-    """Every target that was measured: what, value, limit, whether it is reached."""
+    """Every measured target: name, value, limit, and whether it is reached."""
     return [
         {"name": name, "value": value, "limit": limit, "is_reached": value <= limit if is_upper else value >= limit}
         for name, value, limit, is_upper in _measured(sections)

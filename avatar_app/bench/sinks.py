@@ -1,4 +1,4 @@
-"""What going on air costs, part by part."""
+"""Cost of each sink."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from avatar_app.bench.record_cost import measure_cost
 from avatar_app.bench.voice_cost import core_percent
 from avatar_app.bench.voice_simulation import Scenario, simulate
 
-# Shorter runs are for a first impression, and need not live through a day.
+# Shorter runs simulate less than a day.
 QUICK_S = 2.0
 
 

@@ -1,4 +1,4 @@
-"""How long one mouth takes: every registered student, engine and precision, one thread."""
+"""Time to generate one mouth on one thread, for every student, engine and precision."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avatar_app.live.student.registry import find_model
 
 
 def measure(seconds: float, user_dir: Path | None = None) -> dict[str, Any]:
-    """By student, the user's own included: every pair of engine and precision, and the fastest of them.
+    """By student, also the user's: every pair of engine and precision, and the fastest one.
 
     Raises:
         ModelError: a model cannot be used.

@@ -1,4 +1,4 @@
-"""How fast a video is rendered."""
+"""Speed of `avatar-app render`."""
 
 from __future__ import annotations
 

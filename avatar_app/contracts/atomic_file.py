@@ -82,7 +82,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files of writers that were killed; nobody may be writing to the folder meanwhile."""
+    """Delete the temporary files of writers that were killed; no other writer may use the folder meanwhile."""
     for file in folder.glob(f"*{UNFINISHED}"):
         if LEFTOVER.fullmatch(file.name):
             with contextlib.suppress(OSError):

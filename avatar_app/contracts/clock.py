@@ -27,7 +27,7 @@ class MonotonicClock:
         return time.monotonic_ns()
 
     def sleep_until(self, t_ns: int, stop: threading.Event | None = None) -> bool:
-        """Wait for an instant; a past one returns at once."""
+        """Wait for an instant; a past one returns immediately."""
         wait_s = (t_ns - time.monotonic_ns()) / 1e9
         if stop is not None:
             return not stop.wait(max(0.0, wait_s))

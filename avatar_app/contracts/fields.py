@@ -6,9 +6,8 @@ import dataclasses
 import math
 import re
 import reprlib
-from collections.abc import Hashable
 from functools import lru_cache
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from avatar_app.contracts.errors import InputFileError
 
@@ -79,10 +78,10 @@ def shown(value: object) -> str:
 
 
 @lru_cache
-def _kinds(kind: Hashable) -> dict[str, tuple[Any, Within | None]]:
+def _kinds(kind: type[object]) -> dict[str, tuple[Any, Within | None]]:
     """Type and range of each checked field."""
     found = {}
-    for name, hint in get_type_hints(cast("type", kind), include_extras=True).items():
+    for name, hint in get_type_hints(kind, include_extras=True).items():
         plain, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
         if plain in CHECKED:
             found[name] = (plain, next((note for note in notes if isinstance(note, Within)), None))

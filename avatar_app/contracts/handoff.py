@@ -22,7 +22,7 @@ class Latest(Generic[T]):
         self._n_put = 0
 
     def put(self, item: T) -> None:
-        """Leave an item; never blocks."""
+        """Put an item; never blocks."""
         with self._fresh:
             self._n_replaced += self._item is not None
             self._n_put += 1
@@ -30,7 +30,7 @@ class Latest(Generic[T]):
             self._fresh.notify()
 
     def take(self, timeout_s: float = 0.0) -> T | None:
-        """Take the newest item, waiting at most `timeout_s`; None when there is none."""
+        """Take the newest item, waiting at most `timeout_s`; None if there is none."""
         with self._fresh:
             if self._item is None and timeout_s > 0:
                 self._fresh.wait_for(lambda: self._item is not None, timeout_s)
@@ -39,23 +39,23 @@ class Latest(Generic[T]):
 
     @property
     def n_replaced(self) -> int:
-        """Items that nobody read before the next one came."""
+        """Items that were replaced before they were read."""
         with self._fresh:
             return self._n_replaced
 
     @property
     def n_put(self) -> int:
-        """Items left so far."""
+        """Items put so far."""
         with self._fresh:
             return self._n_put
 
 
 class Ring(Generic[T]):
-    """Bounded queue that keeps the order; when full, the oldest item is lost and counted. Thread: any."""
+    """Bounded queue that keeps the order; when full, it drops and counts the oldest item. Thread: any."""
 
     def __init__(self, capacity: int) -> None:
         if capacity < 1:
-            raise ValueError("a ring needs room for one item")
+            raise ValueError("a ring needs a capacity of at least one")
         self._items: deque[T] = deque(maxlen=capacity)
         self._fresh = threading.Condition()
         self._n_lost = 0
@@ -68,14 +68,14 @@ class Ring(Generic[T]):
             self._fresh.notify()
 
     def take(self, timeout_s: float = 0.0) -> T | None:
-        """The oldest item, waiting at most `timeout_s`; None when there is none."""
+        """Take the oldest item, waiting at most `timeout_s`; None if there is none."""
         with self._fresh:
             if not self._items and timeout_s > 0:
                 self._fresh.wait_for(lambda: bool(self._items), timeout_s)
             return self._items.popleft() if self._items else None
 
     def clear(self) -> None:
-        """Forget what waits; not counted as lost."""
+        """Remove all items; they do not count as lost."""
         with self._fresh:
             self._items.clear()
 
@@ -85,7 +85,7 @@ class Ring(Generic[T]):
 
     @property
     def n_lost(self) -> int:
-        """Items pushed out by newer ones."""
+        """Items that newer ones pushed out."""
         with self._fresh:
             return self._n_lost
 

@@ -1,4 +1,4 @@
-"""Messages to the user: a notice waits here until a window, or the terminal, shows it."""
+"""Messages to the user; the board keeps them until a window or the terminal shows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avatar_app.contracts.errors import UserError
 
 
 class Level(enum.Enum):
-    """How much a notice matters."""
+    """Severity of a notice."""
 
     INFO = "info"
     WARNING = "warning"

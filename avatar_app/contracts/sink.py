@@ -68,7 +68,7 @@ class Sink(ABC, Generic[S]):
     Attributes:
         name: unique among the sinks; the key of its status, and of the notice when `start` fails.
         title: the subject of notices about it, such as "The virtual camera".
-        fields: names of the settings that it reads; it is restarted when one of them changes, see `update`.
+        fields: names of the settings that it reads; a change of one restarts it, see `update`.
         stays_open: whether it stays open while the program is stopped, see `set_live`.
     """
 

@@ -1,1 +1,1 @@
-"""The live path: microphone, mel, student, frame. No torch, no Qt."""
+"""The live path from the microphone to the sinks. It imports neither torch nor Qt."""

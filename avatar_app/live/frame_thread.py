@@ -36,7 +36,7 @@ class FrameCounts:
     t_first_mouth_ns: int | None = None
 
 
-class FramePart:
+class FrameLoop:
     """Renders pictures on an even grid and puts each in every sink's mailbox.
 
     Thread: frame, but for the setters and `counts`, which any thread may use.

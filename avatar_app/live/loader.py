@@ -14,11 +14,11 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.renderer import Renderable, Renderer
 from avatar_app.contracts.student_spec import StudentSpec
 from avatar_app.live.frame import Background, load_avatar
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.head_tracking import HeadTracking
 from avatar_app.live.mouth_drivers import DriverOptions, open_driver
 from avatar_app.live.runtime.slot import Request, Slot
-from avatar_app.live.speech_thread import SpeechPart
+from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.live.student import Student, measuring, ranking
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import AUTO, BackgroundKind, Settings
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class AvatarSlot(Slot[Renderable]):
     """The avatar. Thread: see `Slot`."""
 
-    def __init__(self, settings: Settings, notices: NoticeBoard, profile: ProfilePaths, frame: FramePart) -> None:
+    def __init__(self, settings: Settings, notices: NoticeBoard, profile: ProfilePaths, frame: FrameLoop) -> None:
         super().__init__("avatar", ("avatar",), settings, notices)
         self._profile = profile
         self._frame = frame
@@ -44,7 +44,7 @@ class AvatarSlot(Slot[Renderable]):
 class BackgroundSlot(Slot[Background]):
     """The background; a picture takes time to decode. Thread: see `Slot`."""
 
-    def __init__(self, settings: Settings, notices: NoticeBoard, frame: FramePart) -> None:
+    def __init__(self, settings: Settings, notices: NoticeBoard, frame: FrameLoop) -> None:
         fields = ("background", "background_colour", "background_picture")
         super().__init__("background", fields, settings, notices)
         self._frame = frame
@@ -61,8 +61,8 @@ class BackgroundSlot(Slot[Background]):
         self._frame.set_background(part)
 
 
-class StudentSlot(Slot[MouthDriver]):
-    """The model; the one in use goes on until another one is ready.
+class ModelSlot(Slot[MouthDriver]):
+    """The model; the one in use stays until another one is ready.
 
     On the first run a child process measures which engine and precision are the fastest; the avatar speaks meanwhile.
 
@@ -83,7 +83,7 @@ class StudentSlot(Slot[MouthDriver]):
         notices: NoticeBoard,
         profile: ProfilePaths,
         avatar: AvatarSlot,
-        speech: SpeechPart,
+        speech: SpeechLoop,
         on_change: Callable[[], None],
     ) -> None:
         super().__init__("model", ("model", "precision", "engine"), settings, notices)
@@ -126,7 +126,7 @@ class StudentSlot(Slot[MouthDriver]):
     def _measure(self, spec: StudentSpec) -> None:
         if self._measuring is not None or ranking.read(spec, self._profile.cache_dir) is not None:
             return
-        log.info("measuring engines and precisions for %s", spec.id)
+        log.info("ranking engines and precisions for %s", spec.id)
         try:
             folders = {"cache_dir": self._profile.cache_dir, "user_dir": self._profile.models_dir}
             self._measuring = measuring.start_measuring(spec.id, **folders)
@@ -158,7 +158,7 @@ class WebcamSlot(Slot[HeadMotion]):
     """The webcam that the head follows; an avatar without poses leaves it closed. Thread: see `Slot`."""
 
     def __init__(
-        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FramePart, following: HeadTracking
+        self, settings: Settings, notices: NoticeBoard, avatar: AvatarSlot, frame: FrameLoop, following: HeadTracking
     ) -> None:
         super().__init__("follow", ("is_following", "webcam"), settings, notices, is_exclusive=True)
         self._avatar = avatar

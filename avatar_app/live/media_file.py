@@ -7,9 +7,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, BinaryIO
 
 import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 
 from avatar_app.contracts.errors import UserError
 
@@ -38,7 +41,7 @@ def open_file(path: Path, error: type[UserError]) -> BinaryIO:
     raise error(f"There is no file {shown(path)}.", "Check its name.")
 
 
-def packets(container: Any, *streams: Any) -> Iterator[Any]:
+def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
     """The packets of some streams of a container, in the order of the file.
 
     Raises:
@@ -52,10 +55,10 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
             return
 
 
-def open_media(file: Any) -> Any:
+def open_media(file: IO[bytes]) -> InputContainer:
     """Open a container on an open file. FFmpeg gets the file, because it would read its name as a URL.
 
     Raises:
         MEDIA_ERRORS: it is not a media file.
     """
-    return av.open(file, metadata_errors="replace")
+    return av.open(file, "r", metadata_errors="replace")

@@ -19,15 +19,15 @@ from avatar_app.contracts.mouth import Mouth
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.head_tracking import HeadTracking
-from avatar_app.live.loader import AvatarSlot, BackgroundSlot, StudentSlot, WebcamSlot
+from avatar_app.live.loader import AvatarSlot, BackgroundSlot, ModelSlot, WebcamSlot
 from avatar_app.live.mic import MicControls, MicStatus
 from avatar_app.live.mic.slot import CleaningSlot, MicSlot
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.runtime.slot import Result, Slot
 from avatar_app.live.runtime.worker import Watchdog, Worker
-from avatar_app.live.speech_thread import SpeechPart
+from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.live.webcam import Preview, WebcamStatus
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -94,14 +94,14 @@ class LivePipeline:
         self._mouth: Latest[Mouth] = Latest()
         self._voice: Fan[VoiceBlock] = Fan()
         self._controls = MicControls(settings.mic_gain_db, is_muted=settings.is_muted)
-        self._speech = SpeechPart(clock, self._meters, self._mouth)
+        self._speech = SpeechLoop(clock, self._meters, self._mouth)
         self._following = HeadTracking(clock, notices, profile.state_dir)
-        self._frame = FramePart(clock, self._meters, self._mouth, settings.fps, self._following.pose)
+        self._frame = FrameLoop(clock, self._meters, self._mouth, settings.fps, self._following.pose)
         self._avatar = AvatarSlot(settings, notices, profile, self._frame)
         self._background = BackgroundSlot(settings, notices, self._frame)
         self._mic = MicSlot(settings, notices, clock, self._controls, self._voice)
         self._cleaning = CleaningSlot(settings, notices, self._mic)
-        self._student = StudentSlot(settings, notices, profile, self._avatar, self._speech, self._report_lookahead)
+        self._model = ModelSlot(settings, notices, profile, self._avatar, self._speech, self._report_lookahead)
         self._webcam = WebcamSlot(settings, notices, self._avatar, self._frame, self._following)
         self._process = psutil.Process(os.getpid())
         self._process.cpu_percent()
@@ -209,7 +209,7 @@ class LivePipeline:
         changed = [slot for slot in self._slots if _differs(old, settings, slot.fields)]
         if old.avatar != settings.avatar:
             # A model and the poses belong to an avatar.
-            changed += [slot for slot in (self._student, self._webcam) if slot not in changed]
+            changed += [slot for slot in (self._model, self._webcam) if slot not in changed]
         return self._request(changed, settings)
 
     def refresh_mic(self) -> None:
@@ -223,7 +223,7 @@ class LivePipeline:
 
     def status(self) -> LiveStatus:
         """Figures for the HUD; cheap enough for a few calls per second."""
-        counts, speech, student = self._frame.counts, self._speech.state, self._student.part
+        counts, speech, driver = self._frame.counts, self._speech.state, self._model.part
         p50_ms, p95_ms = self._meters.p50_p95("latency")
         return LiveStatus(
             is_running=self._running is not None,
@@ -231,9 +231,9 @@ class LivePipeline:
             stage_ms={stage: self._meters.p50_p95(stage) for stage in SHOWN_STAGES},
             latency_p50_ms=p50_ms,
             latency_p95_ms=p95_ms,
-            engine=student.engine_name if student else "",
-            precision=student.precision_label if student else "",
-            model=student.spec.id if student else "",
+            engine=driver.engine_name if driver else "",
+            precision=driver.precision_label if driver else "",
+            model=driver.spec.id if driver else "",
             lookahead_ms=self._used_lookahead_ms(self._wanted.lookahead_ms),
             n_dropped=speech.n_dropped + self._mic.ring.n_lost,
             n_repeated=counts.n_repeated,
@@ -270,7 +270,7 @@ class LivePipeline:
     @property
     def _slots(self) -> tuple[Slot[Any], ...]:
         """In the order of their requests: the model waits for its avatar."""
-        return self._avatar, self._background, self._mic, self._cleaning, self._student, self._webcam
+        return self._avatar, self._background, self._mic, self._cleaning, self._model, self._webcam
 
     def _request(self, slots: Iterable[Slot[Any]], settings: Settings) -> int:
         number = self._next_number()
@@ -297,19 +297,19 @@ class LivePipeline:
 
     def _used_lookahead_ms(self, wanted_ms: int) -> int:
         """The look-ahead of the model nearest to the requested one."""
-        student = self._student.part
-        return wanted_ms if student is None else student.spec.nearest_lookahead_ms(wanted_ms)
+        driver = self._model.part
+        return wanted_ms if driver is None else driver.spec.nearest_lookahead_ms(wanted_ms)
 
     def _report_lookahead(self) -> None:
         """Post a notice if the model does not support the look-ahead, or is not better with it."""
-        wanted_ms, student = self._wanted.lookahead_ms, self._student.part
+        wanted_ms, driver = self._wanted.lookahead_ms, self._model.part
         used_ms = self._used_lookahead_ms(wanted_ms)
-        if student is None:
+        if driver is None:
             self._notices.clear("lookahead")
             return
-        title, best_ms = student.spec.title, student.spec.best_lookahead_ms
+        title, best_ms = driver.spec.title, driver.spec.best_lookahead_ms
         if used_ms != wanted_ms:
-            known = " and ".join(str(ms) for ms in student.spec.lookahead_ms)
+            known = " and ".join(str(ms) for ms in driver.spec.lookahead_ms)
             text = f"The model {title} supports look-aheads of {known} ms: it uses {used_ms} ms, not {wanted_ms} ms."
             self._notices.info("lookahead", text, "For another look-ahead choose another model.")
         elif used_ms > best_ms:

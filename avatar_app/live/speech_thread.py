@@ -36,7 +36,7 @@ class SpeechState:
     t_first_mouth_ns: int | None
 
 
-class SpeechPart:
+class SpeechLoop:
     """Turns sound into mouths and puts the newest one in a mailbox.
 
     Thread: speech, but for `state`, `set_driver`, `configure`, which any thread may call.

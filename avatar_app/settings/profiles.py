@@ -18,7 +18,7 @@ from typing import Any
 
 from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import SettingsError
-from avatar_app.contracts.notices import Notice, NoticeBoard
+from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.settings import store
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
@@ -83,7 +83,7 @@ def own(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> Settin
     try:
         kept = store.read(paths.own_file, notices)
     except SettingsError as error:
-        notices.post(Notice.from_error("profile", error))
+        notices.error("profile", error)
         return settings.replace(profile="")
     if settings.profile in PRESETS:
         replaced = {name: getattr(kept, name) for name in PRESETS[settings.profile]}

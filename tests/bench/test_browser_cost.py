@@ -1,4 +1,4 @@
-"""What a picture for the page costs, against the other ways to encode alpha, all in one run."""
+"""Cost of a picture for the browser source, relative to other encodings of alpha, in one run."""
 
 import cv2
 
@@ -9,7 +9,7 @@ from avatar_app.live.frame import load_avatar
 from tests.bench.test_ratios import medians_ms
 
 
-def test_encode_when_compared_with_png_then_several_times_cheaper_and_smaller():
+def test_encode_when_compared_with_png_then_several_times_faster_and_smaller():
     pixels = load_avatar("nova").renderer().render(0)
     picture = Picture(0, 0, 0, pixels)
 
@@ -21,7 +21,7 @@ def test_encode_when_compared_with_png_then_several_times_cheaper_and_smaller():
     assert len(png()) / len(encode(picture)) > 3
 
 
-def test_measure_when_two_look_on_then_both_see_the_pictures():
+def test_measure_when_two_view_then_both_get_the_pictures():
     found = measure(seconds=2, fps=10)
     assert found["fps_seen"] > 5
     assert 0 < found["age_p50_ms"] <= found["age_p95_ms"]

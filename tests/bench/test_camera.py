@@ -1,4 +1,4 @@
-"""What the camera and the cleaning of sound cost, against what runs anyway in the same run."""
+"""Cost of the virtual camera and of audio cleaning, relative to other work in the same run."""
 
 import time
 
@@ -24,7 +24,7 @@ def one_thread():
     cv2.setNumThreads(n_before)
 
 
-def test_canvas_when_meeting_then_not_much_dearer_than_composing_the_avatar(capsys):
+def test_canvas_when_meeting_then_not_much_slower_than_rendering_the_avatar(capsys):
     renderer = load_avatar("nova").renderer()
     renderer.set_background(Background.transparent())
     pixels = renderer.render(5)
@@ -47,7 +47,7 @@ def test_canvas_when_meeting_then_not_much_dearer_than_composing_the_avatar(caps
     assert found["square"] / found["meeting"] < 0.5
 
 
-def test_auto_gain_when_sound_comes_then_cheaper_than_resampling_it_several_times():
+def test_auto_gain_when_sound_comes_then_faster_than_resampling_it_several_times():
     sound = np.random.default_rng(0).normal(0, 0.05, 160).astype(np.float32)
     stereo = np.repeat(np.repeat(sound, 3)[:, None], 2, axis=1)
     auto_gain, chain = AutoGain(), SoundChain(48_000, Level(48_000))

@@ -1,4 +1,4 @@
-"""Speeds against each other in one run, never against a clock: machines are shared, and differ."""
+"""Ratios of speeds in one run, never absolute times, because machines are shared and differ."""
 
 import itertools
 import time
@@ -17,7 +17,7 @@ N_ROUNDS, N_STEPS = 6, 15
 
 
 def medians_ms(actions: dict, clock_s=time.perf_counter) -> dict:
-    """Median milliseconds of each action, all taken in turns; by `time.thread_time`, what else runs does not count."""
+    """Median milliseconds of each action, measured in turns; with `time.thread_time` other threads do not count."""
     times: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(N_ROUNDS):
         for name, action in actions.items():

@@ -1,4 +1,4 @@
-"""What a soak says, from made-up samples; and a short one of the real program."""
+"""The figures of a soak test from synthetic samples, and a short soak test of the real program."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def arrivals(n, fps, missing=()):
     return [(k, round(k * 1e9 / fps)) for k in range(n) if k not in missing]
 
 
-def test_figures_when_memory_grows_after_the_warm_up_then_by_how_much_an_hour():
+def test_figures_when_memory_grows_after_the_warm_up_then_the_growth_per_hour():
     found = soak_figures(samples(30, lambda t_s: 300 + 50 * min(t_s, 100) / 100 + t_s / 3600 * 7))
     assert found["rss_mb_per_hour"] == pytest.approx(7.0, abs=0.01)
     assert found["threads_more"] == found["handles_more"] == 0
@@ -33,7 +33,7 @@ def test_rate_when_pictures_are_late_or_left_out_then_seen():
 
 
 @pytest.mark.slow
-def test_soak_when_short_then_everything_ran_and_no_thread_or_handle_is_left_over():
+def test_soak_when_short_then_everything_ran_and_no_thread_or_handle_leaks():
     found = soak(Settings(mic="demo", engine="onnxruntime-cpu", precision="int8"), 0.35)
     assert found["threads_more"] <= 0 and found["handles_more"] <= 0
     assert found["fps"] == pytest.approx(25, rel=0.2)

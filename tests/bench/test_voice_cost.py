@@ -1,4 +1,4 @@
-"""The voice beside the face: processor time against time of sound, the best of a few, for machines are shared."""
+"""Processor time of the voice per second of sound; the best of a few runs, because machines are shared."""
 
 import pytest
 

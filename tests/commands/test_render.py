@@ -1,4 +1,4 @@
-"""`avatar-app render` as a user runs it; the file is read back with another reader's eyes."""
+"""`avatar-app render` as a command; another reader checks its file."""
 
 import json
 import shutil
@@ -81,7 +81,7 @@ def test_render_when_rate_is_chosen_then_as_many_pictures(tmp_path, spoken, fps)
 
 
 @pytest.mark.parametrize("name", ["nothing.wav", "text.wav", "empty.wav"])
-def test_render_when_sound_is_bad_then_sentence_and_no_file(tmp_path, name):
+def test_render_when_sound_is_bad_then_an_error_and_no_file(tmp_path, name):
     if name == "text.wav":
         (tmp_path / name).write_text("no sound")
     if name == "empty.wav":
@@ -94,14 +94,14 @@ def test_render_when_sound_is_bad_then_sentence_and_no_file(tmp_path, name):
 
 
 @pytest.mark.parametrize(("out", "sentence"), [("none/out.mp4", "does not exist"), ("out.xyz", "cannot be written as")])
-def test_render_when_output_cannot_be_written_then_sentence(tmp_path, spoken, out, sentence):
+def test_render_when_output_cannot_be_written_then_an_error(tmp_path, spoken, out, sentence):
     ended = run("render", "--audio", spoken, "--out", tmp_path / out, "--profile-dir", tmp_path)
     assert ended.code == 2
     assert sentence in ended.err
 
 
-def test_render_when_disk_is_full_then_sentence_and_what_was_there_stays(tmp_path, spoken):
-    """A limit on the size of files stands in for a full disk: the kernel refuses the write all the same."""
+def test_render_when_disk_is_full_then_an_error_and_what_was_there_stays(tmp_path, spoken):
+    """A limit on the file size replaces a full disk: the kernel refuses the write in the same way."""
     pytest.importorskip("resource")
     out = tmp_path / "out.mp4"
     out.write_bytes(b"the old video")

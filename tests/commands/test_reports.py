@@ -41,7 +41,7 @@ def test_bench_when_quick_then_json_has_every_pair_and_its_targets(tmp_path):
     assert {"name", "value", "limit", "is_reached"} == set(report["targets"][0])
 
 
-def test_bench_when_section_is_unknown_then_sentence():
+def test_bench_when_section_is_unknown_then_an_error():
     ended = run("bench", "--only", "studnets")
     assert ended.code == 2
     assert "students" in ended.err

@@ -1,4 +1,4 @@
-"""A model folder that is small enough to write in a test, and runs in every engine."""
+"""A model folder small enough to write in a test; it runs in every engine."""
 
 import hashlib
 import json
@@ -70,7 +70,7 @@ def entry(folder: Path, name: str) -> dict[str, str]:
 
 
 def expected_grey(mel: np.ndarray, lookahead_ms: int, face_light: float = 0.0) -> float:
-    """What the graph draws everywhere: half grey, plus the mean of the mel, the look-ahead and the face."""
+    """The grey of all output pixels: 0.3, plus terms for the mean of the mel, the look-ahead and the face."""
     light = LOOKAHEAD_LIGHT[LOOKAHEAD_MS.index(lookahead_ms)]
     return float(np.clip(0.3 + 0.05 * mel.mean() + light + face_light, 0, 1))
 

@@ -1,4 +1,4 @@
-"""The smallest poses that can be opened: a grid of two by two, of grey pictures."""
+"""The smallest pose grid that can be loaded: two by two grey pictures."""
 
 import json
 from pathlib import Path

@@ -20,7 +20,7 @@ from tests.gui.conftest import press, see, settle
 
 # The platform of the tests has no window manager that could raise a list over the others.
 OFFSCREEN_SAYS = pytest.mark.qt_log_ignore("This plugin does not support")
-MISSING = MissingExtraError("Following your head needs the package mediapipe.", "Run `avatar-app webcam setup` once.")
+MISSING = MissingExtraError("Head tracking needs the package mediapipe.", "Run `avatar-app webcam setup` once.")
 
 
 def key(desk):

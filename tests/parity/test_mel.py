@@ -1,4 +1,4 @@
-"""The mel of the live path is the published one, and the same fed whole or in pieces."""
+"""The mel of the live path equals the published one, for blocks of any size."""
 
 from pathlib import Path
 
@@ -41,18 +41,18 @@ def test_melspectrogram_when_compared_with_the_published_one_then_equal(golden):
 
 
 @pytest.mark.parametrize("sizes", [(160,), (1,), (199, 201), (441,), (4096,), (7, 1600, 33)], ids=str)
-def test_stream_when_fed_in_pieces_then_same_columns_each_once(golden, sizes):
+def test_stream_when_sound_comes_in_blocks_then_same_columns_each_once(golden, sizes):
     samples = golden[0][:16_000] if sizes == (1,) else golden[0]
     columns, firsts = streamed(samples, sizes)
     whole = melspectrogram(samples)
-    # The last columns of a whole recording look at the silence after it, which a stream has not heard yet.
+    # The last columns of a whole recording include silence after it, which a stream has not received yet.
     n = columns.shape[1]
     assert whole.shape[1] - n <= 3
     assert np.abs(columns - whole[:, :n]).max() < TOLERANCE
     assert firsts == sorted(set(firsts))
 
 
-def test_stream_when_reset_then_begins_anew(golden):
+def test_stream_when_reset_then_starts_again(golden):
     samples = golden[0][:8_000]
     stream = MelStream()
     first = stream.feed(AudioBlock(0, 0, samples)).columns
@@ -60,7 +60,7 @@ def test_stream_when_reset_then_begins_anew(golden):
     assert np.array_equal(stream.feed(AudioBlock(0, 0, samples)).columns, first)
 
 
-def test_stream_when_columns_come_then_they_carry_the_instant_of_their_centre(golden):
+def test_stream_when_columns_are_complete_then_they_carry_the_instant_of_their_centre(golden):
     found = MelStream().feed(AudioBlock(7_000_000_000, 0, golden[0][:4_000]))
     assert (found.index, found.t_capture_ns) == (0, 7_000_000_000)
 

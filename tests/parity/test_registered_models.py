@@ -17,7 +17,7 @@ MIN_PSNR_DB = {Precision.FP32: 55.0, Precision.FP16: 48.0, Precision.MIXED: 42.0
 @pytest.mark.parametrize("model_id", list_models())
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("precision", list(Precision))
-def test_model_when_it_draws_golden_inputs_then_golden_pictures(model_id, engine, precision):
+def test_model_when_inputs_are_golden_then_pictures_are_golden(model_id, engine, precision):
     student = load(model_id, precision, engine)
     with np.load(find_model(model_id) / student.spec.golden_file.name) as golden:
         windows, heads, patches, face = (golden[name] for name in ("windows", "heads", "patches", "face"))
@@ -33,7 +33,7 @@ def test_model_when_it_draws_golden_inputs_then_golden_pictures(model_id, engine
 
 
 @pytest.mark.parametrize("model_id", list_models())
-def test_model_when_few_bits_then_engine_really_computes_in_them(model_id):
+def test_model_when_precision_is_int8_then_engine_computes_in_int8(model_id):
     for engine in ENGINES:
         student = load(model_id, "int8", engine)
         assert "INT8" in student.engine.arithmetic, engine
@@ -41,7 +41,7 @@ def test_model_when_few_bits_then_engine_really_computes_in_them(model_id):
 
 
 @pytest.mark.parametrize("model_id", list_models())
-def test_model_when_published_then_it_draws_an_avatar_that_exists_and_keeps_its_budget(model_id):
+def test_model_when_published_then_its_avatar_exists_and_its_loss_is_within_the_budget(model_id):
     spec = read_manifest(find_model(model_id))
     assert model_id in Avatar.load(spec.avatar_id).spec.models
     assert spec.quality["loss_db"]["mixed"] <= 0.3

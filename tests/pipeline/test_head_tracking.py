@@ -20,7 +20,7 @@ from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.webcam import NeutralPose
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
-from tests.pipeline.test_picture import Bench
+from tests.pipeline.test_frame_thread import Bench
 
 
 class FakeWebcam:
@@ -170,16 +170,16 @@ def test_picture_when_the_head_turns_then_it_changes_and_is_idle_again_afterward
     avatar = Avatar.load("nova")
     bench = Bench(avatar)
     pose: list[AvatarPose | None] = [None]
-    bench.part._pose_at = lambda t_ns: pose[0]
-    bench.part.set_renderer(PosedRenderer(avatar, avatar.poses()))
+    bench.loop._pose_at = lambda t_ns: pose[0]
+    bench.loop.set_renderer(PosedRenderer(avatar, avatar.poses()))
     straight = bench.tick().pixels
     pose[0] = AvatarPose(yaw_deg=12.0, weight=1.0, t_capture_ns=bench.clock.now_ns() - ms_to_ns(30))
     turned = bench.tick().pixels
     assert np.abs(turned[116:372, 128:384, :3].astype(int) - straight[116:372, 128:384, :3]).mean() > 10
-    assert bench.part._meters.p50_p95("head")[0] > 25
-    bench.part.set_hidden(is_hidden=True)
+    assert bench.loop._meters.p50_p95("head")[0] > 25
+    bench.loop.set_hidden(is_hidden=True)
     assert (bench.tick().pixels == bench.tick().pixels[0, 0]).all()
-    bench.part.set_hidden(is_hidden=False)
+    bench.loop.set_hidden(is_hidden=False)
     pose[0] = None
     # The idle pictures themselves, not rendered from the pose grid.
     assert any((bench.tick().pixels == straight).all() for _ in range(avatar.n_idle + 1))

@@ -1,4 +1,4 @@
-"""The visible mark is in every output, because it is in the picture that all of them get."""
+"""The visible mark is in every output, because all of them use the same picture."""
 
 import threading
 
@@ -15,7 +15,7 @@ from avatar_app.live.browser.message import HEADER, encode
 from avatar_app.live.camera import layout_of
 from avatar_app.live.camera.canvas import Canvas
 from avatar_app.live.frame import Background, load_avatar
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.record import RecordFormat, RecordOptions, snapshot
 from avatar_app.live.record.frame_converter import FrameConverter, video_size
@@ -37,13 +37,13 @@ def make_picture(request, avatar):
     """Makes the next picture of a frame thread."""
 
     def make(*, is_marked=True, is_hidden=False, pose=None):
-        part = FramePart(ManualClock(NS_PER_S), StageMeters(), Latest(), 25, lambda t_ns: pose)
-        sink = part.pictures.add()
-        part.set_renderer(avatar.renderer(turns_head=pose is not None))
-        part.set_background(BACKGROUNDS[request.param])
-        part.set_marked(is_marked=is_marked)
-        part.set_hidden(is_hidden=is_hidden)
-        part.step(threading.Event())
+        loop = FrameLoop(ManualClock(NS_PER_S), StageMeters(), Latest(), 25, lambda t_ns: pose)
+        sink = loop.pictures.add()
+        loop.set_renderer(avatar.renderer(turns_head=pose is not None))
+        loop.set_background(BACKGROUNDS[request.param])
+        loop.set_marked(is_marked=is_marked)
+        loop.set_hidden(is_hidden=is_hidden)
+        loop.step(threading.Event())
         return sink.take()
 
     return make
@@ -67,13 +67,13 @@ def test_picture_when_the_avatar_is_hidden_then_nothing_is_marked(make_picture):
 
 def test_picture_when_the_mark_is_switched_then_the_next_one_has_it(avatar):
     clock = ManualClock(NS_PER_S)
-    part = FramePart(clock, StageMeters(), Latest(), 25)
-    sink = part.pictures.add()
-    part.set_renderer(avatar.renderer())
+    loop = FrameLoop(clock, StageMeters(), Latest(), 25)
+    sink = loop.pictures.add()
+    loop.set_renderer(avatar.renderer())
     seen = []
     for wanted in (False, True, False):
-        part.set_marked(is_marked=wanted)
-        part.step(threading.Event())
+        loop.set_marked(is_marked=wanted)
+        loop.step(threading.Event())
         seen.append(is_marked(sink.take().pixels))
     assert seen == [False, True, False]
 
@@ -115,7 +115,7 @@ def test_pipeline_when_the_setting_changes_then_the_pictures_of_all_sinks_follow
         assert all(is_marked(sink.take(timeout_s=60).pixels) for sink in sinks)
         pipeline.apply(settings.replace(has_badge=False))
         for sink in sinks:
-            # At most the one that was drawn before.
+            # At most one picture was rendered before.
             pictures = [sink.take(timeout_s=60) for _ in range(3)]
             assert not is_marked(pictures[-1].pixels)
     finally:

@@ -15,12 +15,12 @@ from avatar_app.contracts.packets import AudioBlock
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live import mouth_drivers
 from avatar_app.live.frame import load_avatar
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.mouth_drivers import DriverOptions, open_driver
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.speech_thread import SpeechPart
+from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.live.student import Student
 from avatar_app.settings.paths import ProfilePaths, demo_sample
 from avatar_app.settings.schema import Settings
@@ -71,7 +71,7 @@ def face_of(avatar_id, size_px):
 
 def test_driver_when_it_is_added_from_outside_then_drives_the_speech_and_frame_threads(user_dir):
     clock, mouth, ring = ManualClock(NS_PER_S), Latest[Mouth](), Ring[AudioBlock](1)
-    speech, frame = SpeechPart(clock, StageMeters(), mouth), FramePart(clock, StageMeters(), mouth, 25)
+    speech, frame = SpeechLoop(clock, StageMeters(), mouth), FrameLoop(clock, StageMeters(), mouth, 25)
     speech.set_driver(open_driver("loud", DriverOptions(face_of), user_dir=user_dir))
     frame.set_renderer(load_avatar("nova").renderer())
     sink, step, samples = frame.pictures.add(), speech.run(lambda: ring), read_audio(demo_sample())[:32_000]

@@ -1,4 +1,4 @@
-"""The whole live path with real models: what changes while it runs, and what fails."""
+"""The whole live path with real models: changes while it runs, and failures."""
 
 import time
 
@@ -17,7 +17,7 @@ N_TRIES = 5
 
 
 class Desk:
-    """A running pipeline, and every picture it makes."""
+    """A running pipeline and its pictures."""
 
     def __init__(self, profile, **changes) -> None:
         self.notices = NoticeBoard()
@@ -40,7 +40,7 @@ class Desk:
         self.wait_for(lambda: self.pipeline.status().t_first_mouth_ns is not None)
 
     def longest_run_of_repeats(self, seconds: float) -> int:
-        """Over the pictures that come now."""
+        """Over the next pictures."""
         longest = run = 0
         t_end_s = time.monotonic() + seconds
         while time.monotonic() < t_end_s:
@@ -63,7 +63,7 @@ def desk(tmp_path):
     [{"precision": "int8"}, {"model": "nova-96"}, {"lookahead_ms": 160}, {"lookahead_ms": 0}, {"fps": 50}],
     ids=str,
 )
-def test_apply_when_changed_while_talking_then_no_gap_longer_than_two_frames(desk, changes):
+def test_apply_when_changed_while_speaking_then_no_gap_longer_than_two_frames(desk, changes):
     desk.wait_until_it_talks()
     before = {name: getattr(desk.settings, name) for name in changes}
     seen = []
@@ -86,7 +86,7 @@ def in_use(desk, changes):
     return all(shown.get(name, value) == value for name, value in changes.items())
 
 
-def test_apply_when_the_model_gains_nothing_by_the_look_ahead_then_told_until_it_is_shorter(desk):
+def test_apply_when_the_look_ahead_is_too_long_for_the_model_then_a_notice_until_it_is_shorter(desk):
     desk.change(model="nova-96", lookahead_ms=160)
     desk.wait_for(lambda: desk.notices.current())
     assert "is best at a look-ahead of 80 ms; 160 ms only adds delay" in desk.notices.current()[0].text
@@ -94,7 +94,7 @@ def test_apply_when_the_model_gains_nothing_by_the_look_ahead_then_told_until_it
     assert desk.notices.current() == ()
 
 
-def test_apply_when_model_is_unknown_then_notice_and_the_old_one_goes_on(desk):
+def test_apply_when_model_is_unknown_then_a_notice_and_the_old_one_stays(desk):
     desk.wait_until_it_talks()
     desk.change(model="nova-hq")
     desk.wait_for(lambda: desk.notices.current())
@@ -104,7 +104,7 @@ def test_apply_when_model_is_unknown_then_notice_and_the_old_one_goes_on(desk):
 
 
 @pytest.mark.parametrize("failing_step", ["open", "start"])
-def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_path, monkeypatch, failing_step):
+def test_start_when_there_is_no_microphone_then_the_sample_plays_and_a_notice(tmp_path, monkeypatch, failing_step):
     real = mic_slot.open_mic
 
     class Broken:
@@ -126,7 +126,7 @@ def test_start_when_there_is_no_microphone_then_sample_speaks_and_says_so(tmp_pa
     desk.pipeline.close()
 
 
-def test_start_when_a_named_microphone_is_missing_then_face_rests_and_no_other_speaks(tmp_path):
+def test_start_when_a_named_microphone_is_missing_then_the_mouth_rests_and_no_other_microphone_opens(tmp_path):
     desk = Desk(tmp_path, mic="No Such Microphone, ALSA")
     desk.wait_for(lambda: desk.notices.current())
     desk.wait_for(lambda: desk.sink.n_put > 20)
@@ -153,7 +153,7 @@ def test_background_when_checker_then_pictures_keep_their_alpha_and_when_a_colou
     desk.wait_for(lambda: corner() == [0x30, 0x20, 0x10, 255])
 
 
-def test_stop_when_called_twice_and_started_again_then_it_talks_again(desk):
+def test_stop_when_called_twice_and_started_again_then_it_speaks_again(desk):
     desk.wait_until_it_talks()
     desk.pipeline.stop()
     desk.pipeline.stop()
@@ -161,7 +161,7 @@ def test_stop_when_called_twice_and_started_again_then_it_talks_again(desk):
     desk.wait_for(lambda: desk.pipeline.status().is_speaking)
 
 
-def test_status_when_talking_then_every_figure_is_a_number(desk):
+def test_status_when_speaking_then_every_figure_is_a_number(desk):
     desk.wait_until_it_talks()
     desk.wait_for(lambda: 20 < desk.pipeline.status().fps_out < 30)
     status = desk.pipeline.status()

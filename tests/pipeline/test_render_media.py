@@ -1,4 +1,4 @@
-"""Videos of sound files as people have them: lips and film hear one mix, and nothing that was there is destroyed."""
+"""Videos of unusual sound files: mouth and video use the same mix, and no existing file is destroyed."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ MOUTH = (slice(290, 370), slice(210, 300))
 
 @pytest.fixture
 def render(tmp_path, capsys):
-    """Renders a file in a folder of its own: exit code, and what was said."""
+    """Renders a file in a folder of its own; returns exit code and messages."""
 
     def render(audio, out, *flags):
         words = ("render", "--audio", audio, "--out", out, "--profile-dir", tmp_path / "profile", *flags)
@@ -34,7 +34,7 @@ def mouths(path):
 
 
 def sound(path):
-    """The film's sound, (channels, n) float32, and its rate."""
+    """The sound of a video, (channels, n) float32, and its rate."""
     with av.open(str(path)) as container:
         frames = list(container.decode(audio=0))
     return np.concatenate([frame.to_ndarray() for frame in frames], axis=1), frames[0].sample_rate
@@ -45,7 +45,7 @@ def level(samples):
 
 
 @pytest.mark.parametrize(("name", "channel"), [("inv.wav", 0), ("p6_4th.wav", 3), ("ch9plain.wav", 0)])
-def test_render_when_channels_are_odd_then_lips_and_film_are_those_of_the_voice_alone(tmp_path, render, name, channel):
+def test_render_when_channels_are_odd_then_mouth_and_sound_are_of_the_voice_alone(tmp_path, render, name, channel):
     voice, rate_hz = soundfile.read(CASES / name, dtype="float32")
     soundfile.write(tmp_path / "alone.wav", voice[:, channel], rate_hz)
     for audio, out in ((CASES / name, "odd.mp4"), (tmp_path / "alone.wav", "alone.mp4")):
@@ -60,14 +60,14 @@ def test_render_when_channels_are_odd_then_lips_and_film_are_those_of_the_voice_
     assert np.corrcoef(odd[0], alone[0])[0, 1] > 0.99
 
 
-def test_render_when_a_packet_is_damaged_then_a_film_and_a_sentence_says_how_much_is_missing(tmp_path, render):
+def test_render_when_a_packet_is_damaged_then_a_video_and_a_message_how_much_is_missing(tmp_path, render):
     code, said = render(CASES / "corrupt.mp3", tmp_path / "out.mp4")
     assert code == 0, said
     assert "0.1 s of the sound of corrupt.mp3 cannot be read" in said
     assert len(mouths(tmp_path / "out.mp4")) == 50
 
 
-def test_render_when_the_sound_begins_late_then_the_film_is_as_long_as_the_source_and_in_step(tmp_path, render):
+def test_render_when_the_sound_begins_late_then_the_video_is_as_long_as_the_source_and_in_sync(tmp_path, render):
     code, said = render(CASES / "late.mp4", tmp_path / "out.mp4")
     assert code == 0, said
     pictures, (heard, rate_hz) = mouths(tmp_path / "out.mp4"), sound(tmp_path / "out.mp4")
@@ -77,7 +77,7 @@ def test_render_when_the_sound_begins_late_then_the_film_is_as_long_as_the_sourc
     assert min(seconds[1:3]) > 20 * max(seconds[0], seconds[3])
 
 
-def test_render_when_the_rate_changes_within_the_file_then_one_film(tmp_path, render):
+def test_render_when_the_rate_changes_within_the_file_then_one_video(tmp_path, render):
     code, said = render(CASES / "mixrate.mp3", tmp_path / "out.mp4")
     assert code == 0, said
     assert len(mouths(tmp_path / "out.mp4")) == 141
@@ -86,7 +86,7 @@ def test_render_when_the_rate_changes_within_the_file_then_one_film(tmp_path, re
 @pytest.mark.parametrize(
     ("out", "crf", "worst"), [("out.mp4", -1, 51), ("out.mkv", 52, 51), ("out.mov", 99, 51), ("out.webm", 64, 63)]
 )
-def test_render_when_quality_is_out_of_range_then_one_sentence(tmp_path, render, out, crf, worst):
+def test_render_when_quality_is_out_of_range_then_one_error(tmp_path, render, out, crf, worst):
     code, said = render(CASES / "inv.wav", tmp_path / out, f"--crf={crf}", "--background", "#203040")
     assert code == 2
     assert said == f"There is no quality --crf {crf}. Choose a number from 0 (best) to {worst}.\n"
@@ -95,7 +95,7 @@ def test_render_when_quality_is_out_of_range_then_one_sentence(tmp_path, render,
 
 @pytest.mark.parametrize("background", [None, "transparent"])
 @pytest.mark.parametrize(("out", "codec", "sound_codec"), [("a.mov", "prores", "aac"), ("a.webm", "vp9", "opus")])
-def test_render_when_the_format_keeps_transparency_then_the_avatar_stands_alone(
+def test_render_when_the_format_keeps_transparency_then_the_background_is_transparent(
     tmp_path, render, out, codec, sound_codec, background
 ):
     flags = () if background is None else ("--background", background)
@@ -118,7 +118,7 @@ def test_render_when_the_format_keeps_transparency_then_the_avatar_stands_alone(
 
 
 @pytest.mark.parametrize(("out", "codec"), [("a.mov", "h264"), ("a.webm", "vp9")])
-def test_render_when_a_background_is_wanted_then_no_transparency(tmp_path, render, out, codec):
+def test_render_when_a_background_is_given_then_no_transparency(tmp_path, render, out, codec):
     code, said = render(CASES / "inv.wav", tmp_path / out, "--background", "#204060")
     assert code == 0, said
     with av.open(str(tmp_path / out)) as container:
@@ -129,7 +129,7 @@ def test_render_when_a_background_is_wanted_then_no_transparency(tmp_path, rende
     assert corner.mean(axis=(0, 1)) == pytest.approx((0x60, 0x40, 0x20), abs=6)
 
 
-def test_render_when_transparency_is_wanted_of_a_format_that_has_none_then_sentence(tmp_path, render):
+def test_render_when_the_format_has_no_transparency_then_an_error(tmp_path, render):
     code, said = render(CASES / "inv.wav", tmp_path / "out.mp4", "--background", "transparent")
     assert (code, said) == (2, "This kind of video has no transparency. End the name with .mov or .webm.\n")
 
@@ -145,7 +145,7 @@ def test_render_when_the_sound_cannot_be_used_then_the_video_that_was_there_stay
     assert os.listdir(tmp_path) == ["out.mp4"]
 
 
-def test_render_when_the_video_would_replace_its_own_sound_then_sentence(tmp_path, render):
+def test_render_when_the_video_would_overwrite_its_own_sound_then_an_error(tmp_path, render):
     soundfile.write(tmp_path / "t.flac", tone(16_000), 16_000)
     os.link(tmp_path / "t.flac", tmp_path / "t.mp4")
     code, said = render(tmp_path / "t.flac", tmp_path / "t.mp4")
@@ -153,7 +153,7 @@ def test_render_when_the_video_would_replace_its_own_sound_then_sentence(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["Episode:1", "100%d", "ü" * 118, "a b'c\"d"])
-def test_render_when_names_are_unusual_then_a_film_of_that_name(tmp_path, render, monkeypatch, name):
+def test_render_when_names_are_unusual_then_a_video_of_that_name(tmp_path, render, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     soundfile.write("t.wav", tone(16_000, 0.2), 16_000)
     os.rename("t.wav", f"{name}.wav")
@@ -167,7 +167,7 @@ def test_render_when_names_are_unusual_then_a_film_of_that_name(tmp_path, render
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of other systems are text")
-def test_render_when_names_are_no_text_then_a_film_of_that_name(tmp_path, render):
+def test_render_when_names_are_not_text_then_a_video_of_that_name(tmp_path, render):
     folder = os.fsencode(tmp_path) + b"/d\xe9"
     os.mkdir(folder)
     soundfile.write(tmp_path / "t.wav", tone(16_000, 0.2), 16_000)
@@ -181,7 +181,7 @@ def test_render_when_names_are_no_text_then_a_film_of_that_name(tmp_path, render
     ("out", "sentence"), [("x" * 260 + ".mp4", "could not be written"), ("a\0.mp4", "could not be written"),
                           ("t.wav/out.mp4", "could not be written"), ("folder.mp4", "is a folder")],
 )  # fmt: skip
-def test_render_when_there_cannot_be_such_a_video_then_one_sentence(tmp_path, render, monkeypatch, out, sentence):
+def test_render_when_the_video_is_impossible_then_one_error(tmp_path, render, monkeypatch, out, sentence):
     monkeypatch.chdir(tmp_path)
     os.mkdir("folder.mp4")
     soundfile.write("t.wav", tone(16_000, 0.2), 16_000)

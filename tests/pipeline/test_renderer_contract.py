@@ -19,7 +19,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
 from avatar_app.live import mouth_drivers
 from avatar_app.live.frame import Background, PictureRenderer, PosedRenderer, load_avatar, renderers
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.runtime.meters import StageMeters
@@ -94,7 +94,7 @@ def jaw_open(jaw: float, index: int, t_ns: int) -> Mouth:
 
 def test_renderer_when_it_is_added_from_outside_then_the_frame_thread_shows_it(assets):
     clock, mouth, pose = ManualClock(NS_PER_S), Latest[Mouth](), [None]
-    frame = FramePart(clock, StageMeters(), mouth, 25, lambda t_ns: pose[0])
+    frame = FrameLoop(clock, StageMeters(), mouth, 25, lambda t_ns: pose[0])
     sink = frame.pictures.add()
     frame.set_renderer(load_avatar("moon", assets).renderer())
     frame.set_background(Background.colour("#0000ff"))

@@ -28,7 +28,7 @@ RATE_HZ = 16_000
 
 
 class FakeSource:
-    """Pictures and voice in real time, as the live path gives them."""
+    """Pictures and voice in real time, like the live path."""
 
     def __init__(self):
         self.voice = Fan()
@@ -78,7 +78,7 @@ def make(source, notices, tmp_path):
     made = []
 
     def make(**changes):
-        settings = Settings(record_folder=str(tmp_path / "films"), browser_port=20_000 + len(made)).replace(**changes)
+        settings = Settings(record_folder=str(tmp_path / "videos"), browser_port=20_000 + len(made)).replace(**changes)
         made.append(Sinks(sink_list(TOKEN, {}, dict), source, settings, MonotonicClock(), notices))
         made[-1].settings = settings
         return made[-1]
@@ -99,7 +99,7 @@ def slot_of(sinks, name):
     return next(slot for slot in sinks._slots if slot.name == name)
 
 
-def test_recording_when_begun_and_ended_then_a_film_with_sound_and_nothing_is_left_listening(make, source, tmp_path):
+def test_recording_when_begun_and_ended_then_a_video_with_sound_and_no_mailbox_or_ring_is_left(make, source, tmp_path):
     sinks = make()
     sinks.start()
     sinks.start_recording()
@@ -109,47 +109,47 @@ def test_recording_when_begun_and_ended_then_a_film_with_sound_and_nothing_is_le
     wait_for(lambda: sinks.status().record.state is RecordState.SAVED)
     sinks.status()
     assert len(source.pictures) == 0
-    (film,) = (tmp_path / "films").glob("*.mp4")
-    with av.open(str(film)) as container:
+    (video,) = (tmp_path / "videos").glob("*.mp4")
+    with av.open(str(video)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
         assert container.duration > 900_000
 
 
-def test_recording_when_the_program_ends_in_it_then_it_is_saved(make, tmp_path):
+def test_recording_when_the_program_closes_meanwhile_then_it_is_saved(make, tmp_path):
     sinks = make()
     sinks.start()
     sinks.start_recording()
     wait_for(lambda: sinks.status().record.seconds > 0.5)
     sinks.close()
-    (film,) = (tmp_path / "films").glob("*.mp4")
-    assert ".recording" not in film.name
+    (video,) = (tmp_path / "videos").glob("*.mp4")
+    assert ".recording" not in video.name
 
 
-def test_recording_when_nothing_runs_or_the_folder_cannot_be_made_then_says_so(make, source, tmp_path):
+def test_recording_when_nothing_runs_or_the_folder_cannot_be_made_then_reports_it(make, source, tmp_path):
     with pytest.raises(OutputError, match="Nothing runs"):
         make().start_recording()
     (tmp_path / "file").write_text("")
-    sinks = make(record_folder=str(tmp_path / "file" / "films"))
+    sinks = make(record_folder=str(tmp_path / "file" / "videos"))
     sinks.start()
     with pytest.raises(OutputError, match="cannot be made"):
         sinks.start_recording()
     assert len(source.pictures) == 0
 
 
-def test_snapshot_when_taken_then_a_png_that_is_told_and_the_mailbox_is_given_back(make, source, notices, tmp_path):
+def test_snapshot_when_taken_then_a_png_and_a_notice_and_the_mailbox_is_removed(make, source, notices, tmp_path):
     sinks = make()
     with pytest.raises(OutputError, match="no picture"):
         sinks.take_snapshot()
     sinks.start()
     sinks.take_snapshot()
     wait_for(lambda: any(notice.key == "snapshot" for notice in notices.current()))
-    (file,) = (tmp_path / "films").glob("*.png")
+    (file,) = (tmp_path / "videos").glob("*.png")
     assert file.read_bytes()[:4] == b"\x89PNG" and b"AI-generated" in file.read_bytes()
     assert f"Saved as {file.name}." in [notice.text for notice in notices.current()]
     assert len(source.pictures) == 0
 
 
-def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_in_a_queue(make, source, monkeypatch):
+def test_snapshot_when_requested_without_end_then_one_at_a_time_and_no_queue(make, source, monkeypatch):
     go_on, begun = threading.Event(), []
 
     def write(picture, folder, **_):
@@ -165,7 +165,7 @@ def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_i
     wait_for(lambda: begun)
     for _ in range(1000):
         sinks.take_snapshot()
-    assert begun == ["snapshots"], "never on the thread of whoever asks"
+    assert begun == ["snapshots"], "not on the thread of the caller"
     go_on.set()
     wait_for(lambda: len(begun) == 2)
     assert sinks.find(RecordSink)._snapshots._folders.take() is None
@@ -173,9 +173,9 @@ def test_snapshot_when_asked_for_without_end_then_one_at_a_time_and_none_waits_i
     assert len(begun) == 2 and len(source.pictures) == 0
 
 
-def test_snapshot_when_its_folder_cannot_be_made_then_one_sentence(make, notices, tmp_path):
+def test_snapshot_when_its_folder_cannot_be_created_then_one_notice(make, notices, tmp_path):
     (tmp_path / "file").write_text("")
-    sinks = make(record_folder=str(tmp_path / "file" / "films"))
+    sinks = make(record_folder=str(tmp_path / "file" / "videos"))
     sinks.start()
     sinks.take_snapshot()
     wait_for(lambda: any("cannot be made" in notice.text for notice in notices.current()))
@@ -192,8 +192,8 @@ def test_close_when_the_browser_source_is_on_then_it_ends_too(make, source, is_s
     assert sinks.page_url == "" and sinks.status().browser is None and len(source.pictures) == 0
 
 
-@pytest.mark.parametrize("folder", ["a" * 4000, "\ud800", "/dev/null/films"])
-def test_start_when_the_folder_is_none_then_all_goes_on_and_a_recording_is_refused(make, notices, folder):
+@pytest.mark.parametrize("folder", ["a" * 4000, "\ud800", "/dev/null/videos"])
+def test_start_when_the_folder_is_invalid_then_all_sinks_run_and_a_recording_is_refused(make, notices, folder):
     sinks = make(record_folder=folder, is_browser_on=True)
     sinks.start()
     wait_for(lambda: sinks.page_url)
@@ -202,13 +202,13 @@ def test_start_when_the_folder_is_none_then_all_goes_on_and_a_recording_is_refus
         sinks.start_recording()
 
 
-@pytest.mark.parametrize("folder", ["~nosuchuser/films", "~nosuchuser"])
-def test_recording_folder_when_there_is_no_such_user_then_it_is_a_path_all_the_same(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("folder", ["~nosuchuser/videos", "~nosuchuser"])
+def test_recording_folder_when_there_is_no_such_user_then_it_is_a_path_anyway(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert recording_folder(Settings(record_folder=folder)).is_dir()
 
 
-def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(make, source, monkeypatch):
+def test_delay_when_pictures_are_measured_then_equals_the_delay_of_the_voice(make, source, monkeypatch):
     sinks = make(fps=25)
     # Capture to picture, picture to screen, and three quarters of the time for which it stands.
     assert sinks.delay_ms == pytest.approx(100 + 10 + 30)
@@ -216,7 +216,7 @@ def test_delay_when_pictures_are_measured_then_is_what_the_voice_in_sync_uses(ma
     assert np.isnan(sinks.delay_ms)
 
 
-def test_browser_when_switched_on_and_off_then_serves_and_ends(make, source):
+def test_browser_when_switched_on_and_off_then_it_serves_and_stops(make, source):
     sinks = make(is_browser_on=True)
     sinks.start()
     wait_for(lambda: sinks.status().browser is not None)
@@ -228,7 +228,7 @@ def test_browser_when_switched_on_and_off_then_serves_and_ends(make, source):
     assert sinks.page_url == ""
 
 
-def test_browser_when_stopped_then_shows_nothing_but_answers_until_the_end(make, source):
+def test_browser_when_stopped_then_the_page_is_empty_and_control_clients_are_served_until_close(make, source):
     sinks = make(is_browser_on=True)
     sinks.start()
     wait_for(lambda: sinks.page_url)
@@ -241,7 +241,7 @@ def test_browser_when_stopped_then_shows_nothing_but_answers_until_the_end(make,
             page.send("shown")
         page.send("shown")
         with Client(port, "/control", token=TOKEN) as control:
-            assert control.ask(id=1, do="state")["ok"], "whoever stopped by it can start again"
+            assert control.ask(id=1, do="state")["ok"], "a client that stopped the program can start it again"
         sinks.start()
         assert decode(page.receive())[1][:, :, 3].any()
     sinks.stop()
@@ -250,7 +250,7 @@ def test_browser_when_stopped_then_shows_nothing_but_answers_until_the_end(make,
     sinks.close()
 
 
-def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(make, notices):
+def test_voice_when_its_output_is_missing_then_a_notice_and_other_sinks_continue(make, notices):
     sinks = make(voice_output="No such output, ALSA", is_browser_on=True)
     sinks.start()
     wait_for(lambda: sinks.status().browser is not None)
@@ -258,8 +258,8 @@ def test_voice_when_its_output_is_not_there_then_a_notice_and_the_rest_goes_on(m
     assert sinks.status().voice.device == ""
 
 
-class FailingPart:
-    """Stands in for a camera, a browser source or a voice that cannot begin."""
+class FailingDevice:
+    """Replaces a camera, a browser source or a voice output that cannot start."""
 
     def __init__(self, *_, **__):
         pass
@@ -276,10 +276,8 @@ class FailingPart:
         ("voice.sink.VoiceOutput", "voice", {"voice_output": "Headphones"}),
     ],
 )
-def test_part_when_it_cannot_begin_then_its_mailbox_is_given_back(
-    make, source, notices, monkeypatch, part, key, changes
-):
-    monkeypatch.setattr(f"avatar_app.live.{part}", FailingPart)
+def test_sink_when_it_cannot_start_then_its_mailbox_is_removed(make, source, notices, monkeypatch, part, key, changes):
+    monkeypatch.setattr(f"avatar_app.live.{part}", FailingDevice)
     sinks = make(**changes)
     sinks.start()
     wait_for(lambda: any(notice.key == key for notice in notices.current()))
@@ -288,7 +286,7 @@ def test_part_when_it_cannot_begin_then_its_mailbox_is_given_back(
     assert status.camera is None and status.browser is None
 
 
-def test_recording_when_it_cannot_begin_then_mailbox_and_voice_are_given_back(make, source, tmp_path, monkeypatch):
+def test_recording_when_it_cannot_begin_then_mailbox_and_ring_are_removed(make, source, tmp_path, monkeypatch):
     def refuse(*_):
         raise OutputError("The disk is full.", "Free some space.")
 
@@ -301,17 +299,15 @@ def test_recording_when_it_cannot_begin_then_mailbox_and_voice_are_given_back(ma
     assert source.voice._rings == ()
 
 
-def test_start_when_a_long_recording_is_mended_then_camera_and_browser_do_not_wait_for_it(
-    make, source, monkeypatch, tmp_path
-):
+def test_start_when_a_long_recording_is_repaired_then_other_sinks_do_not_wait(make, source, monkeypatch, tmp_path):
     go_on = threading.Event()
 
     def wait(path, on_progress):
         assert go_on.wait(60)
         raise OutputError("Not now.", "Later.")
 
-    (tmp_path / "films").mkdir()
-    (tmp_path / "films" / "Avatar 2026-01-01 10.00.00.recording.mp4").write_bytes(b"not empty")
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "Avatar 2026-01-01 10.00.00.recording.mp4").write_bytes(b"not empty")
     monkeypatch.setattr("avatar_app.live.record.sink.Recovery", lambda *args: Recovery(*args, repair=wait))
     sinks = make(is_browser_on=True)
     sinks.start()
@@ -320,7 +316,7 @@ def test_start_when_a_long_recording_is_mended_then_camera_and_browser_do_not_wa
     go_on.set()
 
 
-def test_stop_when_the_film_does_not_close_then_does_not_wait_for_it_and_all_can_begin_again(
+def test_stop_when_a_recording_does_not_close_then_returns_and_all_sinks_can_start_again(
     make, source, notices, monkeypatch, tmp_path
 ):
     may_close = threading.Event()
@@ -351,11 +347,11 @@ def test_stop_when_the_film_does_not_close_then_does_not_wait_for_it_and_all_can
     sinks.start_recording()
     wait_for(lambda: sinks.status().record.seconds > 0.5)
     sinks.close()
-    films = list((tmp_path / "films").glob("*.mp4"))
-    assert len(films) == 2 and not any(".recording" in film.name for film in films)
+    videos = list((tmp_path / "videos").glob("*.mp4"))
+    assert len(videos) == 2 and not any(".recording" in video.name for video in videos)
 
 
-def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_notice_stays(make, notices):
+def test_browser_when_it_moved_and_the_settings_follow_then_it_keeps_running_and_the_notice_stays(make, notices):
     first, second = make(is_browser_on=True), make(is_browser_on=True, browser_port=20_000)
     for sinks in (first, second):
         sinks.start()
@@ -370,7 +366,7 @@ def test_browser_when_it_moved_and_the_settings_follow_then_goes_on_and_the_noti
 
 
 class SlowVoice:
-    """A voice output whose driver takes as long to open as the test wants."""
+    """A voice output whose driver opens when the test lets it."""
 
     def __init__(self, *_, **__):
         self.begun, self.go_on = threading.Event(), threading.Event()
@@ -385,7 +381,7 @@ class SlowVoice:
         self.is_playing = False
 
 
-def test_stop_when_the_voice_output_is_opening_then_returns_at_once_and_it_never_plays(make, monkeypatch):
+def test_stop_when_the_voice_output_is_opening_then_returns_immediately_and_it_never_plays(make, monkeypatch):
     voice = SlowVoice()
     monkeypatch.setattr("avatar_app.live.voice.sink.VoiceOutput", lambda *_, **__: voice)
     sinks = make(voice_output="Cable, ALSA")

@@ -8,7 +8,7 @@ from avatar_app.live.frame import Avatar
 from tests.fakes.avatar_folder import N_IDLE, idle_picture, write_avatar
 
 
-def test_load_when_whole_then_pictures_are_those_on_disk(tmp_path):
+def test_load_when_complete_then_pictures_are_those_on_disk(tmp_path):
     write_avatar(tmp_path)
     avatar = Avatar.load("disc", tmp_path)
     assert avatar.n_idle == N_IDLE
@@ -18,7 +18,7 @@ def test_load_when_whole_then_pictures_are_those_on_disk(tmp_path):
         assert np.array_equal(alpha, idle_picture(k)[1])
 
 
-def test_face_input_when_asked_then_lower_half_is_hidden_in_the_first_picture_only(tmp_path):
+def test_face_input_when_made_then_lower_half_is_hidden_in_the_first_picture_only(tmp_path):
     write_avatar(tmp_path)
     face = Avatar.load("disc", tmp_path).face_input(32)
     assert face.shape == (1, 6, 32, 32)
@@ -28,21 +28,21 @@ def test_face_input_when_asked_then_lower_half_is_hidden_in_the_first_picture_on
     assert face[0, 3:, 16:].min() > 0 and face.max() <= 1
 
 
-def test_load_when_avatar_is_unknown_then_sentence_names_those_that_exist(tmp_path):
+def test_load_when_avatar_is_unknown_then_error_names_those_that_exist(tmp_path):
     write_avatar(tmp_path)
     with pytest.raises(AvatarError, match="disc"):
         Avatar.load("disk", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["idle/2.jpg", "idle/1.png", "mask.png", "reference.png"])
-def test_load_when_picture_is_missing_then_sentence_names_it(tmp_path, name):
+def test_load_when_picture_is_missing_then_error_names_it(tmp_path, name):
     (write_avatar(tmp_path) / name).unlink()
     with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
         Avatar.load("disc", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["idle/2.jpg", "idle/1.png", "mask.png"])
-def test_load_when_picture_is_cut_short_then_sentence_names_it(tmp_path, name):
+def test_load_when_picture_is_cut_short_then_error_names_it(tmp_path, name):
     path = write_avatar(tmp_path) / name
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
@@ -50,14 +50,14 @@ def test_load_when_picture_is_cut_short_then_sentence_names_it(tmp_path, name):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}'])
-def test_load_when_description_is_broken_then_avatar_error(tmp_path, text):
+def test_load_when_description_is_invalid_then_avatar_error(tmp_path, text):
     (write_avatar(tmp_path) / "avatar.json").write_text(text)
     with pytest.raises(AvatarError, match=r"avatar\.json"):
         Avatar.load("disc", tmp_path)
 
 
 @pytest.mark.parametrize("damaged", [[1], [0, 1], [1, 2, 3], [0]])
-def test_idle_when_a_picture_is_damaged_then_its_nearest_neighbour_and_never_an_error(tmp_path, damaged, caplog):
+def test_idle_when_a_picture_is_damaged_then_its_nearest_neighbour_and_no_error(tmp_path, damaged, caplog):
     folder = write_avatar(tmp_path)
     for k in damaged:
         file = folder / f"idle/{k}.png"

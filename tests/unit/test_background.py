@@ -25,7 +25,7 @@ def test_pixels_when_colour_then_that_colour_in_bgr():
 
 
 @pytest.mark.parametrize("text", ["", "red", "#12345", "#12345g", "1234567"])
-def test_colour_when_text_is_no_colour_then_sentence(text):
+def test_colour_when_text_is_not_a_colour_then_error(text):
     with pytest.raises(SettingsError, match="#rrggbb"):
         Background.colour(text)
 
@@ -47,7 +47,7 @@ def test_pixels_when_picture_is_wide_then_its_middle_fills_the_square(tmp_path):
     ],
 )  # fmt: skip
 def test_picture_when_its_size_is_extreme_then_refused_and_never_decoded(tmp_path, monkeypatch, width, height, fault):
-    # Only the first bytes of a real one: the rest is not even looked at.
+    # Only the header of a real picture: the rest is never read.
     png = cv2.imencode(".png", np.zeros((20, 20), np.uint8))[1].tobytes()
     (tmp_path / "a.png").write_bytes(png[:16] + struct.pack(">II", width, height) + png[24:])
     monkeypatch.setattr(cv2, "imdecode", None)
@@ -76,13 +76,13 @@ def test_picture_when_used_again_then_decoded_again_only_if_its_file_changed(tmp
 
 
 @pytest.mark.parametrize("path", ["~nosuchuser/a.png", "a\0b.png", "", "/", "\ud800"])
-def test_picture_when_the_path_is_odd_then_one_sentence(path):
+def test_picture_when_the_path_is_unusual_then_error(path):
     with pytest.raises(SettingsError, match="background picture"):
         Background.picture(path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture"])
-def test_picture_when_unreadable_then_sentence_names_it(tmp_path, content):
+def test_picture_when_unreadable_then_error_names_it(tmp_path, content):
     path = tmp_path / "bad.png"
     if content is not None:
         path.write_bytes(content)

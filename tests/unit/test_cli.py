@@ -1,4 +1,4 @@
-"""The command line without the parts behind it."""
+"""The command line without the commands themselves."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ def test_common_flags_when_before_or_after_the_command_then_taken(words):
     assert parse(*words).fps == 30
 
 
-def test_settings_when_flags_are_given_then_they_lie_on_top_of_the_saved(tmp_path):
+def test_settings_when_flags_are_given_then_they_override_the_saved_ones(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"version": 1, "fps": 50, "lookahead_ms": 160}))
     arguments = parse("--profile-dir", str(tmp_path), "--lookahead-ms", "40", "--mic", "demo")
     saved, settings, _ = cli._settings(arguments, cli.NoticeBoard())
@@ -35,7 +35,7 @@ def test_settings_when_flags_are_given_then_they_lie_on_top_of_the_saved(tmp_pat
         (("studio", "trian"), "no studio command 'trian'"),
     ],
 )
-def test_main_when_the_user_errs_then_one_sentence_and_exit_code_2(words, sentence, capsys):
+def test_main_when_the_user_makes_an_error_then_one_message_and_exit_code_2(words, sentence, capsys):
     assert cli.main(words) == 2
     error = capsys.readouterr().err
     assert sentence in error
@@ -51,7 +51,7 @@ def test_main_when_interrupted_then_130(monkeypatch, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_main_when_there_is_no_screen_then_says_so(monkeypatch, capsys):
+def test_main_when_there_is_no_screen_then_reports_it(monkeypatch, capsys):
     monkeypatch.setattr(cli.sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
@@ -59,7 +59,7 @@ def test_main_when_there_is_no_screen_then_says_so(monkeypatch, capsys):
     assert "avatar-app render" in capsys.readouterr().err
 
 
-def test_json_log_when_asked_then_every_line_is_json(monkeypatch, capsys):
+def test_json_log_when_requested_then_every_line_is_json(monkeypatch, capsys):
     def chatter(arguments):
         logging.getLogger("avatar_app.test").info("hello %s", "wörld")
         return 0
@@ -71,7 +71,7 @@ def test_json_log_when_asked_then_every_line_is_json(monkeypatch, capsys):
     assert lines[0]["logger"] == "avatar_app.test"
 
 
-def test_json_log_when_something_is_wrong_then_that_is_a_line_of_json_too(monkeypatch, capsys):
+def test_json_log_when_there_is_an_error_then_it_is_a_json_line_too(monkeypatch, capsys):
     def fail(arguments):
         raise UserError("There is no such thing.", "Choose another.")
 
@@ -83,7 +83,7 @@ def test_json_log_when_something_is_wrong_then_that_is_a_line_of_json_too(monkey
     assert capsys.readouterr().err == "There is no such thing. Choose another.\n"
 
 
-def test_version_when_asked_then_printed(capsys):
+def test_version_when_requested_then_printed(capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(["--version"])
     assert end.value.code == 0
@@ -109,31 +109,31 @@ def test_studio_when_asked_for_help_then_lists_its_commands(words, capsys):
     assert "train teacher" in capsys.readouterr().out
 
 
-def test_studio_find_when_two_words_then_the_right_module():
+def test_studio_find_when_the_command_has_two_words_then_finds_its_module():
     assert studio_cli.find(["train", "picture", "--resume"]).module.endswith("train.mouth_renderer")
     with pytest.raises(UserError):
         studio_cli.find(["train"])
 
 
-def test_flags_of_on_air_when_given_then_hold_for_this_start_alone(tmp_path):
+def test_output_flags_when_given_then_apply_to_this_start_alone(tmp_path):
     arguments = parse("--profile-dir", str(tmp_path), "--startvirtualcam", "--startrecording", "--minimize-to-tray")
     saved, settings, _ = cli._settings(arguments, cli.NoticeBoard())
     assert (saved.is_camera_on, settings.is_camera_on) == (False, True)
     assert arguments.startrecording and arguments.minimize_to_tray
 
 
-def test_profile_when_named_then_its_settings_hold_and_flags_on_top(tmp_path):
+def test_profile_when_named_then_its_settings_apply_and_flags_override_them(tmp_path):
     arguments = parse("--profile-dir", str(tmp_path), "--profile", "Event booth", "--fps", "50")
     saved, settings, _ = cli._settings(arguments, cli.NoticeBoard())
     assert (saved.is_kiosk, settings.is_kiosk, settings.fps) == (False, True, 50)
 
 
-def test_profile_when_unknown_then_one_sentence(tmp_path, capsys):
+def test_profile_when_unknown_then_one_error(tmp_path, capsys):
     assert cli.main(["--profile-dir", str(tmp_path), "--profile", "None such"]) == 2
     assert "There is no profile 'None such'" in capsys.readouterr().err
 
 
-def test_safe_mode_when_asked_then_nothing_of_the_saved_settings_holds(tmp_path):
+def test_safe_mode_when_requested_then_no_saved_setting_applies(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"version": 1, "is_camera_on": True, "engine": "openvino"}))
     _, settings, _ = cli._settings(parse("--profile-dir", str(tmp_path), "--safe-mode"), cli.NoticeBoard())
     assert (settings.is_camera_on, settings.engine, settings.precision) == (False, "onnxruntime-cpu", "fp32")

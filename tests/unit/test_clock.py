@@ -15,13 +15,13 @@ def test_manual_clock_when_slept_then_jumps_and_never_goes_back():
         clock.advance(-1)
 
 
-def test_manual_clock_when_stopped_then_sleep_says_so():
+def test_manual_clock_when_stopped_then_sleep_reports_it():
     stop = threading.Event()
     stop.set()
     assert not ManualClock().sleep_until(10, stop)
 
 
-def test_monotonic_clock_when_instant_is_past_then_returns_at_once():
+def test_monotonic_clock_when_instant_is_past_then_returns_immediately():
     clock = MonotonicClock()
     assert clock.sleep_until(clock.now_ns() - NS_PER_S)
 

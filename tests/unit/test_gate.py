@@ -13,7 +13,7 @@ def openness(samples: np.ndarray) -> np.ndarray:
 
 
 def voice(duration_s: float, pitch_hz: float = 120.0, level: float = 0.1) -> np.ndarray:
-    """A vowel: harmonics of a throat that wavers, shaped by two formants."""
+    """A vowel: harmonics of a varying pitch, shaped by two formants."""
     t = np.arange(int(duration_s * RATE_HZ)) / RATE_HZ
     phase = 2 * np.pi * np.cumsum(pitch_hz * (1 + 0.03 * np.sin(2 * np.pi * 5 * t))) / RATE_HZ
     gains = [
@@ -29,18 +29,18 @@ def room(duration_s: float, level: float = 0.001) -> np.ndarray:
 
 
 def spoken() -> np.ndarray:
-    """A second of room, one of voice, one of room."""
+    """A second of room noise, one of voice, one of room noise."""
     sound = room(3.0)
     sound[RATE_HZ : 2 * RATE_HZ] += voice(1.0)
     return sound
 
 
-def test_gate_when_somebody_speaks_then_open_within_120_ms():
+def test_gate_when_speech_begins_then_open_within_120_ms():
     opened = np.flatnonzero(openness(spoken())[100:] >= 1.0)
     assert opened[0] <= 12
 
 
-def test_gate_when_speech_ends_then_shut_within_200_ms_and_softly():
+def test_gate_when_speech_ends_then_closed_within_200_ms_and_gradually():
     closing = openness(spoken())[200:]
     assert closing[20:].max() == 0.0
     assert np.abs(np.diff(closing)).max() <= 0.15
@@ -55,8 +55,8 @@ def test_gate_when_voice_is_low_high_soft_or_loud_then_open(pitch_hz, level):
 
 
 @pytest.mark.parametrize(("above_db", "is_open"), [(7, False), (12, True)])
-def test_gate_when_a_voice_stands_little_or_well_out_of_the_room_then_shut_or_open(above_db, is_open):
-    """Somebody in the next room is not the user: a voice counts from 9 dB above the room's noise."""
+def test_gate_when_a_voice_is_little_or_well_above_the_noise_then_closed_or_open(above_db, is_open):
+    """A voice in the next room is not the user: it must be 9 dB above the noise floor."""
     sound = room(4.0)
     sound[2 * RATE_HZ :] += voice(2.0, level=0.001 * np.sqrt(10 ** (above_db / 10) - 1))
     mean = openness(sound)[205:].mean()
@@ -64,7 +64,7 @@ def test_gate_when_a_voice_stands_little_or_well_out_of_the_room_then_shut_or_op
 
 
 def clicks(rng: np.random.Generator) -> np.ndarray:
-    """Keys: bursts of 8 ms that ring."""
+    """Key clicks: bursts of 8 ms that ring."""
     sound = room(10.0)
     for start in rng.integers(RATE_HZ // 2, 9 * RATE_HZ, 60):
         t = np.arange(int(0.02 * RATE_HZ)) / RATE_HZ
@@ -74,7 +74,7 @@ def clicks(rng: np.random.Generator) -> np.ndarray:
 
 
 def breath(rng: np.random.Generator) -> np.ndarray:
-    """Air that swells and ebbs, brighter than a voice."""
+    """Breath: noise that rises and falls, brighter than a voice."""
     t = np.arange(10 * RATE_HZ) / RATE_HZ
     air = np.diff(rng.standard_normal(len(t) + 1)) + 0.5 * rng.standard_normal(len(t))
     return 0.02 * air * np.clip(np.sin(2 * np.pi * t / 3), 0, 1) + room(10.0)
@@ -86,15 +86,15 @@ def hum(rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("make", [clicks, breath, hum, lambda rng: 0.1 * rng.standard_normal(160_000)])
-def test_gate_when_sound_is_no_speech_then_shut(make):
+def test_gate_when_sound_is_not_speech_then_closed(make):
     assert openness(make(np.random.default_rng(1)))[50:].mean() < 0.02
 
 
-def test_gate_when_silent_then_shut():
+def test_gate_when_silent_then_closed():
     assert not openness(np.zeros(RATE_HZ)).any()
 
 
-def test_gate_when_fed_in_pieces_then_answers_as_fed_whole():
+def test_gate_when_sound_comes_in_blocks_of_any_size_then_the_same():
     sound = spoken().astype(np.float32)
     gate, answers = SpeechGate(), []
     for k in range(0, len(sound), 230):
@@ -102,7 +102,7 @@ def test_gate_when_fed_in_pieces_then_answers_as_fed_whole():
     assert np.array_equal(answers, openness(sound))
 
 
-def test_gate_when_stream_restarts_then_forgets():
+def test_gate_when_stream_restarts_then_reset():
     gate = SpeechGate()
     gate.feed(AudioBlock(0, 0, voice(1.0).astype(np.float32)))
     assert gate.openness == 1.0

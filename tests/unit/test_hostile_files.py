@@ -57,7 +57,7 @@ def good(file):
 
 @given(data=st.data())
 @FUZZ
-def test_manifest_when_hostile_then_a_spec_within_its_ranges_or_one_sentence(models, data):
+def test_manifest_when_hostile_then_a_spec_within_its_ranges_or_one_error(models, data):
     folder = models / "b"
     (models / "c").mkdir(exist_ok=True)
     (models / "c" / "manifest.json").write_bytes(data.draw(hostile(good(folder / "manifest.json"))))
@@ -76,7 +76,7 @@ def test_manifest_when_hostile_then_a_spec_within_its_ranges_or_one_sentence(mod
 
 @given(data=st.data())
 @FUZZ
-def test_avatar_when_hostile_then_drawn_or_one_sentence(assets, data):
+def test_avatar_when_hostile_then_drawn_or_one_error(assets, data):
     folder = assets / "avatars" / "bad"
     folder.mkdir(exist_ok=True)
     for name in ("idle", "mask.png", "reference.png"):
@@ -95,7 +95,7 @@ def test_avatar_when_hostile_then_drawn_or_one_sentence(assets, data):
 
 @given(data=st.data())
 @FUZZ
-def test_registry_when_hostile_then_a_list_or_one_sentence(tmp_path_factory, data):
+def test_registry_when_hostile_then_a_list_or_one_error(tmp_path_factory, data):
     root = tmp_path_factory.mktemp("registry")
     (root / "registry.json").write_bytes(data.draw(hostile({"schema": 1, "default": "a", "models": ["a", "b"]})))
     try:
@@ -154,7 +154,7 @@ def poses(tmp_path_factory):
 
 @given(data=st.data())
 @FUZZ
-def test_poses_when_hostile_then_assets_that_fit_or_one_sentence(poses, data):
+def test_poses_when_hostile_then_assets_that_fit_or_one_error(poses, data):
     (poses / "pose.json").write_bytes(data.draw(hostile(POSE)))
     try:
         assets = PoseAssets.load(poses)
@@ -177,7 +177,7 @@ def test_poses_when_hostile_then_assets_that_fit_or_one_sentence(poses, data):
         ("eyes", "irises", lambda a: np.full_like(a, np.inf)), ("eyes", "openings", lambda a: a[:, 1:]),
     ],
 )  # fmt: skip
-def test_poses_when_an_array_does_not_fit_then_one_sentence_that_names_its_file(tmp_path, file, name, spoil):
+def test_poses_when_an_array_does_not_fit_then_one_error_that_names_its_file(tmp_path, file, name, spoil):
     folder = write_poses(tmp_path)
     assert PoseAssets.load(folder).nodes.shape == (2, 2, 16, 16, 4)
     arrays = read_arrays(folder / f"{file}.npz", 1_000_000)
@@ -247,7 +247,7 @@ PICTURES = picture_bytes()
 
 @given(content=st.one_of(st.binary(max_size=100), *(bitten(whole) for whole in PICTURES.values())))
 @FUZZ
-def test_background_when_the_picture_is_hostile_then_a_square_or_one_sentence(tmp_path_factory, content):
+def test_background_when_the_picture_is_hostile_then_a_square_or_one_error(tmp_path_factory, content):
     file = tmp_path_factory.mktemp("background") / "a.png"
     file.write_bytes(content)
     try:
@@ -265,7 +265,7 @@ def test_picture_size_when_whole_then_that_of_the_decoded_picture(ending):
 
 @given(path=st.one_of(st.text(max_size=40), values.map(str)))
 @FUZZ
-def test_background_when_the_path_is_hostile_then_one_sentence(path):
+def test_background_when_the_path_is_hostile_then_one_error(path):
     with pytest.raises(SettingsError) as caught:
         Background.picture(f"/nothing-here/{path}")
     check_sentence(caught.value)
@@ -300,7 +300,7 @@ def test_arrays_when_hostile_then_arrays_or_the_one_error(tmp_path_factory, cont
 
 @given(content=st.binary(max_size=100))
 @FUZZ
-def test_secret_when_its_file_is_hostile_then_one_all_the_same(tmp_path_factory, content):
+def test_secret_when_its_file_is_hostile_then_a_secret_anyway(tmp_path_factory, content):
     file = tmp_path_factory.mktemp("secret") / "token"
     file.write_bytes(content)
     assert len(secret(file)) >= 16

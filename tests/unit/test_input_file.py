@@ -1,4 +1,4 @@
-"""Readers of files from outside, where something else lies in the file's place, or its JSON leaves the limits."""
+"""Readers of files: pipes, devices and folders in place of a file, and JSON beyond the limits."""
 
 import os
 import sys
@@ -44,7 +44,7 @@ READERS = {
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are elsewhere")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("reader", READERS)
-def test_reader_when_something_else_lies_there_then_one_sentence_at_once(tmp_path, reader, place):
+def test_reader_when_it_is_no_regular_file_then_one_error_immediately(tmp_path, reader, place):
     file = tmp_path / "manifest.json"
     PLACES[place](file)
     with pytest.raises((InputFileError, UserError)) as caught:
@@ -58,7 +58,7 @@ def test_reader_when_something_else_lies_there_then_one_sentence_at_once(tmp_pat
     [("nothing", "missing"), ("folder", "regular"), ("pipe", "regular"), ("device", "regular"), ("huge", "larger"),
      ("circle", "opened")],
 )  # fmt: skip
-def test_bytes_when_something_else_lies_there_then_the_reason_is_told(tmp_path, place, reason):
+def test_bytes_when_it_is_no_regular_file_then_the_error_has_the_reason(tmp_path, place, reason):
     PLACES[place](tmp_path / "a")
     with pytest.raises(InputFileError, match=reason):
         read_bytes(tmp_path / "a", 1000)
@@ -66,7 +66,7 @@ def test_bytes_when_something_else_lies_there_then_the_reason_is_told(tmp_path, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are elsewhere")
 @pytest.mark.parametrize("place", PLACES)
-def test_start_when_something_else_lies_there_then_it_goes_on(tmp_path, place):
+def test_start_when_it_is_no_regular_file_then_it_continues(tmp_path, place):
     paths = ProfilePaths(tmp_path / "profile")
     paths.state_dir.mkdir(parents=True)
     for name, read in (
@@ -80,7 +80,7 @@ def test_start_when_something_else_lies_there_then_it_goes_on(tmp_path, place):
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 5000])
-def test_reader_when_the_path_is_none_then_one_sentence(path):
+def test_reader_when_the_path_is_none_then_one_error(path):
     with pytest.raises(InputFileError):
         read_object(path)
     with pytest.raises(SettingsError):
@@ -95,13 +95,13 @@ def test_object_when_nested_too_deeply_then_refused_on_every_python(tmp_path, de
         read_object(tmp_path / "a.json")
 
 
-def test_object_when_it_is_of_a_usual_depth_then_read(tmp_path):
+def test_object_when_its_depth_is_normal_then_read(tmp_path):
     (tmp_path / "a.json").write_text('\ufeff{"a":' + "[" * 20 + "1.5" + "]" * 20 + "}", encoding="utf-8")
     assert read_object(tmp_path / "a.json")["a"][0]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1" + "0" * 400, "1" + "0" * 5000])
-def test_object_when_a_number_is_not_finite_or_endless_then_refused(tmp_path, number):
+def test_object_when_a_number_is_not_finite_or_too_long_then_refused(tmp_path, number):
     (tmp_path / "a.json").write_text(f'{{"a": [{number}]}}')
     with pytest.raises(InputFileError, match="number"):
         read_object(tmp_path / "a.json")

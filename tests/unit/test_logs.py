@@ -14,7 +14,7 @@ def record(text: str, t_s: float, level: int = logging.INFO) -> logging.LogRecor
     return made
 
 
-def test_filter_when_the_same_line_comes_again_and_again_then_once_a_minute_and_others_at_once():
+def test_filter_when_the_same_line_comes_again_and_again_then_once_a_minute_and_others_immediately():
     repeats = RepeatFilter()
     passed = [t_s for t_s in range(0, 200, 3) if repeats.filter(record("no camera", t_s))]
     assert passed == [0, REPEAT_S, 2 * REPEAT_S, 3 * REPEAT_S]
@@ -33,7 +33,7 @@ def test_filter_when_all_lines_differ_then_memory_stays_small():
     assert len(repeats._seen) == N_REMEMBERED
 
 
-def test_logging_when_started_then_terminal_and_memory_are_both_spared(capsys):
+def test_logging_when_started_then_terminal_and_memory_get_repeats_once(capsys):
     before = logging.getLogger().handlers[:]
     memory = start_logging(is_json=True)
     try:
@@ -45,7 +45,7 @@ def test_logging_when_started_then_terminal_and_memory_are_both_spared(capsys):
     assert [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()] == ["no camera"]
 
 
-def test_alsa_when_it_complains_then_in_the_log_and_not_on_stderr():
+def test_alsa_when_it_prints_an_error_then_in_the_log_and_not_on_stderr():
     code = """
 import ctypes, logging, sys
 from avatar_app.live.audio.alsa import LIBRARY, redirect_alsa_errors

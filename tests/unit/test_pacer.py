@@ -10,7 +10,7 @@ NEVER = threading.Event()
 
 
 @pytest.mark.parametrize("fps", [25, 30, 50, 60])
-def test_ticks_when_nothing_is_late_then_grid_is_exact_after_an_hour(fps):
+def test_ticks_when_never_late_then_grid_is_exact_after_an_hour(fps):
     clock = ManualClock(5)
     pacer = Pacer(clock, fps, 5)
     for _ in range(3600 * fps):
@@ -28,7 +28,7 @@ def test_tick_when_a_little_late_then_caught_up():
     assert (late.index, late.n_missed, following.t_ns) == (1, 0, 80_000_000)
 
 
-def test_tick_when_whole_ticks_passed_then_skipped_and_counted():
+def test_tick_when_whole_ticks_are_missed_then_skipped_and_counted():
     clock = ManualClock()
     pacer = Pacer(clock, 25, 0)
     pacer.next_tick(NEVER)

@@ -31,7 +31,7 @@ def patch(grey: int, height: int = BOX.h, width: int = BOX.w):
 
 @pytest.fixture(scope="module")
 def narrow_avatar(tmp_path_factory):
-    """Its soft outline runs through the mouth, and its idle pictures have stripes that differ."""
+    """Its soft outline crosses the mouth, and its idle pictures have different stripes."""
     root = tmp_path_factory.mktemp("assets")
     folder = write_avatar(root)
     y, x = np.mgrid[:SIZE_PX, :SIZE_PX]
@@ -45,14 +45,14 @@ def narrow_avatar(tmp_path_factory):
 
 
 def soft_patch(seed: int = 0):
-    """Noise without edges: only those depend on how pixels are looked up."""
+    """Noise without edges, which would depend on the interpolation."""
     noise = np.random.default_rng(seed).uniform(0, 255, (BOX.h, BOX.w, 3))
     blurred = cv2.GaussianBlur(noise, (0, 0), 3)
     return np.clip(128 + 5 * (blurred - 128), 0, 255).astype(np.uint8)
 
 
 def in_floats(avatar, k: int, pixels, weight: float, background: Background):
-    """What `render` is to give, from the formula: the crop of this avatar moves by whole pixels, its light by 4 k."""
+    """The expected picture, by the formula: the crop of this avatar moves by whole pixels, its light changes by 4 k."""
     colours, alpha = (picture.astype(np.float64) for picture in avatar.idle(k))
     share = np.zeros((SIZE_PX, SIZE_PX, 1))
     drawn = np.zeros((SIZE_PX, SIZE_PX, 3))
@@ -101,7 +101,7 @@ def test_render_when_mouth_lies_beyond_the_outline_then_background_is_untouched(
 
 
 def test_render_when_mouth_lies_between_pixels_then_fine_lines_keep_their_contrast(tmp_path):
-    """Lines of one pixel, a quarter of a pixel aside: looked up linearly, 60 of their contrast of 120 are left."""
+    """Lines of one pixel, shifted by a quarter: bilinear interpolation would leave 60 of their contrast of 120."""
     folder = write_avatar(tmp_path)
     about = json.loads((folder / "avatar.json").read_text(encoding="utf-8"))
     about["crop_to_portrait"][0][0][2] += 0.25

@@ -1,4 +1,4 @@
-"""Nova's head, turned: against pictures that were left out, against geometry, and against what was asked for."""
+"""Nova's turned head against held-out pictures, against geometry, and against the requested pose."""
 
 import shutil
 from dataclasses import replace
@@ -58,7 +58,7 @@ def iris_x(picture: np.ndarray, eye: int) -> float:
     return float((dark * np.arange(dark.shape[1])).sum() / dark.sum())
 
 
-def test_head_when_pictures_are_left_out_then_they_are_drawn_from_the_others(assets):
+def test_head_when_pictures_are_held_out_then_rendered_from_the_others(assets):
     few = replace(
         assets,
         yaws=assets.yaws[2:7],
@@ -72,30 +72,30 @@ def test_head_when_pictures_are_left_out_then_they_are_drawn_from_the_others(ass
     assert np.median(found) > 33
 
 
-def test_head_between_pictures_then_outline_is_as_hard_as_theirs(assets):
+def test_head_when_between_pictures_then_outline_is_as_sharp_as_theirs(assets):
     field, head = PoseField(assets), Head(assets)
     soft = [
         int(((alpha > 8) & (alpha < 247)).sum())
         for yaw in (5.0, 6.25)
         for alpha in (head.render(field.at(pose(yaw_deg=yaw, pitch_deg=3.0)))[:280, :, 3].copy(),)
     ]
-    # A second outline beside the first would be soft all over.
+    # Two outlines side by side would be soft everywhere.
     assert soft[1] < 1.7 * soft[0]
 
 
-def test_head_at_a_picture_of_the_grid_then_it_is_that_picture(assets):
+def test_head_when_at_a_picture_of_the_grid_then_that_picture(assets):
     drawn = Head(assets).render(PoseField(assets).at(pose(yaw_deg=10.0, pitch_deg=-6.0)))
     assert np.abs(drawn.astype(int) - assets.nodes[1, 10]).max() <= 1
 
 
-def test_head_at_the_ends_then_hair_is_not_cut_off(assets):
+def test_head_when_at_the_edges_of_the_grid_then_hair_is_not_cut_off(assets):
     field, head = PoseField(assets), Head(assets)
     for yaw, roll in ((-15.0, -10.0), (15.0, 10.0), (-15.0, 10.0), (0.0, -10.0)):
         alpha = head.render(field.at(pose(yaw_deg=yaw, pitch_deg=9.0, roll_deg=roll)))[:290, :, 3]
         assert not alpha[0].any() and not alpha[:, 0].any() and not alpha[:, -1].any()
 
 
-def test_corners_then_shares_are_a_whole_and_the_point_is_their_middle():
+def test_corners_when_a_point_is_in_the_grid_then_shares_are_its_barycentric_coordinates():
     rows, columns = np.arange(4, dtype=np.float32), np.arange(5, dtype=np.float32)
     for row, column in ((0.2, 0.3), (1.7, 2.9), (3.0, 4.0), (0.0, 0.0)):
         shares = corners(rows, row, columns, column)
@@ -104,7 +104,7 @@ def test_corners_then_shares_are_a_whole_and_the_point_is_their_middle():
         assert sum(share * node[1] for node, share in shares.items()) == pytest.approx(column)
 
 
-def test_field_when_the_head_turns_then_no_picture_comes_or_goes_at_once(assets):
+def test_field_when_the_head_turns_then_shares_change_continuously(assets):
     field = PoseField(assets)
     before: dict = {}
     for t in np.linspace(0, 1, 2001):
@@ -115,13 +115,13 @@ def test_field_when_the_head_turns_then_no_picture_comes_or_goes_at_once(assets)
         before = shares
 
 
-def test_render_when_a_pose_is_beyond_the_grid_then_its_edge(renderer):
+def test_render_when_a_pose_is_outside_the_grid_then_clipped_to_its_edge(renderer):
     beyond, edge = shown(renderer, yaw_deg=40.0, pitch_deg=-30.0), shown(renderer, yaw_deg=15.0, pitch_deg=-9.0)
     assert np.array_equal(beyond, edge)
 
 
 @pytest.mark.parametrize(("yaw_deg", "pitch_deg"), [(0, 0), (12, 0), (-12, 0), (7, 7), (-9, -8), (1.3, 4.2)])
-def test_render_when_a_dot_is_on_the_mouth_then_it_lands_where_geometry_says(renderer, yaw_deg, pitch_deg):
+def test_render_when_a_dot_is_on_the_mouth_then_it_is_where_geometry_says(renderer, yaw_deg, pitch_deg):
     dotted = mouth(128)
     cv2.circle(dotted, tuple(int(v) for v in LIPS - (BOX.x, BOX.y)), 3, (255, 255, 255), -1)
     wanted = pose(yaw_deg=yaw_deg, pitch_deg=pitch_deg)
@@ -141,7 +141,7 @@ def lips_at(yaw_deg: float, pitch_deg: float) -> np.ndarray:
     return camera.project(turn @ nod @ point + PIVOT)
 
 
-def test_render_when_the_mouth_at_rest_is_drawn_then_no_seam_and_no_other_light(avatar, renderer):
+def test_render_when_the_patch_is_the_mouth_at_rest_then_no_seam_and_the_same_light(avatar, renderer):
     drawn = avatar.reference[BOX.y : BOX.y + BOX.h, BOX.x : BOX.x + BOX.w]
     for yaw_deg in (-13.0, 0.0, 13.0):
         wanted = pose(yaw_deg=yaw_deg, pitch_deg=4.0)
@@ -152,7 +152,7 @@ def test_render_when_the_mouth_at_rest_is_drawn_then_no_seam_and_no_other_light(
         assert np.percentile(changed, 99) < 15
 
 
-def test_render_when_a_mouth_is_drawn_then_alpha_and_eyes_stay(renderer):
+def test_render_when_there_is_a_mouth_then_alpha_and_eyes_stay(renderer):
     talking, silent = (
         renderer.render(0, mouth_of(pixels, PLACE, 1.0), pose(yaw_deg=14.0)) for pixels in (mouth(40), None)
     )
@@ -168,7 +168,7 @@ def test_render_when_the_weight_is_half_then_half_the_mouth(renderer):
     assert np.abs((none + full) / 2 - half).max() < 2
 
 
-def test_render_without_background_then_alpha_is_there_and_follows_the_head(renderer):
+def test_render_when_there_is_no_background_then_alpha_follows_the_head(renderer):
     left, right = shown(renderer, yaw_deg=-15.0)[:, :, 3], shown(renderer, yaw_deg=15.0)[:, :, 3]
     assert left[10].max() == 0 and left[300, 256] == 255 and left[511, 256] == 255
     columns = np.arange(512)
@@ -176,7 +176,7 @@ def test_render_without_background_then_alpha_is_there_and_follows_the_head(rend
     assert abs(middles[0] - middles[1]) > 10
 
 
-def test_render_before_a_background_then_it_shows_beside_her_and_nowhere_on_her(avatar, assets):
+def test_render_when_there_is_a_background_then_visible_beside_the_avatar_alone(avatar, assets):
     renderer = PosedRenderer(avatar, assets)
     straight = shown(renderer, yaw_deg=9.0, roll_deg=8.0)
     renderer.set_background(Background.colour("#00ff00"))
@@ -187,10 +187,10 @@ def test_render_before_a_background_then_it_shows_beside_her_and_nowhere_on_her(
     assert np.array_equal(over[inside], straight[inside])
 
 
-def test_render_when_a_blink_is_asked_for_then_that_eye_is_closed(renderer):
+def test_render_when_one_eye_blinks_then_that_eye_is_closed(renderer):
     open_, left, right = (shown(renderer, **eyes) for eyes in ({}, {"blink_left": 1.0}, {"blink_right": 1.0}))
     for blinking, closed in ((left, 0), (right, 1)):
-        # No white of the eye, no iris: skin.
+        # Skin: neither the white of the eye nor the iris.
         rows, columns = EYES[closed]
         middle = blinking[rows, columns][16:24, 30:-30, 2]
         assert middle.min() > 90
@@ -198,7 +198,7 @@ def test_render_when_a_blink_is_asked_for_then_that_eye_is_closed(renderer):
         assert np.array_equal(blinking[EYES[1 - closed]], open_[EYES[1 - closed]])
 
 
-def test_render_when_a_blink_closes_then_lids_go_steadily(renderer):
+def test_render_when_a_blink_closes_then_lids_move_steadily(renderer):
     eye = [shown(renderer, blink_left=blink)[EYES[0]][:, :, :3].astype(float) for blink in np.linspace(0, 1, 9)]
     to_go = np.array([np.abs(picture - eye[-1]).mean() for picture in eye])
     steps = -np.diff(to_go) / to_go[0]
@@ -207,7 +207,7 @@ def test_render_when_a_blink_closes_then_lids_go_steadily(renderer):
     assert steps.max() < 0.35
 
 
-def test_render_when_the_gaze_goes_then_irises_go_along(renderer):
+def test_render_when_the_gaze_moves_then_irises_follow(renderer):
     for eye in (0, 1):
         places = [iris_x(shown(renderer, gaze_yaw_deg=gaze), eye) for gaze in (-15.0, 0.0, 15.0)]
         assert 2 < places[1] - places[0] < 9
@@ -231,7 +231,7 @@ def test_render_when_brows_rise_then_they_are_higher_and_eyes_stay(renderer):
     assert middles[0] - middles[1] > 2
 
 
-def test_render_when_the_wish_has_no_weight_then_idle_motion_alone(avatar, assets, renderer):
+def test_render_when_the_pose_has_no_weight_then_idle_motion_alone(avatar, assets, renderer):
     turned = int(np.abs(assets.idle[:, 0]).argmax())
     ignored = AvatarPose(yaw_deg=15.0, blink_left=1.0, weight=0.0)
     drawn = renderer.render(turned, None, ignored)[:, :, :3].astype(float)
@@ -240,13 +240,13 @@ def test_render_when_the_wish_has_no_weight_then_idle_motion_alone(avatar, asset
     assert 10 * np.log10(255**2 / np.mean(error**2)) > 27
 
 
-def test_render_while_she_breathes_then_shoulders_rise_and_fall_by_less_than_a_pixel(avatar, renderer):
+def test_render_when_breathing_then_shoulders_rise_and_fall_by_less_than_a_pixel(avatar, renderer):
     heights = [float((255.0 - renderer.render(k, None, pose())[:, 60, 3]).sum() / 255) for k in range(0, 100, 10)]
     assert 0.4 < max(heights) - min(heights) < 1.1
     assert np.array_equal(renderer.render(0, None, pose()), renderer.render(avatar.n_idle, None, pose()))
 
 
-def test_poses_when_a_picture_is_missing_then_one_sentence_names_it(tmp_path):
+def test_poses_when_a_picture_is_missing_then_error_names_it(tmp_path):
     folder = tmp_path / "pose"
     shutil.copytree(assets_dir() / "avatars" / "nova" / "pose", folder)
     (folder / "grid" / "03-06.png").unlink()
@@ -254,7 +254,7 @@ def test_poses_when_a_picture_is_missing_then_one_sentence_names_it(tmp_path):
         PoseAssets.load(folder)
 
 
-def test_poses_when_the_avatar_has_none_then_says_so(avatar):
+def test_poses_when_the_avatar_has_none_then_error_says_so(avatar):
     still = Avatar(avatar.spec, (), (), avatar.reference, avatar.mask)
     assert avatar.has_poses and not still.has_poses
     with pytest.raises(AvatarError, match="cannot be turned"):

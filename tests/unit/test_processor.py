@@ -15,7 +15,7 @@ GRAVITON = "Features : fp asimd asimddp sve i8mm bf16"
 
 @pytest.fixture
 def on(tmp_path, monkeypatch):
-    """The machine with this list of features."""
+    """A machine with this /proc/cpuinfo."""
 
     def use(line: str) -> None:
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nmodel name : A processor\n{line}\n\n{line}\n")
@@ -34,7 +34,7 @@ def on(tmp_path, monkeypatch):
         (GRAVITON, "NEON with dot product, I8MM, BF16 and SVE"),
     ],
 )
-def test_instruction_set_when_processor_is_known_then_in_words(on, line, words):
+def test_instruction_set_when_processor_is_known_then_named_for_people(on, line, words):
     on(line)
     assert processor.instruction_set({}) == words
     assert processor.cpu_name() == "A processor"
@@ -50,7 +50,7 @@ def test_instruction_set_when_processor_is_known_then_in_words(on, line, words):
         ("ALL", "AVX-512 with VNNI and BF16"),
     ],
 )
-def test_instruction_set_when_limited_then_what_is_left_and_by_what(on, limit, words):
+def test_instruction_set_when_limited_then_the_rest_and_the_limit(on, limit, words):
     on(EPYC)
     assert processor.instruction_set({"ONEDNN_MAX_CPU_ISA": limit}) == words
 
@@ -65,7 +65,7 @@ def test_instruction_set_when_limit_is_above_the_processor_then_it_is_not_named(
     assert processor.instruction_set({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}) == "AVX2"
 
 
-def test_instruction_set_when_system_has_no_list_then_numpy_is_asked(tmp_path, monkeypatch):
+def test_instruction_set_when_there_is_no_cpuinfo_then_from_numpy(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "none")
     assert any(word in processor.instruction_set({}) for word in ("SSE4.2", "AVX", "NEON"))
 

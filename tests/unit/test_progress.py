@@ -10,7 +10,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_line_when_half_done_then_says_how_long_still():
+def test_line_when_half_done_then_shows_the_time_left():
     bar = ProgressBar(io.StringIO())
     bar.start(100, 25)
     for _ in range(50):
@@ -18,13 +18,13 @@ def test_line_when_half_done_then_says_how_long_still():
     assert bar.line(4.0).split() == ["█" * 15 + "░" * 15, "50", "%", "0.5", "x", "real", "time", "4", "s", "left"]
 
 
-def test_line_when_nothing_is_done_then_promises_nothing():
+def test_line_when_nothing_is_done_then_no_time_left():
     bar = ProgressBar(io.StringIO())
     bar.start(100, 25)
     assert "left" not in bar.line(1.0)
 
 
-def test_bar_when_stderr_is_no_terminal_then_silent():
+def test_bar_when_stderr_is_no_terminal_then_prints_nothing():
     stream = io.StringIO()
     bar = ProgressBar(stream)
     bar.start(1, 25)
@@ -33,7 +33,7 @@ def test_bar_when_stderr_is_no_terminal_then_silent():
     assert stream.getvalue() == ""
 
 
-def test_bar_when_done_on_a_terminal_then_takes_itself_away():
+def test_bar_when_done_on_a_terminal_then_is_removed():
     stream = Terminal()
     bar = ProgressBar(stream)
     bar.start(1, 25)

@@ -1,4 +1,4 @@
-"""The entry that starts the program with the machine."""
+"""The entry that starts the program at log-in."""
 
 import configparser
 import plistlib
@@ -16,7 +16,7 @@ from avatar_app.settings.paths import ProfilePaths
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the folder is that of XDG desktops")
-def test_autostart_when_turned_on_then_the_desktop_finds_a_command_that_runs(tmp_path, monkeypatch):
+def test_autostart_when_turned_on_then_the_entry_has_a_command_that_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     entry = autostart(ProfilePaths(tmp_path / "my profile"))
     assert not entry.is_on()
@@ -33,12 +33,12 @@ def test_autostart_when_turned_on_then_the_desktop_finds_a_command_that_runs(tmp
     assert not entry.is_on() and not list((tmp_path / "config" / "autostart").iterdir())
 
 
-def test_desktop_entry_when_a_path_has_odd_letters_then_they_are_escaped_as_the_specification_says():
+def test_desktop_entry_when_a_path_has_special_characters_then_they_are_escaped_as_the_specification_says():
     line = desktop_entry(["/a b/$x", "100%", 'say "hi"', "back\\slash"]).decode().splitlines()[3]
     assert line == r'Exec="/a b/\\$x" "100%%" "say \\"hi\\"" "back\\\\slash"'
 
 
-def test_entry_when_it_is_of_an_older_place_then_it_counts_as_off_and_can_be_renewed(tmp_path):
+def test_entry_when_it_names_another_folder_then_it_counts_as_off_and_can_be_renewed(tmp_path):
     FileEntry(tmp_path / "entry", b"old").turn(is_on=True)
     entry = FileEntry(tmp_path / "entry", b"new")
     assert not entry.is_on()
@@ -61,7 +61,7 @@ def test_launch_agent_when_read_by_the_system_then_starts_the_command_at_log_in(
 
 
 class FakeRegistry:
-    """One key of the registry, as `winreg` shows it."""
+    """One key of the registry with the interface of `winreg`."""
 
     HKEY_CURRENT_USER, REG_SZ = "HKCU", 1
 
@@ -93,7 +93,7 @@ class FakeRegistry:
             raise FileNotFoundError(2, "not there")
 
 
-def test_registry_when_switched_then_the_value_comes_and_goes(monkeypatch, tmp_path):
+def test_registry_when_switched_then_the_value_is_set_and_deleted(monkeypatch, tmp_path):
     registry = FakeRegistry()
     monkeypatch.setattr(module, "winreg", registry)
     (tmp_path / "pythonw.exe").touch()
@@ -106,7 +106,7 @@ def test_registry_when_switched_then_the_value_comes_and_goes(monkeypatch, tmp_p
     assert not entry.is_on()
 
 
-def test_registry_when_it_refuses_then_says_what_to_do(monkeypatch):
+def test_registry_when_it_denies_access_then_says_what_to_do(monkeypatch):
     refusing = SimpleNamespace(**{name: getattr(FakeRegistry, name) for name in ("HKEY_CURRENT_USER", "REG_SZ")})
 
     def refuse(*_):

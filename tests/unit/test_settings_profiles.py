@@ -1,4 +1,4 @@
-"""Settings under a name: kept, taken back, given away, and never written outside their folder."""
+"""Profiles: saved, loaded, exported, imported, and never written outside their folder."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ def paths(tmp_path):
     return ProfilePaths(tmp_path / "p")
 
 
-def test_save_when_loaded_again_then_the_same_but_for_what_belongs_to_the_machine(paths):
+def test_save_when_loaded_again_then_the_same_except_for_what_belongs_to_the_machine(paths):
     profiles.save(paths, "Evening show", Settings(fps=60, mic="demo", window_geometry="old", is_muted=True))
     assert profiles.names(paths) == ("Evening show",)
     now = Settings(window_geometry="new")
@@ -29,20 +29,20 @@ def test_save_when_loaded_again_then_the_same_but_for_what_belongs_to_the_machin
 
 @pytest.mark.parametrize("name", ["", "../evil", "a/b", "a\\b", ".hidden", "x" * 61, "tail ", "Meeting", "a:b",
     "a?", "a\0", "a\n", "..", "nul", "COM1", "\ud800", "left\u202eright", "𐌰" * 51, "tail."])  # fmt: skip
-def test_save_when_the_name_cannot_be_used_then_says_so_and_writes_nothing(paths, name, tmp_path):
+def test_save_when_the_name_cannot_be_used_then_reports_it_and_writes_nothing(paths, name, tmp_path):
     with pytest.raises(SettingsError):
         profiles.save(paths, name, Settings())
     assert list(tmp_path.rglob("*.json")) == []
 
 
-def test_load_when_there_is_no_such_profile_then_names_those_that_exist(paths):
+def test_load_when_there_is_no_such_profile_then_lists_the_existing_ones(paths):
     profiles.save(paths, "Mine", Settings())
     with pytest.raises(SettingsError, match=r"Mine, Stream beside a game, Meeting, Event booth"):
         profiles.load(paths, "Yours", Settings(), NoticeBoard())
 
 
 @pytest.mark.parametrize("name", profiles.PRESETS)
-def test_load_when_a_preset_then_only_what_it_names_changes(paths, name):
+def test_load_when_it_is_a_preset_then_only_its_settings_change(paths, name):
     mine = Settings(mic="demo", avatar="other", background_colour="#102030")
     found = profiles.load(paths, name, mine, NoticeBoard())
     assert (found.mic, found.avatar, found.background_colour) == ("demo", "other", "#102030")
@@ -59,7 +59,7 @@ def test_bring_in_when_exported_elsewhere_then_a_profile_of_that_name_and_never_
 
 
 @pytest.mark.parametrize("text", ["no json", "[1]", json.dumps({"version": 99})])
-def test_bring_in_when_the_file_is_no_profile_then_says_so(paths, tmp_path, text):
+def test_bring_in_when_the_file_is_no_profile_then_reports_it(paths, tmp_path, text):
     file = tmp_path / "x.json"
     file.write_text(text)
     with pytest.raises(SettingsError):
@@ -67,7 +67,7 @@ def test_bring_in_when_the_file_is_no_profile_then_says_so(paths, tmp_path, text
     assert profiles.names(paths) == ()
 
 
-def test_bring_in_when_one_value_is_bad_then_the_rest_is_kept_and_it_is_told(paths, tmp_path):
+def test_bring_in_when_one_value_is_bad_then_the_others_are_kept_and_a_notice_names_it(paths, tmp_path):
     file, notices = tmp_path / "x.json", NoticeBoard()
     file.write_text(json.dumps({"version": 1, "fps": 26, "lookahead_ms": 0}))
     name = profiles.bring_in(paths, file, notices)
@@ -75,27 +75,27 @@ def test_bring_in_when_one_value_is_bad_then_the_rest_is_kept_and_it_is_told(pat
     assert "Use one of: 25, 30, 50, 60." in notices.current()[0].text
 
 
-def test_export_when_the_folder_cannot_be_made_then_says_so(tmp_path):
+def test_export_when_the_folder_cannot_be_made_then_reports_it(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be written"):
         profiles.export(tmp_path / "file" / "x.json", Settings())
 
 
-def test_own_when_a_preset_is_in_use_then_what_it_replaced_comes_back_and_the_rest_is_as_it_is_now(paths):
+def test_own_when_a_preset_is_in_use_then_the_replaced_settings_return_and_the_others_stay(paths):
     mine = Settings(fps=60, background="picture", mic="demo")
     profiles.keep_own(paths, mine)
     used = profiles.load(paths, "Meeting", mine, NoticeBoard()).replace(mic="", is_muted=True, fps=50)
     assert profiles.own(paths, used, NoticeBoard()) == mine.replace(mic="", is_muted=True)
 
 
-def test_own_when_a_profile_of_the_user_is_in_use_then_all_comes_back(paths):
+def test_own_when_a_profile_of_the_user_is_in_use_then_all_settings_return(paths):
     mine = Settings(fps=60, mic="demo")
     profiles.keep_own(paths, mine)
     used = Settings(profile="Mine", fps=30, window_geometry="new")
     assert profiles.own(paths, used, NoticeBoard()) == mine.replace(window_geometry="new")
 
 
-def test_own_when_their_file_is_gone_then_the_settings_stay_and_it_is_told(paths):
+def test_own_when_their_file_is_gone_then_the_settings_stay_and_a_notice_reports_it(paths):
     notices = NoticeBoard()
     assert profiles.own(paths, Settings(profile="Meeting", fps=50), notices) == Settings(fps=50)
     assert "cannot be read" in notices.current()[0].text
@@ -118,7 +118,7 @@ SCRIPTS = ("Вечер", "晚间节目", "夜のショー", "저녁 방송", "�
 
 
 @pytest.mark.parametrize("name", [*SCRIPTS, "語" * 60])
-def test_save_when_the_name_is_of_any_script_then_kept_found_exported_and_taken_back(paths, tmp_path, name):
+def test_save_when_the_name_is_of_any_script_then_saved_listed_exported_and_imported(paths, tmp_path, name):
     profiles.save(paths, name, Settings(fps=60))
     assert profiles.names(paths) == (name,)
     assert profiles.load(paths, name, Settings(), NoticeBoard()).profile == name

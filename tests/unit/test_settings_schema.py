@@ -65,7 +65,7 @@ def test_replace_when_name_or_value_is_unknown_then_suggests_one(changes, sugges
         ("browser_port", True),
     ],
 )
-def test_replace_when_value_is_of_a_wrong_kind_then_refuses_it(name, value):
+def test_replace_when_value_has_a_wrong_type_then_refuses_it(name, value):
     with pytest.raises(SettingsError) as caught:
         Settings().replace(**{name: value})
     assert len(str(caught.value)) < 500

@@ -31,7 +31,7 @@ def _put(paths, text):
     paths.config_file.write_bytes(data)
 
 
-def test_load_when_there_is_no_file_then_gives_defaults_quietly(paths, notices):
+def test_load_when_there_is_no_file_then_defaults_and_no_notice(paths, notices):
     assert store.load(paths, notices) == Settings()
     assert notices.current() == ()
 
@@ -45,7 +45,7 @@ def test_save_when_loaded_again_then_gives_the_same_settings(paths, notices):
 
 
 @pytest.mark.parametrize("text", ["{", "", "[1, 2]", "null", b"\xff\xfe\x00", '{"fps": 25', "[" * 100_000])
-def test_load_when_text_is_broken_then_keeps_the_file_and_says_so(paths, notices, text):
+def test_load_when_text_is_broken_then_keeps_the_file_and_reports_it(paths, notices, text):
     _put(paths, text)
     before = paths.config_file.read_bytes()
     assert store.load(paths, notices) == Settings()
@@ -70,7 +70,7 @@ def test_load_when_a_value_is_bad_then_uses_its_default_alone(paths, notices):
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "NaN", "Infinity", "1e400"])
-def test_load_when_a_number_is_none_then_it_alone_is_left_out(paths, notices, number):
+def test_load_when_a_number_is_invalid_then_it_alone_is_skipped(paths, notices, number):
     _put(paths, f'{{"version": 1, "mic_gain_db": {number}, "fps": 30}}')
     assert store.load(paths, notices) == Settings(fps=30)
     assert "mic_gain_db cannot be" in notices.current()[0].text
@@ -84,7 +84,7 @@ def test_load_when_the_file_is_huge_then_it_is_not_read(paths, notices):
     assert "larger than" in notices.current()[0].text
 
 
-def test_load_when_keys_are_unknown_by_the_thousand_then_few_are_looked_up(paths, notices, monkeypatch):
+def test_load_when_thousands_of_keys_are_unknown_then_few_get_a_suggestion(paths, notices, monkeypatch):
     looked_up, find = [], difflib.get_close_matches
     monkeypatch.setattr(
         difflib, "get_close_matches", lambda *given, **more: looked_up.append(1) or find(*given, **more)
@@ -116,7 +116,7 @@ def test_remove_leftovers_when_writes_were_cut_off_then_only_they_are_gone(paths
     assert {file for file in paths.dir.rglob("*") if file.is_file()} == kept
 
 
-def test_write_when_cut_off_by_a_kill_then_its_leftover_is_one_that_is_removed(paths, monkeypatch):
+def test_write_when_cut_off_by_a_kill_then_remove_leftovers_deletes_its_file(paths, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
@@ -147,7 +147,7 @@ def test_load_when_file_is_of_a_newer_program_then_keeps_it(paths, notices):
     assert "99" in notices.current()[0].text
 
 
-def test_load_when_the_settings_file_is_a_folder_then_says_so(paths, notices):
+def test_load_when_the_settings_file_is_a_folder_then_reports_it(paths, notices):
     paths.config_file.mkdir(parents=True)
     assert store.load(paths, notices) == Settings()
     assert "not a regular file" in notices.current()[0].text
@@ -186,7 +186,7 @@ def test_save_when_the_disk_is_full_then_the_old_file_stays(paths, notices, monk
     assert [file.name for file in paths.config_file.parent.iterdir()] == ["settings.json"]
 
 
-def test_save_when_it_works_again_then_takes_the_notice_down(tmp_path, notices):
+def test_save_when_it_works_again_then_removes_the_notice(tmp_path, notices):
     blocker = tmp_path / "home"
     blocker.write_text("in the way")
     store.save(ProfilePaths(blocker / "profile"), Settings(), notices)
@@ -195,31 +195,31 @@ def test_save_when_it_works_again_then_takes_the_notice_down(tmp_path, notices):
     assert notices.current() == ()
 
 
-def test_migrate_when_the_file_is_old_then_walks_every_version():
+def test_migrate_when_the_file_is_old_then_migrates_every_version():
     steps = {1: lambda v: {"rate": v["fps"]}, 2: lambda v: {"fps": v["rate"] * 2}}
     assert migrate({"version": 1, "fps": 25}, steps, newest=3) == {"fps": 50}
     assert migrate({"version": 2, "rate": 25}, steps, newest=3) == {"fps": 50}
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", True, None, 99])
-def test_migrate_when_the_version_is_no_known_one_then_refuses(version):
+def test_migrate_when_the_version_is_unknown_then_refuses(version):
     with pytest.raises(SettingsError):
         migrate({"version": version})
 
 
-def test_paths_when_home_variable_is_set_then_lie_below_it(tmp_path, monkeypatch):
+def test_paths_when_home_variable_is_set_then_they_are_inside_it(tmp_path, monkeypatch):
     monkeypatch.setenv("AVATAR_APP_HOME", str(tmp_path))
     assert assets_dir() == tmp_path / "assets"
     assert models_dir() == tmp_path / "models"
     assert demo_sample() == tmp_path / "assets" / "sounds" / "demo.flac"
 
 
-def test_paths_when_home_variable_names_no_user_then_it_is_a_path_all_the_same(monkeypatch):
+def test_paths_when_home_variable_names_no_user_then_it_is_a_path_anyway(monkeypatch):
     monkeypatch.setenv("AVATAR_APP_HOME", "~nosuchuser/x")
     assert assets_dir() == Path("~nosuchuser/x/assets")
 
 
-def test_paths_when_there_is_no_override_then_lie_beside_the_package(monkeypatch):
+def test_paths_when_there_is_no_override_then_they_are_beside_the_package(monkeypatch):
     monkeypatch.delenv("AVATAR_APP_HOME", raising=False)
     assert (assets_dir().parent / "avatar_app" / "settings").is_dir()
 

@@ -1,4 +1,4 @@
-"""One part and the thread that opens it: the newest request wins, and cutting waits for nothing."""
+"""A slot: the newest request wins, and `close` does not wait for an opening."""
 
 import threading
 
@@ -13,7 +13,7 @@ WAIT_S = 30
 
 
 class SlowSlot(Slot[str]):
-    """Opens microphones by name; the test decides when the opening of each ends."""
+    """Opens microphones by name; the test decides when each is open."""
 
     def __init__(self, notices, **options) -> None:
         super().__init__("mic", ("mic",), Settings(), notices, **options)
@@ -43,7 +43,7 @@ class SlowSlot(Slot[str]):
         self.request(Settings(mic=name), number)
 
     def let_open(self, name: str) -> None:
-        """Ask, and wait until it is in use or refused."""
+        """Request it, and wait until it is in use or refused."""
         self.ask(name)
         assert self.begun.acquire(timeout=WAIT_S)
         self.go_on.release()
@@ -75,17 +75,17 @@ def finish(slot):
     slot.wait_until_idle()
 
 
-def test_slot_when_asked_then_opened_on_its_own_thread_and_in_use(slot):
+def test_slot_when_requested_then_opened_on_its_own_thread_and_in_use(slot):
     begin(slot, "Desk")
     assert slot.part is None and slot.is_open
     finish(slot)
     assert (slot.part, slot.values()) == ("Desk", {"mic": "Desk"})
 
 
-def test_slot_when_cut_while_it_opens_then_returns_at_once_and_what_opens_is_closed(slot):
+def test_slot_when_closed_while_it_opens_then_returns_immediately_and_the_part_is_closed_later(slot):
     begin(slot, "Desk")
     slot.close()
-    assert slot.is_open, "the device is being opened: a lamp must tell"
+    assert slot.is_open, "the device is being opened, so a lamp must be on"
     finish(slot)
     assert slot.events == ["open Desk", "close Desk"]
     assert slot.part is None and not slot.is_open
@@ -102,7 +102,7 @@ def test_slot_when_stopped_while_it_opens_then_closed_and_a_new_start_opens_afte
     assert slot.events == ["open Desk", "close Desk", "open Head", "use Head"]
 
 
-def test_slot_when_asked_again_while_it_opens_then_only_the_newest_is_used(slot):
+def test_slot_when_requested_again_while_it_opens_then_only_the_newest_is_used(slot):
     begin(slot, "One")
     slot.ask("Two")
     slot.ask("Three")
@@ -112,7 +112,7 @@ def test_slot_when_asked_again_while_it_opens_then_only_the_newest_is_used(slot)
     assert slot.events == ["open One", "close One", "open Three", "use Three"]
 
 
-def test_slot_when_a_part_fails_then_told_and_refused_and_the_old_one_stays(slot, notices):
+def test_slot_when_a_part_fails_then_a_notice_and_refused_and_the_old_one_stays(slot, notices):
     slot.let_open("Desk")
     slot.broken = {"Head"}
     slot.let_open("Head")
@@ -124,7 +124,7 @@ def test_slot_when_a_part_fails_then_told_and_refused_and_the_old_one_stays(slot
     assert slot.take_result() is None
 
 
-def test_slot_when_a_correction_comes_while_a_broken_part_opens_then_nothing_is_told_or_refused(slot, notices):
+def test_slot_when_a_correction_comes_while_a_broken_part_opens_then_no_notice_and_not_refused(slot, notices):
     slot.broken = {"Broken"}
     begin(slot, "Broken")
     slot.ask("Desk")

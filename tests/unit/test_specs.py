@@ -46,12 +46,12 @@ def test_fingerprint_when_one_constant_changes_then_differs():
     assert MelSpec(fmin_hz=56.0).fingerprint() != MEL.fingerprint()
 
 
-def test_mel_spec_when_asked_then_gives_80_columns_and_25_ms():
+def test_mel_spec_when_default_then_80_columns_and_25_ms():
     assert MEL.columns_per_s == 80
     assert MEL.half_window_ms == 25.0
 
 
-def test_manifest_when_whole_then_read():
+def test_manifest_when_complete_then_read():
     spec = StudentSpec.from_json(MANIFEST, "here")
     assert spec.box == PatchBox(1, 2, 3, 4)
     assert spec.files[Precision.FP32].name == "student.onnx"
@@ -67,12 +67,12 @@ def test_manifest_when_whole_then_read():
         ({"held_out": {"lookahead_0": {"opening_correlation": 0.9}, "lookahead_40": {"opening_correlation": 0.8}}}, 0),
     ],
 )
-def test_manifest_when_look_aheads_were_measured_then_the_best_of_them_else_the_largest(quality, best_ms):
+def test_manifest_when_look_aheads_were_measured_then_the_best_else_the_largest(quality, best_ms):
     assert StudentSpec.from_json({**MANIFEST, "quality": quality}, "here").best_lookahead_ms == best_ms
 
 
 @pytest.mark.parametrize("field", ["id", "files", "mel_fingerprint", "golden_file", "patch_box"])
-def test_manifest_when_field_is_missing_then_sentence_names_it(field):
+def test_manifest_when_field_is_missing_then_error_names_it(field):
     broken = {k: v for k, v in MANIFEST.items() if k != field}
     with pytest.raises(ModelError, match=field) as caught:
         StudentSpec.from_json(broken, "here")
@@ -95,13 +95,13 @@ def test_manifest_when_field_is_missing_then_sentence_names_it(field):
     ],
     ids=str,
 )  # fmt: skip
-def test_manifest_when_value_is_out_of_range_then_one_sentence_that_names_it(field, value):
+def test_manifest_when_value_is_out_of_range_then_error_names_it(field, value):
     with pytest.raises(ModelError, match=r"cannot be used: [a-z]") as caught:
         StudentSpec.from_json({**MANIFEST, field: value}, "here")
     assert "Error" not in str(caught.value)
 
 
-def test_spec_when_made_by_our_own_code_then_its_ranges_hold_too():
+def test_spec_when_constructed_directly_then_ranges_are_checked_too():
     with pytest.raises(ValueError, match="w is 0"):
         PatchBox(0, 0, 0, 4)
 
@@ -115,7 +115,7 @@ def test_manifest_when_value_is_wrong_then_model_error(change):
         StudentSpec.from_json({**MANIFEST, **change}, "here")
 
 
-def test_avatar_when_whole_then_read():
+def test_avatar_when_complete_then_read():
     assert AvatarSpec.from_json(AVATAR, "here").crop_to_portrait.shape == (1, 2, 3)
 
 

@@ -38,7 +38,7 @@ def mel(seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("engine", CPU_ENGINES)
 @pytest.mark.parametrize("lookahead_ms", [0, 160])
-def test_draw_when_engine_is_named_then_it_runs_and_draws_the_window(models, engine, lookahead_ms):
+def test_render_when_engine_is_named_then_it_runs_and_renders_the_window(models, engine, lookahead_ms):
     student = load("a", "fp32", engine, models_dir=models)
     for seed in range(3):
         pixels = student.draw(mel(seed), lookahead_ms)
@@ -59,7 +59,7 @@ def test_engine_when_opened_then_no_telemetry_is_loaded_and_no_thread_started():
     assert done.stdout.split() == ["None", "1"]
 
 
-def test_draw_when_called_again_then_earlier_picture_is_untouched(models):
+def test_render_when_called_again_then_earlier_picture_is_untouched(models):
     student = load("a", models_dir=models)
     first = student.draw(mel(), 0)
     kept = first.copy()
@@ -68,7 +68,7 @@ def test_draw_when_called_again_then_earlier_picture_is_untouched(models):
 
 
 @pytest.mark.parametrize("engine", CPU_ENGINES)
-def test_step_when_model_looks_at_the_face_then_patch_stands_in_the_reference(tmp_path, engine):
+def test_step_when_model_reads_the_face_then_patch_is_in_the_reference(tmp_path, engine):
     student = load("a", "fp32", engine, models_dir=write_models(tmp_path, "a", has_face=True))
     face = np.random.default_rng(1).uniform(0, 1, (1, 6, SIZE_PX, SIZE_PX)).astype(np.float32)
     picture = student.step(mel()[None, None], face, 40)
@@ -78,13 +78,13 @@ def test_step_when_model_looks_at_the_face_then_patch_stands_in_the_reference(tm
     assert np.array_equal(picture[0, :, :y], face[0, 3:, :y])
 
 
-def test_draw_when_no_face_was_shown_then_sentence(tmp_path):
+def test_render_when_no_face_was_set_then_error(tmp_path):
     student = load("a", models_dir=write_models(tmp_path, "a", has_face=True))
     with pytest.raises(ModelError, match="given no face"):
         student.draw(mel(), 0)
 
 
-def test_set_face_when_size_is_wrong_then_sentence(models):
+def test_set_face_when_size_is_wrong_then_error(models):
     with pytest.raises(ModelError, match="shape"):
         load("a", models_dir=models).set_face(np.zeros((1, 6, 8, 8), np.float32))
 
@@ -95,7 +95,7 @@ def test_load_when_no_model_is_named_then_default(models):
     assert list_models(models) == ("a", "b")
 
 
-def test_load_when_model_is_unknown_then_sentence_names_those_that_exist(models):
+def test_load_when_model_is_unknown_then_error_names_those_that_exist(models):
     with pytest.raises(ModelError, match="a, b"):
         load("zzz", models_dir=models)
 
@@ -111,7 +111,7 @@ def test_load_when_engine_is_not_installed_then_no_silent_fallback(models):
 
 
 @pytest.mark.parametrize("word", ["turbo", "fp8"])
-def test_load_when_precision_or_engine_is_unknown_then_sentence(models, word):
+def test_load_when_precision_or_engine_is_unknown_then_error(models, word):
     with pytest.raises(ModelError, match=word):
         load("a", word, models_dir=models)
     with pytest.raises(ModelError, match=word):
@@ -119,7 +119,7 @@ def test_load_when_precision_or_engine_is_unknown_then_sentence(models, word):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
-def test_load_when_graph_is_damaged_then_sentence_names_the_file(models, damage):
+def test_load_when_graph_is_damaged_then_error_names_the_file(models, damage):
     path = models / "a" / "student-fp32.onnx"
     content = path.read_bytes()
     path.write_bytes(content[:100] if damage == "cut" else content[:-1] + b"x")
@@ -129,7 +129,7 @@ def test_load_when_graph_is_damaged_then_sentence_names_the_file(models, damage)
         load("a", "fp32", models_dir=models)
 
 
-def test_load_when_graph_is_no_graph_but_checksum_fits_then_model_error(models):
+def test_load_when_file_is_not_a_graph_but_checksum_fits_then_model_error(models):
     import hashlib
 
     (models / "a" / "student-fp32.onnx").write_bytes(b"rubbish")
@@ -143,7 +143,7 @@ def test_load_when_graph_is_no_graph_but_checksum_fits_then_model_error(models):
 
 
 @pytest.mark.parametrize("engine", CPU_ENGINES)
-def test_load_when_graph_keeps_weights_elsewhere_then_refused_although_its_checksum_fits(models, engine, monkeypatch):
+def test_load_when_weights_are_in_other_files_then_refused_although_the_checksum_fits(models, engine, monkeypatch):
     graph = student_graph(has_face=False)
     external_data_helper.convert_model_to_external_data(graph, location="weights.bin", size_threshold=0)
     onnx.save(graph, models / "a" / "student-fp32.onnx")
@@ -158,7 +158,7 @@ def external(tensor: onnx.TensorProto) -> onnx.TensorProto:
     return tensor
 
 
-def test_is_whole_when_a_tensor_is_elsewhere_at_any_depth_then_found():
+def test_is_whole_when_a_tensor_at_any_depth_is_in_another_file_then_false():
     def graph_of(*nodes, **more):
         return helper.make_graph(nodes, "g", [], [], **more)
 
@@ -185,7 +185,7 @@ def test_is_whole_when_a_tensor_is_elsewhere_at_any_depth_then_found():
 @pytest.mark.parametrize(
     "changes", [{"n_mel_columns": 20}, {"patch_box": [4, 8, 8, 8]}, {"lookahead_ms": [0, 40]}], ids=str
 )
-def test_load_when_graph_does_not_fit_its_manifest_then_refused_before_anybody_speaks(models, engine, changes):
+def test_load_when_graph_does_not_match_its_manifest_then_refused(models, engine, changes):
     change_manifest(models / "a", **changes)
     with pytest.raises(ModelError, match="does not match its manifest"):
         load("a", "fp32", engine, models_dir=models)
@@ -198,7 +198,7 @@ def test_load_when_mel_differs_then_refused(models):
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema": 1}', '{"schema": 1, "default": "x", "models": []}'])
-def test_list_when_registry_is_broken_then_sentence(models, text):
+def test_list_when_registry_is_invalid_then_error(models, text):
     path = models / "registry.json"
     path.unlink()
     if text is not None:
@@ -208,7 +208,7 @@ def test_list_when_registry_is_broken_then_sentence(models, text):
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]"])
-def test_load_when_manifest_is_broken_then_sentence(models, text):
+def test_load_when_manifest_is_invalid_then_error(models, text):
     path = models / "a" / "manifest.json"
     path.unlink()
     if text is not None:
@@ -228,11 +228,11 @@ def test_load_when_manifest_is_broken_then_sentence(models, text):
         (Precision.FP32, "FP32", "FP32"),
     ],
 )
-def test_label_when_engine_does_something_else_then_says_so(precision, arithmetic, label):
+def test_label_when_engine_uses_another_precision_then_says_so(precision, arithmetic, label):
     assert EngineInfo("openvino", "CPU", precision, arithmetic).label == label
 
 
-def test_ranking_when_measured_then_remembered_and_used(models, tmp_path):
+def test_ranking_when_measured_then_cached_and_used(models, tmp_path):
     cache = tmp_path / "cache"
     assert (
         measuring.main(["--model", "a", "--models-dir", str(models), "--cache-dir", str(cache), "--seconds", "0.05"])
@@ -259,7 +259,7 @@ def test_load_when_ranking_prefers_an_engine_then_that_one(models, tmp_path):
     assert load("a", engine="openvino", models_dir=models, cache_dir=tmp_path).engine.engine == "openvino"
 
 
-def test_load_when_fastest_precision_loses_too_much_then_not_chosen_unasked(models, tmp_path):
+def test_load_when_fastest_precision_loses_too_much_then_auto_does_not_choose_it(models, tmp_path):
     change_manifest(models / "a", quality={"loss_db": {"fp16": 0.9}})
     remember(
         models, tmp_path, ranking.Pair("openvino", "fp16", "BF16", 1.0), ranking.Pair("openvino", "fp32", "FP32", 2.0)
@@ -269,12 +269,12 @@ def test_load_when_fastest_precision_loses_too_much_then_not_chosen_unasked(mode
 
 
 @pytest.mark.parametrize("change", [{"p50_ms": float("nan")}, {"p95_ms": "2"}, {"precision": "fp7"}, {"engine": 1}])
-def test_pair_when_a_value_is_none_that_can_be_ranked_then_refused(change):
+def test_pair_when_a_value_cannot_be_ranked_then_refused(change):
     with pytest.raises(ValueError, match=next(iter(change.values())) if "precision" in change else next(iter(change))):
         ranking.Pair(**{"engine": "openvino", "precision": "fp32", **change})
 
 
-def test_ranking_when_pair_failed_then_kept_out_of_the_order():
+def test_ranking_when_pair_failed_then_not_in_the_order():
     found = ranking.Ranking(
         (ranking.Pair("openvino", "fp32", error="no"), ranking.Pair("onnxruntime-cpu", "fp32", "FP32", 1.0))
     )
@@ -306,7 +306,7 @@ def test_ranking_when_model_changes_then_measured_again(models, tmp_path):
     assert ranking.read(read_manifest(models / "a"), tmp_path) is None
 
 
-def test_start_measuring_when_child_ends_then_ranking_is_there(models, tmp_path):
+def test_start_measuring_when_child_ends_then_ranking_is_cached(models, tmp_path):
     child = measuring.start_measuring("a", tmp_path, models)
     _, errors = child.communicate()
     assert child.returncode == 0, errors

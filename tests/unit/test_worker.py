@@ -16,7 +16,7 @@ def _wait_for(condition, timeout_s=5.0):
     return condition()
 
 
-def test_worker_when_step_fails_once_then_reported_and_runs_on(monkeypatch):
+def test_worker_when_step_fails_once_then_reported_and_continues(monkeypatch):
     monkeypatch.setattr(worker_module, "RETRY_S", 0.01)
     board, calls, recovered = NoticeBoard(), [], []
 
@@ -35,7 +35,7 @@ def test_worker_when_step_fails_once_then_reported_and_runs_on(monkeypatch):
     assert [n.what_to_do for n in board.current()] == ["Bring it back."]
 
 
-def test_worker_when_it_goes_on_well_after_a_failure_then_the_notice_is_cleared(monkeypatch):
+def test_worker_when_it_recovers_after_a_failure_then_the_notice_is_cleared(monkeypatch):
     monkeypatch.setattr(worker_module, "RETRY_S", 0.0)
     clock, board, calls = ManualClock(), NoticeBoard(), []
 
@@ -51,11 +51,11 @@ def test_worker_when_it_goes_on_well_after_a_failure_then_the_notice_is_cleared(
     worker.start()
     worker._thread.join(30)
     worker.stop()
-    # Up for five seconds of good steps, then gone, and not for good: another failure is told again.
+    # Up for five seconds of good steps, then gone, and posted again after another failure.
     assert calls[:6] == [0, 1, 1, 1, 1, 1] and calls[-1] == 0
 
 
-def test_worker_when_unknown_failure_then_told_in_the_words_of_the_user(monkeypatch):
+def test_worker_when_unknown_failure_then_the_notice_has_no_inner_terms(monkeypatch):
     monkeypatch.setattr(worker_module, "RETRY_S", 0.01)
     board = NoticeBoard()
 
@@ -94,7 +94,7 @@ def test_worker_when_started_after_a_stop_that_timed_out_then_never_two_threads_
     assert max(together) == 1
 
 
-def test_worker_when_stopped_while_its_step_runs_then_the_step_is_told_and_the_thread_ends():
+def test_worker_when_stopped_while_its_step_runs_then_the_step_is_signalled_and_the_thread_ends():
     entered, told = threading.Event(), []
 
     def step(stop: threading.Event) -> None:
@@ -108,7 +108,7 @@ def test_worker_when_stopped_while_its_step_runs_then_the_step_is_told_and_the_t
     assert worker.join(30) and told == [True]
 
 
-def test_watchdog_when_step_hangs_then_notice_until_it_answers():
+def test_watchdog_when_step_hangs_then_a_notice_until_it_ends():
     clock, board, go_on = ManualClock(), NoticeBoard(), threading.Event()
     worker = Worker("speech", lambda stop: void(go_on.wait(5), stop.wait(0.005)), clock, board)
     watchdog = Watchdog([worker], clock, board)
@@ -124,4 +124,30 @@ def test_watchdog_when_step_hangs_then_notice_until_it_answers():
 
 
 def void(*_: object) -> None:
-    """Ignore the values of the calls made for their effect."""
+    """Ignore the results of calls with side effects."""
+
+
+def test_stop_when_another_thread_is_starting_it_then_waits_and_ends_it(monkeypatch):
+    is_starting, may_start = threading.Event(), threading.Event()
+    start_thread = threading.Thread.start
+
+    def start_slowly(thread):
+        if thread.name == "slow":
+            is_starting.set()
+            may_start.wait(30)
+        start_thread(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    worker = Worker("slow", lambda stop: stop.wait(0.01), MonotonicClock(), NoticeBoard())
+    starter = threading.Thread(target=worker.start)
+    starter.start()
+    assert is_starting.wait(30)
+    stopped = []
+    stopper = threading.Thread(target=lambda: stopped.append(worker.stop(30)))
+    stopper.start()
+    stopper.join(0.05)
+    may_start.set()
+    starter.join(30)
+    stopper.join(30)
+    assert stopped == [True]
+    assert "slow" not in {thread.name for thread in threading.enumerate()}

@@ -150,15 +150,15 @@ class Site:
 
     @asynccontextmanager
     async def _websocket(self, request: web.Request, max_bytes: int) -> AsyncIterator[web.WebSocketResponse]:
-        made = web.WebSocketResponse(
+        websocket = web.WebSocketResponse(
             max_msg_size=max_bytes, heartbeat=HEARTBEAT_S, compress=False, timeout=CLOSE_TIMEOUT_S
         )
-        await made.prepare(request)
-        self._websockets.add(made)
+        await websocket.prepare(request)
+        self._websockets.add(websocket)
         try:
-            yield made
+            yield websocket
         finally:
-            self._websockets.discard(made)
+            self._websockets.discard(websocket)
 
 
 class _Connection(web.RequestHandler):

@@ -14,7 +14,8 @@ from avatar_app.live.camera.device import Opener, open_camera, require_package
 from avatar_app.live.camera.finding import CameraFinding
 from avatar_app.live.camera.findings import first_problem
 from avatar_app.live.camera.layout import Layout
-from avatar_app.live.camera.loop import CameraLoop, CameraStatus
+from avatar_app.live.camera.loop import CameraLoop
+from avatar_app.live.camera.status import CameraStatus
 from avatar_app.live.runtime.worker import Worker
 
 log = logging.getLogger(__name__)

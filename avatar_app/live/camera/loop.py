@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import enum
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import OutputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.contracts.packets import Picture, UInt8
-from avatar_app.contracts.units import NS_PER_S, ms_to_ns, ns_to_ms, s_to_ns
+from avatar_app.contracts.units import ms_to_ns, ns_to_ms, s_to_ns
 from avatar_app.live.camera.canvas import Canvas
 from avatar_app.live.camera.device import OpenCamera
 from avatar_app.live.camera.finding import CameraFinding
+from avatar_app.live.camera.frame_clock import FrameClock
 from avatar_app.live.camera.layout import Layout
 from avatar_app.live.camera.placeholder import draw_placeholder
+from avatar_app.live.camera.status import CameraState, CameraStatus, Counts
 from avatar_app.live.runtime.device_loop import DriverLoop
 from avatar_app.live.runtime.meters import Meter, RateMeter
-from avatar_app.live.runtime.phase_lock import correction_ns, phase_error_ns
 
 log = logging.getLogger(__name__)
 
@@ -30,96 +30,6 @@ RETRY_STEP_NS = ms_to_ns(50)
 # Without a new picture for this long the placeholder is shown, because the avatar would look frozen.
 STALE_NS = s_to_ns(1)
 NOTICE_KEY = "camera"
-# Phase lock to the avatar's pictures: a picture waits about this long for its tick. Without it two constant rates drift
-# through each other, and while they coincide pictures are repeated and lost.
-TARGET_WAIT_NS = ms_to_ns(6)
-
-
-class CameraState(enum.Enum):
-    """State of the virtual camera."""
-
-    STOPPED = "stopped"
-    RUNNING = "running"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """Status of the camera.
-
-    Attributes:
-        backend, device: in use; "" while none is open.
-        size: width and height in pixels.
-        fps: nominal rate.
-        fps_achieved: rate over the last two seconds.
-        n_sent: pictures sent since `start`, of which
-        n_repeated: were the previous one again, because no new one had come;
-        n_placeholders: were the placeholder.
-        n_late: ticks skipped, because the camera or the machine was busy.
-        is_placeholder: whether viewers see the placeholder now.
-        keeps_alpha: whether transparency reaches the viewers.
-        latency_p50_ms, latency_p95_ms: from the capture of the sound to the camera; NaN before the first picture.
-        blocked_ms: how long the driver has been blocking on the last picture.
-        problem: why it is lost; "" otherwise.
-    """
-
-    state: CameraState
-    backend: str
-    device: str
-    size: tuple[int, int]
-    fps: int
-    fps_achieved: float
-    n_sent: int
-    n_repeated: int
-    n_placeholders: int
-    n_late: int
-    is_placeholder: bool
-    keeps_alpha: bool
-    latency_p50_ms: float
-    latency_p95_ms: float
-    blocked_ms: float
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Counts since the start."""
-
-    n_sent: int = 0
-    n_repeated: int = 0
-    n_placeholders: int = 0
-    n_late: int = 0
-
-
-class FrameClock:
-    """Ticks at a constant rate; missed ticks are skipped. Thread: the camera's."""
-
-    def __init__(self, clock: Clock, fps: int) -> None:
-        self._clock = clock
-        self._fps = fps
-        self._t_origin_ns = clock.now_ns()
-        self._index = 0
-
-    def wait(self, stop: threading.Event) -> int | None:
-        """Wait for the next tick.
-
-        Returns:
-            How many ticks were missed before it; None when `stop` was set.
-        """
-        t_due_ns = self._t_origin_ns + self._index * NS_PER_S // self._fps
-        if not self._clock.sleep_until(t_due_ns, stop):
-            return None
-        n_missed = max(0, self._clock.now_ns() - t_due_ns) * self._fps // NS_PER_S
-        self._index += 1 + n_missed
-        return n_missed
-
-    def adjust_phase(self, waited_ns: int) -> None:
-        """Shift the ticks a little, so that pictures wait for `TARGET_WAIT_NS`.
-
-        When the avatar's rate differs from the camera's, the corrections cancel out, and the rate stays.
-        """
-        period_ns = NS_PER_S // self._fps
-        self._t_origin_ns += correction_ns(phase_error_ns(waited_ns, TARGET_WAIT_NS, period_ns), period_ns)
 
 
 class CameraLoop(DriverLoop):

@@ -9,7 +9,7 @@ from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.sink import Sink, SinkContext
 from avatar_app.live.camera.camera import VirtualCamera
 from avatar_app.live.camera.layout import layout_of
-from avatar_app.live.camera.loop import CameraStatus
+from avatar_app.live.camera.status import CameraStatus
 from avatar_app.settings.schema import BackgroundKind, Settings
 
 

@@ -75,7 +75,7 @@ class RecordSink(Sink[Settings]):
         """The last recording's status; it stays after the end."""
         status = self._recorder.status()
         if not status.is_active:
-            # It may have ended by itself.
+            # It may have ended on its own, for example on a full disk.
             self._recorded.close()
         return status
 

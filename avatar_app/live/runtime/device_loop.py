@@ -77,7 +77,7 @@ class DriverLoop(ABC):
     """
 
     def __init__(self) -> None:
-        # Held while the thread may be inside the driver; without it nobody may touch the device.
+        # Held while the thread may be inside the driver; without it no other thread may use the device.
         self._in_use = threading.Lock()
         self._is_over = False
 

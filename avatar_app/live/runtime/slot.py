@@ -147,7 +147,7 @@ class Slot(ABC, Generic[P]):
         self._worker.start()
 
     def stop(self) -> None:
-        """Serve no more requests. An opening in progress ends by itself, and its part is closed."""
+        """Serve no more requests. The part of an opening in progress is closed once it is open."""
         self._is_stopped = True
         self._worker.request_stop()
         self.cancel()

@@ -78,6 +78,8 @@ class Worker:
         self._notices = notices
         # One event per start, so that a new start does not revive an older thread.
         self._stop = threading.Event()
+        # Starts and stops may come from different threads: a thread that is not started yet cannot be joined.
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._left_behind: threading.Thread | None = None
         self._t_beat_ns = 0
@@ -89,20 +91,22 @@ class Worker:
         Raises:
             RuntimeError: it runs already.
         """
-        if self._thread is not None:
-            raise RuntimeError(f"worker {self.name} runs already")
-        self._stop = threading.Event()
-        self._t_beat_ns = self._clock.now_ns()
-        self._thread = threading.Thread(target=self._run, args=(self._stop, self._left_behind), name=self.name)
-        self._thread.daemon = True
-        self._thread.start()
+        with self._lock:
+            if self._thread is not None:
+                raise RuntimeError(f"worker {self.name} runs already")
+            self._stop = threading.Event()
+            self._t_beat_ns = self._clock.now_ns()
+            self._thread = threading.Thread(target=self._run, args=(self._stop, self._left_behind), name=self.name)
+            self._thread.daemon = True
+            self._thread.start()
 
     def request_stop(self) -> None:
         """Ask the thread to end, without waiting; twice is fine."""
-        self._stop.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._left_behind = thread
+        with self._lock:
+            self._stop.set()
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._left_behind = thread
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Ask the thread to end and wait for it; twice is fine.
@@ -161,7 +165,7 @@ class Worker:
         log.error("%s failed", self.name, exc_info=error)
         self._t_failed_ns = self._clock.now_ns()
         if isinstance(error, UserError):
-            self._notices.post(Notice.from_error(self._notice_key, error, is_lasting=True))
+            self._notices.error(self._notice_key, error, is_lasting=True)
         else:
             text = f"{self.title} failed because of a fault in this program. The app starts it again."
             what_to_do = "If it happens again, send us the report of `avatar-app doctor`."
@@ -197,7 +201,7 @@ class Watchdog:
                 self._late.add(worker.name)
                 text = f"{worker.title} is too slow: this machine is overloaded."
                 what_to_do = "Close other heavy programs or choose a lower frame rate."
-                self._notices.post(Notice(f"stall-{worker.name}", Level.WARNING, text, what_to_do, is_lasting=True))
+                self._notices.warning(f"stall-{worker.name}", text, what_to_do, is_lasting=True)
             elif not is_late and worker.name in self._late:
                 self._late.discard(worker.name)
                 self._notices.clear(f"stall-{worker.name}")

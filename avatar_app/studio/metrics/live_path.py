@@ -15,7 +15,7 @@ from avatar_app.contracts.mouth import Mouth
 from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock
 from avatar_app.contracts.units import ms_to_ns
 from avatar_app.live.runtime.meters import StageMeters
-from avatar_app.live.speech_thread import SpeechPart
+from avatar_app.live.speech_thread import SpeechLoop
 from avatar_app.live.student import Student
 from avatar_app.studio.data.clips import CROP_PX, FPS
 
@@ -72,7 +72,7 @@ def _generated(student: Student, samples: Float32, lookahead_ms: int, rest: UInt
 
 def _mouths(student: Student, samples: Float32, lookahead_ms: int) -> Iterator[Mouth]:
     mailbox, ring = Latest[Mouth](), Ring[AudioBlock](1)
-    speech = SpeechPart(ManualClock(), StageMeters(), mailbox)
+    speech = SpeechLoop(ManualClock(), StageMeters(), mailbox)
     speech.configure(FPS, lookahead_ms)
     speech.set_driver(student)
     step = speech.run(lambda: ring)

@@ -1,4 +1,4 @@
-"""What cuts takes effect before the call returns, however slow the devices and models are."""
+"""Stop, mute and turning the webcam off take effect before the call returns, even if devices and models are slow."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ SETTINGS = Settings(mic="Desk", model="nova-96", engine="onnxruntime-cpu", preci
 
 
 class SlowMic:
-    """A microphone whose driver takes as long to open as the test wants."""
+    """A microphone whose driver opens when the test lets it."""
 
     def __init__(self, name, controls, gate):
         self.name, self.gate = name, gate
@@ -44,7 +44,7 @@ class SlowMic:
         self.is_open, self.was_stopped = False, True
 
     def speak(self):
-        """The loudest sample that comes out of so much speech."""
+        """The largest sample that the microphone passes on of a loud block."""
         blocks = [block for k in range(10) for block in self._chain.feed(LOUD, k * 10_000_000)]
         return max(float(np.abs(block.samples).max()) for block in blocks)
 
@@ -57,7 +57,7 @@ class SlowMic:
 
 
 class Gate:
-    """Where something slow waits until the test lets it go on."""
+    """Blocks a slow part until the test opens it."""
 
     def __init__(self, is_open=False):
         self.begun, self._go_on = threading.Event(), threading.Event()
@@ -97,7 +97,7 @@ class Desk:
         return [result for result in self.pipeline.take_results() if isinstance(result, Refused)]
 
     def settle(self) -> None:
-        """Wait until nothing is being opened."""
+        """Wait until no part is being opened."""
         for slot in self.pipeline._slots:
             slot.wait_until_idle()
 
@@ -133,7 +133,7 @@ def desk(tmp_path, monkeypatch):
     made.end()
 
 
-def test_stop_when_the_microphone_is_opening_then_it_is_closed_when_it_opens_and_told_open_until_then(desk):
+def test_stop_when_the_microphone_is_opening_then_it_is_closed_once_open_and_reported_open_until_then(desk):
     desk.mic_gate = Gate()
     desk.pipeline.start()
     assert desk.mic_gate.begun.wait(WAIT_S)
@@ -153,7 +153,7 @@ def test_stop_when_the_microphone_is_open_then_closed_before_it_returns(desk):
     assert not desk.mics[0].is_open and not desk.pipeline.open_devices().has_mic
 
 
-def test_stop_when_the_microphone_was_lost_then_its_notice_goes_with_it(desk):
+def test_stop_when_the_microphone_was_lost_then_its_notice_is_removed(desk):
     desk.pipeline.start()
     desk.settle()
     desk.notices.post(Notice("mic", Level.WARNING, "The microphone Desk is gone.", "Plug it in again."))
@@ -161,7 +161,7 @@ def test_stop_when_the_microphone_was_lost_then_its_notice_goes_with_it(desk):
     assert desk.notices.current() == ()
 
 
-def test_stop_when_the_webcam_is_on_then_cut_before_it_returns_and_on_again_at_the_next_start(desk):
+def test_stop_when_the_webcam_is_open_then_closed_before_it_returns_and_opened_at_the_next_start(desk):
     desk.change(is_following=True, webcam="Desk")
     desk.pipeline.start()
     desk.settle()
@@ -174,7 +174,7 @@ def test_stop_when_the_webcam_is_on_then_cut_before_it_returns_and_on_again_at_t
     assert FakeWebcam.made[-1].is_on
 
 
-def test_stop_when_the_webcam_fails_to_close_then_the_microphone_is_closed_all_the_same(desk, monkeypatch):
+def test_stop_when_the_webcam_fails_to_close_then_the_microphone_is_closed_anyway(desk, monkeypatch):
     desk.change(is_following=True, webcam="Desk")
     desk.pipeline.start()
     desk.settle()
@@ -189,7 +189,7 @@ def test_stop_when_the_webcam_fails_to_close_then_the_microphone_is_closed_all_t
     assert not desk.mics[0].is_open and not desk.pipeline.open_devices().has_mic
 
 
-def test_microphone_when_it_cannot_be_opened_then_tried_again_and_told_until_it_can(desk, monkeypatch):
+def test_microphone_when_it_cannot_be_opened_then_retried_with_a_notice_until_it_can(desk, monkeypatch):
     monkeypatch.setattr(mic_slot, "RETRY_NS", 0)
     desk.is_mic_missing = True
     desk.pipeline.start()
@@ -201,7 +201,7 @@ def test_microphone_when_it_cannot_be_opened_then_tried_again_and_told_until_it_
     assert desk.notices.current() == ()
 
 
-def test_microphone_when_stopped_while_it_is_missing_then_not_tried_again(desk, monkeypatch):
+def test_microphone_when_stopped_while_it_is_missing_then_not_retried(desk, monkeypatch):
     monkeypatch.setattr(mic_slot, "RETRY_NS", 0)
     desk.is_mic_missing = True
     desk.pipeline.start()
@@ -226,7 +226,7 @@ def test_camera_when_turned_off_while_stopped_then_none_is_open_and_none_opens_a
     assert not any(webcam.is_on for webcam in FakeWebcam.made)
 
 
-def test_camera_when_cut_while_a_model_loads_then_off_before_the_call_returns(desk):
+def test_camera_when_turned_off_while_a_model_loads_then_closed_before_the_call_returns(desk):
     desk.change(is_following=True, webcam="Desk")
     desk.pipeline.start()
     desk.settle()
@@ -238,7 +238,7 @@ def test_camera_when_cut_while_a_model_loads_then_off_before_the_call_returns(de
     assert not desk.pipeline.open_devices().has_webcam
 
 
-def test_stop_when_a_model_loads_then_microphone_and_camera_are_cut_at_once_and_it_starts_again(desk):
+def test_stop_when_a_model_loads_then_microphone_and_camera_are_closed_and_it_can_start_again(desk):
     desk.model_gate = Gate()
     desk.change(is_following=True, webcam="Desk")
     desk.pipeline.start()
@@ -254,7 +254,7 @@ def test_stop_when_a_model_loads_then_microphone_and_camera_are_cut_at_once_and_
     assert desk.pipeline.status().model == "nova-96"
 
 
-def test_mute_when_the_microphone_is_opening_then_not_one_sample_is_heard(desk):
+def test_mute_when_the_microphone_is_opening_then_every_sample_is_silent(desk):
     desk.mic_gate = Gate()
     desk.pipeline.start()
     assert desk.mic_gate.begun.wait(WAIT_S)
@@ -264,7 +264,7 @@ def test_mute_when_the_microphone_is_opening_then_not_one_sample_is_heard(desk):
     assert desk.mics[0].speak() == 0
 
 
-def test_mute_when_the_microphone_is_opened_anew_then_not_one_sample_is_heard(desk):
+def test_mute_when_the_microphone_is_reopened_then_every_sample_is_silent(desk):
     desk.pipeline.start()
     desk.settle()
     assert desk.mics[0].speak() == pytest.approx(0.5, abs=0.01)
@@ -278,7 +278,7 @@ def test_mute_when_the_microphone_is_opened_anew_then_not_one_sample_is_heard(de
     assert desk.mics[1].speak() == 0
 
 
-def test_mute_and_gain_when_another_microphone_is_chosen_then_both_still_hold(desk):
+def test_mute_and_gain_when_another_microphone_is_chosen_then_both_still_apply(desk):
     desk.change(is_muted=True, mic_gain_db=-6.0)
     desk.pipeline.start()
     desk.settle()
@@ -303,7 +303,7 @@ def test_model_when_a_correction_is_made_while_a_broken_one_loads_then_the_corre
     assert (desk.pipeline.settings.model, desk.pipeline.status().model) == ("nova-hd", "nova-hd")
 
 
-def test_model_when_it_is_broken_then_refused_by_name_and_the_old_one_goes_on(desk):
+def test_model_when_it_is_broken_then_refused_by_name_and_the_old_one_stays(desk):
     desk.broken_models = {"nova-broken"}
     desk.pipeline.start()
     desk.settle()

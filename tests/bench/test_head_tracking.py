@@ -1,4 +1,4 @@
-"""The measurement of the head that follows: its film, and what its figures mean."""
+"""The benchmark of head tracking: its video and its figures."""
 
 import av
 import numpy as np
@@ -12,11 +12,11 @@ from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
 
 
-def test_film_when_written_then_a_webcams_picture_with_her_face_in_the_middle(tmp_path, monkeypatch):
-    monkeypatch.setattr(follow, "FILM_S", 0.2)
-    follow.write_video(tmp_path / "film.mp4", lambda t_s: AvatarPose(weight=1.0))
-    with av.open(str(tmp_path / "film.mp4")) as film:
-        pictures = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
+def test_video_when_written_then_like_a_webcam_with_the_avatars_face_in_the_middle(tmp_path, monkeypatch):
+    monkeypatch.setattr(follow, "VIDEO_S", 0.2)
+    follow.write_video(tmp_path / "video.mp4", lambda t_s: AvatarPose(weight=1.0))
+    with av.open(str(tmp_path / "video.mp4")) as video:
+        pictures = [frame.to_ndarray(format="bgr24") for frame in video.decode(video=0)]
     assert [picture.shape for picture in pictures] == [(480, 640, 3)] * 6
     wall, cheek = pictures[0][40, 20].astype(float), pictures[0][250, 320].astype(float)
     assert np.ptp(wall) < 30 and cheek[2] - cheek[0] > 30
@@ -30,7 +30,7 @@ def test_turn_when_a_degree_then_a_pixel_or_two():
     assert (found > 1).all() and (found < 3).all()
 
 
-def test_follow_when_the_tracker_is_missing_then_says_so_and_no_target_is_judged(tmp_path, monkeypatch):
+def test_head_tracking_when_the_tracker_is_missing_then_reported_and_no_target_is_judged(tmp_path, monkeypatch):
     monkeypatch.setattr(follow, "is_installed", lambda: False)
     found = follow.measure(Settings(), ProfilePaths(tmp_path), 1.0)
     assert found == {"is_installed": False}

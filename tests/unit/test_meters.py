@@ -23,7 +23,7 @@ def test_rate_when_40_ms_apart_then_25_per_s_and_old_events_are_forgotten():
     assert abs(rate.per_s(9_000_000_000) - 25.0) < 1e-6
 
 
-def test_rate_when_events_stop_coming_then_0_within_a_second_and_not_the_last_one_for_ever():
+def test_rate_when_events_stop_coming_then_0_within_a_second_and_not_the_last_value_forever():
     rate = RateMeter()
     for k in range(50):
         rate.note(k * 40_000_000)

@@ -12,7 +12,7 @@ from avatar_app.contracts.mouth import Mouth
 from avatar_app.contracts.packets import Picture
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns
 from avatar_app.live.frame import Avatar, Background, PictureRenderer
-from avatar_app.live.frame_thread import FramePart
+from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.runtime.meters import StageMeters
 from avatar_app.live.runtime.phase_lock import Margin
 from tests.fakes.mouth import mouth_of
@@ -25,21 +25,21 @@ def avatar() -> Avatar:
 
 
 class Bench:
-    """A frame part whose sound comes from a clock of its own that may run faster or slower."""
+    """A frame loop whose sound has a clock of its own, which may run faster or slower."""
 
     def __init__(self, avatar: Avatar, fps: int = 25) -> None:
         self.clock = ManualClock(NS_PER_S)
         self.mouth: Latest[Mouth] = Latest()
         self.meters = StageMeters()
-        self.part = FramePart(self.clock, self.meters, self.mouth, fps)
-        self.sink = self.part.pictures.add()
+        self.loop = FrameLoop(self.clock, self.meters, self.mouth, fps)
+        self.sink = self.loop.pictures.add()
         self.renderer = PictureRenderer(avatar)
-        self.part.set_renderer(self.renderer)
-        self.part.set_background(Background.colour("#204060"))
+        self.loop.set_renderer(self.renderer)
+        self.loop.set_background(Background.colour("#204060"))
         self.pictures: list[Picture] = []
 
     def tick(self) -> Picture:
-        self.part.step(threading.Event())
+        self.loop.step(threading.Event())
         picture = self.sink.take()
         assert picture is not None
         self.pictures.append(picture)
@@ -50,18 +50,18 @@ class Bench:
         self.mouth.put(mouth_of(pixels, PLACE, weight, t_ns, index))
 
 
-def test_picture_when_no_mouth_came_then_idle_and_counted_as_repeat(avatar):
+def test_picture_when_there_is_no_mouth_then_idle_and_counted_as_repeat(avatar):
     bench = Bench(avatar)
     picture = bench.tick()
     assert picture.pixels.shape == (512, 512, 4)
     assert picture.is_repeat
-    assert bench.part.counts.n_repeated == 1
+    assert bench.loop.counts.n_repeated == 1
 
 
-def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
+def test_picture_when_a_mouth_arrives_then_only_the_face_changes(avatar):
     bench = Bench(avatar)
     idle = bench.tick().pixels.copy()
-    bench.part._t_begin_ns = bench.clock.now_ns() + NS_PER_S // 25
+    bench.loop._t_begin_ns = bench.clock.now_ns() + NS_PER_S // 25
     bench.say(0, bench.clock.now_ns())
     talking = bench.tick()
     changed = np.argwhere((talking.pixels != idle).any(axis=2))
@@ -71,8 +71,8 @@ def test_picture_when_mouth_came_then_only_the_face_changes(avatar):
 
 
 @pytest.mark.parametrize("fps", [25, 60])
-def test_idle_picture_when_its_tick_comes_then_decoded_before(avatar, fps, monkeypatch):
-    """Decoding takes most of the time, and a mouth that is ready would wait for it."""
+def test_idle_picture_when_its_tick_is_due_then_decoded_earlier(avatar, fps, monkeypatch):
+    """Decoding takes most of the time; it must not delay a mouth that is ready."""
     bench, t_decoded_ns = Bench(avatar, fps), {}
     decode = avatar.idle
 
@@ -86,7 +86,7 @@ def test_idle_picture_when_its_tick_comes_then_decoded_before(avatar, fps, monke
         bench.say(k, bench.clock.now_ns())
         bench.tick()
         t_ns = bench.pictures[-1].t_ready_ns
-        shown.setdefault(bench.part._idle_at(bench.renderer, t_ns), t_ns)
+        shown.setdefault(bench.loop._idle_at(bench.renderer, t_ns), t_ns)
     assert shown.keys() <= t_decoded_ns.keys()
     late = [idle for idle, t_ns in shown.items() if t_decoded_ns[idle] >= t_ns]
     assert len(shown) > 4 and late == [min(shown, key=shown.get)]
@@ -112,23 +112,23 @@ def test_mouth_when_sound_stops_then_fades_to_rest_and_never_freezes(avatar):
     bench.tick()
     for _ in range(15):
         bench.tick()
-    assert bench.part._mouth is not None
-    assert bench.part._mouth.shape is None
+    assert bench.loop._mouth is not None
+    assert bench.loop._mouth.shape is None
 
 
 def test_fps_when_changed_then_next_ticks_follow_it(avatar):
     bench = Bench(avatar)
     bench.tick()
-    bench.part.set_fps(50)
+    bench.loop.set_fps(50)
     t_ns = [bench.tick().t_ready_ns for _ in range(10)]
     assert np.diff(t_ns[1:]).mean() == pytest.approx(NS_PER_S / 50, rel=0.01)
 
 
 @pytest.mark.parametrize("ppm", [-300, 0, 300])
-def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
-    """Five minutes of sound whose clock is off: after the first second no frame is repeated or lost."""
+def test_grid_when_clocks_differ_then_phase_locks_and_repeats_nothing(avatar, ppm):
+    """Five minutes of sound from another clock: after 30 seconds no picture is repeated or lost."""
     bench = Bench(avatar)
-    bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
+    bench.loop._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns = NS_PER_S / 25 * (1 + ppm * 1e-6)
     n_said, t_first_ns = 0, bench.clock.now_ns() + ms_to_ns(13)
     repeats = []
@@ -144,10 +144,10 @@ def test_grid_when_clocks_differ_then_leans_and_repeats_nothing(avatar, ppm):
 
 
 @pytest.mark.parametrize(("every", "wanted"), [(40, 12), (10_000, 0)], ids=["busy", "quiet"])
-def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(avatar, every, wanted):
-    """Five minutes in which each fortieth mouth is eight milliseconds late: 187 of them."""
+def test_grid_when_some_mouths_are_late_then_margin_grows_and_few_are_missed(avatar, every, wanted):
+    """Five minutes in which every fortieth mouth, 187 in all, is eight milliseconds late."""
     bench = Bench(avatar)
-    bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
+    bench.loop._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(13)
     n_said, n_repeats = 0, 0
     for _ in range(25 * 300):
@@ -157,14 +157,14 @@ def test_grid_when_some_mouths_are_late_then_waits_longer_and_few_are_missed(ava
             n_said += 1
         n_repeats += bench.tick().is_repeat
     assert n_repeats <= wanted + 1
-    waits_ms = (bench.clock.now_ns() - bench.part._mouth.t_ready_ns) / 1e6 % 40
+    waits_ms = (bench.clock.now_ns() - bench.loop._mouth.t_ready_ns) / 1e6 % 40
     assert (waits_ms > 7) == (wanted > 0)
 
 
-def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_others_at_once(avatar):
-    """Sound comes in pieces of ten milliseconds: every fifth mouth is ready a piece before the rhythm of the others."""
+def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_locks_to_the_others(avatar):
+    """Sound arrives in blocks of ten milliseconds: every fifth mouth is ready one block earlier than the others."""
     bench = Bench(avatar)
-    bench.part._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
+    bench.loop._render = lambda renderer, t_ns: np.zeros((1, 1, 4), np.uint8)
     period_ns, t_first_ns = NS_PER_S // 25, bench.clock.now_ns() + ms_to_ns(23)
     n_said, repeats = 0, []
     for k in range(100):
@@ -175,10 +175,10 @@ def test_grid_when_the_first_mouth_is_the_early_one_of_five_then_set_for_the_oth
         if bench.tick().is_repeat:
             repeats.append(k)
     assert len([k for k in repeats if k > 1]) <= 1
-    assert bench.part._phase_lock.margin.ns == ms_to_ns(5)
+    assert bench.loop._phase_lock.margin.ns == ms_to_ns(5)
 
 
-def test_margin_when_the_sound_had_stopped_then_nobody_was_late():
+def test_margin_when_the_sound_had_stopped_then_no_mouth_counts_as_late():
     margin = Margin(NS_PER_S // 25)
     margin.note(3)
     assert margin.ns == ms_to_ns(5)
@@ -195,6 +195,6 @@ def test_margin_when_the_sound_had_stopped_then_nobody_was_late():
 def test_background_when_changed_then_next_picture_shows_it(avatar):
     bench = Bench(avatar)
     bench.tick()
-    bench.part.set_background(Background.colour("#ff0000"))
+    bench.loop.set_background(Background.colour("#ff0000"))
     corner = bench.tick().pixels[2, 2]
     assert tuple(corner[:3]) == (0, 0, 255)
