@@ -19,7 +19,7 @@ from avatar_app.live.pipeline import LivePipeline
 from avatar_app.live.runtime.slot import Applied, Refused
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.schema import Settings
-from tests.pipeline.test_following import FakeWebcam
+from tests.pipeline.test_head_tracking import FakeWebcam
 
 WAIT_S = 30
 LOUD = np.full((160, 1), 0.5, np.float32)
