@@ -109,7 +109,7 @@ class Presser:
 
     def _look_while_stopped(self) -> None:
         """Nothing listens while the window says Stopped."""
-        if self._window.stage.caption != "Stopped":
+        if self._window.view.caption != "Stopped":
             return
         done = subprocess.run(LISTENERS, capture_output=True, text=True, check=True)
         self.counts["looks while stopped"] += 1
