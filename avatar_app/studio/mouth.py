@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.mouth import MOUTH_NAMES as MOUTH_NAMES
-from avatar_app.contracts.mouth import N_MOUTH as N_MOUTH
+from avatar_app.contracts.mouth import MOUTH_NAMES, N_MOUTH
 
 JAW = MOUTH_NAMES.index("jawOpen")
 # A slight smile.

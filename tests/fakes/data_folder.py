@@ -1,4 +1,4 @@
-"""A data folder that is small enough to write in a test: a face whose mouth is a dark field, and one voice."""
+"""A small data folder for tests: clips of a face whose mouth is a dark rectangle, and one voice."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,11 @@ import av
 import numpy as np
 import soundfile
 
+from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.live.frame import Avatar
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.settings.paths import demo_sample
-from avatar_app.studio.mouth import MOUTH_NAMES, REST
+from avatar_app.studio.mouth import REST
 
 SECONDS = 2
 N_PICTURES = 25 * SECONDS
@@ -18,7 +19,7 @@ N_TRAIN_CLIPS = 2
 
 
 def write_data(root: Path) -> Path:
-    """`nova/` with two clips to learn from and one to test on, `speech/` with one test speaker."""
+    """`nova/` with two training clips and one test clip, `speech/` with one test speaker."""
     voice = read_audio(demo_sample())
     write_rig(root / "nova")
     entries = []
@@ -37,7 +38,7 @@ def write_data(root: Path) -> Path:
 
 
 def write_clip(folder: Path, samples: np.ndarray, seed: int) -> None:
-    """Nova at rest, with a field for a mouth that is as high as the jaw is open."""
+    """Nova at rest, with a dark rectangle as the mouth; its height is the opening of the jaw."""
     folder.mkdir(parents=True)
     params = np.tile(REST, (N_PICTURES, 1)).astype(np.float32)
     jaw = 0.5 + 0.5 * np.sin(np.arange(N_PICTURES) * 0.9 + seed)
@@ -56,7 +57,7 @@ def write_clip(folder: Path, samples: np.ndarray, seed: int) -> None:
 
 
 def write_rig(folder: Path) -> Path:
-    """A head that is lips alone: rings of vertices, of which the jaw takes the lower half along."""
+    """A head that has only lips: rings of vertices; the jaw moves the lower half."""
     folder.mkdir(parents=True, exist_ok=True)
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     rings = [np.stack((0.23 * r * np.cos(angle), 0 * angle, 0.09 * r * np.sin(angle)), axis=1) for r in (0.3, 0.6, 1.0)]

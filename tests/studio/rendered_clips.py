@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from avatar_app.studio.mouth import MOUTH_NAMES, REST
+from avatar_app.contracts.mouth import MOUTH_NAMES
+from avatar_app.studio.mouth import REST
 
 N = 6
 

@@ -20,10 +20,11 @@ from avatar_app.studio import arithmetic, run_all  # noqa: E402
 from avatar_app.studio.arithmetic import AUTO, BF16, FP32  # noqa: E402
 from avatar_app.studio.cli import COMMANDS  # noqa: E402
 from avatar_app.studio.cli import main as studio  # noqa: E402
+from avatar_app.studio.ledger import Ledger  # noqa: E402
 from avatar_app.studio.metrics.student_scores import expert_distances  # noqa: E402
 from avatar_app.studio.nets.expert import SyncExpert  # noqa: E402
 from avatar_app.studio.recipe import Step  # noqa: E402
-from avatar_app.studio.run_all import Ledger, Pipeline, with_arithmetic  # noqa: E402
+from avatar_app.studio.run_all import Pipeline, with_arithmetic  # noqa: E402
 from avatar_app.studio.train import speech_encoder  # noqa: E402
 from avatar_app.studio.train.run_folder import RunFolder, arithmetic_of  # noqa: E402
 from tests.studio.tiny_dataset import tiny_dataset  # noqa: E402

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.studio.corpus import cli
 from avatar_app.studio.corpus.alignment import Aligner, Alignment, AlignmentError
 from avatar_app.studio.corpus.clips import Plan, build_clips, plans_of_sentences, plans_of_voices
@@ -21,7 +22,7 @@ from avatar_app.studio.data.clips import read_frames, read_params, still_clips
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
 from avatar_app.studio.enrol.pose_grid import read_grid
 from avatar_app.studio.enrol.rendered import idle_pictures
-from avatar_app.studio.mouth import MOUTH_NAMES, Phone, curves_of
+from avatar_app.studio.mouth import Phone, curves_of
 
 RATE_HZ = 16_000
 

@@ -22,7 +22,7 @@ from avatar_app.contracts.student_spec import Precision  # noqa: E402
 from avatar_app.live.student.folder import read_manifest  # noqa: E402
 from avatar_app.live.student.processor import instruction_set  # noqa: E402
 from avatar_app.live.student.registry import find_model  # noqa: E402
-from avatar_app.studio.evaluate import cli, cost, page, speed  # noqa: E402
+from avatar_app.studio.evaluate import cli, model_cost, page, speed  # noqa: E402
 from avatar_app.studio.evaluate.compare import read_ablation  # noqa: E402
 from avatar_app.studio.evaluate.figures import markdown  # noqa: E402
 from avatar_app.studio.evaluate.sensitivity_table import sensitivity  # noqa: E402
@@ -123,8 +123,8 @@ def test_report_when_there_is_a_teacher_then_the_headline_is_the_ratio_of_times(
 def test_report_when_made_then_sizes_are_those_of_the_whole_networks(report, small_wav2lip):
     """`test_nets_cost` compares the published networks."""
     big, small = (report["models"][m]["cost"] for m in ("teacher", "nova-96"))
-    assert big["whole"] == asdict(cost.published_cost(Wav2Lip()))
-    assert small["whole"] == asdict(cost.published_cost(Student28x()))
+    assert big["whole"] == asdict(model_cost.published_cost(Wav2Lip()))
+    assert small["whole"] == asdict(model_cost.published_cost(Student28x()))
     assert small["whole"]["n_parameters"] == 1_258_143
     assert small["step"]["n_macs"] < small["whole"]["n_macs"]
 
@@ -250,7 +250,7 @@ def test_test_data_when_no_clip_has_sound_then_a_warning_for_each_and_one_senten
 def test_graph_cost_when_exported_then_equal_to_that_of_torch(net, tmp_path):
     inputs = (torch.zeros(1, 1, 80, 16), torch.zeros(1, 6, 96, 96))
     graph = export_graph(net().eval(), inputs, ["mel", "face"], ["picture"])
-    found, expected = cost.graph_cost(graph), cost.published_cost(net())
+    found, expected = model_cost.graph_cost(graph), model_cost.published_cost(net())
     assert (found.n_macs, found.n_macs_output_grid) == (expected.n_macs, expected.n_macs_output_grid)
 
 
@@ -258,7 +258,7 @@ def test_graph_cost_when_it_multiplies_matrices_then_counted():
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 17]> g (float[1,3] x, float[3,5] w) => (float[1,5] y) { y = MatMul(x, w) }'
     )
-    assert cost.graph_cost(model).n_macs == 15
+    assert model_cost.graph_cost(model).n_macs == 15
 
 
 @pytest.mark.parametrize("entry", [None, [], {}, {"psnr_db": 3}, {"psnr_db": {}}, {"psnr_db": {"a": "x"}}])

@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_app.studio.mouth import (
-    JAW,
-    MOUTH_NAMES,
-    N_MOUTH,
-    PHONES,
-    REST,
-    Phone,
-    curves_of,
-    lip_opening_mm,
-    phones_over_time,
-)
+from avatar_app.contracts.mouth import MOUTH_NAMES, N_MOUTH
+from avatar_app.studio.mouth import JAW, PHONES, REST, Phone, curves_of, lip_opening_mm, phones_over_time
 
 pytestmark = pytest.mark.studio
 

@@ -101,22 +101,22 @@ def swept(exact, calibration, feeds):
 
 def test_sweep_when_done_then_most_harmful_first_and_each_alone_is_better_than_all(swept):
     found, reported = swept
-    assert len(reported) == len(found.damages)
-    assert [d.alone_db for d in found.damages] == sorted(d.alone_db for d in found.damages)
-    assert min(d.alone_db for d in found.damages) > found.all_db
+    assert len(reported) == len(found.layers)
+    assert [d.alone_db for d in found.layers] == sorted(d.alone_db for d in found.layers)
+    assert min(d.alone_db for d in found.layers) > found.all_db
     # Float in the most harmful layer helps more than float in the least harmful one.
-    assert found.damages[0].without_db > found.damages[-1].without_db
+    assert found.layers[0].without_db > found.layers[-1].without_db
 
 
 def test_mixed_when_the_budget_is_tight_then_the_most_harmful_stay_float(exact, calibration, feeds, swept, monkeypatch):
     found, _ = swept
     monkeypatch.setattr(sensitivity, "MIN_MULTIPLY_ADDS", 0)
-    monkeypatch.setattr(sensitivity, "MIXED_PSNR_DB", found.damages[0].without_db - 0.1)
-    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages)
-    assert mixed.too_harmful == (found.damages[0].node,)
-    assert mixed.near_db >= sensitivity.MIXED_PSNR_DB
+    monkeypatch.setattr(sensitivity, "MIXED_PSNR_DB", found.layers[0].without_db - 0.1)
+    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.layers)
+    assert mixed.too_harmful == (found.layers[0].node,)
+    assert mixed.psnr_db >= sensitivity.MIXED_PSNR_DB
     monkeypatch.setattr(sensitivity, "MIXED_PSNR_DB", found.all_db - 0.1)
-    assert sensitivity.to_mixed(exact, calibration, feeds, found.damages).too_harmful == ()
+    assert sensitivity.to_mixed(exact, calibration, feeds, found.layers).too_harmful == ()
 
 
 def test_mixed_when_layers_are_small_then_they_stay_float_until_the_first_large_one(
@@ -128,25 +128,25 @@ def test_mixed_when_layers_are_small_then_they_stay_float_until_the_first_large_
     largest = max(nodes, key=work.__getitem__)
     monkeypatch.setattr(sensitivity, "MIXED_PSNR_DB", 0.0)
     monkeypatch.setattr(sensitivity, "MIN_MULTIPLY_ADDS", work[largest])
-    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages)
+    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.layers)
     assert list(mixed.too_small) == nodes[: nodes.index(largest)]
     assert nodes[-1] != largest
 
 
 def test_mixed_when_layers_stay_float_by_choice_then_the_manifest_names_them(exact, calibration, feeds, swept):
     found, _ = swept
-    chosen = found.damages[-1].node
-    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages, [chosen])
+    chosen = found.layers[-1].node
+    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.layers, [chosen])
     assert sensitivity.facts(found, mixed)["float_in_mixed"]["by_choice"] == [chosen]
     assert chosen in mixed.stays_float
 
 
 def test_chart_when_drawn_then_two_bars_for_each_layer(exact, calibration, feeds, swept):
     found, _ = swept
-    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.damages)
+    mixed = sensitivity.to_mixed(exact, calibration, feeds, found.layers)
     picture = ElementTree.fromstring(sensitivity.chart(sensitivity.facts(found, mixed)))  # noqa: S314  our own
     bars = [part for part in picture.iter() if part.tag.endswith("rect")]
-    assert len(bars) == 2 * len(found.damages)
+    assert len(bars) == 2 * len(found.layers)
 
 
 def test_half_weights_when_stored_then_smaller_and_same_picture(exact, feeds):
@@ -182,8 +182,8 @@ def test_manifest_when_written_then_live_path_opens_every_precision(folder):
 
 def test_gate_when_golden_pictures_differ_then_names_engine_and_precision(folder):
     path, golden = folder
-    near_db = gate.check_golden(path, read_manifest(path), golden)
-    assert len(near_db) == 8
+    found_db = gate.check_golden(path, read_manifest(path), golden)
+    assert len(found_db) == 8
     wrong = gate.Golden(golden.windows, golden.heads, 1 - golden.patches, golden.face)
     with pytest.raises(StudioError, match="fp32 with openvino"):
         gate.check_golden(path, read_manifest(path), wrong)

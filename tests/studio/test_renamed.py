@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio import renamed
+from avatar_app.studio import renamed, run_all
 from avatar_app.studio.cli import COMMANDS, find
+from avatar_app.studio.ledger import Ledger
 from avatar_app.studio.recipe import whole_recipe
-from avatar_app.studio.run_all import Ledger, Pipeline
+from avatar_app.studio.run_all import Pipeline
 
 OLD_COMMANDS = {
     "speech": "train speech --data /d --run RUN/speech --cache RUN/cache/voices",
@@ -133,3 +134,18 @@ def test_load_expert_when_its_facts_have_old_names_then_loads(tmp_path):
 
     save_expert(tmp_path, SyncExpert(), {"may_judge": True})
     assert not load_expert(tmp_path).training
+
+
+def test_all_when_the_run_is_of_an_older_version_then_folders_are_renamed_and_finished_steps_stay(
+    tmp_path, monkeypatch
+):
+    runs, data = tmp_path / "runs", (tmp_path / "data").resolve()
+    for folder in (data / "nova", data / "speech", runs / "speech" / "best"):
+        folder.mkdir(parents=True)
+    step = {"took_s": 1.0, "is_finished": True, "command": OLD_COMMANDS["speech"].replace("/d", str(data))}
+    (runs / "steps.json").write_text(json.dumps({"clock_s": 1.0, "steps": {"speech": step}}))
+    ran = []
+    monkeypatch.setattr(run_all, "launch", lambda step: ran.append(step.name))
+    assert run_all.main(["--data", str(data), "--run", str(runs)]) == 0
+    assert "speech-encoder" not in ran and "mouth-renderer" in ran
+    assert (runs / "speech-encoder" / "best").is_dir() and not (runs / "speech").exists()

@@ -14,10 +14,11 @@ import pytest
 
 from avatar_app import cli
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio import run_all
+from avatar_app.studio import ledger, run_all
 from avatar_app.studio.cli import COMMANDS, find
+from avatar_app.studio.ledger import STEPS_FILE, Ledger
 from avatar_app.studio.recipe import Step, whole_recipe
-from avatar_app.studio.run_all import Ledger, Pipeline, data_folder, launch
+from avatar_app.studio.run_all import Pipeline, data_folder, launch
 from tests.fakes.recording import wait_until
 
 REPO = Path(__file__).parents[2]
@@ -66,7 +67,7 @@ def test_run_when_killed_in_a_step_then_its_time_counts_and_the_next_run_adds_to
     caplog.set_level("INFO")
     now_s, t_killed_s = [0.0], 1000.0
     monkeypatch.setattr(run_all, "SAVE_INTERVAL_S", 0.01)
-    monkeypatch.setattr(run_all.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: now_s[0])
 
     def work(step):
         now_s[0] += 100
@@ -98,14 +99,14 @@ def test_run_when_a_step_had_another_command_then_error_and_a_moved_folder_is_ac
 
 
 def test_run_when_the_disk_is_full_then_error(tmp_path, monkeypatch):
-    ledger = Ledger(tmp_path)
+    kept = Ledger(tmp_path)
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(StudioError, match="No space left on device"):
-        Pipeline(STEPS, ledger, 1, lambda _: None).run()
+        Pipeline(STEPS, kept, 1, lambda _: None).run()
 
 
 def test_ledger_when_damaged_then_error_with_advice(tmp_path):
-    (tmp_path / run_all.STEPS_FILE).write_text('{"clock_s": 3}')
+    (tmp_path / STEPS_FILE).write_text('{"clock_s": 3}')
     with pytest.raises(StudioError, match=r"steps.json cannot be read.*Delete it"):
         Ledger(tmp_path)
 
@@ -126,7 +127,7 @@ def test_all_when_killed_then_its_steps_end_too(data, tmp_path):
 def test_run_when_a_step_has_ended_then_reports_the_remaining_time(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO")
     now_s = [0.0]
-    monkeypatch.setattr(run_all.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: now_s[0])
     steps = [Step("a", (), (), 100), Step("b", (), ("a",), 50), Step("c", (), ("a",), 200), Step("d", (), ("b",), 100)]
 
     def work(step):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio.data.clips import Pictures
-from avatar_app.studio.mouth import N_MOUTH
 from avatar_app.studio.nets.mouth_renderer import MouthRenderer, load_mouth_renderer, save_mouth_renderer
 from avatar_app.studio.train import mouth_renderer as module
 from avatar_app.studio.train.loop import LoopPlan, train

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio.data.av_clips import AvClip
 from avatar_app.studio.data.dataset import Dataset
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
-from avatar_app.studio.mouth import N_MOUTH, REST
+from avatar_app.studio.mouth import REST
 
 N_PICTURES = 30
 OPENING_MM = np.eye(N_MOUTH, dtype=np.float32)[0] * 20

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from avatar_app.contracts.atomic_file import replacing, write_text
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.input_file import read_object
+from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.studio.corpus import sentences
 from avatar_app.studio.corpus.flite import Flite
 from avatar_app.studio.corpus.renderer import Kit, read_frames, write_params
-from avatar_app.studio.mouth import MOUTH_NAMES, Phone, curves_of
+from avatar_app.studio.mouth import Phone, curves_of
 
 log = logging.getLogger(__name__)
 

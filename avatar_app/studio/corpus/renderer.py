@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.mouth import MOUTH_NAMES
+from avatar_app.contracts.mouth import MOUTH_NAMES
 
 log = logging.getLogger(__name__)
 

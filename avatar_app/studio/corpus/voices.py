@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from avatar_app.contracts.atomic_file import replacing, write_text
 from avatar_app.contracts.errors import InputFileError, StudioError
 from avatar_app.contracts.input_file import read_object
+from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.studio.corpus.alignment import Alignment, AlignmentError
 from avatar_app.studio.corpus.librispeech import Utterance
-from avatar_app.studio.mouth import CURVE_HZ, MOUTH_NAMES, Phone, curves_of
+from avatar_app.studio.mouth import CURVE_HZ, Phone, curves_of
 
 log = logging.getLogger(__name__)
 

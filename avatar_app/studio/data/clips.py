@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import InputFileError, StudioError
 from avatar_app.contracts.input_file import read_arrays
+from avatar_app.contracts.mouth import MOUTH_NAMES, N_MOUTH
 from avatar_app.studio.data.cache_file import make_current, write_pictures, written
-from avatar_app.studio.mouth import MOUTH_NAMES, N_MOUTH, REST
+from avatar_app.studio.mouth import REST
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avatar_app.contracts.mel_spec import MEL
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.augmentation import AugmentationRanges, augment
 from avatar_app.studio.data.mel import N_BINS
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
-from avatar_app.studio.mouth import CURVE_HZ, N_MOUTH, REST
+from avatar_app.studio.mouth import CURVE_HZ, REST
 
 LOOKAHEADS_S = np.array(LOOKAHEADS_MS) / 1000.0
 

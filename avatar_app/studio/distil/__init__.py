@@ -1,1 +1,1 @@
-"""Distillation: what a small network learns from a large one."""
+"""Distillation of small networks from large ones."""

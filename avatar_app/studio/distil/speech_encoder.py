@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data.speech_batches import Batch
-from avatar_app.studio.mouth import N_MOUTH
 from avatar_app.studio.nets.mouth_renderer import MouthRenderer, load_mouth_renderer
 from avatar_app.studio.nets.speech_encoder import SpeechEncoder, load_speech_encoder
 from avatar_app.studio.provenance import origin

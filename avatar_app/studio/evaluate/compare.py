@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.student_spec import Precision, StudentSpec
 from avatar_app.studio import arithmetic
-from avatar_app.studio.evaluate import clip_pictures, cost, speed
+from avatar_app.studio.evaluate import clip_pictures, speed
 from avatar_app.studio.evaluate.candidates import Candidate
 from avatar_app.studio.evaluate.formatting import ABLATION_COLUMNS
+from avatar_app.studio.evaluate.model_cost import file_sizes, model_cost
 from avatar_app.studio.evaluate.sensitivity_table import sensitivity
 from avatar_app.studio.evaluate.steps import Steps, expected_steps
 from avatar_app.studio.metrics.held_out import TestClip, TestData
@@ -153,8 +154,8 @@ def _model(candidate: Candidate, data: TestData, expert: SyncExpert | None, plan
         "is_teacher": candidate.is_teacher,
         "lookahead_ms": list(spec.lookahead_ms),
         "size_px": spec.size_px,
-        "cost": cost.model_cost(candidate.folder, spec),
-        "file_bytes": cost.file_sizes(candidate.folder, spec),
+        "cost": model_cost(candidate.folder, spec),
+        "file_bytes": file_sizes(candidate.folder, spec),
         "precisions": _precisions(candidate, data, done),
         "quality": {"precision": candidate.quality_precision.value, "engine": "openvino", "runs_as": label, **scores},
         "sensitivity": sensitivity(spec),

@@ -87,7 +87,7 @@ def _quality(report: Report) -> str:
                 f"{scores['mouth_ssim']:.3f}",
                 f"{scores['mouth_lmd_px']:.2f} px",
                 f"{scores['opening_correlation']:.3f}",
-                f"{scores['voices_correlation']:.2f}",
+                formatting.optional(scores, "voices_correlation", 2),
                 formatting.closed(scores),
                 f"{scores['jitter']:.1f}",
                 f"{sync['offset_ms']} ms" if sync else formatting.NONE,
@@ -113,7 +113,7 @@ def _ablation(report: Report) -> str:
 
 
 def _ms(value: float | None) -> str:
-    return formatting.NONE if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    return formatting.NONE if value is None else formatting.milliseconds(value)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

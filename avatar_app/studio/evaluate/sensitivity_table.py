@@ -21,23 +21,23 @@ def sensitivity(spec: StudentSpec) -> dict[str, Any] | None:
         empty); `all_db`: all in INT8, or None; `float_in_mixed`: reason by layer that stays float.
     """
     swept = spec.provenance.get("sensitivity")
-    damages = swept.get("psnr_db") if isinstance(swept, Mapping) else None
-    if not isinstance(swept, Mapping) or not isinstance(damages, Mapping):
+    layers = swept.get("psnr_db") if isinstance(swept, Mapping) else None
+    if not isinstance(swept, Mapping) or not isinstance(layers, Mapping):
         return None
-    alone = _numbers(damages, "alone")
+    alone = _numbers(layers, "alone")
     everything = swept.get("all_psnr_db")
     found = {
         "psnr_db": alone,
-        "all_but_it_db": _numbers({k: v for k, v in damages.items() if isinstance(v, Mapping)}, "all_but_it"),
+        "all_but_it_db": _numbers({k: v for k, v in layers.items() if isinstance(v, Mapping)}, "all_but_it"),
         "all_db": float(everything) if isinstance(everything, int | float) else None,
         "float_in_mixed": _reasons(swept.get("float_in_mixed")),
     }
     return found if alone else None
 
 
-def _numbers(damages: Mapping[Any, Any], key: str) -> dict[str, float]:
+def _numbers(layers: Mapping[Any, Any], key: str) -> dict[str, float]:
     """Number by layer: the value itself, or its entry `key`."""
-    plain = {str(node): v.get(key) if isinstance(v, Mapping) else v for node, v in damages.items()}
+    plain = {str(node): v.get(key) if isinstance(v, Mapping) else v for node, v in layers.items()}
     return {node: float(v) for node, v in plain.items() if isinstance(v, int | float)}
 
 

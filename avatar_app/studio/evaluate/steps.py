@@ -11,7 +11,7 @@ from avatar_app.contracts.packets import LIVE_RATE_HZ
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.evaluate import speed
 from avatar_app.studio.evaluate.candidates import Candidate
-from avatar_app.studio.evaluate.cost import model_cost
+from avatar_app.studio.evaluate.model_cost import model_cost
 from avatar_app.studio.metrics.held_out import TestData
 
 # Rough estimates: cost of the live path per picture without the network, and multiply-adds per millisecond.
@@ -59,21 +59,21 @@ def expected_steps(
         data: held-out clips, voices and noises.
         n_rounds: rounds of the speed measurement.
     """
-    draw_ms = {c.spec.id: model_cost(c.folder, c.spec)["step"]["n_macs"] / MACS_PER_MS for c in candidates}
+    step_ms = {c.spec.id: model_cost(c.folder, c.spec)["step"]["n_macs"] / MACS_PER_MS for c in candidates}
     n_clip = sum(len(test.mouths) for test in data.clips)
     sounds = (*(s for _, s, _ in data.voices), *(s for _, s in data.noises))
     n_all = n_clip + sum(len(sound) for sound in sounds) * FPS // LIVE_RATE_HZ
     turns_ms = [
-        len(c.spec.files) * max(speed.TURN_MS, speed.STEPS_PER_TURN[0] * draw_ms[c.spec.id]) for c in candidates
+        len(c.spec.files) * max(speed.TURN_MS, speed.STEPS_PER_TURN[0] * step_ms[c.spec.id]) for c in candidates
     ]
     round_s = sum(turns_ms) * len(speed.ENGINES) * len(speed.N_THREADS) / 1000
     expected = {speed.round_name(k, n_rounds): round_s for k in range(n_rounds)}
     for c in candidates:
-        picture_s = (draw_ms[c.spec.id] + PATH_MS) / 1000
+        picture_s = (step_ms[c.spec.id] + PATH_MS) / 1000
         expected |= {f"{c.spec.id}, look-ahead {ms} ms": n_all * picture_s for ms in lookaheads_ms[c.spec.id]}
-        n_drawn = n_clip * len(c.spec.files)
-        expected |= {f"{c.spec.id}, precisions with {engine}": n_drawn * picture_s for engine in speed.ENGINES}
-    video_s = VIDEO_S + sum(draw_ms.values()) * n_clip / max(1, len(data.clips)) / 1000
+        n_generated = n_clip * len(c.spec.files)
+        expected |= {f"{c.spec.id}, precisions with {engine}": n_generated * picture_s for engine in speed.ENGINES}
+    video_s = VIDEO_S + sum(step_ms.values()) * n_clip / max(1, len(data.clips)) / 1000
     return {**expected, **{f"pictures of {test.name}": video_s for test in data.clips}}
 
 

@@ -25,7 +25,7 @@ WEIGHTED_TYPES = ("Conv", "Gemm", "MatMul")
 # These move data without changing it.
 MOVING_TYPES = ("Resize", "Concat", "DepthToSpace", "Slice", "Reshape", "Transpose")
 FOLLOWING_TYPES = (*MOVING_TYPES, "Relu", "Sigmoid", "Add")
-# Of tensors that are always zero.
+# Range of tensors that are always zero.
 SMALLEST_RANGE = 1e-6
 
 
@@ -102,7 +102,7 @@ def to_int8(
 
 
 def with_8bit_inputs(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[Float32, NDArray[np.uint8]]]]:
-    """Replace float inputs that the graph quantizes first by INT8 inputs.
+    """Turn float inputs that the graph only quantizes into UINT8 inputs.
 
     Returns:
         The graph, with inputs `x` renamed to `x_u8`; their scales and zero points by the old name.

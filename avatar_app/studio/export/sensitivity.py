@@ -26,7 +26,7 @@ N_PROBES = 48
 
 
 @dataclass(frozen=True)
-class Damage:
+class LayerSensitivity:
     """Effect of INT8 in one layer, as PSNR in dB against the FP32 picture; higher is better.
 
     Attributes:
@@ -45,11 +45,11 @@ class Sweep:
     """Effect of INT8 in all layers, the most harmful first.
 
     Attributes:
-        damages: one for each layer.
+        layers: one for each layer.
         all_db: with all layers quantized.
     """
 
-    damages: tuple[Damage, ...]
+    layers: tuple[LayerSensitivity, ...]
     all_db: float
 
 
@@ -62,14 +62,14 @@ class Mixed:
         too_small: layers that stay float because INT8 would not make them faster.
         too_harmful: layers that stay float because INT8 reduces the quality too much.
         by_choice: layers that stay float regardless of the sweep.
-        near_db: PSNR against the FP32 picture.
+        psnr_db: PSNR against the FP32 picture.
     """
 
     graph: onnx.ModelProto
     too_small: tuple[str, ...]
     too_harmful: tuple[str, ...]
     by_choice: tuple[str, ...]
-    near_db: float
+    psnr_db: float
 
     @property
     def stays_float(self) -> tuple[str, ...]:
@@ -97,17 +97,17 @@ def sweep(
     found = []
     for k, node in enumerate(nodes):
         others = [other for other in nodes if other != node]
-        found.append(Damage(node, compare([node]), compare(others)))
+        found.append(LayerSensitivity(node, compare([node]), compare(others)))
         report(f"sensitivity {k + 1} of {len(nodes)}: {node} alone {found[-1].alone_db:.1f} dB,"
                f" all but it {found[-1].without_db:.1f} dB")  # fmt: skip
-    return Sweep(tuple(sorted(found, key=lambda damage: damage.alone_db)), compare(nodes))
+    return Sweep(tuple(sorted(found, key=lambda layer: layer.alone_db)), compare(nodes))
 
 
 def to_mixed(
     model: onnx.ModelProto,
     calibration: Calibration,
     feeds: Sequence[Feed],
-    damages: Sequence[Damage],
+    layers: Sequence[LayerSensitivity],
     stays_float: Collection[str] = (),
 ) -> Mixed:
     """Keep small layers in float, then the most harmful ones until the picture is close enough to FP32.
@@ -116,30 +116,30 @@ def to_mixed(
         model: from `quantize.prepared`.
         calibration: of the same graph.
         feeds: as for `sweep`.
-        damages: of the sweep.
+        layers: result of the sweep.
         stays_float: names of layers that are never quantized.
     """
-    considered = [d.node for d in damages if d.node not in stays_float]
+    considered = [d.node for d in layers if d.node not in stays_float]
     small = _small_before_large(model.graph, multiply_adds(model), considered)
     large = [node for node in considered if node not in small]
     compare = _Comparison(model, calibration, feeds)
     for n_float in range(len(large) + 1):
-        near_db = compare(large[n_float:]) if large[n_float:] else np.inf
-        log.info("mixed: %d of %d large layers stay float, %.1f dB from exact", n_float, len(large), near_db)
-        if near_db >= MIXED_PSNR_DB:
+        psnr_db = compare(large[n_float:]) if large[n_float:] else np.inf
+        log.info("mixed: %d of %d large layers stay float, %.1f dB from FP32", n_float, len(large), psnr_db)
+        if psnr_db >= MIXED_PSNR_DB:
             break
     graph = to_int8(model, calibration, large[n_float:]) if large[n_float:] else model
-    return Mixed(graph, tuple(small), tuple(large[:n_float]), tuple(stays_float), near_db)
+    return Mixed(graph, tuple(small), tuple(large[:n_float]), tuple(stays_float), psnr_db)
 
 
 def facts(found: Sweep, mixed: Mixed) -> dict[str, Any]:
     """The entry `sensitivity` of a manifest."""
     return {
         "psnr_db": {
-            d.node: {"alone": round(d.alone_db, 1), "all_but_it": round(d.without_db, 1)} for d in found.damages
+            d.node: {"alone": round(d.alone_db, 1), "all_but_it": round(d.without_db, 1)} for d in found.layers
         },
         "all_psnr_db": round(found.all_db, 1),
-        "mixed_psnr_db": round(mixed.near_db, 1),
+        "mixed_psnr_db": round(mixed.psnr_db, 1),
         "rule": {"least_psnr_db": MIXED_PSNR_DB, "least_multiply_adds": MIN_MULTIPLY_ADDS},
         "float_in_mixed": {
             "too_small_to_gain": list(mixed.too_small),

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio.data.clips import GET_THE_DATA
 from avatar_app.studio.metrics.scores import features_of
-from avatar_app.studio.mouth import JAW, N_MOUTH
+from avatar_app.studio.mouth import JAW
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]

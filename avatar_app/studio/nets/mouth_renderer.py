@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
-from avatar_app.contracts.mouth import PatchBox
-from avatar_app.studio.mouth import N_MOUTH
+from avatar_app.contracts.mouth import N_MOUTH, PatchBox
 from avatar_app.studio.nets.tensor_file import load_net, save_net
 
 # Side of the face crop that the box lies in.

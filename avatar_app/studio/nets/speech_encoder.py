@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from avatar_app.contracts.mel_spec import MEL
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.mouth import N_MOUTH, PHONES
+from avatar_app.studio.mouth import PHONES
 from avatar_app.studio.nets.tensor_file import load_net, save_net
 
 # The first convolution spans four columns with stride two; all other layers work on that grid of 25 ms.

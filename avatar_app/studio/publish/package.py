@@ -109,7 +109,7 @@ def _write_graphs(
     calibration = qdq.calibrate(packed, feeds)
     found = sensitivity.sweep(packed, calibration, feeds, nodes, log.info)
     kept_float = [node for node in nodes if node.startswith(trained.stays_float or ("?",))]
-    mixed = sensitivity.to_mixed(packed, calibration, feeds, found.damages, kept_float)
+    mixed = sensitivity.to_mixed(packed, calibration, feeds, found.layers, kept_float)
     int8, int8_scales = qdq.with_8bit_inputs(qdq.to_int8(packed, calibration, nodes))
     mixed_graph, mixed_scales = qdq.with_8bit_inputs(mixed.graph)
     graphs = {
@@ -193,7 +193,7 @@ def _measure_and_check(
         StudioError: a measurement fails its check.
     """
     gate.check_sizes(folder, spec)
-    near_db = gate.check_golden(folder, spec, golden)
+    psnr_db = gate.check_golden(folder, spec, golden)
     by_engine = {engine: _losses_db(folder, spec, engine, tests, face) for engine in gate.ENGINES}
     log.info("loss against FP32 in dB: %s", by_engine)
     # The loss of a precision is that of its worst engine: engines round at different places.
@@ -208,7 +208,7 @@ def _measure_and_check(
     return {
         "loss_db": losses_db,
         "loss_db_by_engine": by_engine,
-        "golden_psnr_db": near_db,
+        "golden_psnr_db": psnr_db,
         "step_ms": {"machine": f"{cpu_name()}, {instruction_set()}, one thread", **times_ms},
         "speedup": speedup,
         "held_out": {"precision": "mixed", **scores},

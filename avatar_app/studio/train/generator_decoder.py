@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data.clips import Pictures
 from avatar_app.studio.data.faces import MOUTH_COLUMNS, MOUTH_ROWS, SIZE_PX, TOP_PX, face_input
-from avatar_app.studio.mouth import N_MOUTH, REST
+from avatar_app.studio.mouth import REST
 from avatar_app.studio.nets.lower_half import LowerHalfGenerator
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import cosine_rate, descend, set_rate

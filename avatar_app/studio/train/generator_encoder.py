@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from avatar_app.contracts.mel_spec import MEL
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
-from avatar_app.studio.mouth import N_MOUTH, PHONES, REST
+from avatar_app.studio.mouth import PHONES, REST
 from avatar_app.studio.nets.generator import ConvBlock
 from avatar_app.studio.nets.nova96 import LOOKAHEAD_MS, Nova96
 from avatar_app.studio.nets.speech_encoder import STEP_COLUMNS, SpeechEncoder

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, huber_loss
 
+from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data import speech_corpus
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.data.speech_corpus import Corpus, Utterance
-from avatar_app.studio.mouth import LIP_TO_TEETH, N_MOUTH, PHONES, lip_opening_mm, visible_weight
+from avatar_app.studio.mouth import LIP_TO_TEETH, PHONES, lip_opening_mm, visible_weight
 from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderShape, save_speech_encoder
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
