@@ -18,7 +18,7 @@ from avatar_app.gui.obs.delays import ObsDelays
 from avatar_app.gui.obs.dialog import ObsDialog
 from avatar_app.gui.panel.panel import Panel
 from avatar_app.gui.ports import Pipeline, Sinks
-from avatar_app.gui.stage.avatar_view import Stage
+from avatar_app.gui.stage.avatar_view import AvatarView
 from avatar_app.gui.stage.bar import Bar
 from avatar_app.gui.stage.hud import Hud
 from avatar_app.gui.stage.kiosk import Kiosk
@@ -72,13 +72,13 @@ class Window(QWidget):
         self._is_ending = False
         self._theme = ""
         self.commands = Commands(pipeline, sinks, keeper, notices, panel.webcam.turn)
-        self.stage = Stage(self._note_shown)
-        self._kiosk = Kiosk(self, self.stage, clock)
+        self.view = AvatarView(self._note_shown)
+        self._kiosk = Kiosk(self, self.view, clock)
         self.bar = Bar(icons)
         self.panel = panel
-        self.hud = Hud(self.stage)
+        self.hud = Hud(self.view)
         self.notices = NoticeArea(icons, notices.clear, self._place_overlays)
-        self._overlays = Overlays(self.stage, self.hud, self.notices)
+        self._overlays = Overlays(self.view, self.hud, self.notices)
         AltLetters(self)
         self._lay_out()
         self._connect()
@@ -107,15 +107,15 @@ class Window(QWidget):
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Use the colours of a theme."""
-        for part in (self.stage, self.hud, self.bar, self.panel, self.notices):
+        for part in (self.view, self.hud, self.bar, self.panel, self.notices):
             part.set_tokens(tokens)
 
     def pull_picture(self) -> None:
         """Show the newest picture, if there is a new one."""
         picture = self._pictures.take()
         if picture is not None:
-            is_first = self.stage.picture is None
-            self.stage.show_picture(picture)
+            is_first = self.view.picture is None
+            self.view.show_picture(picture)
             if is_first:
                 self._show_state()
 
@@ -201,7 +201,7 @@ class Window(QWidget):
     def _lay_out(self) -> None:
         left = QVBoxLayout()
         left.setSpacing(0)
-        left.addWidget(self.stage, 1)
+        left.addWidget(self.view, 1)
         left.addWidget(self.bar)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -272,11 +272,11 @@ class Window(QWidget):
         self.bar.show_state(is_running, is_muted)
         if not is_running:
             caption = "Closing the microphone …" if self._pipeline.open_devices().has_mic else "Stopped"
-        elif self.stage.picture is None:
+        elif self.view.picture is None:
             caption = "Starting …"
         else:
             caption = "Hidden" if self.commands.is_hidden else "Muted" if is_muted else self._kiosk.caption
-        self.stage.set_state(is_running, self._kiosk.hint() or caption)
+        self.view.set_state(is_running, self._kiosk.hint() or caption)
 
     def _note_shown(self, picture: Picture) -> None:
         self._pipeline.note_shown(picture, self._clock.now_ns())

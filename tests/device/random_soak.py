@@ -111,7 +111,7 @@ class Presser:
 
     def _check_stopped(self) -> None:
         """Check that no device is open while the window shows Stopped."""
-        if self._window.stage.caption != "Stopped":
+        if self._window.view.caption != "Stopped":
             return
         done = subprocess.run(LISTENERS, capture_output=True, text=True, check=True)
         self.counts["looks while stopped"] += 1

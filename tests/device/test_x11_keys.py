@@ -124,7 +124,7 @@ def test_grab_when_a_key_is_held_then_it_counts_once(screen):
 def test_grab_when_another_program_has_the_key_then_says_which(screen):
     first = X11Grab((9,), print)
     try:
-        with pytest.raises(SettingsError, match=r"Ctrl\+Shift\+F9 already"):
+        with pytest.raises(SettingsError, match=r"already uses Ctrl\+Shift\+F9"):
             X11Grab((8, 9), print)
     finally:
         first.close()

@@ -1,7 +1,6 @@
 """A pipeline without a model: it shows given pictures and records its calls."""
 
 import math
-import threading
 import time
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +8,6 @@ import numpy as np
 
 from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.handoff import Mailboxes
-from avatar_app.contracts.notices import Level, Notice
 from avatar_app.contracts.packets import Picture
 from avatar_app.live.pipeline import OpenDevices
 from avatar_app.live.runtime.slot import Refused
@@ -54,7 +52,7 @@ def running_status(**changes):
         stage_ms={**stages, "handover": (8.2, 16.1)},
         latency_p50_ms=104.0,
         latency_p95_ms=121.0,
-        engine="OpenVINO",
+        engine="openvino",
         precision="FP16, run as BF16",
         model="nova-hd",
         n_repeated=2,
@@ -76,7 +74,7 @@ def make_picture(index=0, colour=(90, 60, 40), size_px=512, alpha=255):
 class FakePipeline:
     """Same calls as `LivePipeline`. `refuse` names settings that fail, as `{"model": "nova-x"}`."""
 
-    def __init__(self, settings, notices=None, refuse=None, frames=None, fps=25):
+    def __init__(self, settings, notices=None, refuse=None):
         self.in_use = settings
         self.refused = []
         self.devices = OpenDevices(has_mic=False, has_webcam=settings.is_following)
@@ -87,11 +85,7 @@ class FakePipeline:
         self.notices = notices
         self.live_status = FakeStatus()
         self.webcam_status, self.preview, self.n_previews = None, None, 0
-        self._frames = frames
-        self._period_s = 1 / fps
         self.pictures = Mailboxes()
-        self._thread = None
-        self._stop = threading.Event()
 
     @property
     def settings(self):
@@ -106,18 +100,10 @@ class FakePipeline:
     def start(self):
         self.calls.append("start")
         self.live_status = running_status()
-        if self._frames and self._thread is None:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._play, name="fake-frames", daemon=True)
-            self._thread.start()
 
     def stop(self):
         self.calls.append("stop")
         self.live_status = FakeStatus()
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
 
     def close_devices(self):
         self.calls.append("close_devices")
@@ -171,16 +157,3 @@ class FakePipeline:
         t_s = time.monotonic()
         level_db = -24 + 10 * math.sin(2.1 * t_s) + 6 * math.sin(13 * t_s)
         return level_db, level_db + 9
-
-    def _play(self):
-        next_s, index = time.monotonic(), 0
-        while not self._stop.wait(max(0.0, next_s - time.monotonic())):
-            now_ns = time.monotonic_ns()
-            pixels = self._frames[index % len(self._frames)]
-            self.put(Picture(now_ns - 90_000_000, now_ns, index, pixels))
-            index += 1
-            next_s += self._period_s
-
-
-def post_info(notices, text="No microphone was found, so the built-in speech sample is playing."):
-    notices.post(Notice("mic", Level.INFO, text, "Plug in a microphone and choose it."))

@@ -47,9 +47,9 @@ def test_kiosk_when_its_key_is_pressed_then_the_face_fills_the_screen_until_pres
     window = booth.window
     assert window.isFullScreen() and not window.bar.isVisible() and not booth.panel.isVisible()
     assert not window.hud.isVisible() and window.cursor().shape() is Qt.CursorShape.BlankCursor
-    card = window.stage.card()
-    assert card.height() == min(window.stage.width(), window.stage.height())
-    assert card.bottom() == window.stage.height() - 1
+    card = window.view.card()
+    assert card.height() == min(window.view.width(), window.view.height())
+    assert card.bottom() == window.view.height() - 1
     toggle(booth)
     assert not window.isFullScreen() and window.bar.isVisible() and booth.panel.isVisible()
 
@@ -58,13 +58,13 @@ def test_kiosk_when_silent_for_long_then_invites_until_somebody_speaks(booth):
     booth.pipeline.live_status = running_status(is_speaking=False)
     booth.clock.advance(HINT_SHOWN_NS + 1)
     booth.window.refresh_status()
-    assert booth.window.stage.caption == ""
+    assert booth.window.view.caption == ""
     booth.clock.advance(INVITE_AFTER_NS)
     booth.window.refresh_status()
-    assert booth.window.stage.caption == INVITATION
+    assert booth.window.view.caption == INVITATION
     booth.pipeline.live_status = replace(booth.pipeline.live_status, is_speaking=True)
     booth.window.refresh_status()
-    assert booth.window.stage.caption == ""
+    assert booth.window.view.caption == ""
 
 
 CONTROL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
@@ -104,8 +104,8 @@ def test_kiosk_when_left_then_its_keys_work_again(booth):
 def test_kiosk_when_clicked_or_dropped_on_then_nothing_happens(booth):
     calls = list(booth.pipeline.calls)
     for button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton):
-        QTest.mouseClick(booth.window.stage, button)
-        QTest.mouseDClick(booth.window.stage, button)
+        QTest.mouseClick(booth.window.view, button)
+        QTest.mouseDClick(booth.window.view, button)
     assert booth.pipeline.calls == calls and QApplication.activePopupWidget() is None
     shown = [widget for widget in booth.window.findChildren(QWidget) if widget.isVisible()]
     assert not any(widget.acceptDrops() for widget in (booth.window, *shown))
@@ -136,18 +136,18 @@ def test_kiosk_when_the_window_system_shrinks_it_then_fills_the_screen_again(boo
 def test_kiosk_when_recording_or_webcam_is_on_then_shows_a_sign(booth):
     booth.window.refresh_status()
     bare = top_left(booth)
-    assert booth.window.stage.signs == ()
+    assert booth.window.view.signs == ()
     booth.commands.set_recording(True)
-    assert booth.window.stage.signs == (RECORDING,)
+    assert booth.window.view.signs == (RECORDING,)
     assert (top_left(booth) != bare).any()
     booth.keeper.change({"is_following": True})
     booth.pipeline.webcam_status = RUNNING
     booth.window.refresh_status()
-    assert booth.window.stage.signs == (RECORDING, WEBCAM_ON)
+    assert booth.window.view.signs == (RECORDING, WEBCAM_ON)
     booth.commands.set_recording(False)
-    assert booth.window.stage.signs == (WEBCAM_ON,)
+    assert booth.window.view.signs == (WEBCAM_ON,)
     toggle(booth)
-    assert booth.window.stage.signs == ()
+    assert booth.window.view.signs == ()
 
 
 def test_kiosk_when_the_control_api_sends_commands_then_executes_them_and_shows_the_sign(booth):
@@ -156,27 +156,27 @@ def test_kiosk_when_the_control_api_sends_commands_then_executes_them_and_shows_
     for name in ("record", "mute"):
         remote.actions()[name].call(True)
     booth.qtbot.waitUntil(lambda: booth.sinks.is_recording and booth.keeper.settings.is_muted)
-    assert booth.window.stage.signs == (RECORDING,)
+    assert booth.window.view.signs == (RECORDING,)
 
 
 def top_left(desk):
-    image = desk.window.stage.grab(QRect(0, 0, 300, 120)).toImage().convertToFormat(QImage.Format.Format_RGB32)
+    image = desk.window.view.grab(QRect(0, 0, 300, 120)).toImage().convertToFormat(QImage.Format.Format_RGB32)
     return np.frombuffer(image.constBits(), np.uint8).copy()
 
 
 def test_kiosk_when_the_microphone_is_missing_then_reports_it_and_does_not_invite(booth):
     booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
     booth.window.refresh_status()
-    assert booth.window.stage.caption == INVITATION
+    assert booth.window.view.caption == INVITATION
     booth.pipeline.live_status = running_status(mic=FakeMicStatus("Built-in Audio", 0, 0))
     booth.window.refresh_status()
-    assert booth.window.stage.caption == ""
+    assert booth.window.view.caption == ""
     booth.clock.advance(LOST_AFTER_NS + 1)
     booth.window.refresh_status()
-    assert booth.window.stage.caption == NO_MICROPHONE
+    assert booth.window.view.caption == NO_MICROPHONE
     booth.pipeline.live_status = running_status()
     booth.window.refresh_status()
-    assert booth.window.stage.caption == INVITATION
+    assert booth.window.view.caption == INVITATION
 
 
 def test_kiosk_when_the_webcam_is_lost_then_reports_it(booth):
@@ -184,7 +184,7 @@ def test_kiosk_when_the_webcam_is_lost_then_reports_it(booth):
     booth.pipeline.webcam_status = LOST
     booth.clock.advance(HINT_SHOWN_NS + INVITE_AFTER_NS)
     booth.window.refresh_status()
-    assert booth.window.stage.caption == NO_CAMERA and booth.window.stage.signs == ()
+    assert booth.window.view.caption == NO_CAMERA and booth.window.view.signs == ()
 
 
 @pytest.mark.parametrize("is_kiosk", [True, False])
@@ -208,10 +208,10 @@ def test_kiosk_when_entered_then_shows_for_five_seconds_how_to_leave(desk, is_mu
     desk.keeper.change({"is_muted": is_muted})
     desk.qtbot.waitUntil(desk.window.isActiveWindow)
     toggle(desk)
-    assert desk.window.stage.caption == "Ctrl+Shift+K: back to the window"
+    assert desk.window.view.caption == "Ctrl+Shift+K: back to the window"
     desk.clock.advance(HINT_SHOWN_NS + 1)
     desk.window.refresh_status()
-    assert desk.window.stage.caption == "Stopped"
+    assert desk.window.view.caption == "Stopped"
 
 
 def test_kiosk_when_left_then_panel_and_statistics_are_restored(desk):
@@ -231,14 +231,14 @@ def test_kiosk_when_a_notice_is_posted_then_appears_after_kiosk_mode(booth):
 
 
 def corner(desk):
-    return desk.window.stage.grab().toImage().pixelColor(2, 2).name()
+    return desk.window.view.grab().toImage().pixelColor(2, 2).name()
 
 
 def test_kiosk_when_the_background_is_a_colour_then_it_fills_the_screen(make_desk):
     desk = make_desk(settings=Settings(theme="dark", background="colour", background_colour="#204060", is_kiosk=True))
     desk.window.resize(1600, 900)
     desk.commands.set_running(True)
-    desk.window.stage.show_picture(make_picture())
+    desk.window.view.show_picture(make_picture())
     assert corner(desk) == "#204060"
     desk.commands.toggle("is_kiosk")
     assert corner(desk) == DARK.ground
@@ -248,14 +248,14 @@ def test_kiosk_when_the_picture_is_transparent_then_one_colour_is_behind_and_aro
     desk = make_desk(settings=Settings(theme="dark", is_kiosk=True))
     desk.window.resize(1600, 900)
     desk.commands.set_running(True)
-    desk.window.stage.show_picture(make_picture(alpha=0))
-    image = desk.window.stage.grab().toImage()
+    desk.window.view.show_picture(make_picture(alpha=0))
+    image = desk.window.view.grab().toImage()
     assert {image.pixelColor(x, 40).name() for x in range(0, 1600, 7)} == {DARK.ground}
 
 
 @pytest.mark.parametrize(("size", "least_px"), [((1920, 1080), 77), ((1080, 1920), 60), ((3840, 2160), 154)])
 def test_invitation_when_shown_then_its_font_grows_with_the_screen_and_fits(make_desk, size, least_px):
-    stage = make_desk(settings=Settings(theme="dark", is_kiosk=True)).window.stage
+    stage = make_desk(settings=Settings(theme="dark", is_kiosk=True)).window.view
     stage.resize(*size)
     stage.set_state(True, INVITATION)
     letters_px = stage._caption_px(stage.card())

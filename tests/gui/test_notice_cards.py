@@ -71,21 +71,21 @@ def test_notices_when_shown_then_no_part_of_the_picture_is_covered(make_desk, si
     desk.window.resize(*size)
     window = desk.window
     desk.qtbot.waitUntil(lambda: (window.width(), window.height()) == size)
-    alone_px = window.stage.card().width()
+    alone_px = window.view.card().width()
     for number in range(3):
         desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait until it is over."))
     window.refresh_status()
     QApplication.processEvents()
     assert window.notices.cards[-1].notice.key == "2"
-    assert not window.notices.geometry().intersects(window.stage.card())
-    assert window.stage.rect().contains(window.notices.geometry()) and window.stage.card().width() > 150
+    assert not window.notices.geometry().intersects(window.view.card())
+    assert window.view.rect().contains(window.notices.geometry()) and window.view.card().width() > 150
     assert window.notices.rect().contains(window.notices.cards[-1].geometry())
     for card in window.notices.cards:
         assert card.height() >= card.height_px(card.width())
     for notice in desk.notices.current():
         window.notices.dismiss(notice.key)
     QApplication.processEvents()
-    assert window.stage.card().width() == alone_px
+    assert window.view.card().width() == alone_px
 
 
 @pytest.mark.parametrize("level", [Level.WARNING, Level.ERROR])
@@ -124,7 +124,7 @@ def test_notices_when_many_then_the_newest_three_are_shown(desk):
         desk.notices.post(Notice(str(number), Level.ERROR, f"Trouble number {number}.", "Wait."))
     desk.window.refresh_status()
     assert [card.notice.key for card in desk.window.notices.cards] == ["3", "4", "5"]
-    assert desk.window.stage.rect().contains(desk.window.notices.geometry())
+    assert desk.window.view.rect().contains(desk.window.notices.geometry())
 
 
 def test_notices_when_the_first_is_posted_then_the_area_has_its_height(desk):

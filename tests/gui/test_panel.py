@@ -151,7 +151,7 @@ def test_theme_when_clicked_then_the_window_changes_its_colours(desk):
 
 
 def test_hints_when_running_then_name_what_is_in_use(desk):
-    desk.pipeline.live_status = running_status(engine="OpenVINO", precision="FP16, run as BF16")
+    desk.pipeline.live_status = running_status(engine="onnxruntime-cpu", precision="FP16, run as BF16")
     desk.window.refresh_status()
-    assert desk.panel.quality.engine_hint.text() == "In use: OpenVINO, FP16, run as BF16"
+    assert desk.panel.quality.engine_hint.text() == "ONNX Runtime (CPU), FP16, run as BF16"
     assert desk.panel.sound.device_hint.text() == "Built-in Audio Analog Stereo, 48 kHz stereo"

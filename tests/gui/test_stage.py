@@ -20,18 +20,18 @@ def test_picture_when_received_then_is_painted_and_recorded_once(desk):
     desk.pipeline.put(make_picture(7, colour=(0, 0, 255)))
     desk.qtbot.waitUntil(lambda: desk.pipeline.shown != [])
     desk.window.pull_picture()
-    desk.window.stage.repaint()
+    desk.window.view.repaint()
     settle()
     assert [index for index, _ in desk.pipeline.shown] == [7]
-    centre = desk.window.stage.card().center()
-    assert desk.window.stage.grab().toImage().pixelColor(centre).getRgb()[:3] == (255, 0, 0)
+    centre = desk.window.view.card().center()
+    assert desk.window.view.grab().toImage().pixelColor(centre).getRgb()[:3] == (255, 0, 0)
 
 
 def test_picture_when_transparent_then_the_checkerboard_is_visible(desk):
     desk.commands.set_running(True)
-    desk.window.stage.show_picture(make_picture(alpha=0))
-    image = desk.window.stage.grab().toImage()
-    card = desk.window.stage.card()
+    desk.window.view.show_picture(make_picture(alpha=0))
+    image = desk.window.view.grab().toImage()
+    card = desk.window.view.card()
     cell_px = CHECKER_PX * card.width() / 512
     middles = [card.left() + round((step + 0.5) * cell_px) for step in range(4, 12)]
     row = card.top() + round(10.5 * cell_px)
@@ -57,8 +57,8 @@ def test_picture_when_its_edge_is_soft_then_equals_a_composite_on_the_checkerboa
 
 def grab_card(desk, picture) -> np.ndarray:
     """(h, w, 3) of what the window shows of a picture."""
-    desk.window.stage.show_picture(picture)
-    image = desk.window.stage.grab(desk.window.stage.card()).toImage().convertToFormat(QImage.Format.Format_RGB32)
+    desk.window.view.show_picture(picture)
+    image = desk.window.view.grab(desk.window.view.card()).toImage().convertToFormat(QImage.Format.Format_RGB32)
     pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
     return pixels[:, :, :3].copy()
 
@@ -67,7 +67,7 @@ def test_picture_when_several_arrived_then_only_the_newest_is_shown(desk):
     for index in range(5):
         desk.pipeline.put(make_picture(index))
     desk.window.pull_picture()
-    assert desk.window.stage.picture.index == 4
+    assert desk.window.view.picture.index == 4
 
 
 def test_hud_when_hidden_then_disappears_and_the_setting_is_saved(desk):
@@ -110,12 +110,12 @@ def test_hud_when_the_window_is_small_then_is_short_and_inside_the_picture(desk)
     desk.pipeline.live_status = running_status()
     desk.window.refresh_status()
     assert len(desk.window.hud.lines) <= 6
-    assert desk.window.stage.card().contains(desk.window.hud.geometry())
+    assert desk.window.view.card().contains(desk.window.hud.geometry())
 
 
 def test_hud_when_there_is_room_then_does_not_cover_the_picture(desk):
     settle()
-    assert not desk.window.stage.card().intersects(desk.window.hud.geometry())
+    assert not desk.window.view.card().intersects(desk.window.hud.geometry())
 
 
 def test_hud_when_times_are_long_then_without_decimals_so_that_columns_stay_apart(desk):

@@ -7,6 +7,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QWidget
 
 from avatar_app.gui.obs.dialog import ObsDialog
+from avatar_app.gui.widgets.engines import TITLES
+from avatar_app.live.student.engines import ENGINES
 from avatar_app.settings.schema import Settings
 from tests.unit.test_notice_words import INNER
 
@@ -47,3 +49,7 @@ def test_obs_dialog_when_read_then_its_texts_are_plain(qtbot):
     dialog = ObsDialog(lambda: 108.4, voice_output="Cable, PulseAudio")
     qtbot.addWidget(dialog)
     check(texts_of(dialog))
+
+
+def test_engines_when_listed_then_each_has_a_title():
+    assert set(TITLES) == set(ENGINES)

@@ -27,7 +27,7 @@ def test_start_when_pressed_then_starts_and_stops_the_pipeline(desk):
     assert desk.window.bar.start.text() == "Stop"
     QTest.mouseClick(desk.window.bar.start, Qt.MouseButton.LeftButton)
     assert desk.pipeline.calls[-1] == "stop"
-    assert (desk.window.bar.start.text(), desk.window.stage.caption) == ("Start", "Stopped")
+    assert (desk.window.bar.start.text(), desk.window.view.caption) == ("Start", "Stopped")
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_tab_when_pressed_repeatedly_then_reaches_every_control(desk):
 
 def test_mute_when_clicked_then_is_applied_and_the_caption_shows_it(desk):
     desk.commands.set_running(True)
-    desk.window.stage.show_picture(make_picture())
+    desk.window.view.show_picture(make_picture())
     QTest.mouseClick(desk.window.bar.mute, Qt.MouseButton.LeftButton)
     assert desk.applied.is_muted
-    assert (desk.window.bar.mute.text(), desk.window.stage.caption) == ("Unmute", "Muted")
+    assert (desk.window.bar.mute.text(), desk.window.view.caption) == ("Unmute", "Muted")
 
 
 @pytest.mark.parametrize("screen", [(800, 500), (911, 512), (1366, 768), (1600, 1000)])
@@ -159,10 +159,10 @@ def test_state_when_stopped_while_the_driver_opens_the_microphone_then_shows_clo
     desk.commands.set_running(True)
     desk.pipeline.devices = OpenDevices(has_mic=True, has_webcam=False)
     desk.commands.set_running(False)
-    assert desk.window.stage.caption == "Closing the microphone …"
+    assert desk.window.view.caption == "Closing the microphone …"
     desk.pipeline.devices = OpenDevices(has_mic=False, has_webcam=False)
     desk.window.refresh_status()
-    assert desk.window.stage.caption == "Stopped"
+    assert desk.window.view.caption == "Stopped"
 
 
 def test_stop_when_a_recording_takes_long_to_end_then_microphone_and_camera_are_closed_before_it(desk, monkeypatch):
@@ -220,7 +220,7 @@ def test_window_when_of_any_size_then_everything_fits(desk, size):
     desk.window.resize(*size)
     settle()
     assert (desk.window.width(), desk.window.height()) == size
-    assert desk.window.stage.rect().contains(desk.window.stage.card())
+    assert desk.window.view.rect().contains(desk.window.view.card())
     assert desk.window.rect().contains(desk.window.bar.geometry())
     for button in (desk.window.bar.start, desk.window.bar.mute, desk.window.bar.panel):
         assert desk.window.bar.rect().contains(button.geometry())

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QPushButton
 from avatar_app.gui.panel.group import Group
 from avatar_app.gui.ports import Catalogue, Dialogs, Option
 from avatar_app.gui.widgets.dial import NAMES, LookaheadDial
+from avatar_app.gui.widgets.engines import engine_title
 from avatar_app.gui.widgets.rows import Chooser, OneLine, Section
 from avatar_app.gui.widgets.segments import Choice, Segments
 from avatar_app.gui.widgets.theme import Tokens
@@ -106,7 +107,7 @@ class QualityGroup(Group):
 
     def show_status(self, status: LiveStatus) -> None:
         """Show engine and precision in use."""
-        text = f"In use: {status.engine}, {status.precision}" if status.engine else LOADING
+        text = f"{engine_title(status.engine)}, {status.precision}" if status.engine else LOADING
         self.engine_hint.set_line(text)
 
     def set_tokens(self, tokens: Tokens) -> None:

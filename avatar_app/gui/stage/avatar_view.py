@@ -35,7 +35,7 @@ class Sign:
     colour: str
 
 
-class Stage(QWidget):
+class AvatarView(QWidget):
     """Shows the newest picture on a card with round corners. Thread: main.
 
     Args:

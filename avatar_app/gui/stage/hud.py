@@ -11,6 +11,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from avatar_app.gui.widgets.engines import engine_title
 from avatar_app.gui.widgets.theme import DARK, Tokens, figure_font
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def engine_lines(status: LiveStatus) -> tuple[Line, ...]:
         return (Line("Model", "loading", is_vital=True),)
     return (
         Line("Model", status.model),
-        Line("Engine", status.engine),
+        Line("Engine", engine_title(status.engine)),
         Line("Precision", status.precision, is_vital=True),
     )
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.units import s_to_ns
 from avatar_app.gui import keys
-from avatar_app.gui.stage.avatar_view import Sign, Stage
+from avatar_app.gui.stage.avatar_view import AvatarView, Sign
 from avatar_app.live.webcam import WebcamState
 from avatar_app.settings.schema import Settings
 
@@ -55,12 +55,12 @@ class Kiosk:
 
     Args:
         window: fills the screen.
-        stage: shows the face in that window.
+        view: shows the face in that window.
         clock: the program's.
     """
 
-    def __init__(self, window: QWidget, stage: Stage, clock: Clock) -> None:
-        self._window, self._stage, self._clock = window, stage, clock
+    def __init__(self, window: QWidget, view: AvatarView, clock: Clock) -> None:
+        self._window, self._view, self._clock = window, view, clock
         self._is_on = False
         self._t_begin_ns = clock.now_ns()
         self._invitation = Invitation(self._t_begin_ns)
@@ -75,7 +75,7 @@ class Kiosk:
     def show_settings(self, settings: Settings) -> None:
         """Enter or leave kiosk mode."""
         ground = settings.background_colour if settings.background == "colour" else ""
-        self._stage.set_bare(is_bare=settings.is_kiosk, ground=ground)
+        self._view.set_bare(is_bare=settings.is_kiosk, ground=ground)
         if settings.is_kiosk == self._is_on:
             return
         self._is_on = settings.is_kiosk
@@ -118,7 +118,7 @@ class Kiosk:
         self._caption = (missing if is_lost else "") if missing else invitation
         is_webcam_on = webcam is not None and webcam.camera is WebcamState.RUNNING
         signs = ((RECORDING, is_recording), (WEBCAM_ON, is_webcam_on))
-        self._stage.set_signs(tuple(sign for sign, is_on in signs if is_on))
+        self._view.set_signs(tuple(sign for sign, is_on in signs if is_on))
 
     def _lock(self) -> None:
         """Disable every shortcut except the one that leaves kiosk mode."""
@@ -126,7 +126,7 @@ class Kiosk:
         for shortcut in self._window.findChildren(QShortcut):
             shortcut.setEnabled(not self._is_on or shortcut.key() == own)
         if not self._is_on:
-            self._stage.set_signs(())
+            self._view.set_signs(())
 
     def _set_full_screen(self, *, is_full: bool) -> None:
         state, full = self._window.windowState(), Qt.WindowState.WindowFullScreen
