@@ -52,7 +52,7 @@ class Aligner:
         except ImportError as error:
             raise MissingExtraError(
                 "Forced alignment needs the package pocketsphinx.",
-                "Install it: .venv/bin/pip install pocketsphinx",
+                "Install the extra align: .venv/bin/pip install -e '.[align]'",
             ) from error
         self._pronounce = pronounce
         # No language model: the text is known. No best path: it moves the words' borders, and then the second pass
