@@ -15,10 +15,8 @@ UNFINISHED = ".tmp"
 UNFINISHED_FOLDER, REPLACED_FOLDER = ".unfinished", ".replaced"
 PRIVATE_MODE = 0o600
 SHARED_MODE = 0o666
-
-
-# Names of temporary files, see `replacing`.
-LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.tmp")
+# Names of temporary files: those of `replacing`, and those that the program wrote before it.
+LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.tmp|.+\.json[a-z0-9_]{8}\.tmp")
 
 
 @contextlib.contextmanager
