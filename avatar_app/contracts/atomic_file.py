@@ -36,7 +36,8 @@ def replacing(file: Path) -> Iterator[Path]:
         OSError: the folder or the file cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    # Hidden where names with a dot are: snapshots are written into the user's own folder.
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         yield temporary
         os.replace(temporary, file)
