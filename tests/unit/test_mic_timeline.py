@@ -45,6 +45,12 @@ def test_timeline_when_sound_begins_late_then_silence_that_does_not_count_as_mis
     assert gap_s == 0
 
 
+@pytest.mark.parametrize("t_s", [0.01, 0.035])
+def test_timeline_when_sound_begins_a_little_late_then_exact(t_s):
+    assert runs(placed(t_s, t_s + 0.1)[0]) == [(0, round(t_s * RATE_HZ)), (1, 1600), (2, 1600)]
+    assert runs(placed(-t_s, 0.1 - t_s)[0]) == [(1, 1600 - round(t_s * RATE_HZ)), (2, 1600)]
+
+
 def test_timeline_when_pieces_overlap_then_nothing_is_repeated():
     samples, _ = placed(0.0, 0.1, 0.2, 0.25, 0.15, 0.35)
     # The fourth reaches 0.05 s beyond the third, the fifth not at all beyond the fourth.

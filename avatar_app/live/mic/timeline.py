@@ -12,7 +12,7 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.live.audio.downmix import Downmix
 from avatar_app.live.mic.decode import Piece
 
-# Time stamps are rounded and jitter: the sample count is the clock unless they differ by more.
+# Time stamps are rounded and jitter: after the first one the sample count is the clock, unless they differ by more.
 JITTER_S = 0.04
 # A larger step back is no overlap but an appended recording. A shorter appended recording starts near time zero.
 MAX_OVERLAP_S = 1.0
@@ -74,10 +74,11 @@ class Timeline:
             raise ValueError(f"it has {piece.rate_hz} samples a second")
         ahead_s = self._time_of(piece) - self.position_s
         samples = piece.samples
-        if ahead_s > JITTER_S:
+        tolerance_s = JITTER_S if self.played_s else 0.0
+        if ahead_s > tolerance_s:
             self.gap_s += ahead_s if self.played_s else 0.0
             yield from self._silence_until(self.position_s + ahead_s)
-        elif ahead_s < -JITTER_S:
+        elif ahead_s < -tolerance_s:
             samples = samples[round(-ahead_s * piece.rate_hz) :]
         yield from self._add(samples, piece.rate_hz)
 
