@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -14,6 +15,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.enrol.video_import import Limits, import_video
 from avatar_app.studio.enrol.video_pictures import pictures, survey
+from avatar_app.studio.enrol.video_stream import decoded
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 CLICKS_S = (0.31, 0.77, 1.13)
@@ -388,6 +390,42 @@ def test_import_when_a_picture_is_spoiled_then_the_one_before_is_repeated(tmp_pa
     imported = import_video(spoiled(film, 0.5, 0.504), tmp_path, SHORT)
     assert imported.n_frames == 35
     check_sync(imported, 0.2)
+
+
+def test_decoded_when_a_frame_is_corrupt_or_has_no_time_then_left_out_or_after_the_one_before():
+    times = {"pts": None, "dts": None, "time_base": Fraction(1, 25)}
+    frames = [SimpleNamespace(**(times | {"is_corrupt": k == 2})) for k in range(40)]
+    frames[1].pts, frames[5].dts = 3, 9
+    frames = [SimpleNamespace(decode=lambda frame=frame: [frame]) for frame in frames]
+    container = SimpleNamespace(start_time=1_000_000 // 25, demux=lambda stream: frames)
+    found = [t_s for _, t_s in decoded(Path("f.avi"), container, SimpleNamespace(average_rate=25))]
+    assert np.array(found[:5]) * 25 == pytest.approx([0, 2, 4, 5, 8])
+    assert len(found) == 39
+
+
+def test_import_when_many_pictures_are_spoiled_then_refused(tmp_path):
+    film = write_film(
+        tmp_path / "f.mov", even(25), codec="png", pix_fmt="rgb24", codec_options={}, sound_codec="pcm_s16le"
+    )
+    data = bytearray(film.read_bytes())
+    for at in [at for at in range(len(data)) if data[at : at + 4] == b"IHDR"][5:25:5]:
+        data[at : at + 12] = bytes(12)
+    film.write_bytes(data)
+    with pytest.raises(StudioError, match="is damaged: 4 of its pictures cannot be read"):
+        import_video(film, tmp_path, SHORT)
+
+
+def test_import_when_a_stream_begins_between_key_pictures_then_in_sync_from_the_first_intact_one(tmp_path):
+    options = {"codec_options": {"crf": "10", "g": "10", "bf": "0", "sc_threshold": "0"}, "sound_codec": "mp2"}
+    film = write_film(tmp_path / "f.ts", even(25), **options)
+    data = film.read_bytes()
+    n_packets = len(data) // 188
+    # The tables of the first packets remain.
+    film.write_bytes(data[: 3 * 188] + data[n_packets // 4 * 188 :])
+    imported = import_video(film, tmp_path, SHORT)
+    shown_s = [time_of(frame) for frame in np.load(imported.pictures)]
+    assert imported.n_frames > 12
+    check_sync(imported, 1 / 25, shown_s[0] - 0.02, CLICKS_S[-1:])
 
 
 def test_import_then_progress_counts_the_pictures(tmp_path):
