@@ -44,7 +44,7 @@ class Invitation:
         self._t_speech_ns = t_now_ns
 
     def caption(self, *, is_speaking: bool, t_now_ns: int) -> str:
-        """The text over the picture; empty while somebody speaks, and until the silence has lasted."""
+        """The text over the picture; empty while a visitor speaks, and at the start of a silence."""
         if is_speaking:
             self._t_speech_ns = t_now_ns
         return INVITATION if t_now_ns - self._t_speech_ns > INVITE_AFTER_NS else ""
