@@ -164,7 +164,10 @@ def distillation_part(manifests: Sequence[Data]) -> list[str]:
     for ms in reversed(about["lookahead_ms"]):
         key = f"lookahead_{ms}"
         rows.append([f"`nova-96`, {ms} ms", *_sync_scores(about["test"][key], closed[key])])
-    rows.append(["`nova-96` before distillation, 160 ms", *_sync_scores(about["begun_test"], closed["begun"])])
+    # The second names are those of models that were published before the keys were renamed.
+    before = about.get("initial_test") or about["begun_test"]
+    closed_before = closed["initial"] if "initial" in closed else closed["begun"]
+    rows.append(["`nova-96` before distillation, 160 ms", *_sync_scores(before, closed_before)])
     heads = ["", "mouth PSNR", "SSIM", "opening r", "sync confidence", "lips close, 24 voices"]
     return [
         "### Distillation",
