@@ -21,16 +21,16 @@ PAUSE_S = 0.25
 
 
 class Snapshots:
-    """Writes snapshots on a thread of its own.
+    """Writes snapshots on its own thread.
 
-    A request that comes while another snapshot is written replaces the one that waits.
+    A request that arrives while another snapshot is written replaces the one that waits.
 
     Thread: `start` and `stop` by one owner, `request` any.
 
     Args:
-        pictures: where finished pictures come from.
+        pictures: source of finished pictures.
         clock: the program's.
-        notices: get the name of each snapshot, or why there is none.
+        notices: get the name of each snapshot, or the failure.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Snapshots:
         self._worker: Worker | None = None
 
     def start(self) -> None:
-        """Start the thread; a second call is fine."""
+        """Start the thread; a second call does nothing."""
         if self._worker is None:
             self._worker = Worker("snapshots", self._step, self._clock, self._board)
             self._worker.start()
 
     def stop(self) -> None:
-        """Finish the snapshot that is being written, and end; twice is fine."""
+        """Finish the snapshot that is being written, and end; a second call does nothing."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop()
