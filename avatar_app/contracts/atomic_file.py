@@ -15,10 +15,8 @@ UNFINISHED = ".tmp"
 UNFINISHED_FOLDER, REPLACED_FOLDER = ".unfinished", ".replaced"
 PRIVATE_MODE = 0o600
 SHARED_MODE = 0o666
-
-
-# Names of temporary files, see `replacing`.
-LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.tmp")
+# Names of temporary files: those of `replacing`, and those that the program wrote before it.
+LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.tmp|.+\.json[a-z0-9_]{8}\.tmp")
 
 
 @contextlib.contextmanager
@@ -38,7 +36,8 @@ def replacing(file: Path) -> Iterator[Path]:
         OSError: the folder or the file cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    # Hidden where names with a dot are: snapshots are written into the user's own folder.
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         yield temporary
         os.replace(temporary, file)

@@ -1,6 +1,7 @@
 """The material of an avatar, from any source: rendered pictures, a video of a person, photographs.
 
-A reader of `studio/enrol` returns an `AvatarData`; the studio makes the avatar folder and the training data from it.
+A reader of `studio/enrol` returns an `AvatarData`; `avatar-app studio avatar` makes the avatar folder from it. Training
+reads rendered clips from their own folder, see `studio/data/clips.py`, not `AvatarData.clips`.
 """
 
 from __future__ import annotations

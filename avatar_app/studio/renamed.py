@@ -1,4 +1,4 @@
-"""Names of before and their present ones: commands, flags, steps of a recipe, folders of a run and what is in them.
+"""Old names and their present ones: commands, flags, steps of a recipe, folders of a run and their content.
 
 Files and command lines that use the old names keep working: every reader passes them through this module.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
+COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("train", "speech"): ("train", "speech-encoder"),
     ("train", "picture"): ("train", "mouth-renderer"),
     ("distil", "ears"): ("distil", "speech-encoder"),
@@ -84,9 +84,9 @@ def current_words(words: Sequence[str]) -> list[str]:
     Args:
         words: what follows `avatar-app studio`; flags may carry their value after an equals sign.
     """
-    head = COMMANDS.get(tuple(words[:2]))
-    current = [*(head or words[:2])]
-    for word in words[2:]:
+    head = COMMANDS.get(tuple(words[:2]), tuple(words[:1]))
+    current = list(head)
+    for word in words[len(head) :]:
         flag, equals, value = word.partition("=")
         flag = FLAGS.get(flag, flag)
         if equals:

@@ -173,6 +173,31 @@ def test_snapshot_when_requested_without_end_then_one_at_a_time_and_no_queue(mak
     assert len(begun) == 2 and len(source.pictures) == 0
 
 
+def test_stop_when_a_snapshot_is_being_written_then_does_not_wait_for_it(make, source, monkeypatch):
+    go_on, begun = threading.Event(), threading.Event()
+
+    def write(picture, folder, **_):
+        begun.set()
+        go_on.wait(60)
+        return folder / "a.png"
+
+    monkeypatch.setattr("avatar_app.live.record.snapshots.snapshot", write)
+    sinks = make()
+    sinks.start()
+    sinks.take_snapshot()
+    assert begun.wait(30)
+    stopper = threading.Thread(target=sinks.stop)
+    stopper.start()
+    stopper.join(2)
+    is_waiting = stopper.is_alive()
+    go_on.set()
+    stopper.join(30)
+    assert not is_waiting
+    sinks.start()
+    sinks.take_snapshot()
+    sinks.close()
+
+
 def test_snapshot_when_its_folder_cannot_be_created_then_one_notice(make, notices, tmp_path):
     (tmp_path / "file").write_text("")
     sinks = make(record_folder=str(tmp_path / "file" / "videos"))

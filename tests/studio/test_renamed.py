@@ -42,6 +42,7 @@ def test_current_words_when_a_command_has_an_old_name_then_it_is_found(command):
         ("train teacher --part=draw --draw-steps=5", "train teacher --part=decoder --decoder-steps=5"),
         ("distil student --judge a --picture b", "distil student --test-expert a --mouth-renderer b"),
         ("publish nova-hd --speech a", "publish nova-hd --speech-encoder a"),
+        ("publish --picture p --speech s nova-hd", "publish --mouth-renderer p --speech-encoder s nova-hd"),
         ("train expert --n-takes 3", "train expert --n-clips 3"),
         ("train speech --data speech --run hear", "train speech-encoder --data speech --run hear"),
     ],

@@ -91,3 +91,12 @@ def test_quality_when_a_correlation_is_below_its_target_then_named(figures):
 def test_long_when_listed_then_each_names_its_version_and_command(figures):
     for measurement in figures.read(PACKAGING / "figures" / "long.json")["measurements"]:
         assert all(measurement[key] for key in ("what", "measured", "date", "commit", "command"))
+
+
+def test_distillation_when_a_manifest_has_the_present_keys_then_the_same_table(figures):
+    quality = importlib.import_module("figures_quality")
+    old = figures.read(repo_root() / "models" / "nova-96" / "manifest.json")
+    new = copy.deepcopy(old)
+    about = new["provenance"]["nova96"]
+    about["initial_test"], about["lips_closed"]["initial"] = about.pop("begun_test"), about["lips_closed"].pop("begun")
+    assert quality.distillation_part([new]) == quality.distillation_part([old])

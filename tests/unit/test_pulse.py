@@ -144,6 +144,11 @@ def test_devices_of_when_sources_then_microphones_first_with_their_attributes():
     assert devices_of("", "Source") == devices_of("rubbish", "Source") == devices_of(SOURCES, "Sink") == ()
 
 
+def test_devices_of_when_a_description_has_a_line_break_then_the_device_is_there():
+    listing = SOURCES.replace("Monitor of Loudspeakers", "Monitor of\nLoudspeakers")
+    assert "out.monitor" in [each.name for each in devices_of(listing, "Source")]
+
+
 def test_devices_of_when_sinks_then_in_the_order_of_the_server():
     listing = SOURCES.replace("Source #", "Sink #").replace("Monitor of Sink", "Monitor Source")
     assert [each.label for each in devices_of(listing, "Sink")] == [

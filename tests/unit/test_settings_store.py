@@ -110,6 +110,7 @@ def test_remove_leftovers_when_writes_were_cut_off_then_only_they_are_gone(paths
     for folder in (paths.dir, paths.profiles_dir, paths.state_dir, paths.cache_dir):
         folder.mkdir(exist_ok=True)
         (folder / "settings.json.0123abcd.tmp").write_text("{")
+        (folder / "settings.jsonx_4zcd_7.tmp").write_text("{")  # of an older version
         (folder / "notes.tmp").write_text("theirs")
         kept.add(folder / "notes.tmp")
     store.remove_leftovers(paths)

@@ -172,3 +172,16 @@ def test_slot_when_opening_fails_by_a_fault_then_refused_without_an_error(slot):
     slot.ask("Head", number=8)
     slot.wait_until_idle()
     assert slot.take_result() == Refused(8, Settings(mic="Head"), ("mic",), slot.name)
+
+
+def test_result_when_a_retry_opens_the_part_in_use_then_the_refusal_of_the_request_stays(slot):
+    slot.let_open("old")
+    slot.take_result()
+    slot.broken.add("broken")
+    slot.let_open("broken")
+    slot._retry(slot.in_use)
+    assert slot.begun.acquire(timeout=WAIT_S)
+    slot.go_on.release()
+    slot.wait_until_idle()
+    result = slot.take_result()
+    assert isinstance(result, Refused) and result.settings.mic == "broken"

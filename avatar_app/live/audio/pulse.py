@@ -23,6 +23,8 @@ from avatar_app.live.runtime.environment import copy_environment
 log = logging.getLogger(__name__)
 
 TOOL = "pactl"
+# The first line of an object, such as "Source Output #12".
+HEADING = re.compile(r"[A-Z][A-Za-z ]* #\d+")
 TIMEOUT_S = 3.0
 # The parser reads English.
 LANGUAGE = {"LC_ALL": "C"}
@@ -138,10 +140,13 @@ def query(*arguments: str) -> str:
 
 
 def objects_of(listing: str) -> tuple[ServerObject, ...]:
-    """Parse `pactl list`: a line for each object, its fields after one tab, their properties after two."""
+    """Parse `pactl list`: a line for each object, its fields after one tab, their properties after two.
+
+    Other lines are ignored: a description may hold a line break.
+    """
     found: list[ServerObject] = []
     for line in listing.splitlines():
-        if line and not line[0].isspace():
+        if HEADING.fullmatch(line):
             kind, _, number = line.partition(" #")
             found.append(ServerObject(kind, number))
         elif found and line.startswith("\t\t"):

@@ -52,20 +52,22 @@ class RecordSink(Sink[Settings]):
             # At the first start alone: recordings of this run are saved by their own threads.
             self._recovery = Recovery((_folder(settings), videos_folder()), clock, notices)
             self._recovery.start()
-        self._snapshots = Snapshots(pictures, clock, notices)
+        if self._snapshots is None:
+            self._snapshots = Snapshots(pictures, clock, notices)
         self._snapshots.start()
         self._inputs = pictures, voice
 
     def stop(self) -> None:
-        """See `Sink`: a recording is finished in the background, with all sound captured until now."""
+        """See `Sink`: recordings and snapshots are finished in the background, with all sound captured until now."""
         self.stop_recording()
         self._inputs = None
-        snapshots, self._snapshots = self._snapshots, None
-        if snapshots is not None:
-            snapshots.stop()
+        if self._snapshots is not None:
+            self._snapshots.request_stop()
 
     def close(self) -> None:
-        """Wait until all recordings are saved."""
+        """Wait until all recordings and snapshots are saved."""
+        if self._snapshots is not None:
+            self._snapshots.stop()
         self._recorder.stop()
         self._recorded.close()
         if self._recovery is not None:

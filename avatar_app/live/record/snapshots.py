@@ -18,6 +18,8 @@ from avatar_app.live.runtime.worker import Worker
 PICTURE_WAIT_S = 0.5
 # Between two snapshots.
 PAUSE_S = 0.25
+# A folder that does not answer for longer does not keep the program from ending.
+STOP_TIMEOUT_S = 5.0
 
 
 class Snapshots:
@@ -25,7 +27,7 @@ class Snapshots:
 
     A request that arrives while another snapshot is written replaces the one that waits.
 
-    Thread: `start` and `stop` by one owner, `request` any.
+    Thread: `start`, `request_stop` and `stop` by one owner, `request` any.
 
     Args:
         pictures: source of finished pictures.
@@ -40,22 +42,27 @@ class Snapshots:
         notices: NoticeBoard,
     ) -> None:
         self._pictures = pictures
-        self._clock, self._board, self._notices = clock, notices, RecordNotices(notices)
+        self._notices = RecordNotices(notices)
         self._folders: Latest[Callable[[], Path]] = Latest()
-        self._worker: Worker | None = None
+        self._worker = Worker("snapshots", self._step, clock, notices)
+        self._is_running = False
 
     def start(self) -> None:
         """Start the thread; a second call does nothing."""
-        if self._worker is None:
-            self._worker = Worker("snapshots", self._step, self._clock, self._board)
+        if not self._is_running:
+            self._is_running = True
             self._worker.start()
 
-    def stop(self) -> None:
-        """Finish the snapshot that is being written, and end; a second call does nothing."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.stop()
+    def request_stop(self) -> None:
+        """Take no more requests, without waiting for the snapshot that is being written; a second call does nothing."""
+        self._is_running = False
+        self._worker.request_stop()
         self._folders.take()
+
+    def stop(self) -> None:
+        """Stop, and wait for the snapshot that is being written; a second call does nothing."""
+        self.request_stop()
+        self._worker.join(STOP_TIMEOUT_S)
 
     def request(self, folder: Callable[[], Path]) -> None:
         """Request a snapshot of the next picture; never blocks. A notice reports the file.
@@ -66,7 +73,7 @@ class Snapshots:
         Raises:
             OutputError: the avatar is stopped.
         """
-        if self._worker is None:
+        if not self._is_running:
             raise OutputError("There is no picture to save.", "Press Start first.")
         self._folders.put(folder)
 

@@ -293,5 +293,7 @@ class Slot(ABC, Generic[P]):
             self._refuse(request, error)
             return False
         self.in_use = self._used(part, request.settings)
-        self._results.put(Applied(request.number, self.in_use, self.fields))
+        if not self._is_retry:
+            # The window asked for no retry, and may not have read the refusal of its own request yet.
+            self._results.put(Applied(request.number, self.in_use, self.fields))
         return True
