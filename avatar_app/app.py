@@ -1,4 +1,4 @@
-"""Builds the whole program, passes every part what it needs, and takes it down in order."""
+"""Builds the program from its parts, and shuts it down in order."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_NO_ANSWER = 3
-# The first picture and the first list of microphones are there by then.
+# By then the first picture is shown and the microphones are listed.
 SETTLED_MS = 1500
 
 
@@ -57,7 +57,7 @@ class StartOptions:
 
     Attributes:
         with_recording: record from the start.
-        in_tray: with the window hidden.
+        in_tray: start with the window hidden in the system tray.
         duration_s: quit after this many seconds.
         screenshot: file for a picture of the window at the end.
     """
@@ -80,15 +80,15 @@ def run(
     """Open the window and return when it is closed.
 
     Args:
-        settings: of this start, with the command line's.
+        settings: of this start: the saved ones with the changes of the command line.
         paths: the user's files.
-        saved: the settings file's, if `settings` holds changes for this start alone.
+        saved: those of the settings file, if `settings` contains changes for this start only.
         notices: posted before the window exists.
         options: of this start.
         parts: what the program is built from.
 
     Returns:
-        0 for a normal end, also of a second start, which raises the first window; 3 if a first start does not answer.
+        0 for a normal end, also of a second start, which raises the first window; 3 if the first one does not answer.
     """
     cv2.setNumThreads(1)
     board, options, parts = notices or NoticeBoard(), options or StartOptions(), parts or Parts()
@@ -116,7 +116,7 @@ def run(
 
 
 def _application() -> QApplication:
-    """The one `QApplication`; an existing one is used again, as in tests."""
+    """The `QApplication` of the process; an existing one is reused, as in tests."""
     qInstallMessageHandler(_log_qt)
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
@@ -264,7 +264,7 @@ def _quit_on_signals(close: Callable[[], object]) -> None:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    # Not on Windows. `nohup` ignores it, so that the program outlives its terminal.
+    # Windows has no SIGHUP. `nohup` ignores it, so that the program keeps running after its terminal is closed.
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, on_signal)
 

@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 1 if a check failed, 2 on an error that the user can fix, 130 after Ctrl-C.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    # `studio` parses what follows it: argparse would take a leading flag (`studio --help`) for its own.
-    n_own = 1 if words[:1] == ["studio"] else len(words)
-    arguments = build_parser().parse_args(words[:n_own], argparse.Namespace(words=words[n_own:]))
+    given = list(sys.argv[1:] if argv is None else argv)
+    # `studio` parses its own arguments: argparse would parse a leading flag (`studio --help`) here.
+    n_own = 1 if given[:1] == ["studio"] else len(given)
+    arguments = build_parser().parse_args(given[:n_own], argparse.Namespace(studio_argv=given[n_own:]))
     start_logging(getattr(arguments, "json_log", False))
     install_excepthooks()
     run: Callable[[argparse.Namespace], int] = arguments.run
@@ -81,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _common_flags() -> argparse.ArgumentParser:
-    """Flags of every command but `studio`. An absent flag is absent: the saved setting holds."""
+    """Flags of every command but `studio`. The namespace lacks a flag that is not given: the saved setting applies."""
     flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     group = flags.add_argument_group("settings", "override the saved settings, for this run")
     group.add_argument("--avatar", metavar="ID", help="the avatar")
@@ -91,7 +91,7 @@ def _common_flags() -> argparse.ArgumentParser:
     group.add_argument("--fps", type=int, metavar="25|30|50|60", help="pictures per second")
     group.add_argument("--lookahead-ms", type=int, metavar="|".join(map(str, LOOKAHEADS_MS)),
                        help="0 has the least delay, 160 the most accurate lips (nova-96: 80)")  # fmt: skip
-    group.add_argument("--mic", metavar="NAME|file:PATH|demo", help="the microphone, or what replaces it")
+    group.add_argument("--mic", metavar="NAME|file:PATH|demo", help="the microphone, or a file in its place")
     group.add_argument("--camera", metavar="NAME|file:PATH|off", help="the webcam that the head follows")
     group.add_argument(
         "--profile-dir", type=Path, metavar="DIR", help="one folder for settings, models, caches and logs"
@@ -130,7 +130,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser], co
     parser.add_argument("--only", metavar="SECTION[,SECTION]", help="measure some sections only")
     parser.add_argument("--duration", type=_positive_s, metavar="S", help="length of each live measurement (60)")
     parser.add_argument(
-        "--soak", type=_positive_s, metavar="MIN", help="run everything together for MIN minutes, and nothing else"
+        "--soak", type=_positive_s, metavar="MIN", help="soak test: run all parts together for MIN minutes"
     )
     parser.set_defaults(run=_run_bench)
 
@@ -224,11 +224,11 @@ def _run_webcam(arguments: argparse.Namespace) -> int:
 def _run_studio(arguments: argparse.Namespace) -> int:
     from avatar_app.studio import cli
 
-    return cli.main(arguments.words)
+    return cli.main(arguments.studio_argv)
 
 
 def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Settings, Settings, ProfilePaths]:
-    """The saved settings, those of this start with the command line's, and the user's folders."""
+    """The saved settings, the settings of this start, and the user's folders."""
     paths = ProfilePaths(getattr(arguments, "profile_dir", None))
     changes = {name: getattr(arguments, name) for name in SETTING_FLAGS if hasattr(arguments, name)}
     changes |= _camera_changes(getattr(arguments, "camera", None))

@@ -45,7 +45,7 @@ from avatar_app.settings.schema import Settings
 SCHEMA = 1
 LATENCY_RUN_S = 4.0
 START_TIMEOUT_S = 20.0
-# A picture later than this after its sound feels late.
+# Above this latency the picture is noticeably late.
 GOOD_LATENCY_MS = 250.0
 MIN_GOLDEN_PSNR_DB = 30.0
 MAX_GOLDEN_BYTES = 200_000_000
@@ -124,7 +124,7 @@ def _settings(paths: ProfilePaths, notices: NoticeBoard) -> Iterator[Finding]:
     """The notices of loading the settings, which the command line has done before."""
     current = notices.current()
     for notice in current:
-        yield _warning("settings", notice.text, notice.what_to_do or "You need not do anything.")
+        yield _warning("settings", notice.text, notice.what_to_do or "No action is needed.")
     if not current:
         yield _ok("settings", str(paths.config_file))
 
@@ -305,7 +305,7 @@ def _latency(settings: Settings, paths: ProfilePaths) -> Iterator[Finding]:
         pipeline.close()
     if status.t_first_mouth_ns is None:
         reasons = " ".join(notice.text for notice in notices.current())
-        yield _failed("live run", f"The avatar did not speak. {reasons}".strip(), "Send us this report.")
+        yield _failed("live run", f"The avatar's mouth did not move. {reasons}".strip(), "Send us this report.")
         return
     text = (
         f"{status.fps_out:.1f} pictures per second, microphone to picture {status.latency_p50_ms:.0f} ms (p95"

@@ -106,7 +106,7 @@ def install_excepthooks(on_failure: Callable[[], None] = lambda: None) -> Callab
         on_failure: called after one was logged, on the thread of the exception.
 
     Returns:
-        Puts the older hooks back.
+        A function that restores the previous hooks.
     """
     old_sys, old_threading = sys.excepthook, threading.excepthook
 

@@ -78,7 +78,7 @@ def device_mics() -> tuple[Device, ...]:
 
 
 def refresh_mics() -> None:
-    """Look for microphones that were plugged in since the last look."""
+    """Update the list of microphones."""
     from avatar_app.live.mic import refresh_devices
 
     refresh_devices()
@@ -114,7 +114,7 @@ def require_tracker() -> None:
 
 
 def tracker_installer() -> Callable[[], None] | None:
-    """Installs the face tracker; None where this Python cannot have it."""
+    """A function that installs the face tracker; None where this version of Python is not supported."""
     from avatar_app.live.webcam.package import can_install
     from avatar_app.live.webcam.setup import set_up
 
@@ -127,13 +127,13 @@ class Parts:
 
     Attributes:
         make_pipeline: makes the live path.
-        make_sinks: makes what leaves the program.
+        make_sinks: makes the sinks.
         list_mics: lists microphones.
-        refresh_mics: looks for new microphones from time to time; None means never.
+        refresh_mics: updates the list of microphones, called periodically; None disables this.
         list_outputs: lists sound outputs.
         list_cameras: lists webcams.
         require_tracker: raises `MissingExtraError` when there is no face tracker.
-        tracker_installer: returns what installs the face tracker.
+        tracker_installer: returns a function that installs the face tracker, or None.
     """
 
     make_pipeline: Callable[[Settings, ProfilePaths, Clock, NoticeBoard], Live] = live_pipeline

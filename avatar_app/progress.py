@@ -1,4 +1,4 @@
-"""A progress bar on stderr with share, speed and time left; nothing if stderr is no terminal."""
+"""A progress bar on stderr with share, speed and time left; nothing if stderr is not a terminal."""
 
 from __future__ import annotations
 

@@ -45,10 +45,10 @@ from avatar_app.settings.schema import BackgroundKind, Settings
 
 log = logging.getLogger(__name__)
 
-# Pictures in progress: enough that no thread waits for another, few enough for little memory.
+# Pictures in progress: enough that no thread waits for another, few enough to use little memory.
 N_IN_PROGRESS = 12
 # More threads gain little, because a mouth takes a few milliseconds.
-MOST_STUDENT_THREADS = 4
+MAX_STUDENT_THREADS = 4
 NEVER = threading.Event()
 TRANSPARENT = "transparent"
 
@@ -132,20 +132,20 @@ def render(job: RenderJob, progress: ProgressBar) -> Rendered:
 
 
 def keeps_alpha(job: RenderJob) -> bool:
-    """Whether the video keeps the avatar's transparency: its format can, and no background is set.
+    """Whether the video keeps the avatar's transparency: its format supports it, and no background is set.
 
     Raises:
         OutputError: the format has no transparency, and the job asks for it.
     """
     can_keep = job.out.suffix.lower() in ALPHA_SUFFIXES
     if job.background == TRANSPARENT and not can_keep:
-        raise OutputError("This kind of video has no transparency.", "End the name with .mov or .webm.")
+        raise OutputError("This video format does not support transparency.", "End the name with .mov or .webm.")
     is_unset = job.background is None and job.settings.background == BackgroundKind.CHECKER
     return can_keep and (is_unset or job.background == TRANSPARENT)
 
 
 def check_quality(crf: int, kind: RecordFormat) -> None:
-    """Check that the encoder knows a quality.
+    """Check that the encoder supports a quality.
 
     Raises:
         OutputError: it is out of range.
@@ -173,7 +173,7 @@ def open_mouth_driver(settings: Settings, profile: ProfilePaths) -> MouthDriver:
 
 def student_threads(cores: int) -> int:
     """Threads that generate one mouth: all cores but the two of rendering and encoding."""
-    return min(MOST_STUDENT_THREADS, max(1, cores - 2))
+    return min(MAX_STUDENT_THREADS, max(1, cores - 2))
 
 
 def choose_lookahead_ms(job: RenderJob, driver: MouthDriver) -> int:
@@ -202,7 +202,7 @@ def drive_mouths(sound: Iterable[Float32], driver: MouthDriver, fps: int, lookah
 
     Args:
         sound: pieces (n,) float32 at 16 kHz, read as they are needed.
-        driver: makes them.
+        driver: generates them.
         fps: pictures per second.
         lookahead_ms: how much later sound a mouth may use.
     """

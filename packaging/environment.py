@@ -1,4 +1,4 @@
-"""The virtual environment in `.venv`: made once, and left alone while nothing that it depends on changes.
+"""Creates the virtual environment `.venv`, and updates it when something that it depends on changes.
 
 Standard library only, Linux, macOS and Windows.
 """
@@ -24,26 +24,25 @@ OLDEST_PYTHON = (3, 10)
 NEEDED_GB = {"run": 1.5, "test": 5.0}
 LOCKS = REPO / "packaging" / "locks"
 TRACKER_LOCK = REPO / "avatar_app" / "live" / "webcam" / "tracker.txt"
-# In no lock: the index has one torch of this version for each system, whose hashes are not those of the build for the
-# CPU that a machine may offer in its place, and on Linux it is a build for CUDA that brings 3 GB of packages along. So
-# its version is pinned, and all that the build for the CPU asks for is locked; torch itself, and CUDA's packages, come
-# without hashes.
+# torch is in no lock: on Linux the index has a build for CUDA, with 3 GB of other packages, and a machine may offer the
+# CPU build of the same version, which has other hashes. So the version is pinned, and the lock contains what the CPU
+# build depends on. torch itself, and the packages of CUDA, are installed without hashes.
 TORCH = "torch==2.13.0"
-# mediapipe, by which faces are followed, is not made for newer ones.
+# mediapipe, which the face tracker uses, has no wheels for newer versions.
 NEWEST_TRACKER_PYTHON = (3, 12)
 ONNX_RUNTIME = {"cpu": "onnxruntime", "gpu": "onnxruntime-gpu"}
-# What earlier versions installed, and the package with the same files that takes its place.
+# Packages that earlier versions installed, and their replacements, which contain the same files.
 REPLACED = {"opencv-contrib-python": "opencv-python-headless", "pyside6-addons": "pyside6-essentials"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is set up.
+    """The packages to install.
 
     Attributes:
-        name: `run` or `test`; whoever has the second has the first.
-        extras: extras of pyproject.toml beside the ONNX Runtime.
-        has_tracker: with the face tracker, which no extra can name (`packaging/decisions/0015`).
+        name: `run` or `test`; `test` includes `run`.
+        extras: extras of pyproject.toml, besides that of ONNX Runtime.
+        has_tracker: whether to install the face tracker, which cannot be an extra (`packaging/decisions/0015`).
     """
 
     name: str
@@ -60,14 +59,14 @@ TEST = Plan("test", ("studio", "test"), has_tracker=True)
 
 
 def make_ready(plan: Plan) -> None:
-    """Set up what the plan needs, unless a stamp says that it was done.
+    """Install what the plan needs, unless the stamp file shows that it is up to date.
 
     Raises:
-        SetupError: something is in the way; the sentence says what to do.
+        SetupError: the set-up failed; the message says what to do.
     """
     if is_ready(plan):
         return
-    # Imported late: a second start needs none of it, and an older Python can read only the first.
+    # Imported late: later starts do not need these modules, and Pythons before 3.10 cannot parse them.
     from setup_steps import SetupError, Step, run_quietly
 
     if sys.version_info < OLDEST_PYTHON:
@@ -85,7 +84,7 @@ def make_ready(plan: Plan) -> None:
     runtime = _choose_runtime()
     _install(plan, runtime)
     if plan.has_tracker and sys.version_info[:2] <= NEWEST_TRACKER_PYTHON:
-        with Step("the face tracker, in a folder of its own") as step:
+        with Step("the face tracker, in its own folder") as step:
             run_quietly([str(PYTHON), "-m", "avatar_app", "webcam", "setup"], step)
     with Step("check: the program starts") as step:
         run_quietly([str(PYTHON), "-m", "avatar_app", "--version"], step)
@@ -94,19 +93,19 @@ def make_ready(plan: Plan) -> None:
 
 
 def is_ready(plan: Plan) -> bool:
-    """Whether this plan was set up before, and nothing it depends on has changed since."""
+    """Whether this plan was set up before, and none of its inputs has changed since."""
     return PYTHON.exists() and _stamps().get(plan.name) == _key()
 
 
 def replace_process(command: Sequence[str]) -> None:
-    """Become another program; on Windows, run it and end with its exit code."""
+    """Replace this process by another program; on Windows, run it and exit with its exit code."""
     if os.name == "nt":
         raise SystemExit(subprocess.run(command, check=False).returncode)
-    os.execv(command[0], list(command))  # noqa: S606 - there is no shell to need
+    os.execv(command[0], list(command))  # noqa: S606 - no shell is needed
 
 
 def has_nvidia_driver() -> bool:
-    """A cheap look for an NVIDIA driver, for the stamp; `nvidia-smi` itself takes a second."""
+    """Whether an NVIDIA driver seems to be installed; faster than running `nvidia-smi`, which takes a second."""
     return os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi") is not None
 
 
@@ -142,7 +141,7 @@ def _check_disk(needed_gb: float) -> None:
 
 
 def _make_venv() -> None:
-    """Make the environment anew unless a whole one stands there."""
+    """Create the environment, unless a working one exists."""
     from setup_steps import Step, run_quietly
 
     if PYTHON.exists() and _runs([str(PYTHON), "-m", "pip", "--version"]):
@@ -153,7 +152,7 @@ def _make_venv() -> None:
 
 
 def _need_ensurepip() -> None:
-    """Debian splits a part of `venv` into a package of its own."""
+    """Install the part of `venv` that Debian has in a separate package."""
     from setup_steps import SetupError
     from system_packages import SystemPart, add_missing
 
@@ -167,24 +166,24 @@ def _need_ensurepip() -> None:
 
 
 def _choose_runtime() -> str:
-    """`gpu` where an NVIDIA GPU answers, else `cpu`."""
+    """`gpu` if an NVIDIA GPU is available, else `cpu`."""
     is_gpu = has_nvidia_driver() and sys.platform != "darwin" and _runs(["nvidia-smi", "-L"])
     print(f"  ONNX Runtime: {'for the NVIDIA GPU (255 MB)' if is_gpu else 'for the CPU (24 MB)'}", flush=True)
     return "gpu" if is_gpu else "cpu"
 
 
 def _install(plan: Plan, runtime: str) -> None:
-    """What the lock names and nothing else, then torch, then the program itself; all of it from wheels."""
+    """Install exactly the packages of the lock, then torch, then the program; packages from wheels only."""
     from setup_steps import Step, folder_mb, run_quietly
     from trim import trim_qt
 
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
     install = [*pip, "install", "--progress-bar=off"]
-    what = "the program and what it needs" + (", the studio with torch, the test tools" if plan.extras else "")
+    what = "the program and its dependencies" + (", the studio with torch, the test tools" if plan.extras else "")
     with Step(f"{what}, by pip") as step:
-        in_the_way = _in_the_way(runtime)
-        if in_the_way:
-            run_quietly([*pip, "uninstall", "--yes", *in_the_way], step)
+        conflicting = _conflicting(runtime)
+        if conflicting:
+            run_quietly([*pip, "uninstall", "--yes", *conflicting], step)
         locked = ["--require-hashes", "--only-binary=:all:", "--requirement", str(plan.lock(runtime))]
         run_quietly([*install, *locked], step)
         if "studio" in plan.extras:
@@ -194,9 +193,9 @@ def _install(plan: Plan, runtime: str) -> None:
         step.add(f".venv takes {folder_mb(VENV):.0f} MB")
 
 
-def _in_the_way(runtime: str) -> list[str]:
-    """Installed packages that share files with what comes; whoever they share them with must come anew."""
-    # A pip that cannot list cannot install either; that is said a moment later.
+def _conflicting(runtime: str) -> list[str]:
+    """Installed packages that contain the same files as new ones; both must be uninstalled first."""
+    # If pip cannot list packages, it cannot install them either; the next step reports that.
     listing = subprocess.run([str(PYTHON), "-m", "pip", "list", "--format=json"], stdout=subprocess.PIPE, check=False)
     names = {entry["name"].lower().replace("_", "-") for entry in json.loads(listing.stdout or "[]")}
     unwanted = {**REPLACED, ONNX_RUNTIME["cpu" if runtime == "gpu" else "gpu"]: ONNX_RUNTIME[runtime]}

@@ -3,7 +3,7 @@
 
 It reads the output of `avatar-app bench --json` (`packaging/figures/bench-*.json`), the report of
 `avatar-app studio evaluate` (`packaging/figures/report.json`), measurements that take hours or special equipment
-(`packaging/figures/long.json`) and the manifests of the published models. Nothing in the page is typed by hand.
+(`packaging/figures/long.json`) and the manifests of the published models. No number in the page is typed by hand.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read(path: Path) -> Any:
 
 
 def main() -> int:
-    """Write the page; with `--check`, only say whether it is up to date."""
+    """Write the page; with `--check`, only report whether it is up to date."""
     text = page()
     if "--check" in sys.argv[1:]:
         is_same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text

@@ -30,5 +30,5 @@ def machine_line(machine: Data) -> str:
 
 
 def source(found: Data) -> list[str]:
-    """Where numbers come from that no command of this repository wrote; nothing for others."""
+    """The source of numbers that no command of this repository wrote; empty for others."""
     return [f"Source of these numbers: {found['from']}."] if found.get("from") else []

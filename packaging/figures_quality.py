@@ -80,7 +80,7 @@ def _headline(report: Data) -> list[str]:
 
 
 def _speedups(manifests: Sequence[Data]) -> list[str]:
-    """What the gate measured before a model was registered."""
+    """The measurements of the gate before a model was registered."""
     return [
         f"- `{m['id']}` in INT8 or mixed, whichever is faster, against its own FP32: "
         + ", ".join(f"{ratio:.1f} times in {ENGINES[engine]}" for engine, ratio in m["quality"]["speedup"].items())
@@ -172,7 +172,7 @@ def distillation_part(manifests: Sequence[Data]) -> list[str]:
     return [
         "### Distillation",
         "The student and its teacher at 96 pixels on the four held-out clips, from the manifest of `nova-96`. Targets:"
-        " within 0.5 dB and 0.02 of the teacher. Confidence is that of a sync expert that trained neither of them.",
+        " within 0.5 dB and 0.02 of the teacher. Confidence is that of a sync expert that was not used to train them.",
         table(heads, rows),
         "Recipes side by side: [decision 0014](../decisions/0014-average-weights-after-distillation.md). Length of"
         " trainings: [decision 0017](../decisions/0017-train-everything-in-one-evening.md).",

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the lock files anew from pyproject.toml: `python3 packaging/lock.py [--upgrade] [--check]`.
+"""Makes the lock files again from pyproject.toml: `python3 packaging/lock.py [--upgrade] [--check]`.
 
 Needs a network and Python 3.11 or newer. Versions that still satisfy pyproject.toml stay as they are, unless
-`--upgrade` is given. `--check` changes nothing. Both then look whether every system of `SYSTEMS` can install each lock
+`--upgrade` is given. `--check` changes nothing. Both then check that every system of `SYSTEMS` can install each lock
 from wheels alone.
 
-There is a file for each kind of install, and each serves all systems and Python versions: a line that is not for all
-has a marker.
+There is a file for each kind of install. Each is for all systems and Python versions: a line that is not for all of
+them has a marker.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TRACKER_HEADER = "# Of what the face tracker is made. For another version, write
 OLDEST, PYTHONS = "3.10", ("3.10", "3.11", "3.12", "3.13", "3.14")
 # The last version with a wheel for Windows; Python 3.10 needs it.
 LIMITS = "nvidia-cublas-cu12<12.9.3"
-# torch stands in no lock, see `environment.TORCH`; this is what its builds for the CPU ask for.
+# torch is in no lock, see `environment.TORCH`; these are the dependencies of its CPU builds.
 UV_SETTINGS = f"""
 [[tool.uv.dependency-metadata]]
 name = "torch"
@@ -41,11 +41,11 @@ requires-dist = ["filelock", "typing-extensions>=4.10", "setuptools>=77.0.3", "s
 
 @dataclass(frozen=True)
 class System:
-    """A kind of machine that must be served.
+    """A supported system.
 
     Attributes:
-        name: uv's name for it; macOS is the 14th.
-        kinds: of install.
+        name: uv's name for it; macOS is version 14.
+        kinds: kinds of install.
         pythons: versions of Python.
     """
 
@@ -54,8 +54,8 @@ class System:
     pythons: tuple[str, ...] = PYTHONS
 
 
-# No Mac has CUDA. Macs with an Intel processor are left out: there is no torch for them, and of OpenVINO, OpenCV and
-# ONNX Runtime only older versions, which one lock for all would force on everybody.
+# No Mac has CUDA. Macs with an Intel processor are not supported: there is no torch for them, and OpenVINO, OpenCV and
+# ONNX Runtime exist only in older versions, to which one lock for all would limit every system.
 SYSTEMS = (
     System("x86_64-manylinux_2_34", ("run-cpu", "run-gpu", "test-cpu", "test-gpu")),
     System("x86_64-pc-windows-msvc", ("run-cpu", "run-gpu", "test-cpu", "test-gpu")),
@@ -66,7 +66,7 @@ SYSTEMS = (
 
 
 def main() -> int:
-    """Make the locks, then check them; exit code 0 when all can be installed."""
+    """Make the locks, then check them; exit code 0 if all can be installed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
     parser.add_argument("--check", action="store_true", help="change nothing")
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def get_uv(folder: Path) -> Path:
-    """Install uv, which makes the locks, into an environment of its own."""
+    """Install uv, which makes the locks, into its own environment."""
     home = folder / "uv"
     venv.create(home, with_pip=True)
     programs = home / ("Scripts" if os.name == "nt" else "bin")
@@ -91,7 +91,7 @@ def get_uv(folder: Path) -> Path:
 
 
 def make_all(uv: Path, folder: Path, *, is_upgrade: bool) -> None:
-    """Make every lock; the others take the versions of the first, so that they fit into one environment."""
+    """Make every lock; the others use the versions of the first, so that all fit into one environment."""
     import tomllib
 
     project = (REPO / "pyproject.toml").read_text(encoding="utf-8")
@@ -110,27 +110,27 @@ def make_all(uv: Path, folder: Path, *, is_upgrade: bool) -> None:
     make_tracker(uv, folder)
 
 
-def make(uv: Path, folder: Path, lock: Path, extras: tuple[str, ...], *words: str) -> None:
+def make(uv: Path, folder: Path, lock: Path, extras: tuple[str, ...], *options: str) -> None:
     """Make the lock of one kind of install."""
     inputs = ("pyproject.toml", "build.txt", "--constraints", "limits.txt")
-    wanted = [word for extra in extras for word in ("--extra", extra)]
-    compile_lock(uv, folder, lock, HEADER.format(extras=", ".join(extras)), *inputs, *wanted, *words)
+    wanted = [option for extra in extras for option in ("--extra", extra)]
+    compile_lock(uv, folder, lock, HEADER.format(extras=", ".join(extras)), *inputs, *wanted, *options)
 
 
 def make_tracker(uv: Path, folder: Path) -> None:
-    """Make the face tracker's lock anew from its own versions, which are not chosen by what they ask for."""
+    """Make the face tracker's lock again from the versions in it, without their dependencies."""
     lines = TRACKER_LOCK.read_text(encoding="utf-8").splitlines()
     (folder / "tracker.txt").write_text("\n".join(line.split()[0] for line in lines if "==" in line), encoding="utf-8")
     compile_lock(uv, folder, TRACKER_LOCK, TRACKER_HEADER, "tracker.txt", "--no-deps")
 
 
-def compile_lock(uv: Path, folder: Path, lock: Path, header: str, *words: str) -> None:
-    """Have uv write a lock, which then gets our header."""
+def compile_lock(uv: Path, folder: Path, lock: Path, header: str, *arguments: str) -> None:
+    """Write a lock with uv, and add the header."""
     made = folder / lock.name
     options = ("--universal", "--generate-hashes", "--no-annotate", "--no-header", "--quiet")
     command = [uv, "pip", "compile", *options, "--python-version", OLDEST]
     subprocess.run(
-        [*command, "--no-emit-package", "torch", *words, "--output-file", made.name], cwd=folder, check=True,
+        [*command, "--no-emit-package", "torch", *arguments, "--output-file", made.name], cwd=folder, check=True,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     lock.write_text(header + made.read_text(encoding="utf-8"), encoding="utf-8")

@@ -36,7 +36,7 @@ def demo_arguments() -> list[str]:
 
 
 def main() -> int:
-    """Set up, then become the app."""
+    """Set up, then start the app."""
     from setup_steps import SetupError
 
     arguments = sys.argv[1:]
@@ -46,7 +46,7 @@ def main() -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The next start goes on from here.", file=sys.stderr)
+        print("\nStopped. The next start continues the set-up.", file=sys.stderr)
         return 130
     if wants_window(arguments) and not has_screen():
         print(f"There is no screen here, so the built-in speech sample becomes a video: {DEMO_VIDEO}.")

@@ -1,4 +1,4 @@
-"""How a step of the set-up shows itself, runs its command, and says what went wrong. Standard library only."""
+"""Steps of the set-up: progress, commands and error messages. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from types import TracebackType
 
 LINE_WIDTH = 100
 N_SHOWN_ON_FAILURE = 25
-# What the tools print when ..., and what we say then.
+# Texts in the output of a failed command, its cause, and what to do.
 CAUSES = (
     (("no space left on device", "errno 28"), "The disk is full.", "Free some space and start again."),
     (
         ("name resolution", "failed to establish a new connection", "connection refused", "connectionerror",
          "read timed out", "network is unreachable", "no route to host", "getaddrinfo failed", "proxyerror"),
-        "The packages could not be fetched: the package index cannot be reached.",
-        "Check the network connection (and the proxy, if you use one), then start again: what was fetched is kept.",
+        "The packages could not be downloaded: the package index cannot be reached.",
+        "Check the network connection (and the proxy, if you use one), then start again: finished downloads are kept.",
     ),
     (("certificate verify failed",), "The package index's certificate was not accepted.",
      "Check the machine's clock, and the proxy's certificate if you use one."),
     (("permission denied", "errno 13"), "A folder cannot be written to.",
      "Start from a copy of the program that belongs to you."),
-    (("do not match the hashes",), "A package that was fetched is not the one that this program was tested with.",
-     "Start again without a mirror or cache in between (`PIP_NO_CACHE_DIR=1`); if it stays so, do not install it, and"
-     " tell us."),
+    (("do not match the hashes",), "A downloaded package is not the one that this program was tested with.",
+     "Start again without a mirror or cache (`PIP_NO_CACHE_DIR=1`). If the error remains, do not install the package,"
+     " and report it."),
     (("no matching distribution found", "--require-hashes mode"),
      "A tested package is not offered for this Python or machine.",
      "All are offered for Python 3.10 to 3.14 on 64-bit Windows, on macOS 14 with an Apple processor, and on Linux from"
@@ -37,14 +37,14 @@ CAUSES = (
 
 
 class SetupError(Exception):
-    """Set-up cannot go on; says what is wrong and what to do."""
+    """The set-up cannot continue; the message says why and what to do."""
 
     def __init__(self, what: str, what_to_do: str) -> None:
         super().__init__(f"{what} {what_to_do}")
 
 
 class Step:
-    """Prints a line for a step of the set-up, what it does meanwhile, and how long it took."""
+    """Prints a line for a step of the set-up, its progress, and how long it took."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -65,11 +65,11 @@ class Step:
         print(f"\r\x1b[2K  {self._text}: {result}{detail}" if self._is_live else f"    {result}{detail}", flush=True)
 
     def add(self, detail: str) -> None:
-        """Say more in the line that ends the step."""
+        """Add a detail to the line that ends the step."""
         self._detail = detail
 
     def show(self, line: str) -> None:
-        """Show what the step is at, on a terminal only."""
+        """Show the progress of the step, on a terminal only."""
         if self._is_live and line.strip():
             seconds = int(time.monotonic() - self._t_start_s)
             text = f"  {self._text} ... {seconds} s  {line.strip()}"
@@ -79,19 +79,19 @@ class Step:
 def run_quietly(
     command: Sequence[str], step: Step, environment: Mapping[str, str] | None = None, is_needed: bool = True
 ) -> bool:
-    """Run a command and keep what it prints to ourselves unless it fails.
+    """Run a command, and print its output only if it fails.
 
     Args:
         command: program and arguments.
-        step: shows the newest line of what the command prints.
-        environment: variables for the command; None means ours.
-        is_needed: whether failing is an error.
+        step: shows the newest line of the output.
+        environment: variables of the command; those of this process if None.
+        is_needed: whether a failure is an error.
 
     Returns:
         Whether the command succeeded.
 
     Raises:
-        SetupError: it failed and is needed; its last lines have been printed.
+        SetupError: a needed command failed; its last lines have been printed.
     """
     lines: list[str] = []
     with subprocess.Popen(
@@ -109,12 +109,12 @@ def run_quietly(
 
 
 def explain(output: str, command: Sequence[str]) -> SetupError:
-    """The sentence for a failed command, from what it printed."""
+    """The error for a failed command, from its output."""
     text = output.lower()
     for marks, what, what_to_do in CAUSES:
         if any(mark in text for mark in marks):
             return SetupError(what, what_to_do)
-    return SetupError(f"`{' '.join(command)}` failed.", "Its last lines are above.")
+    return SetupError(f"`{' '.join(command)}` failed.", "See its last lines above.")
 
 
 def folder_mb(folder: Path) -> float:

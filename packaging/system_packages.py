@@ -1,7 +1,7 @@
-"""Libraries and programs that pip cannot install: which are missing, and how this system gets them.
+"""Finds missing libraries and programs that pip cannot install, and installs them.
 
-Standard library only. Debian and Ubuntu are served by `apt-get` where that needs no password; any other
-system is told the command.
+Standard library only. On Debian and Ubuntu `apt-get` installs them if it needs no password; on other systems the
+command is printed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from setup_steps import SetupError, Step, run_quietly
 
 @dataclass(frozen=True)
 class SystemPart:
-    """Something that the machine must have.
+    """A library or program that the machine must have.
 
     Attributes:
-        probe: a shared library's name, or a program's.
+        probe: name of a shared library or of a program.
         apt: its package on Debian and Ubuntu.
         dnf: its package on Fedora.
         pacman: its package on Arch.
@@ -33,7 +33,7 @@ class SystemPart:
     pacman: str
 
     def is_missing(self) -> bool:
-        """Whether neither the loader nor the search path finds it."""
+        """Whether it is missing: the loader does not find the library, or the search path the program."""
         if ".so" not in self.probe:
             return shutil.which(self.probe) is None
         try:
@@ -57,7 +57,7 @@ APP_PARTS = (
     SystemPart("libxcb-keysyms.so.1", "libxcb-keysyms1", "xcb-util-keysyms", "xcb-util-keysyms"),
     SystemPart("libxcb-render-util.so.0", "libxcb-render-util0", "xcb-util-renderutil", "xcb-util-renderutil"),
     SystemPart("libxcb-shape.so.0", "libxcb-shape0", "libxcb", "libxcb"),
-    # The sound server's tool: what its devices are called, and which come and go.
+    # The sound server's tool: reports the names of devices, and added and removed devices.
     SystemPart("pactl", "pulseaudio-utils", "pulseaudio-utils", "libpulse"),
 )
 TEST_PARTS = (
@@ -69,12 +69,12 @@ TEST_PARTS = (
     SystemPart("sox", "sox", "sox", "sox"),
     SystemPart("chromium", "chromium", "chromium", "chromium"),
 )
-# A plug-in of ALSA, found in no search path: asked for together with PulseAudio.
+# A plug-in of ALSA is in no search path, so it is installed together with PulseAudio.
 APT_WITH = {"pulseaudio": ("libasound2-plugins",)}
 
 
 def add_missing(parts: tuple[SystemPart, ...]) -> None:
-    """Install what is missing where that is permitted; elsewhere say the command and go on.
+    """Install missing parts if permitted; otherwise print the command and continue.
 
     Raises:
         SetupError: the package manager failed.
@@ -90,7 +90,7 @@ def add_missing(parts: tuple[SystemPart, ...]) -> None:
 
 
 def _root_prefix() -> list[str] | None:
-    """What to put before a command that needs root; None when that would need a password."""
+    """Prefix of a command that needs root; None if it would need a password."""
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo"):
@@ -109,7 +109,7 @@ def _apt_install(prefix: list[str], parts: list[SystemPart]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = [*prefix, "apt-get", "install", "-y", "--no-install-recommends", *names]
     with Step(f"system packages: {', '.join(names)}") as step:
-        # Old package lists are good enough as often as not, and fetching new ones takes longer than installing.
+        # The present package lists are often good enough, and updating them takes longer than the installation.
         if run_quietly(install, step, environment, is_needed=False):
             return
         run_quietly([*prefix, "apt-get", "update"], step, environment, is_needed=False)
@@ -120,11 +120,11 @@ def _apt_install(prefix: list[str], parts: list[SystemPart]) -> None:
 
 
 def _command(parts: list[SystemPart]) -> str:
-    """The command that a person types for these parts on this system."""
+    """The command that installs these parts on this system."""
     if shutil.which("apt-get"):
         return f"sudo apt-get update && sudo apt-get install -y {' '.join(_apt_names(parts))}"
     if shutil.which("dnf"):
         return f"sudo dnf install -y {' '.join(dict.fromkeys(part.dnf for part in parts))}"
     if shutil.which("pacman"):
         return f"sudo pacman -S --needed {' '.join(dict.fromkeys(part.pacman for part in parts))}"
-    return f"your package manager, asked for what provides {' '.join(part.probe for part in parts)}"
+    return f"your package manager: the packages that provide {' '.join(part.probe for part in parts)}"

@@ -24,17 +24,17 @@ CHECKS = (
     ("import-linter", ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")),
     ("mypy", ("-m", "mypy")),
 )
-# Tests that watch real time or a sound server get the machine to themselves; the others share it, one a core.
+# Tests that depend on real time or on a sound server run alone; the others run in parallel, one per core.
 ALONE = ("tests/bench", "tests/device", "tests/end2end", "tests/pipeline")
-# The longest first: what begins last is short, and both cores work to the end.
+# The longest tests first, so that all cores are busy until the end.
 TOGETHER = ("tests/studio", "tests/parity", "tests/gui", "tests/commands", "tests/unit")
-# Where no signal can interrupt a test that hangs, its process is ended: then a worker, which another replaces.
+# Without SIGALRM the time limit ends the process of a hanging test, so the tests run in a worker that can be replaced.
 IN_A_WORKER = () if hasattr(signal, "SIGALRM") else ("-n", "1")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check."""
+    """The result of one check."""
 
     name: str
     is_good: bool
@@ -43,7 +43,7 @@ class Result:
 
 
 def check(name: str, arguments: Sequence[str]) -> Result:
-    """Run one of the quick checks and keep what it prints."""
+    """Run one of the quick checks and keep its output."""
     t_start_s = time.monotonic()
     done = subprocess.run(
         [str(PYTHON), *arguments], cwd=REPO, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
@@ -52,7 +52,7 @@ def check(name: str, arguments: Sequence[str]) -> Result:
 
 
 def run_checks() -> list[Result]:
-    """All quick checks, two at a time; what fails is printed at once."""
+    """Run all quick checks, two at a time, and report each result."""
     results = []
     with ThreadPoolExecutor(2) as pool:
         for result in pool.map(lambda item: check(*item), CHECKS):
@@ -62,7 +62,7 @@ def run_checks() -> list[Result]:
 
 
 def run_tests(arguments: Sequence[str]) -> list[Result]:
-    """Pytest on what the arguments name; without any, on everything."""
+    """Run pytest with these arguments; without any, run all tests."""
     if arguments:
         return [run_pytest("pytest", arguments)]
     together = run_pytest("pytest, shared", ("-n", str(os.cpu_count() or 1), "--dist", "worksteal", *TOGETHER))
@@ -70,24 +70,24 @@ def run_tests(arguments: Sequence[str]) -> list[Result]:
 
 
 def run_pytest(name: str, arguments: Sequence[str]) -> Result:
-    """Pytest without a screen, in a runtime folder of its own."""
+    """Run pytest without a screen, in a temporary runtime folder."""
     t_start_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="avatar-app-test-") as folder:
-        # One thread a process: more of them on a busy machine wait for each other.
+        # One thread per process: on a busy machine, more threads wait for each other.
         variables = {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": folder, "OMP_NUM_THREADS": "1", **os.environ}
         done = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=REPO, env=variables, check=False)
     return Result(name, done.returncode == 0, time.monotonic() - t_start_s)
 
 
 def report(result: Result) -> None:
-    """One line, and all that the check printed if it failed."""
+    """Print one line, and the output of a failed check."""
     print(f"{'ok    ' if result.is_good else 'FAILED'}  {result.name:<14} {result.took_s:6.1f} s", flush=True)
     if not result.is_good and result.output:
         print(result.output, flush=True)
 
 
 def main() -> int:
-    """Set up, check, test; exit code 0 when all is well."""
+    """Set up, check, test; exit code 0 if everything passes."""
     from setup_steps import SetupError
 
     arguments = sys.argv[1:]

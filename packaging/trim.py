@@ -1,7 +1,7 @@
-"""Takes out of the installed Qt what this program never loads: Qt Quick, the designer, developers' tools. Linux only.
+"""Removes unused parts of the installed Qt: Qt Quick, the designer and developer tools. Linux only.
 
-They lie in one package with the windows' part and are more than half of it. pip does not mind: what it cannot find, it
-need not remove. The tests run with what is left.
+They are more than half of the package that also contains the widgets. pip can still uninstall the package, because it
+ignores missing files. The tests run with the remaining parts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNUSED = (
 
 
 def trim_qt(environment: Path) -> None:
-    """Take out of a virtual environment's Qt what is in `UNUSED`; nothing on other systems, where nobody tested it."""
+    """Remove the files of `UNUSED` from a virtual environment; does nothing on other systems, where it is untested."""
     if not sys.platform.startswith("linux"):
         return
     for qt in environment.glob("lib/python3*/site-packages/PySide6"):

@@ -33,7 +33,7 @@ from avatar_app.settings.schema import Settings
 FPS = 30
 VIDEO_S = 12.0
 SIZE = (640, 480)
-# Half as fast as in `bench.pose`, which is how people turn.
+# Half as fast as in `bench.pose`: the speed at which people turn their heads.
 PACE = 0.5
 # Noise of a webcam indoors, per value.
 NOISE_LEVELS = 4.0
@@ -58,8 +58,8 @@ def measure(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str
         return {
             "is_installed": True,
             **_cost(wanted, Path(folder) / "profile", seconds),
-            **_delay(wanted, paths, min(seconds, STILL_S)),
-            **_stillness(wanted.replace(webcam=f"file:{still}"), paths),
+            **_latency(wanted, paths, min(seconds, STILL_S)),
+            **_jitter(wanted.replace(webcam=f"file:{still}"), paths),
         }
 
 
@@ -110,7 +110,7 @@ def _cost(settings: Settings, profile: Path, seconds: float) -> dict[str, Any]:
     }
 
 
-def _delay(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
+def _latency(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str, Any]:
     """Latency from a webcam picture to the first finished picture that follows it."""
     with live.running(settings, paths) as pipeline:
         _wait_for_face(pipeline)
@@ -119,7 +119,7 @@ def _delay(settings: Settings, paths: ProfilePaths, seconds: float) -> dict[str,
     return {"head_p50_ms": round(p50_ms, 1), "head_p95_ms": round(p95_ms, 1)}
 
 
-def _stillness(settings: Settings, paths: ProfilePaths) -> dict[str, Any]:
+def _jitter(settings: Settings, paths: ProfilePaths) -> dict[str, Any]:
     """Jitter of the rendered head in pixels of 512, while the user does not move."""
     turns = []
     with live.running(settings, paths) as pipeline:
@@ -151,5 +151,5 @@ def _wait_for_face(pipeline: LivePipeline) -> None:
         if status is not None and status.has_face:
             break
         time.sleep(0.1)
-    # The head reaches the user's pose, and the first pictures come.
+    # Time for the head to reach the user's pose, and for the first pictures.
     time.sleep(2.0)

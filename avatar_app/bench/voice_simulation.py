@@ -47,7 +47,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a simulation, from true instants instead of the player's estimates.
+    """The result of a simulation, from exact instants instead of the player's estimates.
 
     Attributes:
         n_max_waiting: highest level of the playback buffer, in samples.
@@ -63,7 +63,7 @@ class Outcome:
 
 
 class CountingDelayLine:
-    """A delay line without sound, which records the true skew. Thread: one."""
+    """A delay line without sound, which records the exact skew. Thread: one."""
 
     def __init__(self, scenario: Scenario, latency_ns: int) -> None:
         self._scenario = scenario
@@ -87,7 +87,7 @@ class CountingDelayLine:
         return self._position.t_end_ns if self._position.end else None
 
     def is_interrupted_by(self, block: VoiceBlock) -> bool:
-        """Never: the simulated microphone is not interrupted."""
+        """Always False: the simulated microphone is not interrupted."""
         del block
         return False
 

@@ -1,1 +1,1 @@
-"""What the parts of the program promise each other. Depends on numpy alone."""
+"""Interfaces and data that the parts of the program share. Depends on numpy alone."""

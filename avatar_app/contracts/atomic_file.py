@@ -23,7 +23,7 @@ LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.tmp|.+\.json[a-z0-9_]{8}\.tmp")
 def replacing(file: Path) -> Iterator[Path]:
     """Yield a temporary path, and rename it to `file` when the block ends; an error removes it.
 
-    The folder is made when it is missing. Each writer has a temporary path of its own, so several processes may write
+    The folder is made when it is missing. Each writer has its own temporary path, so several processes may write
     the same file: the last one wins, and a file that another process has mapped stays as it is.
 
     Args:

@@ -1,6 +1,7 @@
-"""What an avatar is made from, whatever its source: rendered pictures, a video of a person, photographs.
+"""The material of an avatar, from any source: rendered pictures, a video of a person, photographs.
 
-A reader of `studio/enrol` returns an `AvatarData`; the studio makes the avatar folder and the training data from it.
+A reader of `studio/enrol` returns an `AvatarData`; `avatar-app studio avatar` makes the avatar folder from it. Training
+reads rendered clips from their own folder, see `studio/data/clips.py`, not `AvatarData.clips`.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class AvatarClip(Protocol):
 class AvatarData:
     """The material of one avatar.
 
-    The face crop is the square that students take and generate. It is upright and has the same place on every face:
+    The face crop is the square that students read and generate. It is upright and has the same place on every face:
     the middle of the eyes at (0.50, 0.43) of its side, the lips at (0.50, 0.78).
 
     Attributes:
@@ -103,7 +104,7 @@ class AvatarData:
         reference: (crop_px, crop_px, 3) uint8 BGR, the face crop with the mouth at rest.
         mask: (crop_px, crop_px) uint8, 255 where a generated mouth replaces the portrait, feathered to 0.
         clips: speech with face crops; may be empty.
-        quality: measures of the reader for the log, in pixels or as named.
+        quality: measures of the reader for the log, in pixels unless the name has another unit.
 
     Raises:
         ValueError: shapes do not fit each other.

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """Mailbox with one place: a new item replaces an unread one, and that is counted. Thread: any."""
+    """Mailbox for one item: a new item replaces an unread one, which is counted. Thread: any."""
 
     def __init__(self) -> None:
         self._item: T | None = None
@@ -85,7 +85,7 @@ class Ring(Generic[T]):
 
     @property
     def n_lost(self) -> int:
-        """Items that newer ones pushed out."""
+        """Items dropped because the ring was full."""
         with self._fresh:
             return self._n_lost
 
@@ -105,7 +105,7 @@ class Mailboxes(Generic[T]):
         return mailbox
 
     def remove(self, mailbox: Latest[T]) -> None:
-        """Remove a mailbox; an unknown one is fine."""
+        """Remove a mailbox; an unknown one is ignored."""
         with self._lock:
             self._mailboxes = tuple(other for other in self._mailboxes if other is not mailbox)
 
@@ -133,7 +133,7 @@ class Fan(Generic[T]):
         return ring
 
     def remove(self, ring: Ring[T]) -> None:
-        """Remove a ring; an unknown one is fine."""
+        """Remove a ring; an unknown one is ignored."""
         with self._lock:
             self._rings = tuple(other for other in self._rings if other is not ring)
 

@@ -21,7 +21,7 @@ class HeadPose:
         gaze_yaw_deg, gaze_pitch_deg: of the eyes within the head; positive to the right edge, and down.
         blink_left, blink_right: 0 open to 1 closed; `left` is the eye on the left side of the picture.
         brow: -1 lowered, 0 as in the neutral pose, 1 raised.
-        confidence: 0..1, of the detected face; 0 if there is none, then all else is 0.
+        confidence: 0..1, of the detected face; 0 without a face; all other values are 0 then.
     """
 
     t_capture_ns: int

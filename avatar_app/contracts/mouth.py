@@ -1,4 +1,4 @@
-"""What a mouth is, and what drives it: a student today; a head model or a webcam could be others."""
+"""The data of a mouth, and the contract of the drivers that generate it, such as a student."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class MouthShape:
 
 @dataclass(frozen=True, slots=True)
 class Mouth:
-    """A mouth with the instants it belongs to.
+    """A mouth with its time stamps.
 
     Attributes:
         t_capture_ns: capture instant of the sound that this mouth belongs to.
         t_ready_ns: instant at which it was finished.
         index: frame number on the sound's own grid (instant = index / fps).
-        shape: None when the mouth rests.
+        shape: None when the mouth is at rest.
         weight: 0..1, how much of the shape replaces the avatar's own resting mouth.
     """
 
@@ -84,17 +84,17 @@ class Mouth:
 
     @property
     def patch(self) -> Patch | None:
-        """The patch; None when the mouth rests or has parameters alone."""
+        """The patch; None when the mouth is at rest or has parameters alone."""
         return None if self.shape is None or self.weight <= 0 else self.shape.patch
 
 
 @dataclass(frozen=True, slots=True)
 class DriverSpec:
-    """What the live path needs to know of a mouth driver.
+    """Properties of a mouth driver that the live path uses.
 
     Attributes:
         id: of the model folder.
-        title: for people.
+        title: display name.
         n_mel_columns: length of the mel window that the driver reads; the live path keeps 512 columns.
         lookahead_ms: every look-ahead that the driver supports.
         best_lookahead_ms: a longer one gains nothing.
@@ -121,7 +121,7 @@ class DriverSpec:
 
 
 class MouthDriver(Protocol):
-    """Makes the mouth of an instant. `live/mouth_drivers.py` lists the kinds.
+    """Generates the mouth of an instant. `live/mouth_drivers.py` lists the kinds.
 
     Thread: one at a time; it may be opened on one thread and used on another.
     """
@@ -133,12 +133,12 @@ class MouthDriver(Protocol):
 
     @property
     def engine_name(self) -> str:
-        """The engine that runs it, as in "openvino"; "" for none."""
+        """The engine that runs it, such as "openvino"; "" for none."""
         ...
 
     @property
     def precision_label(self) -> str:
-        """The arithmetic it runs in, for people, as in "INT8"; "" for none."""
+        """Display name of its arithmetic, such as "INT8"; "" for none."""
         ...
 
     def drive(self, mel: Float32, lookahead_ms: int) -> MouthShape:

@@ -1,4 +1,4 @@
-"""What the threads pass to each other: frozen, with the capture instant of the sound."""
+"""Frozen data that the threads pass to each other, with capture instants."""
 
 from __future__ import annotations
 

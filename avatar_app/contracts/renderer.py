@@ -1,4 +1,7 @@
-"""What turns an avatar, a mouth and a head pose into a picture. `live/frame/renderers.py` lists the kinds of avatar."""
+"""The contract of renderers: from an avatar, a mouth and a head pose to a picture.
+
+`live/frame/renderers.py` lists the kinds of avatar.
+"""
 
 from __future__ import annotations
 

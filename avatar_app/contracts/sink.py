@@ -25,12 +25,12 @@ class SinkSource(Protocol):
 
     @property
     def pictures(self) -> Mailboxes[Picture]:
-        """Finished pictures: a sink adds a mailbox of its own."""
+        """Finished pictures: each sink adds its own mailbox."""
         ...
 
     @property
     def voice(self) -> Fan[VoiceBlock]:
-        """The microphone's sound at its own rate: a sink adds a ring of its own."""
+        """The microphone's sound at its own rate: each sink adds its own ring."""
         ...
 
     def latency_ms(self) -> tuple[float, float]:
@@ -62,8 +62,8 @@ class SinkContext(Generic[S]):
 class Sink(ABC, Generic[S]):
     """One kind of output, such as the virtual camera. The object lives as long as the program.
 
-    Thread: `start` on a thread of the sink's own, where it may take long. `stop` on that thread or the owner's; `start`
-    and `stop` never overlap. The rest by the owner (the main thread), also while `start` runs.
+    Thread: `start` on the sink's own thread, where it may take long. `stop` on that thread or the owner's; `start`
+    and `stop` never overlap. All others by the owner (the main thread), also while `start` runs.
 
     Attributes:
         name: unique among the sinks; the key of its status, and of the notice when `start` fails.
@@ -96,7 +96,7 @@ class Sink(ABC, Generic[S]):
 
     @abstractmethod
     def stop(self) -> None:
-        """End within a second and release everything; twice is fine."""
+        """End within a second and release everything; a second call does nothing."""
 
     @abstractmethod
     def status(self) -> object | None:
@@ -115,7 +115,7 @@ class Sink(ABC, Generic[S]):
         """The program started or stopped while this sink stays open; called for `stays_open` alone."""
 
     def close(self) -> None:
-        """After the last `stop`: wait for work that goes on in the background, so that the process can end."""
+        """After the last `stop`: wait for work in the background, so that the process can end."""
 
 
 MakeSink = Callable[[SinkContext[S]], Sink[S]]

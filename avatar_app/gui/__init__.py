@@ -1,1 +1,1 @@
-"""The window. The only part of the program, with `app.py`, that knows Qt."""
+"""The window. Only this package and `app.py` import Qt."""

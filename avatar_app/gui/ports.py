@@ -171,7 +171,7 @@ class Catalogue:
         avatars: installed avatars.
         models: models of the avatar with the given id, best first.
         outputs: sound outputs that can play the voice.
-        cameras: webcams by name; may block for seconds, therefore called on a thread of its own.
+        cameras: webcams by name; may block for seconds, so it is called on another thread.
     """
 
     mics: Callable[[], tuple[Option, ...]]

@@ -27,7 +27,7 @@ REST_STEP = 0.25
 
 @dataclass(frozen=True, slots=True)
 class FrameCounts:
-    """What the frame thread counted so far."""
+    """Counts of the frame thread so far."""
 
     n_shown: int = 0
     n_repeated: int = 0
@@ -39,7 +39,7 @@ class FrameCounts:
 class FrameLoop:
     """Renders pictures on an even grid and puts each in every sink's mailbox.
 
-    Thread: frame, but for the setters and `counts`, which any thread may use.
+    Thread: frame, except for the setters and `counts`, which any thread may use.
 
     Args:
         clock: the program's.
@@ -138,7 +138,7 @@ class FrameLoop:
             self._meters.note("latency", ns_to_ms(self._clock.now_ns() - t_capture_ns))
         self._count(is_new, tick.n_missed, t_ready_ns)
         if not self._is_hidden:
-            # Now, so that the next mouth does not wait for it.
+            # Done now, so that the next mouth does not wait for it.
             renderer.prepare(self._idle_at(renderer, tick.t_ns + NS_PER_S // self._fps))
 
     def _take_mouth(self, t_tick_ns: int) -> bool:

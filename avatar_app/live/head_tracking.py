@@ -93,7 +93,7 @@ class HeadTracking:
             log.warning("the neutral pose was not saved: %s", error)
 
     def stop(self) -> None:
-        """Close the camera; twice is fine."""
+        """Close the camera; a second call does nothing."""
         self.keep()
         with self._lock:
             webcam, self._webcam = self._webcam, None

@@ -1,4 +1,4 @@
-"""The slots of the live path that need several rooms: avatar, background, model and webcam."""
+"""The slots of the live path that use several packages: avatar, background, model and webcam."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class WebcamSlot(Slot[HeadMotion]):
         self._following.stop()
 
     def _refuse(self, request: Request, error: UserError) -> None:
-        # Before the result is there: its reader asks what is in use then.
+        # Set before the result is posted, because the reader of the result reads it.
         self.in_use = request.settings.replace(is_following=False)
         super()._refuse(request, error)
 

@@ -61,16 +61,16 @@ DRIVERS: dict[str, Callable[[Path, DriverOptions], MouthDriver]] = {
 def open_driver(
     model_id: str, options: DriverOptions, *, models_dir: Path | None = None, user_dir: Path | None = None
 ) -> MouthDriver:
-    """Open a model as what drives the mouth.
+    """Open the mouth driver of a model.
 
     Args:
         model_id: a registered model; "" means the default.
         options: see `DriverOptions`.
-        models_dir: where the models lie; None means the shipped ones.
-        user_dir: where the user's own models lie, if any.
+        models_dir: folder of the models; None means the shipped ones.
+        user_dir: folder of the user's own models, if any.
 
     Raises:
-        ModelError: the model is missing, damaged, or of a kind that this program does not know.
+        ModelError: the model is missing, damaged, or of a kind that this program does not support.
         AvatarError: its avatar cannot be used.
     """
     folder = find_model(model_id, models_dir, user_dir)

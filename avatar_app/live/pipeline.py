@@ -35,9 +35,9 @@ from avatar_app.settings.schema import Settings
 log = logging.getLogger(__name__)
 
 SHOWN_STAGES = ("capture", "mel", "student", "compose", "handover")
-# `stop` waits so long for a driver that is opening a device; a device that opens later is closed.
+# `stop` waits this long for a driver that is opening a device; a device that opens later is closed.
 DEVICE_TIMEOUT_S = 0.3
-# `close` waits so long for a model that is being opened.
+# `close` waits this long for a model that is being opened.
 CLOSE_TIMEOUT_S = 20.0
 
 
@@ -80,7 +80,7 @@ class LiveStatus:
 class LivePipeline:
     """Owns the parts and threads of the live path.
 
-    Each part that takes time to open has a slot, which opens it on a thread of its own. No call but `close` waits for
+    Each part that takes time to open has a slot, which opens it on its own thread. No call but `close` waits for
     that. A stop, a mute and turning the webcam off take effect before the call returns.
 
     Thread: `start`, `stop`, `close` and `apply` by one owner (the main thread), the rest any.
@@ -120,7 +120,7 @@ class LivePipeline:
         return self._wanted.replace(**used)
 
     def take_results(self) -> tuple[Result, ...]:
-        """How the requests ended that `apply` made, since the last call; of each part the newest one."""
+        """Results of the requests of `apply` since the last call; the newest one of each part."""
         return tuple(result for slot in self._slots if (result := slot.take_result()) is not None)
 
     @property
@@ -150,7 +150,7 @@ class LivePipeline:
         self._frame.set_hidden(is_hidden=is_hidden)
 
     def start(self) -> None:
-        """Start from the last stage to the first; all or nothing. A second call is fine."""
+        """Start from the last stage to the first; all or nothing. A second call does nothing."""
         if self._running is not None:
             return
         with ExitStack() as stack:
@@ -162,7 +162,7 @@ class LivePipeline:
             stack.callback(self.close_devices)
             for slot in self._slots:
                 slot.start()
-            self._apply_light(self._wanted)
+            self._apply_now(self._wanted)
             self._request(self._slots, self._wanted)
             self._running = stack.pop_all()
 
@@ -180,7 +180,7 @@ class LivePipeline:
                 stack.callback(device.stop)
 
     def stop(self) -> None:
-        """Stop from the first stage to the last, devices first; twice is fine."""
+        """Stop from the first stage to the last, devices first; a second call does nothing."""
         running, self._running = self._running, None
         if running is not None:
             running.close()
@@ -199,7 +199,7 @@ class LivePipeline:
             The number of this request, which its results carry: see `take_results`.
         """
         old, self._wanted = self._wanted, settings
-        self._apply_light(settings)
+        self._apply_now(settings)
         if _differs(old, settings, ("fps", "lookahead_ms")):
             self._meters.clear()
         if self._running is None:
@@ -286,7 +286,7 @@ class LivePipeline:
         self._n_requests += 1
         return self._n_requests
 
-    def _apply_light(self, new: Settings) -> None:
+    def _apply_now(self, new: Settings) -> None:
         """Apply what takes effect now, also for a microphone that is being opened."""
         self._controls.gain_db, self._controls.is_muted = new.mic_gain_db, new.is_muted
         self._speech.configure(new.fps, new.lookahead_ms)

@@ -1,6 +1,6 @@
 """Compositing of pictures by alpha: the "over" of Porter and Duff, "Compositing digital images" (1984).
 
-Alpha is straight everywhere. The functions differ in what is below and in what makes them fast.
+Alpha is straight everywhere. The functions differ in the background, and in the pictures for which they are fast.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def over_colour(bgra: UInt8, colour_bgr: tuple[int, int, int]) -> UInt8:
         colour_bgr: 0..255 each.
 
     Returns:
-        (H, W, 4) uint8, whose fourth channel is not to be used; an opaque picture itself.
+        (H, W, 4) uint8, whose fourth channel is undefined; an opaque picture is returned itself.
     """
     alpha = cv2.extractChannel(bgra, 3)
     if _is_full(alpha):

@@ -1,4 +1,4 @@
-"""Starts and stops the sinks, see `contracts/sink.py`. One that fails posts a notice; the others go on."""
+"""Starts and stops the sinks, see `contracts/sink.py`. One that fails posts a notice; the others keep running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from avatar_app.live.voice import NO_VOICE, VoiceStatus
 from avatar_app.live.voice.sink import VoiceSink
 from avatar_app.settings.schema import Settings
 
-# `close` waits so long for each sink that is being started.
+# `close` waits this long for each sink that is being started.
 CLOSE_TIMEOUT_S = 10.0
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class SinkSlot(Slot[Sink[Settings]]):
 class Sinks:
     """Starts and stops all sinks; the settings switch each of them on and off.
 
-    Thread: all calls by one owner (the main thread); each sink is started by a slot on a thread of its own.
+    Thread: all calls by one owner (the main thread); each sink is started by a slot on its own thread.
 
     Args:
         makers: makes the sinks; they are started in this order and stopped in the reverse one.
@@ -129,7 +129,7 @@ class Sinks:
         self._is_running = False
 
     def start(self) -> None:
-        """Start the sinks that the settings switch on; a second call is fine."""
+        """Start the sinks that the settings switch on; a second call does nothing."""
         if self._is_running:
             return
         self._is_running = True
@@ -141,7 +141,10 @@ class Sinks:
             slot.turn(self._settings)
 
     def stop(self) -> None:
-        """Stop all sinks but those that stay open; twice is fine. A recording is saved in the background."""
+        """Stop all sinks except those that stay open; a second call does nothing.
+
+        A recording is saved in the background.
+        """
         if not self._is_running:
             return
         self._is_running = False
@@ -176,7 +179,7 @@ class Sinks:
         return SinksStatus({slot.name: slot.sink.status() for slot in self._slots})
 
     def find(self, kind: type[K]) -> K:
-        """The sink of a class, for what it can do beyond the contract.
+        """The sink of a class, for its methods beyond the contract.
 
         Raises:
             InternalError: there is none.
@@ -214,7 +217,7 @@ class Sinks:
         self._started_recorder().take_snapshot()
 
     def _started_recorder(self) -> RecordSink:
-        """The recorder, once the slot has started it, which takes no time."""
+        """The recorder, after its slot has started it."""
         for slot in self._slots:
             if isinstance(slot.sink, RecordSink):
                 slot.wait_until_idle()

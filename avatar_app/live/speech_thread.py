@@ -1,6 +1,6 @@
 """The speech thread: sound in, the mouth of every frame instant out.
 
-The sound's own clock is the master here: frame k belongs to the instant k / fps of the stream. Its mouth is made as
+The sound's own clock is the time base: frame k belongs to the instant k / fps of the stream. Its mouth is generated as
 soon as the mel columns up to that instant plus the look-ahead are known.
 """
 
@@ -22,7 +22,7 @@ from avatar_app.live.frame import SpeechGate
 from avatar_app.live.mel import MelHistory, MelStream
 from avatar_app.live.runtime.meters import StageMeters
 
-# Lips move before the sound starts: the gate may look this far beyond the instant it decides for.
+# Lips move before the sound starts: the gate uses sound up to this long after the instant.
 ANTICIPATION_MS = 100
 GATE_HISTORY_BLOCKS = 256
 
@@ -39,7 +39,7 @@ class SpeechState:
 class SpeechLoop:
     """Turns sound into mouths and puts the newest one in a mailbox.
 
-    Thread: speech, but for `state`, `set_driver`, `configure`, which any thread may call.
+    Thread: speech, except for `state`, `set_driver`, `configure`, which any thread may call.
     """
 
     def __init__(self, clock: Clock, meters: StageMeters, mouth: Latest[Mouth]) -> None:
@@ -177,7 +177,7 @@ class SpeechLoop:
         self._count(n_skipped, weight, t_ready_ns)
 
     def _weight(self, t_frame_s: float, lookahead_ms: int) -> float:
-        """Widest openness of the gate from the frame's instant to shortly after it: opens early, never shuts early."""
+        """Widest openness of the gate from the frame's instant to shortly after it: opens early, never closes early."""
         newest = max(0, self._n_gated - 1)
         oldest = max(0, newest - GATE_HISTORY_BLOCKS + 1)
         ahead_s = min(lookahead_ms, ANTICIPATION_MS) / 1000

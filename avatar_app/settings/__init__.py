@@ -1,1 +1,1 @@
-"""What the user chose, and where it is kept. Never imports Qt, so that the command line reads the same file."""
+"""The user's settings and their files. Never imports Qt, so that the command line reads the same file."""

@@ -123,8 +123,8 @@ class RegistryEntry:
 def desktop_entry(command: Sequence[str]) -> bytes:
     """The content of an XDG desktop entry."""
     # Escaped twice: as an argument, and as a string of the file, in which a backslash is doubled.
-    words = [f'"{word.translate(DESKTOP_ESCAPES)}"'.replace("\\", "\\\\") for word in command]
-    lines = ("[Desktop Entry]", "Type=Application", "Name=Avatar", f"Exec={' '.join(words)}", "Terminal=false")
+    quoted = [f'"{part.translate(DESKTOP_ESCAPES)}"'.replace("\\", "\\\\") for part in command]
+    lines = ("[Desktop Entry]", "Type=Application", "Name=Avatar", f"Exec={' '.join(quoted)}", "Terminal=false")
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -135,6 +135,6 @@ def launch_agent(command: Sequence[str]) -> bytes:
 
 def _refused(error: OSError) -> OutputError:
     return OutputError(
-        f"The program cannot be added to those that start at log-in: {error.strerror or error}.",
+        f"The program cannot be set to start at log-in: {error.strerror or error}.",
         "Add it in the settings of your system.",
     )

@@ -19,7 +19,7 @@ def repo_root() -> Path:
 
 
 def user_path(text: str | Path) -> Path:
-    """The path as written if it exists, else with `~` expanded; any text is fine."""
+    """The path as written if it exists, else with `~` expanded; any text is allowed."""
     typed = Path(text)
     # `Path.expanduser` fails where there is no such user.
     return typed if os.path.lexists(typed) else Path(os.path.expanduser(typed))
@@ -42,7 +42,7 @@ def demo_sample() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ProfilePaths:
-    """The user's folders; nothing is created by asking for them.
+    """The user's folders; reading them creates nothing.
 
     Attributes:
         dir: one folder for everything (`--profile-dir`); None means the folders of the platform.
@@ -68,7 +68,7 @@ class ProfilePaths:
 
     @property
     def cache_dir(self) -> Path:
-        """What the program can make again: compiled models, speed rankings."""
+        """What the program can recreate: compiled models, speed rankings."""
         return self.dir / "cache" if self.dir else Path(platformdirs.user_cache_dir(APP_NAME, appauthor=False))
 
     @property
@@ -90,5 +90,5 @@ class ProfilePaths:
 
     @property
     def state_dir(self) -> Path:
-        """What lasts but is no setting: the lock of the running program, the token of the browser source."""
+        """State that is not a setting: the lock of the running program, the token of the browser source."""
         return self.dir / "state" if self.dir else Path(platformdirs.user_state_dir(APP_NAME, appauthor=False))

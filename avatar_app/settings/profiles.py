@@ -1,6 +1,6 @@
 """Profiles: sets of settings with a name; presets are shipped with the program.
 
-A profile is a settings file in a folder of its own, so that reading and migration are the same, and the user can share
+A profile is a settings file in its own folder, so that reading and migration are the same, and the user can share
 it. It does not contain what belongs to one machine, such as the position of the window.
 
 While a profile is in use, a separate file keeps the user's own settings.
@@ -110,7 +110,7 @@ def save(paths: ProfilePaths, name: str, settings: Settings) -> None:
 
 
 def delete(paths: ProfilePaths, name: str) -> None:
-    """Delete a profile; an unknown one is fine.
+    """Delete a profile; an unknown one is ignored.
 
     Raises:
         SettingsError: its file cannot be removed.
@@ -122,7 +122,7 @@ def delete(paths: ProfilePaths, name: str) -> None:
 
 
 def export(file: Path, settings: Settings) -> None:
-    """Write settings to a file that `bring_in` reads on any machine.
+    """Write settings to a file that `import_file` reads on any machine.
 
     Raises:
         SettingsError: it cannot be written.
@@ -132,11 +132,11 @@ def export(file: Path, settings: Settings) -> None:
         write_text(file, json.dumps(values, indent=2) + "\n", is_private=True)
     except OSError as error:
         raise SettingsError(
-            f"The profile cannot be written to {file}: {error.strerror or error}.", "Choose another place."
+            f"The profile cannot be written to {file}: {error.strerror or error}.", "Choose another folder."
         ) from error
 
 
-def bring_in(paths: ProfilePaths, file: Path, notices: NoticeBoard) -> str:
+def import_file(paths: ProfilePaths, file: Path, notices: NoticeBoard) -> str:
     """Add a file that `export` wrote as a profile; returns its name.
 
     Raises:
@@ -167,7 +167,7 @@ def _file(paths: ProfilePaths, name: str) -> Path:
     if not name or not is_short or name != _trimmed(name) or not all(map(_is_usable, name)) or DEVICES.fullmatch(name):
         raise SettingsError(
             f"A profile cannot be named {name!r}.",
-            f"Use at most {MAX_NAME_LENGTH} letters, digits and other signs, but none of {' '.join(NO_CHARACTERS)}.",
+            f"Use at most {MAX_NAME_LENGTH} characters, but none of {' '.join(NO_CHARACTERS)}.",
         )
     return paths.profiles_dir / f"{name}{SUFFIX}"
 

@@ -48,7 +48,7 @@ PORT_RANGE = (1024, 65_535)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the user chose. Immutable: `replace` makes a copy.
+    """The user's settings. Immutable: `replace` makes a copy.
 
     Attributes:
         avatar: id of an installed avatar.
@@ -70,7 +70,7 @@ class Settings:
         idle_share: share of the idle motion that remains while the head follows, 0..1.
         is_camera_on: whether the virtual camera is on.
         camera_size: one of `CAMERA_SIZES`.
-        camera_device: which camera, as `/dev/video10`; empty means the first one that can be opened.
+        camera_device: which camera, such as `/dev/video10`; empty means the first one that can be opened.
         is_browser_on: whether the browser source is on.
         browser_port: of the browser source, within `PORT_RANGE`.
         obs_port: where the WebSocket server of OBS answered last, within `PORT_RANGE`.

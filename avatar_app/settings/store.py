@@ -74,7 +74,7 @@ def save(paths: ProfilePaths, settings: Settings, notices: NoticeBoard) -> bool:
 
 
 def remove_leftovers(paths: ProfilePaths) -> None:
-    """Delete what killed writers left behind; only the one program that holds the profile may call it."""
+    """Delete the temporary files of killed writers; only the program that holds the profile's lock may call it."""
     for folder in (paths.config_file.parent, paths.profiles_dir, paths.state_dir, paths.cache_dir):
         atomic_file.remove_leftovers(folder)
 

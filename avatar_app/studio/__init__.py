@@ -1,1 +1,1 @@
-"""The studio: makes avatars, and the small fast networks behind them (needs the `studio` extra)."""
+"""The studio: makes avatars and their networks (needs the extra `studio`)."""

@@ -34,7 +34,7 @@ class Command:
 COMMANDS = (
     Command(("all",), "avatar_app.studio.run_all", "run every step from data to published models"),
     Command(("data",), "avatar_app.studio.corpus.cli", "build the training data: voices, clips, pictures", ()),
-    Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures or video", ()),
+    Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures and clips", ()),
     Command(("pose",), "avatar_app.studio.enrol.pose", "add the poses for head tracking to an avatar", ()),
     Command(("train", "speech-encoder"), "avatar_app.studio.train.speech_encoder", "train sound to parameters"),
     Command(("train", "mouth-renderer"), "avatar_app.studio.train.mouth_renderer", "train parameters to pictures"),

@@ -1,4 +1,4 @@
-"""Where a run, a model or a report comes from."""
+"""Provenance of runs, models and reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def commit_id() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the program and of what training depends on."""
+    """Versions of the program and of its dependencies for training."""
     return {
         "avatar_app": __version__,
         "python": platform.python_version(),
@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
 
 
 def origin(file: Path) -> dict[str, object]:
-    """How a network was made from which another one was trained.
+    """Provenance of a network from which another one was trained.
 
     Args:
         file: the JSON file beside its weights.

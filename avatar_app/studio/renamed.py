@@ -1,4 +1,4 @@
-"""Names of before and their present ones: commands, flags, steps of a recipe, folders of a run and what is in them.
+"""Old names and their present ones: commands, flags, steps of a recipe, folders of a run and their content.
 
 Files and command lines that use the old names keep working: every reader passes them through this module.
 """

@@ -29,7 +29,7 @@ from avatar_app.studio.renamed import rename_steps
 
 log = logging.getLogger(__name__)
 
-# At most this much of the durations is lost in a kill.
+# A kill loses at most this much of the durations.
 SAVE_INTERVAL_S = 60.0
 # Environment variable with the process id of the pipeline; a step ends when that process does.
 PARENT_VARIABLE = "AVATAR_APP_STUDIO_PARENT"

@@ -167,7 +167,7 @@ def test_voice_when_the_microphone_is_the_monitor_of_its_sink_then_paused_before
     child = Child(FEEDBACK, cable)
     try:
         line = child.wait_for(lambda line: line["state"] == "lost")
-        assert any("howl" in text for text in line["notices"])
+        assert any("feedback" in text for text in line["notices"])
         # The user selects another microphone.
         cable.control(
             "move-source-output", cable.control("list", "short", "source-outputs").split()[0], "speakers.monitor"

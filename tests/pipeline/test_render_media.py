@@ -131,7 +131,7 @@ def test_render_when_a_background_is_given_then_no_transparency(tmp_path, render
 
 def test_render_when_the_format_has_no_transparency_then_an_error(tmp_path, render):
     code, said = render(CASES / "inv.wav", tmp_path / "out.mp4", "--background", "transparent")
-    assert (code, said) == (2, "This kind of video has no transparency. End the name with .mov or .webm.\n")
+    assert (code, said) == (2, "This video format does not support transparency. End the name with .mov or .webm.\n")
 
 
 @pytest.mark.parametrize("audio", ["mistyped.wav", "out.mp4", "a\0b.wav", "~nosuchuser/x.wav"])

@@ -126,12 +126,12 @@ def test_recording_when_the_program_closes_meanwhile_then_it_is_saved(make, tmp_
 
 
 def test_recording_when_nothing_runs_or_the_folder_cannot_be_made_then_reports_it(make, source, tmp_path):
-    with pytest.raises(OutputError, match="Nothing runs"):
+    with pytest.raises(OutputError, match="nothing to record"):
         make().start_recording()
     (tmp_path / "file").write_text("")
     sinks = make(record_folder=str(tmp_path / "file" / "videos"))
     sinks.start()
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         sinks.start_recording()
     assert len(source.pictures) == 0
 
@@ -203,7 +203,7 @@ def test_snapshot_when_its_folder_cannot_be_created_then_one_notice(make, notice
     sinks = make(record_folder=str(tmp_path / "file" / "videos"))
     sinks.start()
     sinks.take_snapshot()
-    wait_for(lambda: any("cannot be made" in notice.text for notice in notices.current()))
+    wait_for(lambda: any("cannot be created" in notice.text for notice in notices.current()))
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
@@ -223,7 +223,7 @@ def test_start_when_the_folder_is_invalid_then_all_sinks_run_and_a_recording_is_
     sinks.start()
     wait_for(lambda: sinks.page_url)
     assert notices.current() == ()
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         sinks.start_recording()
 
 

@@ -109,7 +109,7 @@ def test_train_when_a_step_gives_invalid_weights_then_stops_before_they_are_save
 
 def test_train_when_the_run_has_more_steps_already_then_error(tmp_path):
     train(TinyTask(), RunFolder(tmp_path), PLAN)
-    with pytest.raises(StudioError, match="20 steps long already, more than the 10"):
+    with pytest.raises(StudioError, match="20 steps, more than the requested 10"):
         train(TinyTask(), RunFolder(tmp_path), replace(PLAN, n_steps=10))
 
 

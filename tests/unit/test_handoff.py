@@ -37,7 +37,7 @@ def test_ring_when_cleared_then_nothing_counts_as_lost():
 
 
 def test_ring_when_capacity_is_zero_then_refused():
-    with pytest.raises(ValueError, match="room"):
+    with pytest.raises(ValueError, match="capacity"):
         Ring[int](0)
 
 

@@ -198,6 +198,12 @@ def test_microphone_when_its_source_is_missing_then_error_names_the_others(liste
     Microphones(FakeSoundDevice("pulse")).check("alsa_input.usb, PulseAudio")
 
 
+def test_microphone_when_the_server_has_none_then_error_advises_another(listed):
+    listed[0] = ""
+    with pytest.raises(AudioInputError, match="Connect it, or choose another microphone"):
+        Microphones(FakeSoundDevice("pulse")).check("gone, PulseAudio")
+
+
 @pytest.fixture
 def server(monkeypatch):
     return Server(monkeypatch)

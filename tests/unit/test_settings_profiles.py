@@ -49,28 +49,28 @@ def test_load_when_it_is_a_preset_then_only_its_settings_change(paths, name):
     assert all(getattr(found, key) == value for key, value in profiles.PRESETS[name].items())
 
 
-def test_bring_in_when_exported_elsewhere_then_a_profile_of_that_name_and_never_over_another(paths, tmp_path):
+def test_import_file_when_exported_elsewhere_then_a_profile_of_that_name_and_never_over_another(paths, tmp_path):
     file = tmp_path / "My show!.json"
     profiles.export(file, Settings(lookahead_ms=160))
     assert "window_geometry" not in json.loads(file.read_text())
-    first, second = (profiles.bring_in(paths, file, NoticeBoard()) for _ in range(2))
+    first, second = (profiles.import_file(paths, file, NoticeBoard()) for _ in range(2))
     assert (first, second) == ("My show!", "My show! 2")
     assert profiles.load(paths, second, Settings(), NoticeBoard()).lookahead_ms == 160
 
 
 @pytest.mark.parametrize("text", ["no json", "[1]", json.dumps({"version": 99})])
-def test_bring_in_when_the_file_is_no_profile_then_reports_it(paths, tmp_path, text):
+def test_import_file_when_the_file_is_no_profile_then_reports_it(paths, tmp_path, text):
     file = tmp_path / "x.json"
     file.write_text(text)
     with pytest.raises(SettingsError):
-        profiles.bring_in(paths, file, NoticeBoard())
+        profiles.import_file(paths, file, NoticeBoard())
     assert profiles.names(paths) == ()
 
 
-def test_bring_in_when_one_value_is_bad_then_the_others_are_kept_and_a_notice_names_it(paths, tmp_path):
+def test_import_file_when_one_value_is_bad_then_the_others_are_kept_and_a_notice_names_it(paths, tmp_path):
     file, notices = tmp_path / "x.json", NoticeBoard()
     file.write_text(json.dumps({"version": 1, "fps": 26, "lookahead_ms": 0}))
-    name = profiles.bring_in(paths, file, notices)
+    name = profiles.import_file(paths, file, notices)
     assert profiles.load(paths, name, Settings(), notices) == Settings(lookahead_ms=0, profile=name)
     assert "Use one of: 25, 30, 50, 60." in notices.current()[0].text
 
@@ -104,7 +104,7 @@ def test_own_when_their_file_is_gone_then_the_settings_stay_and_a_notice_reports
 def test_profile_when_it_comes_from_elsewhere_then_it_never_turns_the_webcam_on(paths, tmp_path):
     foreign = tmp_path / "foreign.json"
     foreign.write_text(json.dumps(Settings(is_following=True, webcam="file:/theirs.mp4").to_json()))
-    name = profiles.bring_in(paths, foreign, NoticeBoard())
+    name = profiles.import_file(paths, foreign, NoticeBoard())
     loaded = profiles.load(paths, name, Settings(webcam="Desk"), NoticeBoard())
     assert (loaded.is_following, loaded.webcam) == (False, "Desk")
     profiles.export(tmp_path / "out.json", Settings(is_following=True, webcam="file:/mine.mp4"))
@@ -124,7 +124,7 @@ def test_save_when_the_name_is_of_any_script_then_saved_listed_exported_and_impo
     assert profiles.load(paths, name, Settings(), NoticeBoard()).profile == name
     profiles.export(tmp_path / f"{name}.json", Settings(fps=30))
     profiles.delete(paths, name)
-    assert profiles.bring_in(paths, tmp_path / f"{name}.json", NoticeBoard()) == name
+    assert profiles.import_file(paths, tmp_path / f"{name}.json", NoticeBoard()) == name
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such names")
@@ -132,15 +132,15 @@ def test_save_when_the_name_is_of_any_script_then_saved_listed_exported_and_impo
     ("stem", "name"), [("a:b*c?", "a_b_c_"), (". .", "Profile"), ("nul", "nul_"), ("x" * 70, "x" * 60),
                        ("𐌰" * 55, "𐌰" * 50), ("two\nlines", "two_lines"), ("caf\udce9", "caf_")],
 )  # fmt: skip
-def test_bring_in_when_the_file_has_no_usable_name_then_one_near_it(paths, tmp_path, stem, name):
+def test_import_file_when_the_file_has_no_usable_name_then_one_near_it(paths, tmp_path, stem, name):
     profiles.export(tmp_path / f"{stem}.json", Settings())
-    assert profiles.bring_in(paths, tmp_path / f"{stem}.json", NoticeBoard()) == name
+    assert profiles.import_file(paths, tmp_path / f"{stem}.json", NoticeBoard()) == name
 
 
 @pytest.mark.parametrize(
     ("first", "second"), [("語" * 60, "語" * 55 + " 2"), ("x" * 60, "x" * 55 + " 2"), ("Show", "Show 2")]
 )
-def test_bring_in_when_the_name_is_taken_then_another_that_is_short_enough(paths, tmp_path, first, second):
+def test_import_file_when_the_name_is_taken_then_another_that_is_short_enough(paths, tmp_path, first, second):
     profiles.save(paths, first.lower(), Settings())
     profiles.export(tmp_path / f"{first}.json", Settings())
-    assert profiles.bring_in(paths, tmp_path / f"{first}.json", NoticeBoard()) == second
+    assert profiles.import_file(paths, tmp_path / f"{first}.json", NoticeBoard()) == second

@@ -80,7 +80,7 @@ def test_step_when_model_reads_the_face_then_patch_is_in_the_reference(tmp_path,
 
 def test_render_when_no_face_was_set_then_error(tmp_path):
     student = load("a", models_dir=write_models(tmp_path, "a", has_face=True))
-    with pytest.raises(ModelError, match="given no face"):
+    with pytest.raises(ModelError, match="No face was set"):
         student.draw(mel(), 0)
 
 

@@ -73,6 +73,12 @@ def test_offset_when_input_is_unknown_then_error_names_those_with_sound():
     assert "Picture" not in str(raised.value)
 
 
+def test_offset_when_no_input_has_sound_then_error_says_to_add_one():
+    with FakeObs() as server, pytest.raises(OutputError, match=r"no input named 'Mike'\. Add your microphone in OBS"):
+        server.inputs = {"Picture": None}
+        set_obs_offset(ObsAddress(port=server.port), "Mike", 100)
+
+
 def test_offset_when_input_has_no_sound_then_error_gives_the_reason():
     with FakeObs() as server, pytest.raises(OutputError, match="'Picture': No sound there"):
         set_obs_offset(ObsAddress(port=server.port), "Picture", 100)

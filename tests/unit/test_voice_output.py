@@ -276,7 +276,7 @@ def test_voice_when_microphone_records_its_sink_then_paused_with_a_notice_until_
     desk.clock.advance(s_to_ns(1.1))
     desk.wait_for(lambda: desk.voice.status().state is VoiceState.LOST)
     notice = desk.notices.current()[0]
-    assert notice.level is Level.ERROR and "howl" in notice.text and LABEL in notice.text
+    assert notice.level is Level.ERROR and "feedback" in notice.text and LABEL in notice.text
     assert desk.voice.status().is_feedback
     desk.clock.advance(s_to_ns(3.1))
     desk.wait_for_steps()

@@ -1,1 +1,1 @@
-"""What acts beside the controls: settings, keys, the control API, the tray icon, device changes."""
+"""Settings, commands, keys, the control API, the tray icon and device changes."""

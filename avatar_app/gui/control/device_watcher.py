@@ -14,7 +14,7 @@ from avatar_app.live.audio.plugged import devices_now
 
 log = logging.getLogger(__name__)
 
-# One plug causes several events, and PortAudio sees the new list a moment later.
+# A device that is plugged in causes several events, and PortAudio lists it a moment later.
 SETTLE_MS = 700
 POLL_MS = 1000
 # A missing sound server is tried again after this many polls.
@@ -22,7 +22,7 @@ RETRY_POLLS = 5
 
 
 class MicWatcher(QObject):
-    """Watches the system's sound devices. Thread: main; refreshing runs on a thread of its own for up to a second.
+    """Watches the system's sound devices. Thread: main; refreshing runs on another thread for up to a second.
 
     Args:
         refresh: refreshes the program's own list.

@@ -1,4 +1,4 @@
-"""Global hotkeys: they work while another program has the keyboard.
+"""Global hotkeys: they work while another program has the keyboard focus.
 
 Under X11 the system delivers these keys alone. No keystroke is stored.
 """

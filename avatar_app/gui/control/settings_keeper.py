@@ -1,4 +1,4 @@
-"""The settings while the window is open: checks, applies and saves changes, and takes back those that failed."""
+"""The settings while the window is open: checks, applies and saves changes, and resets those that failed."""
 
 from __future__ import annotations
 

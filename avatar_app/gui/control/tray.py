@@ -1,4 +1,4 @@
-"""The tray icon: the avatar runs on while its window is hidden."""
+"""The tray icon: the avatar keeps running while the window is hidden."""
 
 from __future__ import annotations
 

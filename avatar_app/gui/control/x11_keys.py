@@ -1,4 +1,4 @@
-"""Global hotkeys under X11: the server sends the grabbed keys alone, whichever window has the keyboard.
+"""Global hotkeys under X11: the server sends the grabbed keys alone, whichever window has the focus.
 
 Source: X Window System Protocol, version 11, GrabKey.
 """

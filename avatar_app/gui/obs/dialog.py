@@ -32,7 +32,7 @@ DOUBLE = "Voice in sync is on ({}). If OBS uses it, leave this delay at 0, or tu
 class ObsDialog(QDialog):
     """Connection, inputs and delay. The password is never stored.
 
-    Thread: main; each request to OBS runs on a thread of its own.
+    Thread: main; each request to OBS runs on its own thread.
 
     Args:
         delay_ms: measures the delay of the avatar; NaN while unknown.

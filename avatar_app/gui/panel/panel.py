@@ -40,7 +40,7 @@ class Panel(QFrame):
     Args:
         catalogue: lists the choices.
         dialogs: asks the user.
-        profile, machine, webcam: sections with dependencies of their own.
+        profile, machine, webcam: sections with other dependencies.
         page_url: URL of the browser source with its token; empty while it is off.
         sections: makes the sections of the sinks, in the order of the page.
 

@@ -16,7 +16,7 @@ from avatar_app.gui.widgets.engines import engine_title
 from avatar_app.gui.widgets.rows import Chooser, OneLine, Section
 from avatar_app.gui.widgets.segments import Choice, Segments
 from avatar_app.gui.widgets.theme import Tokens
-from avatar_app.settings.schema import FRAME_RATES_FPS, Settings
+from avatar_app.settings.schema import FRAME_RATES_FPS, BackgroundKind, Settings
 
 if TYPE_CHECKING:
     from avatar_app.live.pipeline import LiveStatus
@@ -134,10 +134,10 @@ class BackgroundGroup(Group):
         """Show settings without emitting `changed`."""
         self._settings = settings
         self.kind.set_value(settings.background)
-        self.detail.setVisible(settings.background != "checker")
-        if settings.background == "colour":
+        self.detail.setVisible(settings.background != BackgroundKind.CHECKER)
+        if settings.background == BackgroundKind.COLOUR:
             self._show_detail(settings.background_colour, "Choose a colour", swatch(settings.background_colour))
-        elif settings.background == "picture":
+        elif settings.background == BackgroundKind.PICTURE:
             self._show_detail(PurePath(settings.background_picture).name, "Choose a picture", QIcon())
 
     def _show_detail(self, text: str, tip: str, icon: QIcon) -> None:
@@ -149,14 +149,14 @@ class BackgroundGroup(Group):
         self.detail.setAccessibleDescription(text)
 
     def _choose(self, kind: str) -> None:
-        if kind == "picture" and not self._settings.background_picture:
+        if kind == BackgroundKind.PICTURE and not self._settings.background_picture:
             self._ask(kind)
         else:
             self.changed.emit({"background": kind})
 
     def _ask(self, kind: str) -> None:
         name = f"background_{kind}"
-        ask = self._dialogs.ask_colour if kind == "colour" else self._dialogs.ask_picture
+        ask = self._dialogs.ask_colour if kind == BackgroundKind.COLOUR else self._dialogs.ask_picture
         answer = ask(getattr(self._settings, name))
         if answer is None:
             self.show_settings(self._settings)

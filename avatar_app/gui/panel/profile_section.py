@@ -92,7 +92,7 @@ class ProfileSection(QWidget):
         if file is None:
             return
         try:
-            name = profiles.bring_in(self._paths, Path(file), self._notices)
+            name = profiles.import_file(self._paths, Path(file), self._notices)
         except SettingsError as error:
             self._notices.error(KEY, error)
         else:

@@ -1,4 +1,4 @@
-"""What the panel's section of a sink is, and what it may use."""
+"""The base class of the panel's sections of sinks, and the services that they use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPAQUE = "Not transparent: the background is {}. Set Background to Transparent."
 
 @dataclass(frozen=True, slots=True)
 class SinkServices:
-    """What the sections of sinks may use.
+    """Services for the sections of sinks.
 
     Attributes:
         outputs: lists the sound outputs.

@@ -219,7 +219,7 @@ class WebcamGroup(Group):
         name = self._settings.webcam
         is_file = name.startswith(FILE_PREFIX)
         text = name.replace("\\", "/").rsplit("/", 1)[-1].removeprefix(FILE_PREFIX) if is_file else name
-        # Whether it is connected is unknown until the list is there.
+        # Whether it is connected is unknown until the list has loaded.
         self.chooser.set_value(name, text if is_file or self._options is None else f"{text} (not connected)")
 
     def _show_status(self) -> None:

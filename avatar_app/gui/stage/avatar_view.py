@@ -18,7 +18,7 @@ from avatar_app.gui.widgets.theme import CARD_RADIUS_PX, DARK, Tokens, figure_fo
 from avatar_app.live.frame import Background
 
 MARGIN_PX = 24
-# Statistics stand beside the picture while it keeps this share of its size, else over it.
+# Statistics are shown beside the picture while it keeps this share of its size, else over it.
 MIN_SHRINK = 0.88
 MINIMUM_PX = (240, 240)
 CAPTION_PX = 13
@@ -204,7 +204,7 @@ class AvatarView(QWidget):
         painter.drawText(pill, int(Qt.AlignmentFlag.AlignCenter), self._caption)
 
     def _paint_signs(self, painter: QPainter) -> None:
-        """Draw the signs, large enough to be read from two metres."""
+        """Draw the signs, readable from two metres."""
         size_px = max(SIGN_PX, min(self.width(), self.height()) // 36)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(figure_font(size_px, is_bold=True))

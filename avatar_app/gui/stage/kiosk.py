@@ -16,7 +16,7 @@ from avatar_app.contracts.units import s_to_ns
 from avatar_app.gui import keys
 from avatar_app.gui.stage.avatar_view import AvatarView, Sign
 from avatar_app.live.webcam import WebcamState
-from avatar_app.settings.schema import Settings
+from avatar_app.settings.schema import BackgroundKind, Settings
 
 if TYPE_CHECKING:
     from avatar_app.live.pipeline import LiveStatus
@@ -44,7 +44,7 @@ class Invitation:
         self._t_speech_ns = t_now_ns
 
     def caption(self, *, is_speaking: bool, t_now_ns: int) -> str:
-        """The text over the picture; empty while somebody speaks, and until the silence has lasted."""
+        """The text over the picture; empty while a visitor speaks, and at the start of a silence."""
         if is_speaking:
             self._t_speech_ns = t_now_ns
         return INVITATION if t_now_ns - self._t_speech_ns > INVITE_AFTER_NS else ""
@@ -74,7 +74,7 @@ class Kiosk:
 
     def show_settings(self, settings: Settings) -> None:
         """Enter or leave kiosk mode."""
-        ground = settings.background_colour if settings.background == "colour" else ""
+        ground = settings.background_colour if settings.background == BackgroundKind.COLOUR else ""
         self._view.set_bare(is_bare=settings.is_kiosk, ground=ground)
         if settings.is_kiosk == self._is_on:
             return

@@ -17,7 +17,7 @@ CARD_RADIUS_PX = 16
 PANEL_WIDTH_PX = 336
 FONT_PX = 13
 
-# For a system without a font of its own; the last ones exist on minimal Linux systems.
+# For a system without a default font; the last ones exist on minimal Linux systems.
 FAMILIES = (
     "Inter", "Segoe UI Variable Text", "Segoe UI", "SF Pro Text", ".AppleSystemUIFont", "Helvetica Neue", "Cantarell",
     "Ubuntu", "Noto Sans", "Open Sans", "Roboto", "Liberation Sans", "Nimbus Sans", "DejaVu Sans",

@@ -1,4 +1,4 @@
-"""Detects that sound devices were plugged in or out, cheaply enough to poll every second."""
+"""Detects that sound devices were plugged in or unplugged, cheaply enough to poll every second."""
 
 from __future__ import annotations
 

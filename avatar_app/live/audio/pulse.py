@@ -69,7 +69,7 @@ class Sources:
 
 
 class Query:
-    """A query whose caller never waits, and may be repeated. Thread: one.
+    """A query that can be repeated and never blocks its caller. Thread: one.
 
     Args:
         arguments: of `pactl`.
@@ -85,7 +85,7 @@ class Query:
         if self._process is not None:
             return
         try:
-            # A file, because a pipe holds only 64 kB until someone reads it.
+            # A file, because a pipe holds only 64 kB until it is read.
             self._output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed later
             self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
                 (TOOL, *self._arguments),
@@ -108,7 +108,7 @@ class Query:
             return output.read() if process.returncode == 0 else ""
 
     def close(self) -> None:
-        """End a running query; twice is fine."""
+        """End a running query; a second call does nothing."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -174,7 +174,7 @@ def sources_of(listing: str, process_id: int) -> Sources:
 def devices_of(listing: str, kind: str) -> tuple[SoundDevice, ...]:
     """The sources or sinks in the output of `pactl list`, without those that cannot be parsed.
 
-    Monitors of sinks come last. Devices with equal descriptions get their names added.
+    Monitors of sinks come last. Names are added to equal descriptions.
 
     Args:
         listing: the output.

@@ -43,8 +43,8 @@ def find_server_device(system: SoundSystem, side: Side, label: str) -> SoundDevi
     for device in devices:
         if device.label == label:
             return device
-    known = "; ".join(device.label for device in devices) or f"another {side.noun}"
-    raise side.error(f"There is no {side.noun} named {label!r}.", f"Connect it, or choose: {known}.")
+    known = f"choose: {'; '.join(device.label for device in devices)}" if devices else f"choose another {side.noun}"
+    raise side.error(f"There is no {side.noun} named {label!r}.", f"Connect it, or {known}.")
 
 
 def route_to(side: Side, name: str, device: SoundDevice) -> Route:

@@ -20,5 +20,5 @@ class RetryTimer:
         self._t_due_ns = self._clock.now_ns() + RETRY_NS
 
     def is_due(self) -> bool:
-        """Whether the time has passed."""
+        """Whether the 3 seconds have passed."""
         return self._clock.now_ns() >= self._t_due_ns

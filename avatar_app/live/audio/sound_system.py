@@ -1,6 +1,6 @@
 """The machine's sound devices through PortAudio, with one owner for all streams of the program.
 
-PortAudio sees a device that was plugged in later only after a restart, which ends every open stream. So this module
+PortAudio lists a device that was plugged in later only after a restart, which ends every open stream. So this module
 keeps all open streams, of both sides.
 """
 
@@ -30,7 +30,7 @@ LIST_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 0.2
 # Sound servers offer dozens of channels where there is one microphone.
 MAX_CHANNELS = 8
-# A device that is listed but does not open must not interrupt the other streams again and again: the pause between two
+# A device that is listed but does not open must not interrupt the other streams repeatedly: the pause between two
 # interruptions doubles, until none was needed for BACKOFF_RESET pauses.
 INTERRUPT_NS = s_to_ns(30)
 MAX_INTERRUPT_NS = s_to_ns(960)
@@ -57,14 +57,14 @@ class OpenStream:
         self._close = close
 
     def close(self) -> None:
-        """Close the stream; twice is fine."""
+        """Close the stream; a second call does nothing."""
         self._close(self)
 
     def end(self) -> None:
         """Close PortAudio's stream; for `SoundSystem`."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            # Stopping a device that is gone fails.
+            # Stopping a device that was removed fails.
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
 
@@ -335,5 +335,5 @@ def print_devices() -> None:
     print(json.dumps({side.key: [asdict(device) for device in system.devices(side)] for side in SIDES}))  # noqa: T201
 
 
-# One for the process, as PortAudio is. It does nothing until it is used.
+# One instance for the process, because PortAudio's state is global. It does nothing until it is used.
 SOUND_SYSTEM = SoundSystem()

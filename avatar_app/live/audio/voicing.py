@@ -1,4 +1,4 @@
-"""Level, noise floor and voicing of sound at 16 kHz, in blocks of 10 ms: what the gate and the automatic gain share."""
+"""Level, noise floor and voicing of sound at 16 kHz, in blocks of 10 ms: shared by the gate and the automatic gain."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def periodicity(samples: Float32) -> float:
         About 0 for noise, 1 for a pure tone; 0 for silence.
     """
     low = samples.reshape(-1, PITCH_STEP).mean(axis=1)
-    # Rumble below speech is the most periodic noise of all: whiten first.
+    # Rumble below speech is strongly periodic: whitening reduces it.
     low = low[1:] - WHITEN * low[:-1]
     first, last = PITCH_LAGS
     n = len(low) - last

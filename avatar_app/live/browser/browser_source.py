@@ -1,4 +1,4 @@
-"""The browser source as its owner sees it: one thread encodes pictures, one serves them."""
+"""The browser source: one thread encodes pictures, another serves them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BrowserState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class BrowserStatus:
-    """One look at the browser source.
+    """Status of the browser source.
 
     Attributes:
         url: address of the page without the token, "" while stopped; may be logged.
@@ -69,7 +69,7 @@ class BrowserStatus:
 
 @dataclass(frozen=True)
 class _Running:
-    """What exists while the server runs."""
+    """Resources of a running server."""
 
     port: int
     site: Site
@@ -130,7 +130,7 @@ class BrowserSource:
         return (self._server, self._encoder)
 
     def start(self) -> None:
-        """Listen and serve; a second call while running is fine.
+        """Listen and serve; a second call does nothing.
 
         Raises:
             OutputError: no port can be used.
@@ -146,7 +146,7 @@ class BrowserSource:
         self._report_port(running.port)
 
     def stop(self) -> None:
-        """Close all connections; within a second, or five when an action hangs. Twice is fine."""
+        """Close all connections; within a second, or five when an action hangs. A second call does nothing."""
         running = self._running
         if running is None:
             return
@@ -159,7 +159,7 @@ class BrowserSource:
             # An action hangs, and the worker has reported it: its own thread closes when the action returns.
             self._abandoned = running
             return
-        # The loop is free, because its thread has ended.
+        # The loop is not running, because its thread has ended.
         running.close()
 
     def show(self, *, is_on: bool) -> None:
@@ -186,7 +186,7 @@ class BrowserSource:
         return "" if running is None else f"{_url(running.port)}?token={quote(self._token, safe='')}"
 
     def _listen(self, undo: ExitStack) -> _Running:
-        """Take a port and serve there; `undo` releases everything after a failure."""
+        """Bind a port and serve there; `undo` releases everything after a failure."""
         from avatar_app.live.browser.site import Site
 
         # A token that is too short is refused before a port is taken.

@@ -1,4 +1,4 @@
-"""Limits on connections: how many at once, and how many of those without the token."""
+"""Limits on connections: in total, and without the token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_UNAUTHENTICATED = 48
 
 
 class Connections(Generic[C]):
-    """The open connections. One that was asked to close counts no more, though its socket takes a moment to close.
+    """The open connections. A closing one no longer counts, although its socket closes later.
 
     Thread: the server's.
     """
@@ -28,7 +28,7 @@ class Connections(Generic[C]):
 
         Returns:
             The connection to close: the oldest without the token when there are too many of those, the new one itself
-            when all places are taken; None when there is room.
+            when the limit is reached; None otherwise.
         """
         if len(self._unauthenticated) + len(self._authenticated) >= MAX_CONNECTIONS:
             return connection

@@ -22,7 +22,7 @@ MAX_TEXT_CHARACTERS = 1000
 MAX_ID_CHARACTERS = 100
 STATE, HELP = "state", "help"
 KEYS = ("id", "do", "value")
-# The window runs actions one after the other: a flood of them would keep it busy for minutes.
+# The window runs actions one after the other: too many would keep it busy for minutes.
 MAX_ACTIONS_PER_S = 20
 
 
@@ -87,7 +87,7 @@ class ControlApi:
             request = _read_object(text)
             request_id = _read_id(request)
             if unknown := [key for key in request if key not in KEYS]:
-                raise RequestError(f"A request has no {unknown[0][:40]!r}.", f"It has {', '.join(KEYS)}.")
+                raise RequestError(f"A request has no field {unknown[0][:40]!r}.", f"Use {', '.join(KEYS)}.")
             done = self.do(request.get("do"), request.get("value"))
         except UserError as error:
             return {"id": request_id, "ok": False, "error": error.what, "what_to_do": error.what_to_do}

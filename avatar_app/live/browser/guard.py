@@ -1,4 +1,4 @@
-"""Access control: host name, origin and token. A refused request learns nothing."""
+"""Access control: host name, origin and token. A refusal does not reveal its reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def new_token() -> str:
 class Guard:
     """Checks requests. Thread: any.
 
-    A page of another site can make a browser send requests here, even under a host name of its own that resolves to
+    A page of another site can make a browser send requests here, even under its own host name that resolves to
     this machine (DNS rebinding), so host and origin are checked besides the token.
 
     Args:
@@ -65,7 +65,7 @@ class Guard:
 
 
 def page_headers(page: str, host: str) -> dict[str, str]:
-    """Headers of the page: it may run its own script, and connect to where it came from.
+    """Headers of the page: it may run its own script, and connect to its origin.
 
     Any style may be added, as OBS does with its *Custom CSS*: a style can load nothing here.
     """

@@ -14,7 +14,7 @@ NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
 def listen(port: int) -> tuple[int, tuple[socket.socket, ...]]:
-    """Take a port, or one of the next few; 0 takes any.
+    """Listen on a port, or on one of the next few; 0 means any.
 
     Returns:
         The port, and sockets that listen there on 127.0.0.1 and, where there is IPv6, on ::1.

@@ -1,4 +1,4 @@
-"""What the page shows while no picture of the avatar comes: nothing. The page is transparent, so OBS shows the scene.
+"""The placeholder of the page while there is no picture: it is transparent, so OBS shows the scene behind it.
 
 Two cases need it: the program runs but the avatar is stopped, and the page has lost its connection to the program.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from avatar_app.contracts.packets import Picture
 
-# The page runs this when the connection closes. A frozen face would look like a fault of the stream.
+# The page runs this when the connection closes. A frozen face would look like an error of the stream.
 PLACEHOLDER_SCRIPT = """function showPlaceholder() {
   context.clearRect(0, 0, canvas.width, canvas.height);
 }"""

@@ -25,7 +25,7 @@ class BrowserSink(Sink[Settings]):
         context: see `Sink`.
         token: what every request must carry.
         control: actions of the control API by name.
-        state: returns what control clients see.
+        state: returns the state for control clients.
     """
 
     name = "browser"
@@ -74,7 +74,7 @@ class BrowserSink(Sink[Settings]):
         return browser.status() if browser is not None else None
 
     def update(self, settings: Settings) -> bool:
-        """See `Sink`: a source that had moved to another port stays there when the settings follow it."""
+        """See `Sink`: a server that chose another port keeps it when the settings change to that port."""
         status = self.status()
         return status is not None and status.port == settings.browser_port
 

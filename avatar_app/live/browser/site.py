@@ -25,7 +25,7 @@ MAX_CONTROLLERS = 8
 MAX_HEADER_BYTES = 4096
 MAX_HEADERS = 40
 MAX_BODY_BYTES = 4096
-# A request must be complete within this time, however slowly it comes.
+# A request must be complete within this time, however slowly it arrives.
 REQUEST_TIMEOUT_S = 5.0
 # A viewer that does not answer a ping for this long is closed.
 HEARTBEAT_S = 10.0
@@ -36,7 +36,7 @@ REFUSAL_TEXT = "Copy the whole URL from the Output page: it ends in a token."
 
 
 class Site:
-    """All that is served: the page, its pictures and the control API. Thread: the one that runs the loop.
+    """Serves the page, its pictures and the control API. Thread: the one that runs the loop.
 
     Args:
         guard: checks every request.
@@ -162,7 +162,7 @@ class Site:
 
 
 class _Connection(web.RequestHandler):
-    """One connection that serves one request: it keeps the limits and never says what was wrong with a request."""
+    """One connection that serves one request: it enforces the limits and never reveals why a request failed."""
 
     __slots__ = ("_connections",)
 
@@ -200,7 +200,7 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         del message
-        # A client that closed meanwhile is no failure of ours, and neither is a malformed request.
+        # A client that disconnected, or a malformed request, is not an error of this program.
         if status >= 500 and exc is not None and not isinstance(exc, ConnectionError):
             log.error("a request failed", exc_info=exc)
         if request.writer.output_size > 0:

@@ -1,4 +1,4 @@
-"""The virtual camera as its owner sees it."""
+"""The virtual camera: starts and stops the thread that sends to it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from avatar_app.live.runtime.worker import Worker
 
 log = logging.getLogger(__name__)
 
-# A driver that blocks for longer is no longer waited for; its thread ends when the driver returns.
+# `stop` waits this long for a blocked driver; the thread ends when the driver returns.
 STOP_TIMEOUT_S = 1.0
 
 
 class VirtualCamera:
     """Shows the avatar as a webcam at a constant rate, also when pictures, the driver or the device fail.
 
-    Thread: `start`, `stop` by the owner, `status` any. They do not wait for the driver: a thread of its own opens the
+    Thread: `start`, `stop` by the owner, `status` any. They do not wait for the driver: its own thread opens the
     camera, sends to it, and opens it again after a loss.
 
     Args:
@@ -68,7 +68,7 @@ class VirtualCamera:
         self._worker: Worker | None = None
 
     def start(self) -> None:
-        """Start; the camera opens in the background. A second call is fine.
+        """Start; the camera opens in the background. A second call does nothing.
 
         Raises:
             MissingExtraError: the camera extra is not installed.
@@ -83,7 +83,7 @@ class VirtualCamera:
         self._worker.start()
 
     def stop(self) -> None:
-        """Send the placeholder as the last picture, and close; twice is fine."""
+        """Send the placeholder as the last picture, and close; a second call does nothing."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop(STOP_TIMEOUT_S)

@@ -13,7 +13,7 @@ def camera_findings(probe: Probe | None = None, *, wants_alpha: bool = False) ->
     """All findings about the virtual camera of this machine; opens it briefly. May take two seconds.
 
     Args:
-        probe: asks the system; None for the real one.
+        probe: queries the system; None for the real one.
         wants_alpha: whether transparency is wanted, which not every camera supports.
     """
     probe = probe or SystemProbe()

@@ -41,7 +41,9 @@ class Layout:
                 f"A camera cannot have {sides[0]}x{sides[1]} pixels.", f"Use even numbers from 64 to {MAX_SIDE_PX}."
             )
         if not FPS_RANGE[0] <= self.fps <= FPS_RANGE[1]:
-            raise SettingsError(f"A camera cannot show {self.fps} pictures a second.", "Use 1 to 120; 30 suits all.")
+            raise SettingsError(
+                f"A camera cannot show {self.fps} pictures a second.", "Use 1 to 120; 30 suits most programs."
+            )
         if self.fill not in FILLS:
             raise SettingsError(f"There is no fill {self.fill!r}.", f"Use one of: {', '.join(FILLS)}.")
         self.colour_bgr()

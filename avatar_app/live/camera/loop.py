@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 RETRY_NS = s_to_ns(3)
 RETRY_STEP_NS = ms_to_ns(50)
-# Without a new picture for this long the placeholder is shown, because the avatar would look frozen.
+# After this long without a new picture the camera shows the placeholder, because the avatar would look frozen.
 STALE_NS = s_to_ns(1)
 NOTICE_KEY = "camera"
 
@@ -108,7 +108,7 @@ class CameraLoop(DriverLoop):
         )
 
     def _try_open(self, stop: threading.Event) -> None:
-        """Open the camera when the retry time has come; a failure is reported once."""
+        """Open the camera when a retry is due; report a failure once."""
         now_ns = self._clock.now_ns()
         if now_ns < self._t_retry_ns:
             self._clock.sleep_until(min(self._t_retry_ns, now_ns + RETRY_STEP_NS), stop)
@@ -164,7 +164,7 @@ class CameraLoop(DriverLoop):
         )
 
     def _choose(self, picture: Picture | None) -> bool:
-        """Draw the new picture, or the placeholder when none came for a second; returns whether to send that."""
+        """Draw the new picture, or the placeholder after a second without one; returns whether to send it."""
         now_ns = self._clock.now_ns()
         if picture is not None:
             self._frame, self._placeholder, self._t_picture_ns = self._canvas.draw(picture.pixels), None, now_ns

@@ -1,4 +1,4 @@
-"""The placeholder that viewers see while no picture of the avatar comes: the last one, blurred, with a label."""
+"""The placeholder that viewers see while no picture of the avatar arrives: the last one, blurred, with a label."""
 
 from __future__ import annotations
 

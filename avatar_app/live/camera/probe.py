@@ -1,4 +1,4 @@
-"""Asks the system for the camera's findings; tests use a fake."""
+"""Queries the system for findings about the camera; tests use a fake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMAND_TIMEOUT_S = 5.0
 
 
 class Probe(Protocol):
-    """Questions about the system.
+    """Queries about the system.
 
     Attributes:
         system: as `sys.platform`.
@@ -65,7 +65,7 @@ class Probe(Protocol):
 
 
 class SystemProbe:
-    """Asks this machine. Thread: any; a call may take a second."""
+    """Queries this machine. Thread: any; a call may take a second."""
 
     def __init__(self) -> None:
         self.system = sys.platform

@@ -24,7 +24,7 @@ class CameraStatus:
         fps: nominal rate.
         fps_achieved: rate over the last two seconds.
         n_sent: pictures sent since `start`, of which
-        n_repeated: were the previous one again, because no new one had come;
+        n_repeated: were the previous one again, because no new one had arrived;
         n_placeholders: were the placeholder.
         n_late: ticks skipped, because the camera or the machine was busy.
         is_placeholder: whether viewers see the placeholder now.

@@ -34,7 +34,7 @@ MAX_IDLE_BYTES = 400_000_000
 class Avatar:
     """An avatar made of pictures. They stay encoded in memory: 12 MB instead of 300.
 
-    Thread: any; all that changes after loading is which pictures were found damaged.
+    Thread: any; after loading, only the set of damaged pictures changes.
 
     Args:
         spec: its description.
@@ -189,7 +189,7 @@ def _read_all(folder: Path, names: Iterable[str], end: bytes) -> tuple[bytes, ..
         n_left -= len(content)
         if n_left < 0:
             raise AvatarError(
-                f"The idle pictures in {folder} are too large.", "Build the avatar with fewer or smaller."
+                f"The idle pictures in {folder} are too large.", "Build the avatar with fewer or smaller pictures."
             )
         if not content.endswith(end):
             raise AvatarError(f"The avatar's picture {folder / name} is cut short.", INSTALL_AGAIN)

@@ -92,7 +92,7 @@ class Background:
 
 
 def _version(path: Path) -> tuple[int, int]:
-    """Changes with the file."""
+    """Modification time and size, which change with the file."""
     try:
         facts = path.stat()
     except (OSError, ValueError) as error:

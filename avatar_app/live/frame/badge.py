@@ -1,4 +1,4 @@
-"""The visible mark: a small badge in a corner that says that the picture is AI-generated."""
+"""The visible mark: a small badge in a corner that labels the picture as AI-generated."""
 
 from __future__ import annotations
 

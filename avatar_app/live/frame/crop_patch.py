@@ -32,7 +32,7 @@ def trimmed(mask: UInt8) -> tuple[UInt8, tuple[slice, slice]]:
 
 
 def around(is_in: NDArray[np.bool_]) -> slice:
-    """From the first to the last that is in, and one more on each side; where none is, the first alone."""
+    """The range from the first to the last true value, and one more on each side; if none is true, the first alone."""
     found = np.flatnonzero(is_in)
     if not len(found):
         return slice(0, 1)

@@ -41,7 +41,7 @@ RELEASE = 1 / 9
 
 
 class SpeechGate:
-    """Turns sound into how far the mouth may open. Thread: speech."""
+    """Computes from sound how far the mouth may open. Thread: speech."""
 
     lookahead_ms = 0.0
 

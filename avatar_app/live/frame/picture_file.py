@@ -13,7 +13,7 @@ from avatar_app.contracts.packets import UInt8
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
 JPEG_ALONE = (0x01, *range(0xD0, 0xD9))
-# Frame headers are 0xC0 to 0xCF but for tables of codes, extensions and arithmetic coding conditions.
+# Frame headers are 0xC0 to 0xCF except for tables of codes, extensions and arithmetic coding conditions.
 JPEG_NO_FRAME = (0xC4, 0xC8, 0xCC)
 JPEG_LAST = (0xD9, 0xDA)
 MAX_SEGMENTS = 10_000
@@ -22,7 +22,7 @@ TIFF_WIDTH, TIFF_HEIGHT, TIFF_SHORT = 256, 257, 3
 
 
 def picture_size(content: bytes) -> tuple[int, int]:
-    """Width and height in pixels, as the first bytes of a PNG, JPEG, WebP, BMP or TIFF picture say.
+    """Width and height in pixels, from the header of a PNG, JPEG, WebP, BMP or TIFF picture.
 
     Raises:
         InputFileError: it is not one of these.

@@ -20,11 +20,11 @@ from avatar_app.live.frame.avatar import Avatar
 from avatar_app.live.frame.crop_patch import in_box, patch_to_crop, trimmed
 from avatar_app.live.pixels import over
 
-# Light changes slowly over a face: differences are measured on a coarse grid, so that they hold no lips or wrinkles.
+# Light changes slowly over a face: differences are measured on a coarse grid, so that they contain no lips or wrinkles.
 TINT_CELL_PX = 24
 TINT_BLUR = 1.2
-# A patch is enlarged by so much with bicubic interpolation, then warped with bilinear: as sharp as a bicubic warp, in a
-# fraction of the time.
+# A patch is enlarged by this factor with bicubic interpolation, then warped with bilinear: as sharp as a bicubic warp,
+# in a fraction of the time.
 FINE = 3
 
 
@@ -76,7 +76,7 @@ class _Region:
 
 @dataclass(frozen=True)
 class _Blend:
-    """What pastes a patch on one idle picture.
+    """Factors for pasting a patch on one idle picture.
 
     Attributes:
         share: (h, w, 4) int16, 0..255, how much of the patch shows; 0 for the alpha.
@@ -169,7 +169,7 @@ class _Paster:
         self._avatar = avatar
         box, crop_px = place.box, place.crop_px
         self._mask, self._counts = trimmed(in_box(avatar.mask, box, crop_px))
-        self._rest = in_box(avatar.reference, box, crop_px)[self._counts]
+        self._reference = in_box(avatar.reference, box, crop_px)[self._counts]
         self._patch_to_crop = patch_to_crop(box, avatar.spec.crop_px / crop_px) @ _moved(self._counts)
         self._regions: dict[int, _Region] = {}
         self._blend: tuple[_Base, _Blend] | None = None
@@ -201,7 +201,7 @@ class _Paster:
     def _measure_tint(self, colours: UInt8, alpha: UInt8, to_region: Float32, mask: UInt8) -> Float32:
         """How the light on an idle picture differs from that at rest, on a coarse grid: (h', w', 4) float32."""
         size = (mask.shape[1], mask.shape[0])
-        rest = cv2.warpAffine(self._rest, to_region, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        rest = cv2.warpAffine(self._reference, to_region, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         inside = ((mask > 0) & (alpha == 255)).astype(np.float32)
         difference = (colours.astype(np.float32) - cv2.cvtColor(rest, cv2.COLOR_BGR2BGRA)) * inside[:, :, None]
         cells = (max(2, size[0] // TINT_CELL_PX), max(2, size[1] // TINT_CELL_PX))

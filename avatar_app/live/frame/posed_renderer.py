@@ -23,7 +23,7 @@ from avatar_app.live.frame.pose_head import Head
 from avatar_app.live.pixels import over, over_soft
 
 # Trust on the lattice below which nothing is pasted.
-LEAST_TRUST = 0.02
+MIN_TRUST = 0.02
 
 
 class PosedAvatar(Avatar):
@@ -50,7 +50,7 @@ class _PatchMask:
 
 
 class PosedRenderer:
-    """See `Renderer`: turned heads from the pose grid, and the idle pictures where no pose is asked for. Thread: one.
+    """See `Renderer`: turned heads from the pose grid, and the idle pictures without a pose. Thread: one.
 
     Args:
         avatar: whose face.
@@ -96,7 +96,7 @@ class PosedRenderer:
         self._bodies: dict[float, UInt8] = {}
 
     def render(self, idle_index: int, mouth: Mouth | None = None, pose: AvatarPose | None = None) -> UInt8:
-        """See `Renderer`; an idle picture's own pose is mixed in by what `pose.weight` leaves."""
+        """See `Renderer`; an idle picture's own pose has the weight 1 - `pose.weight`."""
         self._is_posed = pose is not None
         if pose is None:
             return self._pictures.render(idle_index, mouth)
@@ -114,7 +114,7 @@ class PosedRenderer:
         return self._finish(part, alpha, lift)
 
     def prepare(self, idle_index: int) -> None:
-        """See `Renderer`; the pose grid is not decoded anew."""
+        """See `Renderer`; the pose grid needs no preparation."""
         if not self._is_posed:
             self._pictures.prepare(idle_index)
 
@@ -153,7 +153,7 @@ class PosedRenderer:
 def mixed(pose: AvatarPose, idle: Float32) -> AvatarPose:
     """A pose and the idle motion (`PoseAssets.idle`, one row), by the weight of the pose.
 
-    Some of the idle motion of the head goes on; idle blinks and eye movements do not.
+    Some of the idle motion of the head continues; idle blinks and eye movements do not.
     """
     share = pose.weight
     yaw, pitch, roll = ((1 - share * (1 - pose.idle_share)) * float(value) for value in idle[:3])
@@ -216,12 +216,14 @@ def _paste(part: UInt8, field: PosedField, places: Float32, pixels: UInt8, mask:
 
 
 def _lattice_box(places: Float32, shape: tuple[int, ...], trust: Float32) -> tuple[slice, slice] | None:
-    """Rows and columns of the lattice that see a picture of this shape, one point more on each side."""
+    """Rows and columns of the lattice that a picture of this shape covers, one point more on each side."""
     x, y = places[:, :, 0], places[:, :, 1]
-    sees = (x > -STEP_PX) & (x < shape[1] + STEP_PX) & (y > -STEP_PX) & (y < shape[0] + STEP_PX) & (trust > LEAST_TRUST)
-    if not sees.any():
+    is_covered = (
+        (x > -STEP_PX) & (x < shape[1] + STEP_PX) & (y > -STEP_PX) & (y < shape[0] + STEP_PX) & (trust > MIN_TRUST)
+    )
+    if not is_covered.any():
         return None
-    return around(np.any(sees, axis=1)), around(np.any(sees, axis=0))
+    return around(np.any(is_covered, axis=1)), around(np.any(is_covered, axis=0))
 
 
 def _pixels(points: slice) -> slice:

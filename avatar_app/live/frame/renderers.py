@@ -17,7 +17,7 @@ AVATAR_KINDS: dict[str, Callable[[Path], Renderable]] = {
     "picture": PictureAvatar.open,
     "posed": PosedAvatar.open,
 }
-# Of a description that names none: its head turns where the folder has poses.
+# For a description without a kind: the head turns if the folder has poses.
 DEFAULT_KIND = "posed"
 
 

@@ -22,7 +22,7 @@ from avatar_app.settings.paths import user_path
 
 log = logging.getLogger(__name__)
 
-CHOOSE_ANOTHER = "Choose another file. Any sound or video file that ffmpeg reads is fine."
+CHOOSE_ANOTHER = "Choose another sound or video file, in any format that FFmpeg reads."
 
 
 class SoundFile:
@@ -84,7 +84,7 @@ class SoundFile:
             raise AudioInputError(f"The file {shown(self._path)} holds no sound that can be read.", CHOOSE_ANOTHER)
 
     def close(self) -> None:
-        """Close the file; twice is fine."""
+        """Close the file; a second call does nothing."""
         self._file.close()
 
     def __enter__(self) -> SoundFile:

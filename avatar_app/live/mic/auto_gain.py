@@ -20,7 +20,7 @@ GAIN_RANGE_DB = (-18.0, 24.0)
 RISE_DB_PER_S, FALL_DB_PER_S = 3.0, 12.0
 # The gain never raises the room's noise above this.
 MAX_NOISE_DB = -48.0
-# The limiter bends sound above KNEE; its output stays below LIMIT, which is -1 dBFS.
+# The limiter compresses sound above KNEE; its output stays below LIMIT, which is -1 dBFS.
 KNEE, LIMIT = 0.7, 0.89
 
 QUIET_DB = -66.0
@@ -135,5 +135,5 @@ def _limited(sound: Float32) -> Float32:
     if size.size == 0 or float(size.max()) <= KNEE:
         return sound
     room = LIMIT - KNEE
-    bent = np.copysign(KNEE + room * np.tanh((size - KNEE) / room), sound)
-    return np.where(size > KNEE, bent, sound).astype(np.float32)
+    compressed = np.copysign(KNEE + room * np.tanh((size - KNEE) / room), sound)
+    return np.where(size > KNEE, compressed, sound).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Optional cleaning of the sound before the speech encoder: noise suppression and automatic gain, both off at first."""
+"""Optional cleaning of the sound that drives the mouth: noise suppression and automatic gain, both off by default."""
 
 from __future__ import annotations
 

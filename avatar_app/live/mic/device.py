@@ -25,7 +25,7 @@ from avatar_app.live.runtime.worker import Worker
 log = logging.getLogger(__name__)
 
 STALL_NS = ms_to_ns(1500)
-# PulseAudio through ALSA can deliver nothing for two seconds after opening, and then everything it gathered.
+# PulseAudio through ALSA can deliver nothing for two seconds after opening, and then all buffered sound at once.
 FIRST_STALL_NS = s_to_ns(3)
 # Steps follow each other within 100 ms; a longer pause means that this program was suspended.
 SUSPENDED_NS = s_to_ns(1)
@@ -33,7 +33,7 @@ SUSPENDED_NS = s_to_ns(1)
 FIRST_DELIVERY_NS = ms_to_ns(600)
 # Two seconds of deliveries: a late worker loses nothing.
 N_DELIVERIES = 200
-# Stopping waits no longer for a thread inside the driver; the thread ends when the driver returns.
+# `stop` waits this long for a thread inside the driver; the thread ends when the driver returns.
 STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "mic"
 
@@ -41,7 +41,7 @@ NOTICE_KEY = "mic"
 class DeviceMic:
     """A microphone that PortAudio lists.
 
-    Thread: `start` by the owner, the rest any. A worker of its own processes the sound, because the driver's thread
+    Thread: `start` by the owner, the rest any. Its own worker processes the sound, because the driver's thread
     must not wait.
 
     Args:
@@ -100,7 +100,7 @@ class DeviceMic:
             self._worker.start()
 
     def stop(self) -> None:
-        """Close the device now; twice is fine. A device that is being opened is closed when the driver returns."""
+        """Close the device now, or when a driver that is opening it returns; a second call does nothing."""
         self._hold.end()
         self._worker.stop(STOP_TIMEOUT_S)
         if self._watch is not None:

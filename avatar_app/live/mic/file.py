@@ -25,7 +25,7 @@ from avatar_app.live.runtime.worker import Worker
 
 # After a longer pause, such as a suspended machine, playing continues from now without catching up.
 MAX_LATE_NS = ms_to_ns(500)
-# Stopping waits no longer for a thread that reads from a slow disk; the thread ends when the read returns.
+# `stop` waits this long for a thread that reads from a slow disk; the thread ends when the read returns.
 STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "mic-file"
 
@@ -89,7 +89,7 @@ class FileMic:
         self._worker.start()
 
     def stop(self) -> None:
-        """Stop now; twice is fine. The file is closed when a running read returns."""
+        """Stop now; a second call does nothing. The file is closed when a running read returns."""
         self._is_over = True
         self._state = MicState.STOPPED
         if self._worker.stop(STOP_TIMEOUT_S):

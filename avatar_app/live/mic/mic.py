@@ -58,7 +58,7 @@ class Mic(Protocol):
         ...
 
     def stop(self) -> None:
-        """Stop now; twice is fine, on any thread. A device that is being opened is closed when the driver returns."""
+        """Stop now, on any thread; a second call does nothing. A device that is being opened is closed afterwards."""
         ...
 
     def status(self) -> MicStatus:

@@ -61,7 +61,7 @@ def _search(file: BinaryIO, position: int) -> int | None:
 
 
 class Part(io.RawIOBase):
-    """A range of a file as a file of its own, for reading.
+    """A range of a file as a separate file, for reading.
 
     Args:
         file: the whole file.

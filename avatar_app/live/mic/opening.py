@@ -59,7 +59,7 @@ def list_devices() -> tuple[SoundDevice, ...]:
 
 
 def refresh_devices() -> bool:
-    """List the microphones again; False while one is open, which stays undisturbed.
+    """List the microphones again; False while one is open, which is not interrupted.
 
     Raises:
         AudioInputError: the sound system does not answer.

@@ -92,7 +92,7 @@ class MicSlot(Slot[OpenMic]):
     def _started(self, name: str, problem: AudioInputError | None = None) -> OpenMic:
         self._failed = None
         opened = OpenMic(name, open_mic(name, self._clock, self._notices, self._controls), Ring(RING_BLOCKS), problem)
-        # The search may have taken seconds: a microphone that was closed meanwhile is not opened.
+        # Finding it may have taken seconds: a microphone that was closed meanwhile is not opened.
         if self._is_current():
             opened.mic.start(opened.ring, self._voice)
         return opened
@@ -118,7 +118,7 @@ class MicSlot(Slot[OpenMic]):
 
     def _close(self, part: OpenMic) -> None:
         part.mic.stop()
-        # A lost microphone is not waited for any more.
+        # The app no longer waits for a lost microphone.
         self._notices.clear(self.name)
 
 

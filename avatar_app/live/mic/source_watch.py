@@ -47,7 +47,7 @@ class SourceWatch:
         return shown if is_unique or not shown else f"{shown} ({self.source})"
 
     def poll(self, t_now_ns: int, *, is_open: bool) -> Change:
-        """Query the server once a second, and evaluate the result when it is there; never waits.
+        """Query the server once a second, and evaluate the result when it is available; never waits.
 
         Args:
             t_now_ns: now.
@@ -60,7 +60,7 @@ class SourceWatch:
         return self._change(sources_of(listing, self._process_id), is_open=is_open) if listing else Change.NONE
 
     def close(self) -> None:
-        """End a running query; twice is fine."""
+        """End a running query; a second call does nothing."""
         self._query.close()
 
     def _change(self, sources: Sources, *, is_open: bool) -> Change:

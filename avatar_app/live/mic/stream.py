@@ -114,7 +114,7 @@ def _callback(clock: Clock, rate_hz: int, deliver: Callable[[Delivery], None]) -
     def callback(indata: Float32, n_samples: int, time: Any, status: Any) -> None:
         age_s = time.currentTime - time.inputBufferAdcTime
         if not 0 < age_s < MAX_AGE_S or not time.inputBufferAdcTime:
-            # Some host APIs give no times: then the newest sample counts as captured now.
+            # Some host APIs report no times: then the newest sample counts as captured now.
             age_s = n_samples / rate_hz
         deliver(Delivery(indata.copy(), clock.now_ns() - int(age_s * NS_PER_S), bool(status.input_overflow)))
 

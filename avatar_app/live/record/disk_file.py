@@ -17,7 +17,7 @@ class DiskFile:
     """An unbuffered file object for the library. Thread: one at a time.
 
     After the first failed write all later ones are ignored, so that a library that then closes the container cannot
-    damage what is there. The failure is kept in `error`.
+    damage the file. The failure is kept in `error`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,7 +110,7 @@ class DiskFile:
         self.path = path
 
     def close(self) -> None:
-        """Close the file; after a failed write it is truncated to its complete fragments. Twice is fine."""
+        """Close the file, truncated to its complete fragments after a failed write; a second call does nothing."""
         if self._file.closed:
             return
         with suppress(OSError):

@@ -65,7 +65,7 @@ class DriftResampler:
         return self._resample()
 
     def finish(self) -> Float32:
-        """The rest, as if silence followed."""
+        """The remaining samples, as if silence followed."""
         self._buffer = np.concatenate((self._buffer, np.zeros(self._half + 1, np.float32)))
         return self._resample()
 

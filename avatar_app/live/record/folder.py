@@ -64,7 +64,7 @@ def unfinished(folder: Path) -> tuple[Path, ...]:
         marked = [p for p in folder.iterdir() if p.suffix in RECORDING_SUFFIXES and p.stem.endswith(MARK)]
         return tuple(sorted((p for p in marked if not is_in_use(p)), key=lambda p: p.stat().st_mtime_ns))
     except (OSError, ValueError):
-        # A text that is no path raises ValueError.
+        # A text that is not a path raises ValueError.
         return ()
 
 

@@ -60,7 +60,7 @@ class FragmentedFile:
 
         Args:
             picture: a frame of `frame_of`.
-            pts: presentation timestamp in units of 1 / fps, above that of the one before.
+            pts: presentation timestamp in units of 1 / fps, above the previous one.
 
         Raises:
             OutputError: the file cannot be written, such as when the disk is full.

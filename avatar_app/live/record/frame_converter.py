@@ -35,7 +35,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     """Parse `#rrggbb` as blue, green, red.
 
     Raises:
-        OutputError: the text is no colour.
+        OutputError: the text is not a colour.
     """
     try:
         return parse_bgr(text)

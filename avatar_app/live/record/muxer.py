@@ -15,7 +15,7 @@ from avatar_app.live.record.picture_track import PictureTrack
 from avatar_app.live.record.sound_track import SoundTrack
 from avatar_app.live.record.video_file import AAC_RATE_HZ
 
-# What is this late counts as missing. Silence, or the picture before, takes its place.
+# Sound or pictures this late count as missing; silence, or the previous picture, replaces them.
 MISSING_NS = ms_to_ns(700)
 # A gap is filled with a few pictures at a time, so that sound does not wait for them.
 FILL_MAX_PICTURES = 8
@@ -43,7 +43,7 @@ class Container(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Close after a failure; what is on the disk stays as it is."""
+        """Close after a failure; the file on the disk does not change."""
         ...
 
 
@@ -57,7 +57,7 @@ class MuxerCounts:
 
 
 class Muxer:
-    """Puts pictures and sound on the time line of the recording, which begins with the first picture.
+    """Puts pictures and sound on the timeline of the recording, which begins with the first picture.
 
     Thread: one at a time.
 
@@ -92,7 +92,7 @@ class Muxer:
 
     @property
     def counts(self) -> MuxerCounts:
-        """What was counted so far."""
+        """Counts so far."""
         return MuxerCounts(self._n_pictures, self._n_repeated, self._pictures.n_late)
 
     @property
@@ -122,11 +122,11 @@ class Muxer:
                 self._container.add_sound(piece)
 
     def add_picture(self, picture: Picture, *, is_behind: bool = False) -> None:
-        """Write a picture, and the one before once more for every frame that is missing between them.
+        """Write a picture, and repeat the previous one for every frame that is missing between them.
 
         Args:
             picture: the next one.
-            is_behind: the encoder is too slow: missing frames stay out, and players show the picture before for longer.
+            is_behind: the encoder is too slow: missing frames are left out, and players show the previous one longer.
         """
         for pts, settled in self._pictures.feed(picture):
             self._write(pts, settled, is_behind=is_behind)
@@ -151,7 +151,7 @@ class Muxer:
         """Write what waits, and fill up to the end.
 
         Args:
-            is_cut: end with what is written already, because there is no time for more.
+            is_cut: end with what has been written, because there is no time for more.
         """
         if is_cut:
             self._set_end(self._next_pts)

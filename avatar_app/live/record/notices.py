@@ -1,4 +1,4 @@
-"""What the user reads about recordings and snapshots: what happened, then what to do."""
+"""Notices about recordings and snapshots: what happened, then what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.live.record.folder import MARK
 
 RECORD_KEY = "record"
-# Keys of their own: these notices stay beside a warning about the same recording.
+# Separate keys: these notices stay beside a warning about the same recording.
 SAVED_KEY = "recorded"
 LOST_KEY = "record-lost"
 RECOVERY_KEY = "recovery"
@@ -63,7 +63,7 @@ class RecordNotices:
     def recovered(self, path: Path) -> None:
         """A recording of an earlier run was repaired."""
         self._board.info(
-            RECOVERY_KEY, f"An interrupted recording is repaired: {path.name}.", f"It is in {path.parent}."
+            RECOVERY_KEY, f"An interrupted recording was repaired: {path.name}.", f"It is in {path.parent}."
         )
 
     def damaged(self, error: UserError, kept: Path) -> None:

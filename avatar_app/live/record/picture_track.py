@@ -28,7 +28,7 @@ class PictureTrack:
     def feed(self, picture: Picture) -> Iterator[tuple[int, Picture]]:
         """Add a picture.
 
-        A picture without a new mouth is held until the next one, because the mouth for its timestamp may still come.
+        A picture without a new mouth is held until the next one, because the mouth for its timestamp may still arrive.
 
         Yields:
             PTS and picture, in order, of all that are settled now.

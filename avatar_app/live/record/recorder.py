@@ -35,11 +35,11 @@ STOP_TIMEOUT_S = 20.0
 class Recorder:
     """Records pictures and voice into files, one after the other.
 
-    Thread: `start`, `finish`, `stop` and `status` by the owner; encoding and the disk on threads of its own.
+    Thread: `start`, `finish`, `stop` and `status` by the owner; encoding and the disk on its own threads.
 
     Args:
         clock: the program's.
-        notices: get the result of each recording, and what goes wrong.
+        notices: get the result of each recording, and its failures.
         open_container: opens the container file; tests pass their own.
     """
 
@@ -59,7 +59,7 @@ class Recorder:
     ) -> None:
         """Begin a recording of pictures and sound from this instant on; does not block.
 
-        The one before may still be in saving.
+        The previous one may still be saved in the background.
 
         Args:
             options: format, folder and rate.
@@ -96,7 +96,7 @@ class Recorder:
             self._current.finish()
 
     def stop(self) -> RecordStatus:
-        """End the recording and wait until all are saved, usually within a second; twice is fine.
+        """End the recording and wait until all are saved, usually within a second; a second call does nothing.
 
         Returns:
             Status of the last one.

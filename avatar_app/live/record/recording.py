@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 # Pictures of this duration may wait for the encoder; a crash loses them. 36 MB at 512 x 512 and 30 fps.
 WAITING_S = 1.2
 STEP_S = 0.05
-# A recording begins with a new mouth, whose time is exact, unless none comes within this time.
+# A recording begins with a new mouth, whose time is exact, unless none arrives within this time.
 NO_MOUTH_NS = ms_to_ns(300)
-# A part that failed sooner than this would fail again and again.
+# A part that failed sooner than this would fail repeatedly.
 MIN_PART_S = 2.0
 # Steps without a new picture after which the end no longer waits for one.
 N_QUIET_STEPS = 20
 CHECK_FILE_NS = NS_PER_S
-# What is not written this long after the end was requested is left out, ...
+# Pictures and sound not written this long after the request to end are left out, ...
 CUT_NS = s_to_ns(5)
-# ... and a disk or an encoder that does not respond for this long is no longer waited for.
+# ... and after this long the recording no longer waits for a disk or an encoder that does not respond.
 RELEASE_NS = s_to_ns(8)
 
 OpenContainer = Callable[[DiskFile, RecordOptions, Encoder, VideoSize, bool], Container]
@@ -121,7 +121,7 @@ class Recording:
         self._notices.not_closed(self._file.path)
 
     def step(self, stop: threading.Event) -> None:
-        """Write what has come; the worker's step."""
+        """Write the queued pictures and sound; the worker's step."""
         if self.ended.is_set():
             stop.wait(STEP_S)
             return
@@ -212,7 +212,7 @@ class Recording:
         """End as requested."""
         muxer = self._muxer
         if muxer is None or self._container is None:
-            raise OutputError("Nothing was recorded, because no picture came.", "Check that the avatar is shown.")
+            raise OutputError("Nothing was recorded, because there was no picture.", "Start the avatar first.")
         is_cut = not muxer.is_complete and self._is_late(CUT_NS)
         muxer.finish(is_cut=is_cut)
         self._container.finish()

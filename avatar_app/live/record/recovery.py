@@ -28,12 +28,12 @@ class _StoppedError(Exception):
 class Recovery:
     """Repairs the unfinished recordings of some folders once.
 
-    Thread: `start` and `stop` by the owner; it works on a thread of its own.
+    Thread: `start` and `stop` by the owner; it works on its own thread.
 
     Args:
         folders: of the recordings; duplicates are ignored.
         clock: the program's.
-        notices: get what was repaired, and what cannot be.
+        notices: get the result of each repair.
         repair: repairs one recording; tests pass their own.
     """
 
@@ -55,7 +55,7 @@ class Recovery:
         self._worker.start()
 
     def stop(self) -> None:
-        """End soon, also in the middle of a file; twice is fine."""
+        """End soon, also in the middle of a file; a second call does nothing."""
         self._worker.stop()
 
     def _step(self, stop: threading.Event) -> None:

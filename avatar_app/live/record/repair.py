@@ -21,7 +21,7 @@ from avatar_app.live.record.formats import FRAGMENTED_SUFFIXES
 log = logging.getLogger(__name__)
 
 BYTES_PER_MB = 1_000_000
-# Progress is reported after every so many pictures.
+# Pictures between two reports of progress.
 PROGRESS_EVERY = 500
 # A WebM without this element, `Cluster`, has no pictures (RFC 9559, 5.1.3); its headers are shorter than this.
 CLUSTER_ID = b"\x1f\x43\xb6\x75"
@@ -90,7 +90,7 @@ def repair(path: Path, on_progress: Callable[[float], None] = lambda share: None
 
 def _unplayable(path: Path) -> UnplayableError:
     what_to_do = "Delete it, or try a repair program."
-    return UnplayableError(f"Nothing of {path.name} can be played.", what_to_do)
+    return UnplayableError(f"The recording {path.name} cannot be played.", what_to_do)
 
 
 def _remove_old_copies(final: Path) -> None:

@@ -22,7 +22,7 @@ from avatar_app.settings.schema import Settings
 
 
 class RecordSink(Sink[Settings]):
-    """Records on command while the program runs; repairs at the first start what a crash left behind.
+    """Records on command while the program runs; repairs unfinished recordings of a crash at the first start.
 
     Thread: see `Sink`; the commands by the owner.
     """
@@ -49,7 +49,7 @@ class RecordSink(Sink[Settings]):
         """See `Sink`."""
         clock, notices = self._context.clock, self._context.notices
         if self._recovery is None:
-            # Recording starts again within the second in which the first picture is there.
+            # At the first start alone: recordings of this run are saved by their own threads.
             self._recovery = Recovery((_folder(settings), videos_folder()), clock, notices)
             self._recovery.start()
         if self._snapshots is None:
@@ -77,12 +77,12 @@ class RecordSink(Sink[Settings]):
         """The last recording's status; it stays after the end."""
         status = self._recorder.status()
         if not status.is_active:
-            # It may have ended on its own, for example on a full disk.
+            # It may have ended by itself, for example on a full disk.
             self._recorded.close()
         return status
 
     def start_recording(self) -> None:
-        """Begin a recording; a second call while one runs is fine.
+        """Begin a recording; does nothing while one runs.
 
         Raises:
             OutputError: the folder cannot be used, or the program is stopped.
@@ -90,7 +90,7 @@ class RecordSink(Sink[Settings]):
         if self.status().is_active:
             return
         if self._inputs is None:
-            raise OutputError("Nothing runs that could be recorded.", "Press Start first.")
+            raise OutputError("The avatar is stopped, so there is nothing to record.", "Press Start first.")
         settings = self._context.settings()
         options = RecordOptions(
             folder=recording_folder(settings),
@@ -108,11 +108,11 @@ class RecordSink(Sink[Settings]):
             self._recorded = stack.pop_all()
 
     def stop_recording(self) -> None:
-        """Ask the recording to end; all sound captured until now will be in it."""
+        """Request the end of the recording; all sound captured until now will be in it."""
         self._recorder.finish()
 
     def take_snapshot(self) -> None:
-        """Write the next picture as PNG in the background; a notice says where it is, or why there is none.
+        """Write the next picture as PNG in the background; a notice reports the file, or the failure.
 
         Raises:
             OutputError: the program is stopped.
@@ -132,7 +132,7 @@ def recording_folder(settings: Settings) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        text = f"The folder {shown(str(folder))} cannot be made: {reason(error)}."
+        text = f"The folder {shown(str(folder))} cannot be created: {reason(error)}."
         raise OutputError(text, "Choose another folder.") from error
     return folder
 

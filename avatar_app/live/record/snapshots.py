@@ -23,16 +23,16 @@ STOP_TIMEOUT_S = 5.0
 
 
 class Snapshots:
-    """Writes snapshots on a thread of its own.
+    """Writes snapshots on its own thread.
 
-    A request that comes while another snapshot is written replaces the one that waits.
+    A request that arrives while another snapshot is written replaces the one that waits.
 
     Thread: `start`, `request_stop` and `stop` by one owner, `request` any.
 
     Args:
-        pictures: where finished pictures come from.
+        pictures: source of finished pictures.
         clock: the program's.
-        notices: get the name of each snapshot, or why there is none.
+        notices: get the name of each snapshot, or the failure.
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class Snapshots:
         self._is_running = False
 
     def start(self) -> None:
-        """Start the thread; a second call is fine."""
+        """Start the thread; a second call does nothing."""
         if not self._is_running:
             self._is_running = True
             self._worker.start()
 
     def request_stop(self) -> None:
-        """Take no more requests, without waiting for the snapshot that is being written; twice is fine."""
+        """Take no more requests, without waiting for the snapshot that is being written; a second call does nothing."""
         self._is_running = False
         self._worker.request_stop()
         self._folders.take()
 
     def stop(self) -> None:
-        """Stop, and wait for the snapshot that is being written; twice is fine."""
+        """Stop, and wait for the snapshot that is being written; a second call does nothing."""
         self.request_stop()
         self._worker.join(STOP_TIMEOUT_S)
 

@@ -20,7 +20,7 @@ PIECE_SAMPLES = AAC_RATE_HZ
 class SoundTrack:
     """Yields samples at 48 kHz in order; sample k is the sound at `t_zero_ns` + k / 48 kHz.
 
-    Missing sound is silence. Sound that comes after its position was written is left out and counted.
+    Missing sound is silence. Sound that arrives after its position was written is left out and counted.
 
     Thread: one at a time.
     """
@@ -46,14 +46,14 @@ class SoundTrack:
             yield from self._write(self._resampler.feed(block.samples, position), self._resampler.next_position)
 
     def fill(self, t_ns: int) -> Iterator[Float32]:
-        """Yield silence up to an instant, when no sound came."""
+        """Yield silence up to an instant, when no sound arrived."""
         n_wanted = (t_ns - self._t_zero_ns) * AAC_RATE_HZ // NS_PER_S
         if n_wanted > self.n_samples:
             yield from self._end()
             yield from self._silence(n_wanted)
 
     def finish(self) -> Iterator[Float32]:
-        """Yield the rest up to the limit."""
+        """Yield the remaining samples up to the limit."""
         yield from self._end()
         if self._limit_samples is not None:
             yield from self._silence(self._limit_samples)

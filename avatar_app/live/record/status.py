@@ -35,7 +35,7 @@ class RecordStatus:
         is_hardware: whether that is a hardware encoder.
         n_pictures: in the file.
         n_repeated: those of them that replace a missing one.
-        n_dropped: pictures that came too late, or for which the encoder was too slow.
+        n_dropped: pictures that arrived too late, or for which the encoder was too slow.
         n_sound_lost: voice blocks lost before they were written; 0 unless the disk hung for a minute.
         saved_share: progress of saving, 0..1.
         free_s: recording time left on the disk; None before it is known.

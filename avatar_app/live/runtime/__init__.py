@@ -1,1 +1,1 @@
-"""Threads, slots and meters: what every part of the live path runs on."""
+"""Threads, slots and meters: shared by all parts of the live path."""

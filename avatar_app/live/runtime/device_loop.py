@@ -1,4 +1,4 @@
-"""Devices whose drivers may block without end: microphones, sound outputs, webcams, virtual cameras."""
+"""Devices whose drivers may block indefinitely: microphones, sound outputs, webcams, virtual cameras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Closable(Protocol):
     """A device that can be closed."""
 
     def close(self) -> None:
-        """Close it; twice is fine."""
+        """Close it; a second call does nothing."""
         ...
 
 
@@ -64,7 +64,7 @@ class Hold(Generic[D]):
             device.close()
 
     def end(self) -> None:
-        """Close the device, and hold none from now on; twice is fine."""
+        """Close the device, and hold none from now on; a second call does nothing."""
         with self._lock:
             self._is_over = True
         self.release()

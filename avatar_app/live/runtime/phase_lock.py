@@ -8,7 +8,7 @@ from avatar_app.contracts.units import ms_to_ns, s_to_ns
 MAX_CORRECTION_RATIO = 0.004
 # ... and by this part of the error.
 CORRECTION_DIVISOR = 16
-# So many mouths show the whole pattern of their arrival: at 25 pictures a second it repeats after five.
+# Mouths that show the whole pattern of their arrival: at 25 pictures a second it repeats after five.
 N_SETTLING = 6
 # Of a margin: its minimum, how much a late mouth adds, and the time in which it returns to the minimum.
 MIN_MARGIN_NS, MARGIN_STEP_NS, DECAY_NS = ms_to_ns(5), ms_to_ns(2), s_to_ns(30)
@@ -22,7 +22,7 @@ class Margin:
     """How long before its tick a mouth should be ready: short while all are in time, longer after some were late.
 
     A mouth that misses its tick appears one picture later or not at all. On a busy machine a few milliseconds of
-    waiting cost less than that; on an idle one they are not spent.
+    waiting cost less than that; on an idle one the margin stays at its minimum.
 
     Args:
         period_ns: of the grid.
@@ -65,8 +65,8 @@ def correction_ns(error_ns: int, period_ns: int) -> int:
 class PhaseLock:
     """Locks the phase of a grid to the arrival of mouths, so that clocks that differ never drift apart.
 
-    The first mouths of a stream set the phase at once, so that the latest of them is in time: sound arrives in pieces,
-    and one mouth in five may be a whole piece earlier than the others. Later corrections are small.
+    The first mouths of a stream set the phase immediately, so that the latest of them is in time: sound arrives in
+    pieces, and one mouth in five may be a whole piece earlier than the others. Later corrections are small.
 
     Args:
         period_ns: of the grid.
@@ -94,5 +94,5 @@ class PhaseLock:
             self.margin.note(self._n_empty_ticks)
         self._n_empty_ticks = 0
         error_ns = phase_error_ns(waited_ns, self.margin.ns, self._period_ns)
-        at_once = is_first or (self._n_settling > 0 and error_ns > 0)
-        return error_ns if at_once else correction_ns(error_ns, self._period_ns)
+        is_immediate = is_first or (self._n_settling > 0 and error_ns > 0)
+        return error_ns if is_immediate else correction_ns(error_ns, self._period_ns)

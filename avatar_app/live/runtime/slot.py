@@ -113,7 +113,7 @@ class Slot(ABC, Generic[P]):
         self._is_opening = self._is_retry = False
         self._is_stopped = True
         self._results: Latest[Result] = Latest()
-        # Opening may take long, so this thread is not watched for stalls, and its time is real.
+        # Opening may take long, so this thread is not watched for stalls, and it uses the real clock.
         self._worker = Worker(f"open-{name}", self._step, MonotonicClock(), notices, title=title)
 
     @property
@@ -123,7 +123,7 @@ class Slot(ABC, Generic[P]):
 
     @property
     def is_open(self) -> bool:
-        """Whether a part is in use or being opened, also after `close`: what a lamp shows for a device."""
+        """Whether a part is in use or being opened, also after `close`: what an indicator shows for a device."""
         with self._changed:
             return self._part is not None or self._is_opening
 
@@ -171,7 +171,7 @@ class Slot(ABC, Generic[P]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Close the part in use on the caller's thread, and forget any request; twice is fine."""
+        """Close the part in use on the caller's thread, and forget any request; a second call does nothing."""
         with self._changed:
             self.cancel()
             part, self._part = self._part, None
@@ -179,7 +179,7 @@ class Slot(ABC, Generic[P]):
             self._close(part)
 
     def wait_until_idle(self) -> P | None:
-        """Wait until no request waits or is being served; returns the part in use then."""
+        """Wait until no request is pending or being served; returns the part in use then."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is None and not self._is_opening, IDLE_TIMEOUT_S)
             return self._part
@@ -245,7 +245,7 @@ class Slot(ABC, Generic[P]):
             self._changed.notify_all()
 
     def _is_current(self) -> bool:
-        """On the slot's thread: whether no newer request, `cancel` or `close` came since this one was taken."""
+        """On the slot's thread: whether no newer request, `cancel` or `close` was called since this one."""
         return self._generation == self._serving
 
     def _serve(self, request: Request) -> None:

@@ -34,16 +34,16 @@ TITLES: Mapping[str, str] = {
     "follow": "The webcam",
     "model": "The model",
 }
-DEFAULT_TITLE = "Something in the program"
+DEFAULT_TITLE = "A part of the program"
 
 STALL_NS = ms_to_ns(500)
 RETRY_S = 1.0
-# After so long without another failure the notice is removed.
+# After this long without another failure the notice is removed.
 RECOVERED_NS = s_to_ns(5)
 
 
 class Worker:
-    """Calls `step(stop)` repeatedly on a thread of its own until it is stopped.
+    """Calls `step(stop)` repeatedly on its own thread until it is stopped.
 
     A step must return within half a second. A step that raises is reported, and called again one second later, after
     `recover`; the rest of the program keeps running. Two threads of one worker never run at the same time: a thread
@@ -101,7 +101,7 @@ class Worker:
             self._thread.start()
 
     def request_stop(self) -> None:
-        """Ask the thread to end, without waiting; twice is fine."""
+        """Ask the thread to end, without waiting; a second call does nothing."""
         with self._lock:
             self._stop.set()
             thread, self._thread = self._thread, None
@@ -109,7 +109,7 @@ class Worker:
                 self._left_behind = thread
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """Ask the thread to end and wait for it; twice is fine.
+        """Ask the thread to end and wait for it; a second call does nothing.
 
         Returns:
             Whether it ended in time. If not, it ends when its step returns.
@@ -190,7 +190,7 @@ class Watchdog:
         self._worker.start()
 
     def stop(self) -> None:
-        """Stop watching; twice is fine."""
+        """Stop watching; a second call does nothing."""
         self._worker.stop()
 
     def check(self) -> None:

@@ -26,9 +26,9 @@ class EngineInfo:
 
     Attributes:
         engine: one of `engines.ENGINES`.
-        device: for people, as in "CPU".
+        device: display name, such as "CPU".
         precision: of the published graph.
-        arithmetic: of the layers that do the work, fewest bits first, as in "INT8 + BF16".
+        arithmetic: of the layers that do the work, fewest bits first, such as "INT8 + BF16".
     """
 
     engine: str
@@ -38,7 +38,7 @@ class EngineInfo:
 
     @property
     def label(self) -> str:
-        """For people: "INT8", or "FP16, run as BF16 on this CPU" where the engine uses another precision."""
+        """Display name: "INT8", or "FP16, run as BF16 on this CPU" where the engine uses another precision."""
         name = PRECISION_NAMES[self.precision]
         if self.arithmetic == name:
             return name

@@ -46,7 +46,7 @@ def start_measuring(
     """Measure a model in a child process of low priority, which writes the ranking and ends.
 
     A process, so that an engine that crashes does not end the program, and the memory of the other engines is released.
-    If its exit code is not 0, its standard error says why.
+    If its exit code is not 0, its standard error has the reason.
 
     Raises:
         OSError: the process cannot be started.

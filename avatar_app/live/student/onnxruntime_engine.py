@@ -13,7 +13,7 @@ from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engine import EngineInfo, Values
 
-# Engine: provider of ONNX Runtime, and the device for people.
+# Engine: provider of ONNX Runtime, and display name of the device.
 PROVIDERS = {
     "onnxruntime-cpu": ("CPUExecutionProvider", "CPU"),
     "onnxruntime-cuda": ("CUDAExecutionProvider", "NVIDIA GPU"),

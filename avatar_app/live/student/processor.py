@@ -54,7 +54,7 @@ def n_cores() -> int:
 
 
 def instruction_set(environment: Mapping[str, str] = os.environ) -> str:
-    """The instruction set for people, as in "AVX-512 with VNNI and BF16", "AVX2" or "NEON with dot product".
+    """The instruction set as text, such as "AVX-512 with VNNI and BF16", "AVX2" or "NEON with dot product".
 
     Args:
         environment: may hold a limit, which then is named in the result.
@@ -71,7 +71,7 @@ def features(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
 
 
 def described(flags: frozenset[str]) -> str:
-    """Features for people."""
+    """Features as text."""
     for flag, title, extras in SETS:
         if flag in flags:
             found = [label for extra, label in extras if extra in flags]

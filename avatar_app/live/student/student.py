@@ -105,7 +105,7 @@ class Student:
             self.set_face(face)
         if self._face is None:
             raise ModelError(
-                f"The model {self.spec.id} was given no face.", "Use the avatar that the model was made for."
+                f"No face was set for the model {self.spec.id}.", "Use the avatar that the model was made for."
             )
         box = self.spec.box
         picture = self._face[:, 3:].copy()
@@ -145,7 +145,7 @@ class Student:
             raise InternalError(f"{self.spec.id} has no look-ahead of {lookahead_ms} ms")
         if self._face_session is not None and self._face is None:
             raise ModelError(
-                f"The model {self.spec.id} was given no face.", "Use the avatar that the model was made for."
+                f"No face was set for the model {self.spec.id}.", "Use the avatar that the model was made for."
             )
         self._inputs["mel"][0, 0] = mel
         self._inputs["lookahead"][0] = 0.0

@@ -26,6 +26,7 @@ WRONG_PASSWORD, UNSUPPORTED_RPC = 4009, 4010
 NOT_FOUND = 600
 SETTINGS = "Tools > WebSocket Server Settings"
 START_OBS = f"Start OBS 28 or later and enable its server in {SETTINGS}."
+ADD_INPUT = "Add your microphone in OBS."
 UPDATE_OBS = "Install OBS 28 or later, which brings obs-websocket 5."
 
 
@@ -110,11 +111,16 @@ async def _set(client: Any, input_name: str, offset_ms: int) -> int:
     answer = await _request(client, "SetInputAudioSyncOffset", inputName=input_name, inputAudioSyncOffset=offset_ms)
     if answer.ok():
         return offset_ms
-    known = "; ".join(each.name for each in await _inputs(client)) or "none yet: add your microphone in OBS"
+    known = "; ".join(each.name for each in await _inputs(client))
     if answer.requestStatus.code == NOT_FOUND:
-        raise OutputError(f"OBS has no input named {input_name!r}.", f"Choose one that has sound: {known}.")
+        raise OutputError(
+            f"OBS has no input named {input_name!r}.", f"Choose one that has sound: {known}." if known else ADD_INPUT
+        )
     reason = answer.requestStatus.comment or f"code {answer.requestStatus.code}"
-    raise OutputError(f"OBS cannot shift the sound of {input_name!r}: {reason}", f"Choose another input: {known}.")
+    raise OutputError(
+        f"OBS cannot shift the sound of {input_name!r}: {reason}",
+        f"Choose another input: {known}." if known else ADD_INPUT,
+    )
 
 
 async def _request(client: Any, kind: str, **data: object) -> Any:

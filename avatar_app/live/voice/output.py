@@ -38,7 +38,7 @@ CHECK_NS = s_to_ns(1)
 MAX_UNDERRUNS_PER_S = 5
 # An output counts as slow after this many late checks in a row, one a second.
 N_LATE = 10
-# Stopping waits no longer for a thread inside the driver; the thread ends when the driver returns.
+# `stop` waits this long for a thread inside the driver; the thread ends when the driver returns.
 STOP_TIMEOUT_S = 0.5
 NOTICE_KEY = "voice"
 SLOW_KEY = "voice-slow"
@@ -47,7 +47,7 @@ SLOW_KEY = "voice-slow"
 class VoiceOutput:
     """Plays the microphone's sound when its picture is shown.
 
-    Thread: `start` and `stop` by the owner, `status` any. A worker of its own processes the sound, because the
+    Thread: `start` and `stop` by the owner, `status` any. Its own worker processes the sound, because the
     driver's thread must not wait.
 
     Args:
@@ -110,7 +110,7 @@ class VoiceOutput:
         self._worker.start()
 
     def stop(self) -> None:
-        """Close the output now; twice is fine. An output that is being opened is closed when the driver returns."""
+        """Close the output now, or when a driver that is opening it returns; a second call does nothing."""
         self._hold.end()
         self._voice.remove(self._ring)
         if self._worker.stop(STOP_TIMEOUT_S):
@@ -216,7 +216,7 @@ class VoiceOutput:
         player.fill(self._clock.now_ns())
 
     def _check(self) -> None:
-        """Once a second: look for feedback, a sink that is gone, underruns, and a slow output."""
+        """Once a second: check for feedback, underruns and a slow output, and query the sinks."""
         player = self._player
         if player is None:
             return
@@ -238,7 +238,7 @@ class VoiceOutput:
         """Report a slow output, but not the first seconds after a microphone was opened, which are always late."""
         self._n_late = self._n_late + 1 if player.late_ms > MAX_BEHIND_MS else 0
         if self._n_late >= N_LATE:
-            text = f"The output {self._name} is slow: your voice comes {player.late_ms:.0f} ms after the picture."
+            text = f"The output {self._name} is slow: your voice plays {player.late_ms:.0f} ms after the picture."
             what_to_do = "Choose a wired output or a virtual cable, or a longer look-ahead."
             self._notices.warning(SLOW_KEY, text, what_to_do, is_lasting=True)
         elif player.late_ms < MAX_BEHIND_MS / 2:
@@ -261,7 +261,7 @@ class VoiceOutput:
 
     def _stop_feedback(self) -> None:
         """Close the output while the microphone records from it."""
-        text = f"The microphone records what {self._name} plays. That would howl, so your voice is not played."
+        text = f"The microphone records what {self._name} plays. To avoid feedback, your voice is not played."
         what_to_do = "Choose another microphone, or another output for your voice."
         self._is_feedback = True
         self._pause(Notice(NOTICE_KEY, Level.ERROR, text, what_to_do, is_lasting=True))

@@ -40,7 +40,7 @@ class Stamp:
 
 
 class VoiceSource(Protocol):
-    """Where the player reads sound, see `DelayLine`."""
+    """The player's source of sound, see `DelayLine`."""
 
     @property
     def drift_ppm(self) -> float:
@@ -105,7 +105,7 @@ class Player:
 
     @property
     def late_ms(self) -> float:
-        """By how much the used delay exceeds the wanted one, because the devices are not faster."""
+        """By how much the used delay exceeds the wanted one, because the devices are slow."""
         return ns_to_ms(round(self._used_ns() - self._follower.delay_ns))
 
     @property

@@ -1,4 +1,4 @@
-"""Detects that a sink of the sound server is gone; the server would move the voice silently to another one."""
+"""Detects that a sink of the sound server disappeared; the server would move the voice silently to another one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class SinkWatch:
         self._query.start()
 
     def is_gone(self) -> bool:
-        """Whether a new result says that the sink is gone; never waits."""
+        """Whether a new result lacks the sink; never waits."""
         listing = self._query.result()
         return listing is not None and all(sink.label != self._label for sink in devices_of(listing, "Sink"))
 
     def close(self) -> None:
-        """End a running query; twice is fine."""
+        """End a running query; a second call does nothing."""
         self._query.close()

@@ -69,7 +69,7 @@ def _callback(clock: Clock, rate_hz: int, player: Player, note: Callable[[Stamp]
         t_now_ns = clock.now_ns()
         latency_s = time.outputBufferDacTime - time.currentTime
         if not 0 < latency_s < MAX_LATENCY_S or not time.outputBufferDacTime:
-            # Some host APIs give no times: then this buffer follows the one that is being played.
+            # Some host APIs report no times: then this buffer follows the one that is being played.
             latency_s = n_samples / rate_hz
         stamp = Stamp(buffer.n_read, n_samples, t_now_ns + s_to_ns(latency_s), bool(status.output_underflow))
         buffer.read(outdata)

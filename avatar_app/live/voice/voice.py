@@ -24,7 +24,7 @@ class VoiceStatus:
         device: its label; empty when the voice is off.
         rate_hz: of the output; 0 unless running.
         delay_ms: from the microphone to the output, as used.
-        late_ms: by how much the delay exceeds the wanted one, because the devices are not faster.
+        late_ms: by how much the delay exceeds the wanted one, because the devices are slow.
         drift_ppm: by how much the microphone's clock is faster than the output's; resampling corrects it.
         skew: wanted minus actual playing time; positive when the voice is early.
         n_underruns: number of times the output ran out of sound.

@@ -83,7 +83,7 @@ class CaptureLoop(DriverLoop):
         self._notices.clear(NOTICE_KEY)
 
     def _try_open(self, stop: threading.Event) -> None:
-        """Open the camera when the retry time has come; a failure is reported once."""
+        """Open the camera when a retry is due; report a failure once."""
         now_ns = self._clock.now_ns()
         if now_ns < self._t_retry_ns:
             self._clock.sleep_until(min(self._t_retry_ns, now_ns + RETRY_STEP_NS), stop)

@@ -72,7 +72,7 @@ class DeviceSource:
         return (t_ns, as_bgr(raw, f"The camera {self.label}")) if is_good and raw is not None else None
 
     def close(self) -> None:
-        """Close the camera; twice is fine."""
+        """Close the camera; a second call does nothing."""
         if self._is_open:
             self._is_open = False
             self._capture.release()

@@ -81,7 +81,7 @@ class FileSource:
         return t_due_ns, self._picture(frame)
 
     def close(self) -> None:
-        """Close the file; twice is fine."""
+        """Close the file; a second call does nothing."""
         self._frames = iter(())
         opened, self._container, self._file = (self._container, self._file), None, None
         for one in opened:

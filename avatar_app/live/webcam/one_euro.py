@@ -38,7 +38,7 @@ class OneEuro:
         self._speed = 0.0
 
     def feed(self, value: float, t_ns: int) -> float:
-        """Filter one value; a time that is not after the one before changes nothing."""
+        """Filter one value; a time that is not after the previous one changes nothing."""
         if self._t_ns is None:
             self._t_ns, self._value, self._raw = t_ns, value, value
             return value

@@ -1,4 +1,4 @@
-"""Installs mediapipe into a folder of its own, which only the tracker process uses.
+"""Installs mediapipe into a separate folder, which only the tracker process uses.
 
 mediapipe 0.10.21, the last version that includes its models, depends on numpy 1 and protobuf 4, and on jax and
 matplotlib, which tracking does not use. It runs with numpy 2, so it is installed without its dependencies, and outside

@@ -48,7 +48,7 @@ class FrameSource(Protocol):
         """The next picture.
 
         Returns:
-            Its capture time and (H, W, 3) uint8 BGR; None when none came in time.
+            Its capture time and (H, W, 3) uint8 BGR; None when none arrived in time.
 
         Raises:
             CameraInputError: the camera is lost, or the file is damaged.
@@ -56,7 +56,7 @@ class FrameSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Close it; twice is fine."""
+        """Close it; a second call does nothing."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The binary protocol between the program and the tracker process, over a pair of pipes.
 
 A request is a header and a picture. A reply is a header and either the measurements of a face with its landmarks, or a
-message. One picture is in flight at a time. The end of the stream ends either side.
+message. One picture is in flight at a time. Either side ends when its stream ends.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from avatar_app.live.webcam.face import Face
 from avatar_app.live.webcam.neutral import NeutralPose
 from avatar_app.live.webcam.one_euro import OneEuro, OneEuroSpec
 
-# Tuned on clips of resting and of moving heads, see `packaging/decisions/0015`.
+# Tuned on clips of still and of moving heads, see `packaging/decisions/0015`.
 SPECS = {
     "yaw_deg": OneEuroSpec(0.5, 0.4),
     "pitch_deg": OneEuroSpec(0.3, 0.4),
@@ -63,20 +63,20 @@ class Smoother:
         return HeadPose(t_capture_ns, t_tracked_ns, confidence=confidence, **smooth)
 
     def _measures(self, face: Face) -> dict[str, float]:
-        rest = self._neutral
-        left = _blink(face.lids_left_cm, rest.lids_left_cm)
-        right = _blink(face.lids_right_cm, rest.lids_right_cm)
+        neutral = self._neutral
+        left = _blink(face.lids_left_cm, neutral.lids_left_cm)
+        right = _blink(face.lids_right_cm, neutral.lids_right_cm)
         if max(left, right) <= MAX_GAZE_BLINK:
-            self._gaze_deg = face.gaze_yaw_deg - rest.gaze_yaw_deg, face.gaze_pitch_deg - rest.gaze_pitch_deg
+            self._gaze_deg = face.gaze_yaw_deg - neutral.gaze_yaw_deg, face.gaze_pitch_deg - neutral.gaze_pitch_deg
         return {
-            "yaw_deg": face.yaw_deg - rest.yaw_deg,
-            "pitch_deg": face.pitch_deg - rest.pitch_deg,
-            "roll_deg": face.roll_deg - rest.roll_deg,
+            "yaw_deg": face.yaw_deg - neutral.yaw_deg,
+            "pitch_deg": face.pitch_deg - neutral.pitch_deg,
+            "roll_deg": face.roll_deg - neutral.roll_deg,
             "gaze_yaw_deg": self._gaze_deg[0],
             "gaze_pitch_deg": self._gaze_deg[1],
             "blink_left": left,
             "blink_right": right,
-            "brow": min(1.0, max(-1.0, (face.brow_cm - rest.brow_cm) / BROW_RANGE_CM)),
+            "brow": min(1.0, max(-1.0, (face.brow_cm - neutral.brow_cm) / BROW_RANGE_CM)),
         }
 
     def _reset(self) -> None:

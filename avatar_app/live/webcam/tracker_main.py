@@ -19,7 +19,7 @@ from avatar_app.live.webcam.protocol import FACE, FAILED, NO_FACE, READY, Detect
 from avatar_app.live.webcam.rigid import RigidFace
 
 EXIT_FAILED = 1
-# A larger residual of the rigid model is no face. A resting face has 0.3 to 0.6.
+# With a larger residual of the rigid model there is no face. A still face has 0.3 to 0.6.
 MAX_ERROR_CM = 1.5
 
 

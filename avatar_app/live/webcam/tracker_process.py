@@ -1,4 +1,4 @@
-"""The tracker process as its owner sees it: sends pictures and receives replies without blocking."""
+"""Controls the tracker process: sends pictures and receives replies without blocking."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Tracker(Protocol):
         ...
 
     def send(self, number: int, bgr: UInt8) -> None:
-        """Send a picture without blocking; only after the reply to the one before."""
+        """Send a picture without blocking; only after the reply to the previous one."""
         ...
 
     def receive(self, timeout_s: float) -> Reply | None:
-        """The next reply; None when none came in time."""
+        """The next reply; None when none arrived in time."""
         ...
 
     def close(self) -> None:
-        """End the process; twice is fine."""
+        """End the process; a second call does nothing."""
         ...
 
 
@@ -94,11 +94,11 @@ class TrackerProcess:
         self._pictures.put((number, bgr))
 
     def receive(self, timeout_s: float) -> Reply | None:
-        """The next reply; None when none came in time."""
+        """The next reply; None when none arrived in time."""
         return self._replies.take(timeout_s)
 
     def close(self) -> None:
-        """Kill the process, which also ends the threads; twice is fine."""
+        """Kill the process, which also ends the threads; a second call does nothing."""
         self._is_over.set()
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):

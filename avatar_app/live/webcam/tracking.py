@@ -47,7 +47,7 @@ class Tracked:
 
     Attributes:
         frame: the picture.
-        t_tracked_ns: when the reply came.
+        t_tracked_ns: when the reply arrived.
         detected: the face; None without one.
     """
 
@@ -108,7 +108,7 @@ class TrackingLoop:
         self._lose("internal error")
 
     def close(self) -> None:
-        """End the tracker; twice is fine. One that is starting ends after its start."""
+        """End the tracker; a second call does nothing. One that is starting ends after its start."""
         self._hold.end()
         self.state = TrackerState.STOPPED
         self._notices.clear(NOTICE_KEY)

@@ -1,4 +1,4 @@
-"""The webcam as its owner sees it: a camera by name, and records of the user's head."""
+"""The webcam: opens a camera by name, and makes records of the user's head."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Webcam:
         self._make_loops()
 
     def start(self) -> None:
-        """Start; camera and tracker open in the background. A second call is fine, and `off` does nothing.
+        """Start; camera and tracker open in the background. A second call does nothing, and neither does `off`.
 
         Raises:
             MissingExtraError: mediapipe is not installed.
@@ -134,7 +134,7 @@ class Webcam:
             worker.start()
 
     def stop(self) -> None:
-        """Close the camera, end the tracker, and forget the last picture; twice is fine.
+        """Close the camera, end the tracker, and forget the last picture; a second call does nothing.
 
         A camera whose driver blocks is closed when the driver returns, see `is_open`.
         """

@@ -18,7 +18,7 @@ FILLERS = "+["
 
 
 class AlignmentError(Exception):
-    """The sound does not say the text, or the text cannot be pronounced."""
+    """The sound does not match the text, or the text cannot be pronounced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ class Aligner:
             text: the words that are spoken, without punctuation.
 
         Raises:
-            AlignmentError: the sound does not say the text, or a word cannot be pronounced.
+            AlignmentError: the sound does not match the text, or a word cannot be pronounced.
         """
         words = text.lower().split()
         n_unknown = sum(self._add(word) for word in words)
         try:
             self._decoder.set_align_text(" ".join(words))
             self._pass(samples)
-            # Asked of the first pass alone: after the second one `hyp` crashes in pocketsphinx 5.1.
+            # Checked after the first pass only: after the second one `hyp` crashes in pocketsphinx 5.1.
             if self._decoder.hyp() is None:
                 raise AlignmentError("the sound and the text do not fit")
             self._decoder.set_alignment()
@@ -92,7 +92,7 @@ class Aligner:
         self._decoder.end_utt()
 
     def _add(self, word: str) -> bool:
-        """Make a word known; whether it was unknown."""
+        """Add a word to the dictionary if it is missing; returns whether it was."""
         if self._decoder.lookup_word(word) is not None:
             return False
         phones = self._pronounce(word)
@@ -112,5 +112,5 @@ def _alignment(found: list[Any], n_unknown: int) -> Alignment:
             scores += entry.score
             n_frames += entry.duration
     if not n_frames:
-        raise AlignmentError("there is no speech in it")
+        raise AlignmentError("it contains no speech")
     return Alignment(tuple(phones), scores / n_frames, n_unknown)

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="avatar-app studio data", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="data folder to make")
     parser.add_argument("--librispeech", type=Path, help="unpacked LibriSpeech folder")
-    parser.add_argument("--max-speakers", type=int, help="use only so many speakers")
+    parser.add_argument("--max-speakers", type=int, help="use at most this number of speakers")
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), help="steps to do, all by default")
     parser.add_argument("--renderer", type=Path, help="folder of the renderer kit")
     parser.add_argument("--renderer-python", default=sys.executable, help="Python that has the package bpy")
@@ -78,7 +78,7 @@ def _kit(arguments: argparse.Namespace) -> Kit | None:
 
 
 def _reporter(what: str) -> Callable[[int, int], None]:
-    """Logs how many are done and how long the rest takes, every few seconds."""
+    """Logs progress and the time left, every few seconds."""
     t_start_s = t_said_s = time.monotonic()
 
     def report(n_done: int, n_all: int) -> None:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 FPS = 25
 RATE_HZ = 16_000
 CROP_PX = 256
-# Of each real speaker the beginning; the number of speakers is that of the shipped models' data.
+# Beginning of the recording of each real speaker, and number of speakers in the data of the shipped models.
 SPEAKER_S = 7.0
 N_SPEAKERS = 24
 CRF = "12"
@@ -38,13 +38,13 @@ CRF = "12"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one clip says.
+    """The content of one clip.
 
     Attributes:
         name: of its folder.
         samples: (n,) float32 at 16 kHz.
         phones: in order.
-        about: what `meta.json` says besides: source, licence, split, text.
+        about: further entries of `meta.json`: source, licence, split, text.
     """
 
     name: str
@@ -81,7 +81,7 @@ def _plan_of_voice(clip: str, file: Path, entry: Mapping[str, Any], name: str) -
 
 
 def plans_of_sentences(flite: Flite) -> Iterator[Plan]:
-    """Our own sentences in flite's voices, by turns, and the test text at the end.
+    """Our own sentences in flite's voices, in turn, and the test text at the end.
 
     Raises:
         StudioError: flite failed.
@@ -105,16 +105,16 @@ def _plan_of_text(clip: str, text: str, voice: str, split: str, flite: Flite, wa
 def build_clips(plans: Sequence[Plan], nova: Path, kit: Kit | None, report: Callable[[int, int], None]) -> int:
     """Write every clip: `audio.flac`, `params.npz`, `meta.json`, and `video.mp4` where a renderer is given.
 
-    A clip whose video is there is kept, so an interrupted run continues.
+    A clip with a video is kept, so an interrupted run continues.
 
     Args:
         plans: the clips.
         nova: the avatar's data folder.
         kit: renders; None leaves the videos out.
-        report: called with how many are done, of how many.
+        report: called with the numbers of finished and of all clips.
 
     Returns:
-        How many clips have a video.
+        The number of clips with a video.
 
     Raises:
         StudioError: the renderer failed, or the folder cannot be written.

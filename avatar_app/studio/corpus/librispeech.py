@@ -1,4 +1,4 @@
-"""Reads a LibriSpeech folder as it is published: SUBSET/SPEAKER/CHAPTER/*.flac with a transcript per chapter."""
+"""Reads a LibriSpeech folder in its published layout: SUBSET/SPEAKER/CHAPTER/*.flac with a transcript per chapter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Utterance:
         sex: F or M.
         subset: for example train-clean-100.
         file: FLAC, 16 kHz, mono.
-        text: its words.
+        text: the transcript.
     """
 
     id: str
@@ -56,7 +56,7 @@ def read_librispeech(folder: Path) -> list[Utterance]:
 
 
 def first_of_each_speaker(utterances: Iterable[Utterance]) -> list[Utterance]:
-    """One utterance per speaker, the first by id: many speakers teach more than many sentences of few."""
+    """One utterance per speaker, the first by id: many speakers improve training more than many sentences of few."""
     first: dict[int, Utterance] = {}
     for utterance in utterances:
         first.setdefault(utterance.speaker, utterance)

@@ -20,7 +20,7 @@ LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 
 def build_portrait(nova: Path, kit: Kit) -> None:
-    """Write `idle/`, `pose_grid/` and `rig.npz` of an avatar's data folder; what is complete is kept.
+    """Write `idle/`, `pose_grid/` and `rig.npz` of an avatar's data folder; complete ones are kept.
 
     Raises:
         StudioError: the renderer failed, or the folder cannot be written.

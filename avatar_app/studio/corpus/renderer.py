@@ -1,4 +1,4 @@
-"""Runs the renderer kit: Blender in a Python of its own, one picture for each row of a table of parameters."""
+"""Runs the renderer kit: Blender in another Python, one picture for each row of a table of parameters."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Kit:
     Attributes:
         folder: holds kit/, mh/, mpfb/ and assets/.
         python: an interpreter that imports bpy.
-        identity: which person of the kit.
-        cache: where the kit keeps what it bakes.
+        identity: the person of the kit.
+        cache: folder for the kit's baked data.
         n_threads: for rendering.
     """
 
@@ -44,7 +44,7 @@ class Kit:
         """Make sure that the kit is complete and that its interpreter imports Blender.
 
         Raises:
-            StudioError: something is missing; the sentence names it.
+            StudioError: something is missing; the message names it.
         """
         missing = [name for name in KIT_FILES if not (self.folder / name).exists()]
         if missing:
@@ -54,14 +54,14 @@ class Kit:
     def render(
         self, params: Path, frames: Path, *, crop: str = "face", preset: str = "fast", is_rgba: bool = False
     ) -> None:
-        """Render a PNG per row; pictures that are there already are kept.
+        """Render a PNG per row; existing pictures are kept.
 
         Args:
             params: NPZ with `params` (n, m) and `names` (m,).
             frames: folder of NNNNNN.png.
             crop: `face`, 256 px, or `full`, 512 px.
             preset: of the kit: `draft`, `fast`, `good` or `hq`.
-            is_rgba: with alpha, straight.
+            is_rgba: with straight alpha.
 
         Raises:
             StudioError: the renderer failed.
@@ -108,7 +108,7 @@ def read_frames(folder: Path, n_frames: int) -> list[NDArray[np.uint8]]:
         picture = cv2.imread(str(folder / f"{k:06d}.png"), cv2.IMREAD_UNCHANGED)
         if picture is None:
             raise StudioError(
-                f"The renderer left no picture {folder / f'{k:06d}.png'}.", "Give the same command again."
+                f"The renderer wrote no picture {folder / f'{k:06d}.png'}.", "Give the same command again."
             )
         pictures.append(np.asarray(picture, np.uint8))
     return pictures

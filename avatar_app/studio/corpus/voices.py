@@ -24,9 +24,9 @@ from avatar_app.studio.mouth import CURVE_HZ, Phone, curves_of
 log = logging.getLogger(__name__)
 
 RATE_HZ = 16_000
-# Whole speakers that are only reported on, never trained on: those of the rendered test clips and one more.
+# Test speakers, never used in training: those of the rendered test clips and one more.
 TEST_SPEAKERS = frozenset({103, 5808, 6019, 6181})
-# Of these the alignment is uncertain: their words weigh a quarter in training.
+# Share of recordings with an uncertain alignment; they have a quarter of the weight in training.
 LOW_TRUST_SHARE = 0.1
 SAVE_EVERY = 20
 
@@ -35,18 +35,18 @@ Report = Callable[[int, int], None]
 
 
 def build_voices(utterances: Sequence[Utterance], out: Path, align: Align, report: Report) -> int:
-    """Copy, align and describe recordings; what a run before this one finished is kept.
+    """Copy, align and describe recordings; recordings of an earlier run are kept.
 
     Writes `NAME.flac`, `phones.json` (text, phones, duration, trust, split) and `curves.npz` (the mouth at 100 Hz).
 
     Args:
-        utterances: what to take.
+        utterances: the recordings.
         out: the folder, made when missing.
         align: finds the phones of int16 samples at 16 kHz.
-        report: called with how many are done, of how many.
+        report: called with the numbers of finished and of all recordings.
 
     Returns:
-        How many recordings the folder holds.
+        The number of recordings in the folder.
 
     Raises:
         StudioError: nothing could be aligned, or the folder cannot be written.
@@ -72,7 +72,7 @@ def build_voices(utterances: Sequence[Utterance], out: Path, align: Align, repor
 
 
 def _kept(out: Path) -> dict[str, dict[str, Any]]:
-    """Entries of an earlier run whose recordings are there."""
+    """Entries of an earlier run whose recordings exist."""
     try:
         entries = read_object(out / "phones.json")
     except InputFileError:
@@ -81,7 +81,7 @@ def _kept(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def _add(utterance: Utterance, out: Path, align: Align) -> dict[str, Any] | None:
-    """The entry of a recording, whose sound is copied; None, with a line in the log, when it cannot be used."""
+    """Copy the sound of a recording and return its entry; None, with a warning, if it cannot be used."""
     try:
         samples, rate_hz = soundfile.read(str(utterance.file), dtype="int16", always_2d=True)
         if rate_hz != RATE_HZ:

@@ -53,11 +53,11 @@ def write_pictures(file: Path, shape: tuple[int, ...], pieces: Iterable[NDArray[
 
 
 def make_current(file: Path, wanted: dict[str, Any], make: Callable[[], None]) -> None:
-    """Fill a cache, unless its facts say that it holds what is wanted.
+    """Fill a cache, unless its facts show that it already has the wanted content.
 
     Args:
         file: the file of the facts.
-        wanted: what the cache has to hold, in JSON types.
+        wanted: description of the wanted content, in JSON types.
         make: writes the other files of the cache.
 
     Raises:
@@ -72,7 +72,7 @@ def make_current(file: Path, wanted: dict[str, Any], make: Callable[[], None]) -
 
 
 def read_facts(file: Path) -> dict[str, Any]:
-    """What `write_facts` wrote; empty when the file is missing or damaged."""
+    """The facts that `write_facts` wrote; empty if the file is missing or damaged."""
     try:
         return read_object(file)
     except InputFileError:

@@ -153,38 +153,38 @@ def read_clips(clips: Sequence[Clip]) -> Iterator[tuple[Clip, UInt8, Float32]]:
     The head is at rest, so its upper half is the same in all clips. A clip with another upper half than most shows no
     face, or another one.
     """
-    brow = _common_brow(clips)
+    common = _common_upper_half(clips)
     for number, clip in enumerate(clips):
         try:
             frames, params = read_clip(clip)
         except StudioError as error:
             log.warning("%s is left out: %s", clip.name, error)
             continue
-        upper = _brow(frames).mean(axis=0, dtype=np.float32)
-        if np.abs(upper - brow).mean() > MAX_HEAD_DIFFERENCE:
+        upper = _upper_half(frames).mean(axis=0, dtype=np.float32)
+        if np.abs(upper - common).mean() > MAX_HEAD_DIFFERENCE:
             log.warning("%s is left out: it does not show the face of the other clips.", clip.name)
             continue
         log.info("%d of %d clips read: %s", number + 1, len(clips), clip.name)
         yield clip, frames, params
 
 
-def _common_brow(clips: Sequence[Clip]) -> Float32:
+def _common_upper_half(clips: Sequence[Clip]) -> Float32:
     """Mean upper half, (128, 256, 3), over the first second of the clip that is nearest to the median of all."""
-    brows: list[Float32] = []
+    means: list[Float32] = []
     for clip in clips:
         # `read_clips` reports clips that cannot be read.
         with contextlib.suppress(StudioError):
-            second = [_brow(frame) for frame in itertools.islice(read_frames(clip), FPS)]
+            second = [_upper_half(frame) for frame in itertools.islice(read_frames(clip), FPS)]
             if second:
-                brows.append(np.mean(second, axis=0, dtype=np.float32))
-    if not brows:
+                means.append(np.mean(second, axis=0, dtype=np.float32))
+    if not means:
         return np.zeros((CROP_PX // 2, CROP_PX, 3), np.float32)
-    middle = np.median(brows, axis=0)
+    middle = np.median(means, axis=0)
     # Rounded, so that two clips at equal distances from the median give the first.
-    return min(brows, key=lambda brow: round(float(np.abs(brow - middle).mean()), 3))
+    return min(means, key=lambda mean: round(float(np.abs(mean - middle).mean()), 3))
 
 
-def _brow(frames: UInt8) -> UInt8:
+def _upper_half(frames: UInt8) -> UInt8:
     """The upper half of (..., 256, 256, 3) pictures."""
     return frames[..., : CROP_PX // 2, :, :]
 

@@ -1,8 +1,8 @@
 """Distils the speech encoder of `nova-hd` through the mouth renderer, with a loss on pictures.
 
-Parameters are not visible, pictures are: some parameters hardly show, and the same error counts much more with closed
-lips than with open ones. The mouth renderer, trained on rendered clips, is frozen; its picture of the predicted mouth
-must equal its picture of the ground-truth mouth (decision 0010).
+Errors of parameters are not equally visible: some parameters hardly change the picture, and the same error is more
+visible with closed lips than with open ones. The mouth renderer, trained on rendered clips, is frozen; its picture of
+the predicted mouth must equal its picture of the ground-truth mouth (decision 0010).
 """
 
 from __future__ import annotations

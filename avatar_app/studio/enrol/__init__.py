@@ -1,1 +1,1 @@
-"""Enrolment: from pictures, clips or a video to an avatar folder."""
+"""Enrolment: from pictures and clips to an avatar folder."""

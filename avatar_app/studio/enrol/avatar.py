@@ -1,4 +1,4 @@
-"""`avatar-app studio avatar`: build an avatar folder from pictures, clips or a video."""
+"""`avatar-app studio avatar`: build an avatar folder from pictures and clips."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio avatar`."""
     kinds = "; ".join(f"{kind}: {reader.title}" for kind, reader in READERS.items())
     parser = argparse.ArgumentParser(prog="avatar-app studio avatar", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the pictures, clips or video")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the pictures and clips")
     parser.add_argument("--from", dest="kind", metavar="KIND", help=f"kind of data (default: recognised); {kinds}")
     parser.add_argument("--out", type=Path, required=True, help="avatar folder; its name is the avatar's id")
     parser.add_argument("--title", help="display name (default: from the data)")

@@ -16,7 +16,7 @@ class Reader:
     """Reads one kind of avatar data.
 
     Attributes:
-        title: what it reads, for the help text.
+        title: the kind of data, for the help text.
         can_read: whether a folder contains data of this kind; quick.
         read: reads the data; raises `StudioError` if it cannot be used.
         models: students that generate the mouth of avatars of this kind, best first, unless the user names others.

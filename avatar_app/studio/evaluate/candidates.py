@@ -86,7 +86,7 @@ def teacher(net: Generator, folder: Path, avatar_id: str = "nova") -> Candidate:
     Args:
         net: the full generator in evaluation mode.
         folder: an empty one.
-        avatar_id: avatar whose face it takes.
+        avatar_id: avatar whose face it uses.
     """
     trained = trained_student(
         net, TEACHER_ID, "Teacher", "Wav2Lip", avatar_id=avatar_id, licence=LICENCE, trained_on="see its run folder"

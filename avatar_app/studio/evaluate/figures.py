@@ -1,4 +1,4 @@
-"""Markdown tables from `report.json`, for documentation that contains no typed numbers."""
+"""Markdown tables from `report.json`, for documentation with generated numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats the numbers and names of `report.json` for people."""
+"""Formats the numbers and names of `report.json` for display."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def titles(report: Report) -> dict[str, str]:
 
 
 def colours(report: Report) -> dict[str, int]:
-    """Colour number of each model: a teacher is grey, students take the other colours in order."""
+    """Colour number of each model: a teacher is grey, students have the other colours in order."""
     students = [m for m, about in report["models"].items() if not about["is_teacher"]]
     return {m: 1 + students.index(m) % (N_COLOURS - 1) if m in students else 0 for m in report["models"]}
 

@@ -53,22 +53,22 @@ class SyncScores:
 
 
 @torch.no_grad()
-def distances(expert: SyncExpert, scene: AvClip, *, is_precise: bool = True) -> Float32:
+def distances(expert: SyncExpert, clip: AvClip, *, is_precise: bool = True) -> Float32:
     """Distance of the embeddings of every five pictures from those of the sound at each shift.
 
     Args:
         expert: the sync expert.
-        scene: sound and pictures.
+        clip: sound and pictures.
         is_precise: whether the expert computes in float32; else in the arithmetic in use.
 
     Returns:
         (n - 4, 31) float32: row k starts at picture k; column s has the sound s - 15 pictures later.
     """
-    pictures = torch.from_numpy(np.array(scene.pictures)).permute(0, 3, 1, 2)[None].float() / 255
+    pictures = torch.from_numpy(np.array(clip.pictures)).permute(0, 3, 1, 2)[None].float() / 255
     stacks = stack_pictures(pictures)[0]
     n = len(stacks)
     before = round(MAX_SHIFT * COLUMNS_PER_PICTURE)
-    mel = torch.from_numpy(mel_of(scene, before, before + N_EXPERT_PICTURES * WINDOW_COLUMNS))
+    mel = torch.from_numpy(mel_of(clip, before, before + N_EXPERT_PICTURES * WINDOW_COLUMNS))
     starts = [before + round(k * COLUMNS_PER_PICTURE) for k in range(-MAX_SHIFT, n + MAX_SHIFT)]
     windows = torch.stack([mel[:, start : start + WINDOW_COLUMNS] for start in starts])[:, None]
     device = next(expert.parameters()).device
@@ -104,9 +104,9 @@ def scores_of_each(found: Sequence[Float32]) -> list[SyncScores]:
     return found_scores
 
 
-def moving(scene: AvClip) -> NDArray[np.bool_]:
+def moving(clip: AvClip) -> NDArray[np.bool_]:
     """(n - 4,) bool: which five pictures show speech; a mouth at rest is in sync with any silence."""
-    is_rest = np.abs(scene.mouth - REST).max(axis=1) < STILL
+    is_rest = np.abs(clip.mouth - REST).max(axis=1) < STILL
     windows = np.lib.stride_tricks.sliding_window_view(~is_rest, N_EXPERT_PICTURES)
     return np.asarray(windows.sum(axis=1) >= N_EXPERT_PICTURES - 1)
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a network costs for one input.
+    """Cost of a network for one input.
 
     A multiply-add of a convolution or a matrix product counts one; norms and activations count nothing.
 

@@ -2,7 +2,7 @@
 
 SyncNet (Chung and Zisserman, "Out of time", 2016) in the form of Wav2Lip's expert (arXiv 2008.10010): two encoders
 whose embeddings have length one and no negative components, so that their cosine lies in 0..1. It has a fifth of the
-parameters, because it sees one identity in one light.
+parameters, because its data has one identity in one light.
 """
 
 from __future__ import annotations

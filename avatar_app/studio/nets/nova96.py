@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from avatar_app.contracts.mel_spec import MEL
 from avatar_app.studio.nets.generator import audio_encoder
 from avatar_app.studio.nets.lower_half import LowerHalfGenerator
-from avatar_app.studio.nets.student28x import Student28x
+from avatar_app.studio.nets.student28x import AUDIO_WIDTH, Student28x
 from avatar_app.studio.nets.tensor_file import load_net, save_net
 
 LOOKAHEAD_MS = (0, 40, 80, 160)
-N_CODE = 128
+N_CODE = 16 * AUDIO_WIDTH
 N_SHARED_LAYERS = 3
 
 

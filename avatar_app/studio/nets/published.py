@@ -69,10 +69,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file cannot be read; the message of torch suggests to run the code, so it is replaced."""
+    """Why a file cannot be read; torch's message suggests running the code, so it is replaced."""
     if isinstance(error, pickle.UnpicklingError):
         return "it is no checkpoint, or holds code besides weights"
-    return str(error).splitlines()[0].rstrip(".") if str(error) else "it is cut short"
+    return str(error).splitlines()[0].rstrip(".") if str(error) else "it is truncated"
 
 
 def _difference(net: nn.Module, weights: Mapping[str, Tensor]) -> str:

@@ -43,6 +43,9 @@ class SpeechEncoderShape:
         return _FRONT_COLUMNS + STEP_COLUMNS * 2 * sum(self.dilations)
 
 
+PUBLISHED_SHAPE = SpeechEncoderShape()
+
+
 class SpeechEncoder(nn.Module):
     """Mel spectrogram to mouth parameters.
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from avatar_app.studio.nets.generator import Generator, GeneratorShape
 
+# See `GeneratorShape`. Wav2Lip is four times as wide.
+FACE_WIDTH, AUDIO_WIDTH, DECODER_WIDTH = 4, 8, 8
+
 
 class Student28x(Generator):
     """The 28x student with the names of its published checkpoint: 1,258,143 parameters at 96 px.
@@ -13,6 +16,4 @@ class Student28x(Generator):
     """
 
     def __init__(self, size_px: int = 96) -> None:
-        super().__init__(
-            GeneratorShape(face_width=4, audio_width=8, decoder_width=8, has_residuals=False, size_px=size_px)
-        )
+        super().__init__(GeneratorShape(FACE_WIDTH, AUDIO_WIDTH, DECODER_WIDTH, has_residuals=False, size_px=size_px))

@@ -77,7 +77,7 @@ def load_net(folder: Path, name: str, make: Callable[[dict[str, Any]], Net], tit
         folder: holds `<name>.json` and `<name>.safetensors`.
         name: of the files.
         make: makes the network from the facts; may raise `StudioError` when these forbid its use.
-        title: what error messages call the network.
+        title: name of the network in error messages.
 
     Returns:
         The network in evaluation mode.

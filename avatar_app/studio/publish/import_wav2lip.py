@@ -90,7 +90,7 @@ def import_checkpoint(path: Path, models: Path, model_id: str = "", avatar_id: s
         path: the checkpoint as its authors published it.
         models: models folder; an older model folder of the same name is replaced.
         model_id: name of the model; derived from the file name when empty.
-        avatar_id: avatar whose face it takes.
+        avatar_id: avatar whose face it uses.
 
     Returns:
         The model folder.
@@ -184,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="wav2lip.pth, wav2lip_gan.pth or the 28x student")
     parser.add_argument("--out", type=Path, metavar="DIR", help="models folder (default: the user's own)")
     parser.add_argument("--id", default="", metavar="NAME", help="name of the model (default: from the file name)")
-    parser.add_argument("--avatar", default="nova", metavar="ID", help="avatar whose face it takes")
+    parser.add_argument("--avatar", default="nova", metavar="ID", help="avatar whose face it uses")
     parser.add_argument("--profile-dir", type=Path, metavar="DIR", help="folder of the user's settings and models")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)

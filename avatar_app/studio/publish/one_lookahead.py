@@ -77,7 +77,7 @@ def trained_student(
         model_id: name of the model folder.
         title: name shown to the user.
         architecture: name of the architecture.
-        avatar_id: avatar whose face it takes.
+        avatar_id: avatar whose face it uses.
         licence: licence of the weights.
         trained_on: training data of the weights.
     """

@@ -123,7 +123,7 @@ class VoicePool:
     Args:
         data: voices.
         config: sizes.
-        seed: of all chance; batch k is the same in every run.
+        seed: of all randomness; batch k is the same in every run.
         teacher: a speech encoder with a longer window, whose outputs are mixed into the targets.
     """
 

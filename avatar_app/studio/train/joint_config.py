@@ -16,7 +16,7 @@ class LossWeights:
         ground_truth: L1 to the pictures of the clip.
         teacher_outputs: L1 to the pictures of the teacher.
         features: distance of the decoder features to the teacher's (`nets.feature_distillation`).
-        sync: loss of the sync expert, once its schedule is open.
+        sync: loss of the sync expert, once its schedule has switched it on.
         quality: loss of the discriminator.
         discriminator_width: channels of the discriminator's first stage.
     """

@@ -160,8 +160,8 @@ def _restore(task: Trainable, folder: RunFolder, n_steps: int) -> int:
         n_steps_done = load_checkpoint(folder.checkpoint_file, task.modules(), task.optimizers())
         if n_steps_done > n_steps:
             raise StudioError(
-                f"The run in {folder.path} is {n_steps_done} steps long already, more than the {n_steps} asked for.",
-                "Ask for as many, or start in a new run folder.",
+                f"The run in {folder.path} already has {n_steps_done} steps, more than the requested {n_steps}.",
+                "Set at least as many steps, or start in a new run folder.",
             )
         log.info("continuing %s after step %d", folder.path, n_steps_done)
     if parallel.is_chief():
@@ -243,7 +243,7 @@ class _Means:
 
 
 class _Clock:
-    """Speed of this run and the time it still needs."""
+    """Speed of this run and the time left."""
 
     def __init__(self, first: int, n_steps: int) -> None:
         self.n_steps = n_steps

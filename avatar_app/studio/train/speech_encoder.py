@@ -21,7 +21,12 @@ from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.data.speech_corpus import Corpus
 from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.mouth import LIP_TO_TEETH, PHONES, lip_opening_mm, visible_weight
-from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderShape, save_speech_encoder
+from avatar_app.studio.nets.speech_encoder import (
+    PUBLISHED_SHAPE,
+    SpeechEncoder,
+    SpeechEncoderShape,
+    save_speech_encoder,
+)
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.gain_calibration import apply_gain, calibrate_gain
@@ -58,9 +63,9 @@ class SpeechRecipe:
     peak_rate: float = 2e-3
     weight_decay: float = 0.05
     average_decay: float = 0.998
-    width: int = 224
-    dilations: tuple[int, ...] = (1, 1, 2, 2, 4, 4, 1)
-    dropout: float = 0.15
+    width: int = PUBLISHED_SHAPE.width
+    dilations: tuple[int, ...] = PUBLISHED_SHAPE.dilations
+    dropout: float = PUBLISHED_SHAPE.dropout
     n_examples: int = 16
     n_outputs: int = 128
     synthetic_ratio: float = 0.15
