@@ -17,6 +17,11 @@ RECOVERY_KEY = "recovery"
 SNAPSHOT_KEY = "snapshot"
 
 
+def no_picture() -> OutputError:
+    """The error of a snapshot while no pictures arrive."""
+    return OutputError("There is no picture to save.", "Press Start first.")
+
+
 class RecordNotices:
     """Posts the notices of the recorder, of recovery and of snapshots. Thread: any."""
 

@@ -13,6 +13,7 @@ from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.sink import Sink, SinkContext
 from avatar_app.live.record.folder import videos_folder
 from avatar_app.live.record.formats import RecordFormat, RecordOptions
+from avatar_app.live.record.notices import no_picture
 from avatar_app.live.record.recorder import VOICE_BLOCKS, Recorder
 from avatar_app.live.record.recovery import Recovery
 from avatar_app.live.record.snapshots import Snapshots
@@ -118,7 +119,7 @@ class RecordSink(Sink[Settings]):
             OutputError: the program is stopped.
         """
         if self._snapshots is None:
-            raise OutputError("There is no picture to save.", "Press Start first.")
+            raise no_picture()
         self._snapshots.request(lambda: recording_folder(self._context.settings()))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from avatar_app.contracts.clock import Clock
-from avatar_app.contracts.errors import OutputError, UserError
+from avatar_app.contracts.errors import UserError
 from avatar_app.contracts.handoff import Latest, Mailboxes
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture
-from avatar_app.live.record.notices import RecordNotices
+from avatar_app.live.record.notices import RecordNotices, no_picture
 from avatar_app.live.record.snapshot_file import snapshot
 from avatar_app.live.runtime.worker import Worker
 
@@ -74,7 +74,7 @@ class Snapshots:
             OutputError: the avatar is stopped.
         """
         if not self._is_running:
-            raise OutputError("There is no picture to save.", "Press Start first.")
+            raise no_picture()
         self._folders.put(folder)
 
     def _step(self, stop: threading.Event) -> None:
@@ -96,5 +96,5 @@ class Snapshots:
         finally:
             self._pictures.remove(mailbox)
         if picture is None:
-            raise OutputError("There is no picture to save.", "Press Start first.")
+            raise no_picture()
         return snapshot(picture, folder())
