@@ -15,16 +15,20 @@ PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-pytho
 
 
 def facts() -> dict[str, Any]:
-    """Processor, instruction set, cores, memory, system and versions."""
+    """The machine, the version of the program and those of its packages."""
+    packages = {name: found for name in PACKAGES if (found := package_version(name))}
+    return {"program": __version__, **hardware(), "packages": packages}
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, instruction set, cores, memory, system and version of Python."""
     return {
-        "program": __version__,
         "cpu": cpu_name(),
         "instruction_set": instruction_set(),
         "n_cores": n_cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := package_version(name))},
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +17,12 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import ModelError
 from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.student.engines import open_session
-from avatar_app.live.student.processor import cpu_name, instruction_set, n_cores
+from avatar_app.machine import hardware
 from avatar_app.studio.evaluate.candidates import Candidate
 from avatar_app.studio.publish.one_lookahead import example_windows
 
@@ -180,12 +178,7 @@ def against_fp32(runners: Sequence[Runner]) -> list[dict[str, Any]]:
 def machine() -> dict[str, Any]:
     """The machine and the versions of the measurement."""
     return {
-        "cpu": cpu_name(),
-        "instruction_set": instruction_set(),
-        "n_cores": n_cores(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
+        **hardware(),
         "packages": {name: version(name) for name in PACKAGES},
         "load_at_start": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
