@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
+import cv2
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from avatar_app.contracts.atomic_file import replacing, write_text
+from avatar_app.contracts.atomic_file import write_text
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.input_file import read_object
 from avatar_app.contracts.mouth import MOUTH_NAMES
+from avatar_app.live.record.video_file import VideoFile, VideoFormat, to_i420
 from avatar_app.studio.corpus import sentences
-from avatar_app.studio.corpus.renderer import Kit, read_frames, write_params
+from avatar_app.studio.corpus.renderer import Kit, rendered, write_params
 from avatar_app.studio.data.flite import Flite
 from avatar_app.studio.mouth import Phone, curves_of
 
@@ -33,7 +34,7 @@ CROP_PX = 256
 # Beginning of the recording of each real speaker, and number of speakers in the data of the shipped models.
 SPEAKER_S = 7.0
 N_SPEAKERS = 24
-CRF = "12"
+CRF = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +148,8 @@ def _write_clip(plan: Plan, folder: Path, kit: Kit | None) -> None:
     write_text(folder / "meta.json", json.dumps({**_entry(plan), **plan.about, "phones": phones}) + "\n")
     if kit is None:
         return
-    frames = folder / "frames"
-    kit.render(params, frames)
-    _write_video(read_frames(frames, plan.n_frames), folder / "video.mp4")
-    for file in frames.iterdir():
-        file.unlink()
-    frames.rmdir()
-
-
-def _write_video(pictures: Sequence[NDArray[np.uint8]], file: Path) -> None:
-    with replacing(file) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": CRF, "preset": "slow"})
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+    layout = VideoFormat(FPS, CROP_PX, CROP_PX, n_channels=0, crf=CRF)
+    with rendered(kit, params, plan.n_frames) as pictures, VideoFile(folder / "video.mp4", layout) as video:
         for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:, :, :3]), format="bgr24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            video.add_picture(to_i420(cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)))
+        video.finish()

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.corpus.renderer import PARAM_NAMES, Kit, read_frames, write_params
+from avatar_app.studio.corpus.renderer import PARAM_NAMES, Kit, rendered, write_params
 
 IDLE_S = 12.0
 FPS = 25
@@ -60,11 +60,7 @@ def _render(folder: Path, n_frames: int, kit: Kit) -> None:
     """PNG pictures with alpha from the renderer, kept as lossless WebP."""
     if all((folder / f"{k:06d}.webp").is_file() for k in range(n_frames)):
         return
-    frames = folder / "frames"
-    kit.render(folder / "params.npz", frames, crop="full", preset="good", is_rgba=True)
-    for k, picture in enumerate(read_frames(frames, n_frames)):
-        if not cv2.imwrite(str(folder / f"{k:06d}.webp"), picture, LOSSLESS):
-            raise StudioError(f"The picture {folder / f'{k:06d}.webp'} cannot be written.", "Free some space.")
-    for file in frames.iterdir():
-        file.unlink()
-    frames.rmdir()
+    with rendered(kit, folder / "params.npz", n_frames, crop="full", preset="good", is_rgba=True) as pictures:
+        for k, picture in enumerate(pictures):
+            if not cv2.imwrite(str(folder / f"{k:06d}.webp"), picture, LOSSLESS):
+                raise StudioError(f"The picture {folder / f'{k:06d}.webp'} cannot be written.", "Free some space.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,21 +99,31 @@ def write_params(file: Path, columns: dict[str, NDArray[np.float32]], n_frames: 
     np.savez(file, params=params, names=np.array(PARAM_NAMES))
 
 
-def read_frames(folder: Path, n_frames: int) -> list[NDArray[np.uint8]]:
-    """The rendered pictures in order.
+@contextlib.contextmanager
+def rendered(
+    kit: Kit, params: Path, n_frames: int, *, crop: str = "face", preset: str = "fast", is_rgba: bool = False
+) -> Iterator[Iterator[NDArray[np.uint8]]]:
+    """The rendered pictures of a table of parameters, in order; see `Kit.render`.
+
+    The renderer's files lie beside the table and are removed at the end. After an error they stay, so that the next
+    call continues.
 
     Raises:
-        StudioError: one is missing.
+        StudioError: the renderer failed or left out a picture.
     """
-    pictures = []
+    folder = params.with_name("frames")
+    kit.render(params, folder, crop=crop, preset=preset, is_rgba=is_rgba)
+    yield _read_frames(folder, n_frames)
+    shutil.rmtree(folder)
+
+
+def _read_frames(folder: Path, n_frames: int) -> Iterator[NDArray[np.uint8]]:
     for k in range(n_frames):
-        picture = cv2.imread(str(folder / f"{k:06d}.png"), cv2.IMREAD_UNCHANGED)
+        file = folder / f"{k:06d}.png"
+        picture = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         if picture is None:
-            raise StudioError(
-                f"The renderer wrote no picture {folder / f'{k:06d}.png'}.", "Give the same command again."
-            )
-        pictures.append(np.asarray(picture, np.uint8))
-    return pictures
+            raise StudioError(f"The renderer left no picture {file}.", "Give the same command again.")
+        yield np.asarray(picture, np.uint8)
 
 
 def _run(command: Sequence[str], what: str) -> None:
