@@ -38,13 +38,14 @@ def write_sound(path, samples, rate_hz=48_000, codec="flac", starts_s=(0.0,), pi
             _add_pictures(container, pictures_s, "flv" if path.suffix == ".flv" else "mpeg4")
         to_codec = av.AudioResampler(sound.codec_context.format or "s16", sound.codec_context.layout, rate_hz)
         for start_s, part in zip(starts_s, np.array_split(samples, len(starts_s)), strict=True):
-            for packet in _packets(sound, to_codec, part, rate_hz, start_s):
+            for packet in packets_of(sound, to_codec, part, rate_hz, start_s):
                 container.mux(packet)
         container.mux(sound.encode(None))
     return path
 
 
-def _packets(stream, to_codec, samples, rate_hz, start_s):
+def packets_of(stream, to_codec, samples, rate_hz, start_s):
+    """Encode (n, channels) float32 samples that begin at an instant."""
     for k in range(0, len(samples), 1024):
         piece = np.ascontiguousarray(samples[k : k + 1024].reshape(1, -1))
         frame = av.AudioFrame.from_ndarray(piece, format="flt", layout=stream.codec_context.layout.name)

@@ -16,6 +16,7 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.enrol.video_import import Limits, import_video
 from avatar_app.studio.enrol.video_pictures import pictures, survey
 from avatar_app.studio.enrol.video_stream import decoded
+from tests.fakes.media import packets_of
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 CLICKS_S = (0.31, 0.77, 1.13)
@@ -56,7 +57,7 @@ def clicks(rate_hz, n_channels, seconds=1.4):
     return samples
 
 
-def write_film(path, starts_s, **options):
+def write_video(path, starts_s, **options):
     """Write a video with sound.
 
     Args:
@@ -91,13 +92,8 @@ def _write_clicks(container, stream, n_channels, start_s):
     rate_hz = stream.codec_context.sample_rate
     samples = clicks(rate_hz, n_channels)[round(start_s * rate_hz) :]
     to_codec = av.AudioResampler(stream.codec_context.format or "s16", stream.codec_context.layout, rate_hz)
-    for k in range(0, len(samples), 1024):
-        piece = np.ascontiguousarray(samples[k : k + 1024].reshape(1, -1))
-        frame = av.AudioFrame.from_ndarray(piece, format="flt", layout=stream.codec_context.layout.name)
-        frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
-        frame.pts = round(start_s * rate_hz) + k
-        for converted in to_codec.resample(frame):
-            container.mux(stream.encode(converted))
+    for packet in packets_of(stream, to_codec, samples, rate_hz, start_s):
+        container.mux(packet)
     container.mux(stream.encode())
 
 
@@ -125,7 +121,7 @@ def check_sync(imported, period_s, start_s=0.0, heard_s=CLICKS_S):
 
 @pytest.mark.parametrize("fps", [24, 25, 30, 50, 60, 30_000 / 1001])
 def test_import_when_fps_differs_then_25_fps_in_sync(tmp_path, fps):
-    film = write_film(tmp_path / "f.mp4", even(fps))
+    film = write_video(tmp_path / "f.mp4", even(fps))
     imported = import_video(film, tmp_path / "out", SHORT)
     assert imported.n_frames == 35
     assert imported.duration_s == pytest.approx(1.4)
@@ -134,7 +130,7 @@ def test_import_when_fps_differs_then_25_fps_in_sync(tmp_path, fps):
 
 
 def test_import_when_50_fps_then_steps_are_even(tmp_path):
-    film = write_film(tmp_path / "f.mkv", even(50), sound_codec="flac", codec_options={"qp": "0"})
+    film = write_video(tmp_path / "f.mkv", even(50), sound_codec="flac", codec_options={"qp": "0"})
     imported = import_video(film, tmp_path, SHORT)
     steps = np.diff([time_of(frame) for frame in np.load(imported.pictures)])
     assert np.abs(steps - 0.04).max() < 0.015
@@ -144,7 +140,7 @@ def test_import_when_50_fps_then_steps_are_even(tmp_path):
 def test_import_when_the_rate_varies_then_each_picture_as_long_as_displayed(tmp_path, suffix):
     steps = np.resize([1 / 30, 1 / 60, 0.09, 1 / 24, 0.011], 33)
     times = np.r_[0, np.cumsum(steps)]
-    imported = import_video(write_film(tmp_path / f"f.{suffix}", times), tmp_path, SHORT)
+    imported = import_video(write_video(tmp_path / f"f.{suffix}", times), tmp_path, SHORT)
     check_sync(imported, 0.09)
     shown_s = [time_of(frame) for frame in np.load(imported.pictures)]
     for k, shown in enumerate(shown_s[:-1]):
@@ -164,14 +160,14 @@ def test_import_when_the_rate_varies_then_each_picture_as_long_as_displayed(tmp_
 def test_import_when_sound_is_of_any_kind_then_mono_at_16_khz_in_sync(tmp_path, suffix, codec, rate_hz, n_channels):
     video = "mpeg4" if suffix == "avi" else "libx264"
     sound = {"sound_codec": codec, "rate_hz": rate_hz, "n_channels": n_channels}
-    film = write_film(tmp_path / f"f.{suffix}", even(25), codec=video, codec_options={"qmin": "1"}, **sound)
+    film = write_video(tmp_path / f"f.{suffix}", even(25), codec=video, codec_options={"qmin": "1"}, **sound)
     check_sync(import_video(film, tmp_path, SHORT), 1 / 25)
 
 
 @pytest.mark.parametrize("late_s", [0.03, 0.25])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_import_when_the_sound_begins_late_then_silence_before_it(tmp_path, suffix, late_s):
-    film = write_film(tmp_path / f"f.{suffix}", even(25), sound_start_s=late_s)
+    film = write_video(tmp_path / f"f.{suffix}", even(25), sound_start_s=late_s)
     imported = import_video(film, tmp_path, SHORT)
     assert np.abs(np.load(imported.sound)[: int(late_s * 16_000) - 400]).max(initial=0) < 0.01
     check_sync(imported, 1 / 25)
@@ -180,14 +176,14 @@ def test_import_when_the_sound_begins_late_then_silence_before_it(tmp_path, suff
 @pytest.mark.parametrize("late_s", [0.03, 0.4])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_import_when_the_pictures_begin_late_then_both_begin_with_them(tmp_path, suffix, late_s):
-    film = write_film(tmp_path / f"f.{suffix}", even(25, start_s=late_s))
+    film = write_video(tmp_path / f"f.{suffix}", even(25, start_s=late_s))
     imported = import_video(film, tmp_path, SHORT)
     assert imported.source.t_start_s == pytest.approx(late_s, abs=0.03)
     check_sync(imported, 1 / 25, late_s, [t_s for t_s in CLICKS_S if t_s > late_s])
 
 
 def test_import_when_the_sound_ends_early_then_silence_to_the_end(tmp_path):
-    imported = import_video(write_film(tmp_path / "f.mp4", even(25, 2.0)), tmp_path, SHORT)
+    imported = import_video(write_video(tmp_path / "f.mp4", even(25, 2.0)), tmp_path, SHORT)
     assert imported.n_frames == 50
     assert not np.load(imported.sound)[round(1.5 * 16_000) :].any()
 
@@ -215,7 +211,7 @@ TURNED = [
 
 @pytest.mark.parametrize(("matrix", "rotation_deg", "is_mirrored", "bright"), TURNED)
 def test_import_when_rotated_or_mirrored_then_upright(tmp_path, matrix, rotation_deg, is_mirrored, bright):
-    film = with_matrix(write_film(tmp_path / "f.mp4", even(25, 0.6), corner=235), matrix)
+    film = with_matrix(write_video(tmp_path / "f.mp4", even(25, 0.6), corner=235), matrix)
     imported = import_video(film, tmp_path, SHORT)
     assert (imported.source.rotation_deg, imported.source.is_mirrored) == (rotation_deg, is_mirrored)
     assert imported.size == ((48, 64) if rotation_deg % 180 else (64, 48))
@@ -227,19 +223,19 @@ def test_import_when_rotated_or_mirrored_then_upright(tmp_path, matrix, rotation
 
 
 def test_import_when_4k_then_scaled_down_with_its_aspect(tmp_path):
-    film = with_matrix(write_film(tmp_path / "f.mp4", even(25, 0.2), size=(3840, 2160)), (0, 1, -1, 0))
+    film = with_matrix(write_video(tmp_path / "f.mp4", even(25, 0.2), size=(3840, 2160)), (0, 1, -1, 0))
     facts = survey(film, 5.0)
     assert (facts.source_size, facts.size) == ((3840, 2160), (720, 1280))
     assert next(pictures(film, facts)).shape == (1280, 720, 3)
 
 
 def test_import_when_pixels_are_not_square_then_stretched(tmp_path):
-    film = write_film(tmp_path / "f.mp4", even(25, 0.2), size=(72, 48), codec_options={"x264-params": "sar=4/3"})
+    film = write_video(tmp_path / "f.mp4", even(25, 0.2), size=(72, 48), codec_options={"x264-params": "sar=4/3"})
     assert survey(film, 5.0).size == (96, 48)
 
 
 def test_import_when_10_bits_then_8(tmp_path):
-    film = write_film(
+    film = write_video(
         tmp_path / "f.mkv", even(25), codec="ffv1", pix_fmt="yuv420p10le", codec_options={}, sound_codec="flac"
     )
     imported = import_video(film, tmp_path, SHORT)
@@ -350,7 +346,7 @@ def write_text(path):
 def long_film(path):
     # The index of an MP4 file at its beginning, as phones send it.
     header_first = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
-    return write_film(path, even(25, 4.0), codec="mpeg4", codec_options={"g": "5"}, format_options=header_first)
+    return write_video(path, even(25, 4.0), codec="mpeg4", codec_options={"g": "5"}, format_options=header_first)
 
 
 WRONG = {
@@ -358,20 +354,20 @@ WRONG = {
     "text": ("f.mp4", write_text, "is damaged, or is not a video"),
     "png": ("f.png", write_still, "is a still picture"),
     "jpg": ("f.jpg", write_still, "is a still picture"),
-    "one picture": ("f.mp4", lambda path: write_film(path, [0.0, 1.0]), "is a still picture"),
+    "one picture": ("f.mp4", lambda path: write_video(path, [0.0, 1.0]), "is a still picture"),
     "sound only": ("f.wav", write_sound_only, "has no video"),
-    "no sound": ("f.mp4", lambda path: write_film(path, even(25), sound_codec=""), "has no sound"),
-    "short": ("f.mp4", lambda path: write_film(path, even(25, 0.4)), "is too short: 0.4 s"),
-    "long": ("f.mp4", lambda path: write_film(path, even(5, 5.4)), "is longer than 5 s"),
+    "no sound": ("f.mp4", lambda path: write_video(path, even(25), sound_codec=""), "has no sound"),
+    "short": ("f.mp4", lambda path: write_video(path, even(25, 0.4)), "is too short: 0.4 s"),
+    "long": ("f.mp4", lambda path: write_video(path, even(5, 5.4)), "is longer than 5 s"),
     "cut mp4": ("f.mp4", lambda path: cut(long_film(path), 0.7), "is damaged: it ends after"),
     "cut mp4 without index": (
         "f.mp4",
-        lambda path: cut(write_film(path, even(25)), 0.3),
+        lambda path: cut(write_video(path, even(25)), 0.3),
         "is damaged, or is not a video",
     ),
     "cut mkv": ("f.mkv", lambda path: cut(long_film(path), 0.4), "is damaged: it ends after"),
     "spoiled": ("f.mkv", lambda path: spoiled(long_film(path), 0.2, 0.8), "is damaged"),
-    "pause": ("f.mkv", lambda path: write_film(path, [*even(25, 1.0), 2.5, 2.54, 2.58]), "no pictures between 1.0 s"),
+    "pause": ("f.mkv", lambda path: write_video(path, [*even(25, 1.0), 2.5, 2.54, 2.58]), "no pictures between 1.0 s"),
 }
 
 
@@ -386,7 +382,7 @@ def test_import_when_the_file_is_wrong_then_a_sentence_and_no_files(tmp_path, ca
 
 
 def test_import_when_a_picture_is_spoiled_then_the_one_before_is_repeated(tmp_path):
-    film = write_film(tmp_path / "f.mp4", even(25), codec_options={"crf": "10", "g": "1"}, sound_codec="pcm_s16le")
+    film = write_video(tmp_path / "f.mp4", even(25), codec_options={"crf": "10", "g": "1"}, sound_codec="pcm_s16le")
     imported = import_video(spoiled(film, 0.5, 0.504), tmp_path, SHORT)
     assert imported.n_frames == 35
     check_sync(imported, 0.2)
@@ -404,7 +400,7 @@ def test_decoded_when_a_frame_is_corrupt_or_has_no_time_then_left_out_or_after_t
 
 
 def test_import_when_many_pictures_are_spoiled_then_refused(tmp_path):
-    film = write_film(
+    film = write_video(
         tmp_path / "f.mov", even(25), codec="png", pix_fmt="rgb24", codec_options={}, sound_codec="pcm_s16le"
     )
     data = bytearray(film.read_bytes())
@@ -417,7 +413,7 @@ def test_import_when_many_pictures_are_spoiled_then_refused(tmp_path):
 
 def test_import_when_a_stream_begins_between_key_pictures_then_in_sync_from_the_first_intact_one(tmp_path):
     options = {"codec_options": {"crf": "10", "g": "10", "bf": "0", "sc_threshold": "0"}, "sound_codec": "mp2"}
-    film = write_film(tmp_path / "f.ts", even(25), **options)
+    film = write_video(tmp_path / "f.ts", even(25), **options)
     data = film.read_bytes()
     n_packets = len(data) // 188
     # The tables of the first packets remain.
@@ -430,7 +426,7 @@ def test_import_when_a_stream_begins_between_key_pictures_then_in_sync_from_the_
 
 def test_import_then_progress_counts_the_pictures(tmp_path):
     counted = []
-    import_video(write_film(tmp_path / "f.mp4", even(30)), tmp_path, SHORT, lambda *args: counted.append(args))
+    import_video(write_video(tmp_path / "f.mp4", even(30)), tmp_path, SHORT, lambda *args: counted.append(args))
     assert counted == [(k, 35) for k in range(1, 36)]
 
 
@@ -439,7 +435,7 @@ def test_import_when_progress_raises_then_no_pictures_are_left(tmp_path):
         if n_done == 3:
             raise KeyboardInterrupt
 
-    film = write_film(tmp_path / "f.mp4", even(30))
+    film = write_video(tmp_path / "f.mp4", even(30))
     with pytest.raises(KeyboardInterrupt):
         import_video(film, tmp_path / "out", SHORT, cancel)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sound.npy"]
