@@ -19,9 +19,10 @@ from avatar_app.contracts.packets import Float32, UInt8
 
 
 class Split(str, Enum):
-    """Use of a clip. No network or setting may depend on test clips."""
+    """Use of a clip: settings are chosen on validation clips, and nothing may depend on test clips."""
 
     TRAIN = "train"
+    VALIDATION = "validation"
     TEST = "test"
 
 

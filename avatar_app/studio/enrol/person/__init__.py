@@ -1,0 +1,1 @@
+"""An avatar of a person, made from videos of them."""
