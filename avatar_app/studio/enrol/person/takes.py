@@ -92,7 +92,7 @@ def import_takes(
     parts: list[_Part] = []
     for number, (path, one) in enumerate(zip(paths, facts, strict=True)):
         name = f"{prefix}-{number:02d}"
-        _import_one(path, folder / name, limits, _part_of(progress, n_before, n_all))
+        _import_one(path, folder / name, limits, part_of(progress, n_before, n_all))
         n_before += one.n_frames
         parts += _parts_of(name, folder / name)
     _check_parts(parts, limits)
@@ -161,8 +161,8 @@ def _differences(pictures: Iterable[UInt8]) -> Float32:
     return np.array(found, np.float32)
 
 
-def _part_of(progress: Progress, n_before: int, n_all: int) -> Progress:
-    """Reports the progress of one video as that of all."""
+def part_of(progress: Progress, n_before: int, n_all: int) -> Progress:
+    """Reports the progress of one part as that of the whole, `n_before` pictures after its begin."""
     return lambda n_done, _: progress(n_before + n_done, n_all)
 
 
