@@ -176,3 +176,20 @@ def test_folder_when_it_cannot_be_written_then_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StudioError, match="cannot be written to"), Workspace(Path(tmp_path / "file" / "ada")).lock():
         pass
+
+
+def test_recording_when_killed_while_it_is_deleted_then_no_later_run_continues_with_what_is_left(
+    workspace, request_, monkeypatch
+):
+    workspace.open_request(request_)
+    for step in STEPS:
+        workspace.folder(step)
+        workspace.finish(step)
+
+    def killed(path, ignore_errors):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        workspace.delete_recording()
+    assert workspace.finished == () and workspace.request() is None
