@@ -1,6 +1,6 @@
 """Hidden states of a self-supervised speech model (HuBERT, wav2vec 2, WavLM) by the standard loader of `transformers`.
 
-The model is a local folder or a name on the hub; whoever has the weights can use them.
+The model is a local folder or a name on the hub.
 """
 
 from __future__ import annotations
