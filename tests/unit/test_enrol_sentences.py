@@ -18,10 +18,11 @@ SOUNDS = {
     "pt": "p b m f v t d s z ʃ ʒ k ɡ n ɲ l ʎ ʁ ɾ w a e ɛ i o ɔ u ɐ̃ ẽ ĩ õ ũ ɐ̃w õj ɐ̃j aj ej ew",
     "it": "p b m f v t d s z ʃ ts dz tʃ dʒ k ɡ n ɲ l ʎ r j w a e ɛ i o ɔ u tt bb",
 }
-# What flite calls the sounds of American English; it has one name for the vowels of "cup" and "about".
-FLITE_PHONES = set(
-    "p b m f v th dh t d s z sh zh ch jh k g ng n l r w y hh iy ih eh ae aa ao uh uw er ax ey ay oy aw ow".split()
-)
+# What flite calls the sounds of American English; it has one name for the vowels of "cup" and "father".
+FLITE_PHONES = {
+    "p", "b", "m", "f", "v", "th", "dh", "t", "d", "s", "z", "sh", "zh", "ch", "jh", "k", "g", "ng", "n", "l", "r", "w",
+    "y", "hh", "iy", "ih", "eh", "ae", "aa", "ao", "uh", "uw", "er", "ax", "ey", "ay", "oy", "aw", "ow",
+}  # fmt: skip
 
 
 def words_of(language):
