@@ -84,6 +84,12 @@ class ProfilePaths:
         return base / "avatars"
 
     @property
+    def enrolments_dir(self) -> Path:
+        """Avatars of people that are being made, one folder each; recordings are inside."""
+        base = self.dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+        return base / "enrolments"
+
+    @property
     def log_dir(self) -> Path:
         """Log files."""
         return self.dir / "log" if self.dir else Path(platformdirs.user_log_dir(APP_NAME, appauthor=False))
