@@ -40,6 +40,10 @@ class FaceClip(Protocol):
         """(n,) bool, whether the picture is sharp, shows one face, and the head is not turned away."""
 
     @property
+    def gap(self) -> Float32:
+        """(n,) float32, gap between the inner lips over the distance of the outer corners of the eyes; may be empty."""
+
+    @property
     def sound(self) -> Float32:
         """(n * 640,) float32 at 16 kHz."""
 

@@ -63,7 +63,7 @@ class PersonRenderer(nn.Module):
         renderer = copy.deepcopy(self.renderer)
         first = renderer.read[0]
         assert isinstance(first, nn.Linear)  # noqa: S101
-        first.bias += self._shift(nuisances[None], None)[0]
+        first.bias.add_(self._shift(nuisances[None], None)[0])
         return renderer.eval()
 
     def _shift(self, nuisances: Tensor, latents: Tensor | None) -> Tensor:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data.person_clips import FaceClip
-from avatar_app.studio.data.person_pictures import N_NUISANCES, Normal, PersonPictures, person_pictures
+from avatar_app.studio.data.person_pictures import PersonPictures, person_pictures
 from avatar_app.studio.metrics.scores import psnr_db, sharpness_ratio
-from avatar_app.studio.nets.mouth_renderer import MouthRenderer, load_mouth_renderer, save_mouth_renderer
+from avatar_app.studio.nets.mouth_renderer import NOVA_BOX, MouthRenderer, load_mouth_renderer, save_mouth_renderer
 from avatar_app.studio.nets.person_renderer import PersonRenderer, PictureTable
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.loop import LoopPlan, descend, set_rate, train, update_average
@@ -95,7 +95,7 @@ class PersonRendererTask:
         self._weight = pixel_weight(sample).to(self._device)
         net = PersonRenderer(renderer, data.nuisances.shape[1], recipe.n_latents)
         self.net: PersonRenderer = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.net).eval()
+        self.average: PersonRenderer = copy.deepcopy(self.net).eval()
         self._pictures = PictureTable(len(data.params), recipe.n_latents).to(self._device)
         self._adam = torch.optim.Adam(self.net.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.99))
         # Without momentum: it would move pictures that are not in the batch.
@@ -140,7 +140,9 @@ class PersonRendererTask:
     def sample(self) -> UInt8:
         """Held-out pictures above those of the averaged network, (2 h, 6 w, 3) uint8 BGR."""
         chosen = self._held_out[:: -(-len(self._held_out) // N_SAMPLES)]
-        return np.concatenate([np.concatenate(list(p), axis=1) for p in (self._patches[chosen], self._rendered(chosen))])
+        return np.concatenate(
+            [np.concatenate(list(p), axis=1) for p in (self._patches[chosen], self._rendered(chosen))]
+        )
 
     def folded(self) -> MouthRenderer:
         """The averaged network as a mouth renderer, for normal conditions."""
@@ -167,3 +169,41 @@ class PersonRendererTask:
                 pictures = self.average(self._params[numbers], self._nuisances[numbers]).float()
             found.append((pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         return np.ascontiguousarray(np.concatenate(found))
+
+
+def train_person_renderer(
+    clips: Sequence[FaceClip],
+    run: Path,
+    recipe: PersonRecipe,
+    initial: Path | None,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Train to the end, or continue an unfinished run; more steps extend a finished one.
+
+    Args:
+        clips: of the person; those of the test split are not used.
+        run: run folder. `samples/` receives pictures of the progress, ground truth above the result.
+        recipe: hyper-parameters.
+        initial: folder of the mouth renderer to continue from; None starts from random weights.
+        seed: of all randomness.
+        progress: called after each step with the number of steps so far and of the run. If it raises an error, the run
+            stops there and can be continued.
+
+    Returns:
+        Folder of the result, see `load_mouth_renderer`: the network of normal conditions.
+
+    Raises:
+        StudioError: too few pictures, no initial network, or the folder cannot be written or holds another run.
+    """
+    before = None if initial is None else load_mouth_renderer(initial)
+    data = person_pictures(clips, NOVA_BOX)
+    folder = RunFolder(run)
+    folder.open_request({"n_pictures": len(data.params), "is_from_scratch": before is None, **asdict(recipe)}, seed)
+    task = PersonRendererTask(data, recipe, seed, before, progress)
+    plan = LoopPlan(recipe.n_steps, 50, CHECKPOINT_STEPS, EVALUATE_STEPS, seed)
+    train(task, folder, plan)
+    facts = {"recipe": asdict(recipe), "held_out": dict(task.evaluate()), "is_from_scratch": before is None}
+    save_mouth_renderer(run / "best", task.folded(), facts)
+    return run / "best"
