@@ -11,7 +11,7 @@ import pytest
 from avatar_app.contracts.avatar_data import Consent
 from avatar_app.contracts.errors import StudioError
 from avatar_app.settings.paths import ProfilePaths
-from avatar_app.studio.enrol.person.request import EnrolRequest, Recording
+from avatar_app.studio.enrol.person.enrol_input import EnrolInput, Recording
 from avatar_app.studio.enrol.person.workspace import STEPS, Workspace, import_bytes
 
 CONSENT = Consent("Ada", "An avatar of my face.", "2026-11-30")
@@ -26,8 +26,8 @@ def video(tmp_path):
 
 
 @pytest.fixture
-def request_(video):
-    return EnrolRequest("Ada", (Recording.of(video),), (), "", CONSENT, "good", False)
+def wanted(video):
+    return EnrolInput("Ada", (Recording.of(video),), (), "", CONSENT, "good", False)
 
 
 @pytest.fixture
@@ -37,20 +37,19 @@ def workspace(tmp_path):
         yield space
 
 
-def test_request_when_equal_then_continued_with_the_first_consent(workspace, request_, tmp_path, video):
-    assert workspace.request() is None
-    workspace.open_request(request_)
+def test_input_when_equal_then_continued_with_the_first_consent(workspace, wanted, tmp_path, video):
+    assert workspace.input() is None
+    workspace.open_input(wanted)
     moved = video.rename(tmp_path / "moved.mp4")
     later = dataclasses.replace(
-        request_, videos=(Recording.of(moved),), consent=dataclasses.replace(CONSENT, date="2026-12-01")
+        wanted, videos=(Recording.of(moved),), consent=dataclasses.replace(CONSENT, date="2026-12-01")
     )
-    assert workspace.open_request(later) == request_ == workspace.request()
+    assert workspace.open_input(later) == wanted == workspace.input()
 
 
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"quality": "best"}, "quality"),
         ({"text": "hello"}, "text"),
         ({"name": "Bob"}, "name"),
         ({"keep_background": True}, "background"),
@@ -59,33 +58,33 @@ def test_request_when_equal_then_continued_with_the_first_consent(workspace, req
         ({"consent": Consent("Bob", "yes", "2026-11-30")}, "person"),
     ],
 )
-def test_request_when_different_then_one_sentence_asks_for_another_name(workspace, request_, changes, word):
-    workspace.open_request(request_)
+def test_input_when_different_then_one_sentence_asks_for_another_name(workspace, wanted, changes, word):
+    workspace.open_input(wanted)
     with pytest.raises(StudioError, match=f"with another {word}. .* choose another name"):
-        workspace.open_request(dataclasses.replace(request_, **changes))
-    assert workspace.request() == request_
+        workspace.open_input(dataclasses.replace(wanted, **changes))
+    assert workspace.input() == wanted
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"{}", b'{"schema": 2}', b"[]", b'{"schema": 1, "name": 3, "videos": [], "held_out": [], "text": 1}'],
 )
-def test_request_when_damaged_then_one_sentence(workspace, content):
-    (workspace.root / "request.json").write_bytes(content)
-    with pytest.raises(StudioError, match="The request of the avatar ada is damaged"):
-        workspace.request()
+def test_input_when_damaged_then_one_sentence(workspace, content):
+    (workspace.root / "input.json").write_bytes(content)
+    with pytest.raises(StudioError, match="The input of the avatar ada is damaged"):
+        workspace.input()
 
 
-def test_request_when_a_field_has_a_wrong_type_then_one_sentence(workspace, request_):
-    workspace.open_request(request_)
-    good = json.loads((workspace.root / "request.json").read_text())
+def test_input_when_a_field_has_a_wrong_type_then_one_sentence(workspace, wanted):
+    workspace.open_input(wanted)
+    good = json.loads((workspace.root / "input.json").read_text())
     for name in good:
         for value in (None, 7, ["x"], {"a": 1}):
             if name == "keep_background":
                 continue
-            (workspace.root / "request.json").write_text(json.dumps({**good, name: value}))
+            (workspace.root / "input.json").write_text(json.dumps({**good, name: value}))
             with pytest.raises(StudioError):
-                workspace.request()
+                workspace.input()
 
 
 def test_recording_when_missing_then_one_sentence(tmp_path):
@@ -146,10 +145,10 @@ def test_import_bytes_when_computed_then_pictures_crops_and_sound_fit():
     assert import_bytes(1500, (640, 360)) < 2_000_000_000
 
 
-def test_recording_when_deleted_then_nothing_of_the_person_is_left(tmp_path, video, request_):
+def test_recording_when_deleted_then_nothing_of_the_person_is_left(tmp_path, video, wanted):
     workspace = Workspace(tmp_path / "enrolments" / "ada")
     with workspace.lock():
-        workspace.open_request(request_)
+        workspace.open_input(wanted)
         workspace.recording.mkdir()
         shutil.copyfile(video, workspace.recording / "me.mp4")
         for step in STEPS:
@@ -178,10 +177,20 @@ def test_folder_when_it_cannot_be_written_then_one_sentence(tmp_path):
         pass
 
 
+def test_input_when_the_quality_rises_then_the_mouth_is_learned_on(workspace, wanted):
+    workspace.open_input(wanted)
+    for step in STEPS:
+        workspace.finish(step)
+    better = dataclasses.replace(wanted, quality="best")
+    assert workspace.open_input(better).quality == "best"
+    assert workspace.input() == better
+    assert workspace.finished == STEPS[: STEPS.index("renderer")]
+
+
 def test_recording_when_killed_while_it_is_deleted_then_no_later_run_continues_with_what_is_left(
-    workspace, request_, monkeypatch
+    workspace, wanted, monkeypatch
 ):
-    workspace.open_request(request_)
+    workspace.open_input(wanted)
     for step in STEPS:
         workspace.folder(step)
         workspace.finish(step)
@@ -192,4 +201,4 @@ def test_recording_when_killed_while_it_is_deleted_then_no_later_run_continues_w
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         workspace.delete_recording()
-    assert workspace.finished == () and workspace.request() is None
+    assert workspace.finished == () and workspace.input() is None

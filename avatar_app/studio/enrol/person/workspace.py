@@ -1,6 +1,6 @@
-"""The folder of one enrolment: its request, the results of each step, and a lock against a second run.
+"""The folder of one enrolment: its input, the results of each step, and a lock against a second run.
 
-<enrolments>/<id>/request.json    what is made, from which recordings
+<enrolments>/<id>/input.json      what is made, from which recordings
 <enrolments>/<id>/steps.json      the finished steps, in order, with their facts
 <enrolments>/<id>/recording/      videos that the wizard recorded
 <enrolments>/<id>/<step>/         results of a step
@@ -23,13 +23,13 @@ from avatar_app.contracts.file_lock import FileLock
 from avatar_app.contracts.input_file import read_object, reason
 from avatar_app.settings.paths import ENROLMENT_LOCK
 from avatar_app.studio.data.clips import FPS
-from avatar_app.studio.enrol.person.request import EnrolRequest
+from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 
 # In this order; each reads results of earlier ones.
 STEPS = (
     "takes", "track", "crop", "offset", "mouth", "sentences", "renderer", "encoder", "idle", "publish", "report",
 )  # fmt: skip
-REQUEST, FINISHED = "request.json", "steps.json"
+INPUT, FINISHED = "input.json", "steps.json"
 STEPS_SCHEMA = 1
 CROP_PX = 256
 # Landmarks, networks in training, the idle loop and the published graphs; and room for the rest of the system.
@@ -87,43 +87,46 @@ class Workspace:
             with contextlib.suppress(OSError):
                 self.root.rmdir()
 
-    def request(self) -> EnrolRequest | None:
+    def input(self) -> EnrolInput | None:
         """What is made here; None for a new folder.
 
         Raises:
-            StudioError: the request is damaged.
+            StudioError: it is damaged.
         """
-        file = self.root / REQUEST
+        file = self.root / INPUT
         try:
-            return EnrolRequest.from_json(read_object(file))
+            return EnrolInput.from_json(read_object(file))
         except MissingFileError:
             return None
         except (InputFileError, KeyError, TypeError, ValueError) as error:
             raise StudioError(
-                f"The request of the avatar {self.root.name} is damaged: {problem(error)}.",
+                f"The input of the avatar {self.root.name} is damaged: {problem(error)}.",
                 f"Delete the folder {self.root} and start again.",
             ) from error
 
-    def open_request(self, request: EnrolRequest) -> EnrolRequest:
-        """Begin an enrolment, or continue one with an equal request.
+    def open_input(self, wanted: EnrolInput) -> EnrolInput:
+        """Begin an enrolment, or continue one with an equal input.
 
         Returns:
-            The request to use: that of the first run, whose consent has the date of the first run.
+            The input to use. The consent keeps the date of the first run; the quality is the wanted one.
 
         Raises:
             StudioError: the folder holds another enrolment, or cannot be written.
         """
-        before = self.request()
+        before = self.input()
         if before is None:
-            with self._writing():
-                atomic_file.write_text(self.root / REQUEST, json.dumps(request.to_json(), indent=1) + "\n")
-            return request
-        if names := before.differences(request):
+            self._write_input(wanted)
+            return wanted
+        if names := before.differences(wanted):
             raise StudioError(
                 f"There is already an enrolment named {self.root.name} with another {' and '.join(names)}.",
                 "Use the same options to continue it, or choose another name.",
             )
-        return before
+        current = before.with_quality(wanted.quality)
+        if current != before:
+            self._write_input(current)
+            self.redo("renderer")
+        return current
 
     @property
     def finished(self) -> tuple[str, ...]:
@@ -187,7 +190,7 @@ class Workspace:
             StudioError: something cannot be deleted; the message names it.
         """
         # First what makes a later run continue from here.
-        names = sorted((path.name for path in self._content()), key=lambda name: name not in (FINISHED, REQUEST))
+        names = sorted((path.name for path in self._content()), key=lambda name: name not in (FINISHED, INPUT))
         for name in names:
             _delete(self.root / name)
         if left := next(self._content(), None):
@@ -213,6 +216,10 @@ class Workspace:
             return {step: dict(data["steps"][step]) for step in STEPS if step in data["steps"]}
         except (InputFileError, KeyError, TypeError, ValueError):
             return {}
+
+    def _write_input(self, made: EnrolInput) -> None:
+        with self._writing():
+            atomic_file.write_text(self.root / INPUT, json.dumps(made.to_json(), indent=1) + "\n")
 
     def _write_finished(self, steps: Mapping[str, Mapping[str, Any]]) -> None:
         text = json.dumps({"schema": STEPS_SCHEMA, "steps": steps}, indent=1)

@@ -1,10 +1,10 @@
-"""What an enrolment makes: recordings, name, consent and quality."""
+"""What an enrolment works with: recordings, name, consent and quality."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from avatar_app.contracts.input_file import reason
 from avatar_app.live.media_file import shown
 from avatar_app.settings.paths import user_path
 
-REQUEST_SCHEMA = 1
+INPUT_SCHEMA = 1
 QUALITIES = ("quick", "good", "best")
 PIECE_BYTES = 1 << 20
 
@@ -56,8 +56,8 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class EnrolRequest:
-    """What an enrolment makes.
+class EnrolInput:
+    """What an enrolment works with.
 
     Attributes:
         name: display name of the avatar.
@@ -88,28 +88,34 @@ class EnrolRequest:
         if not self.videos:
             raise ValueError("there is no video")
 
-    def differences(self, other: EnrolRequest) -> tuple[str, ...]:
-        """What another request differs in, as words; the day of the consent and the place of a file do not count."""
+    def differences(self, other: EnrolInput) -> tuple[str, ...]:
+        """What another input differs in, as words.
+
+        The day of the consent, the place of a file and the quality do not count: a better quality continues.
+        """
         parts = {
             "name": (self.name, other.name),
             "video": (_contents(self.videos), _contents(other.videos)),
             "held-out video": (_contents(self.held_out), _contents(other.held_out)),
             "text": (self.text, other.text),
             "person": (self.consent.person, other.consent.person),
-            "quality": (self.quality, other.quality),
             "background": (self.keep_background, other.keep_background),
         }
         return tuple(name for name, (before, now) in parts.items() if before != now)
 
+    def with_quality(self, quality: str) -> EnrolInput:
+        """The same input with another quality."""
+        return replace(self, quality=quality)
+
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> EnrolRequest:
-        """Read a request.
+    def from_json(cls, data: Mapping[str, Any]) -> EnrolInput:
+        """Read an input.
 
         Raises:
             KeyError, TypeError, ValueError: a field is missing or not valid.
         """
-        if data["schema"] != REQUEST_SCHEMA:
-            raise ValueError(f"schema {data['schema']!r}, this program reads {REQUEST_SCHEMA}")
+        if data["schema"] != INPUT_SCHEMA:
+            raise ValueError(f"schema {data['schema']!r}, this program reads {INPUT_SCHEMA}")
         videos, held_out = (tuple(Recording(**entry) for entry in data[name]) for name in ("videos", "held_out"))
         if not isinstance(data["text"], str):
             raise TypeError("text")
@@ -124,9 +130,9 @@ class EnrolRequest:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The request as JSON."""
+        """The input as JSON."""
         return {
-            "schema": REQUEST_SCHEMA,
+            "schema": INPUT_SCHEMA,
             "name": self.name,
             "videos": _entries(self.videos),
             "held_out": _entries(self.held_out),
