@@ -10,6 +10,8 @@ import platformdirs
 
 APP_NAME = "avatar-app"
 HOME_VARIABLE = "AVATAR_APP_HOME"
+# In the folder of an enrolment, while a process works on it.
+ENROLMENT_LOCK = "running.lock"
 
 
 def repo_root() -> Path:

@@ -185,3 +185,20 @@ def test_input_when_the_quality_rises_then_the_mouth_is_learned_on(workspace, wa
     assert workspace.open_input(better).quality == "best"
     assert workspace.input() == better
     assert workspace.finished == STEPS[: STEPS.index("renderer")]
+
+
+def test_recording_when_killed_while_it_is_deleted_then_no_later_run_continues_with_what_is_left(
+    workspace, wanted, monkeypatch
+):
+    workspace.open_input(wanted)
+    for step in STEPS:
+        workspace.folder(step)
+        workspace.finish(step)
+
+    def killed(path, ignore_errors):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        workspace.delete_recording()
+    assert workspace.finished == () and workspace.input() is None

@@ -44,6 +44,7 @@ def test_lock_when_the_file_of_a_crash_is_there_then_taken_over(tmp_path, conten
     (tmp_path / "lock").write_bytes(content)
     lock = FileLock(tmp_path / "lock")
     assert lock.acquire() and lock.acquire()
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     lock.release()
     assert not (tmp_path / "lock").exists()
 

@@ -210,6 +210,6 @@ class Webcam:
                     self._calibration = None
             confidence = detected.confidence if detected is not None else 0.0
             self._newest = self._smoother.feed(face, confidence, frame.t_capture_ns, t_tracked_ns)
-            self._preview = Preview(frame, detected.points_px if detected is not None else None)
+            self._preview = Preview(frame, detected.points_px[:, :2] if detected is not None else None)
         self._rate.note(t_tracked_ns)
         self._latency.note(ns_to_ms(t_tracked_ns - frame.t_capture_ns))

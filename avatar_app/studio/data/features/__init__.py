@@ -6,7 +6,7 @@ Row k of every feature describes the instant (k + 0.5) / rate_hz, as mouth curve
 adaptation only; the live path computes mel columns by itself.
 """
 
-from avatar_app.studio.data.features.compute import NAMES, compute, is_available, widths
 from avatar_app.studio.data.features.feature import Features, at_rate
+from avatar_app.studio.data.features.registry import NAMES, compute, is_available, widths
 
 __all__ = ["NAMES", "Features", "at_rate", "compute", "is_available", "widths"]

@@ -44,6 +44,8 @@ class MfccExtractor:
     def rows(self, samples: Samples) -> Rows:
         """(T, 39) float32: 13 coefficients, their first and their second differences."""
         mel = MelExtractor().rows(samples)
+        if len(mel) == 0:
+            return np.zeros((0, self.width), dtype=np.float32)
         cepstra = mel @ _cosines(MEL.n_mels, N_MFCC)
         first = _slope(cepstra)
         return np.asarray(np.concatenate([cepstra, first, _slope(first)], axis=1), dtype=np.float32)

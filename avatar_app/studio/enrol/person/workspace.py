@@ -21,6 +21,7 @@ from avatar_app.contracts.errors import InputFileError, MissingFileError, Studio
 from avatar_app.contracts.fields import problem
 from avatar_app.contracts.file_lock import FileLock
 from avatar_app.contracts.input_file import read_object, reason
+from avatar_app.settings.paths import ENROLMENT_LOCK
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 
@@ -28,7 +29,7 @@ from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 STEPS = (
     "takes", "track", "crop", "offset", "mouth", "sentences", "renderer", "encoder", "idle", "publish", "report",
 )  # fmt: skip
-LOCK, INPUT, FINISHED = "running.lock", "input.json", "steps.json"
+INPUT, FINISHED = "input.json", "steps.json"
 STEPS_SCHEMA = 1
 CROP_PX = 256
 # Landmarks, networks in training, the idle loop and the published graphs; and room for the rest of the system.
@@ -46,7 +47,7 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._lock = FileLock(root / LOCK)
+        self._lock = FileLock(root / ENROLMENT_LOCK)
 
     @property
     def recording(self) -> Path:
@@ -204,7 +205,7 @@ class Workspace:
 
     def _content(self) -> Iterator[Path]:
         """What the folder holds besides the lock."""
-        return (path for path in self.root.glob("*") if path.name != LOCK)
+        return (path for path in self.root.glob("*") if path.name != ENROLMENT_LOCK)
 
     def _finished(self) -> dict[str, dict[str, Any]]:
         """Facts of the finished steps; a damaged list means that all of them are done again."""
