@@ -59,7 +59,12 @@ def avatar_id_of(name: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="avatar-app studio enrol", description=__doc__)
     parser.add_argument(
-        "--video", type=Path, nargs="+", required=True, metavar="FILE", help="videos of one person, 10 s to 2 min in all"
+        "--video",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="videos of one person, 10 s to 2 min in all",
     )
     parser.add_argument("--name", required=True, help="the avatar's name")
     parser.add_argument(
@@ -107,7 +112,9 @@ def _check_free(avatar_id: str, workspace: Workspace, profile: ProfilePaths) -> 
     """
     is_continued = workspace.input() is not None
     if not is_continued and avatar_id in [folder.name for folder in list_avatars(user_dir=profile.avatars_dir)]:
-        raise StudioError(f"There is already an avatar named {avatar_id}.", "Choose another --name, or delete it first.")
+        raise StudioError(
+            f"There is already an avatar named {avatar_id}.", "Choose another --name, or delete it first."
+        )
 
 
 def _text(file: Path | None) -> str:
@@ -116,7 +123,9 @@ def _text(file: Path | None) -> str:
     try:
         return read_bytes(user_path(file), MAX_TEXT_BYTES).decode("utf-8")
     except (InputFileError, UnicodeDecodeError) as error:
-        raise StudioError(f"The text {file} cannot be read: {error}.", "Save it as UTF-8, a sentence a line.") from error
+        raise StudioError(
+            f"The text {file} cannot be read: {error}.", "Save it as UTF-8, a sentence a line."
+        ) from error
 
 
 def _with_json_lines(arguments: argparse.Namespace) -> int:

@@ -12,19 +12,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.contracts.mel_spec import MEL
 from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.contracts.packets import LIVE_RATE_HZ, Float32
 from avatar_app.live.webcam.face import LEFT, LOWER_LIP, RIGHT, UPPER_LIP
-from avatar_app.settings.schema import LOOKAHEADS_MS
 from avatar_app.studio.data.clips import FPS
-from avatar_app.studio.data.mel import melspectrogram
 from avatar_app.studio.enrol.person.material import FaceTrack
-from avatar_app.studio.nets.speech_encoder import STEP_COLUMNS
+from avatar_app.studio.enrol.person.mouth_prediction import predicted_parameters
 from avatar_app.studio.train.speech_encoder_score import MouthPredictor
 
 Floats = NDArray[np.float64]
@@ -127,18 +123,9 @@ def opening_predictor(net: MouthPredictor) -> Predict:
         net: the published speech encoder, in evaluation mode.
     """
     weights = np.array([OPENING_MM.get(name, 0.0) for name in MOUTH_NAMES])
-    head = int(np.argmax(LOOKAHEADS_MS))
-    lookahead_s = LOOKAHEADS_MS[head] / 1000
 
-    @torch.no_grad()
     def predict(samples: Float32) -> Floats:
-        before = np.zeros((net.window_columns - 1) * MEL.hop_samples, np.float32)
-        after = np.zeros(round(2 * lookahead_s * LIVE_RATE_HZ), np.float32)
-        mel = torch.from_numpy(melspectrogram(np.concatenate([before, samples, after])))
-        device = next(net.parameters()).device
-        mouth = net(mel[None, None].to(device))[0, head].clamp(0, 1).cpu().numpy()
-        t_s = np.arange(mouth.shape[1]) * STEP_COLUMNS / MEL.columns_per_s - lookahead_s
-        return np.asarray(np.interp(_instants_s(len(samples) / LIVE_RATE_HZ), t_s, weights @ mouth), np.float64)
+        return np.asarray(predicted_parameters(net, samples, CURVE_HZ) @ weights, np.float64)
 
     return predict
 
