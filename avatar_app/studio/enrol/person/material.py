@@ -88,6 +88,8 @@ class PersonClip:
     is_usable: Bool
     sound: Float32
     gap: Float32
+    take: str
+    first: int
     text: str = ""
     gap: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
