@@ -140,3 +140,5 @@ def _captioned(picture: QWidget, caption: str) -> QVBoxLayout:
     column.addWidget(label)
     column.addStretch(1)
     return column
+
+
