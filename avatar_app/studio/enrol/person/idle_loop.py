@@ -17,6 +17,7 @@ from avatar_app.studio.enrol.person.idle_material import Run, rest_runs
 from avatar_app.studio.enrol.person.idle_plan import Step, joins_of, plan_loop
 from avatar_app.studio.enrol.person.material import FaceCrops, Take
 from avatar_app.studio.enrol.person.portrait import SIZE_PX, Area, alignment, composed, cut_portrait, portrait_of
+from avatar_app.studio.enrol.person.smooth import smoothed
 
 Float64 = NDArray[np.float64]
 Material = Sequence[tuple[Take, FaceCrops]]
@@ -232,16 +233,14 @@ def _gains(material: Material, runs: Sequence[Run]) -> list[Float64]:
         for run in runs
     ]
     wanted = np.median(np.concatenate(light), axis=0)
-    return [np.clip(wanted / np.maximum(_smoothed(part, LIGHT_SMOOTHING_FRAMES), 1), *GAIN_RANGE) for part in light]
+    return [np.clip(wanted / np.maximum(smoothed(part, LIGHT_SMOOTHING_FRAMES), 1), *GAIN_RANGE) for part in light]
 
 
-def _smoothed(values: NDArray[np.floating], sigma: float = FLOW_SMOOTHING_FRAMES) -> NDArray[np.floating]:
-    """Gaussian smoothing along the first axis; ends are repeated."""
-    flat = np.ascontiguousarray(values.reshape(len(values), -1))
-    if len(flat) < 2:
-        return values
-    smooth = cv2.GaussianBlur(flat, (1, 0), 0, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(smooth).reshape(values.shape)
+def _smoothed(fields: Float32) -> Float32:
+    """Gaussian smoothing of (n, H, W, 2) over the pictures; the first and the last one are repeated."""
+    flat = np.ascontiguousarray(fields.reshape(len(fields), -1))
+    smooth = cv2.GaussianBlur(flat, (1, 0), 0, sigmaY=FLOW_SMOOTHING_FRAMES, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(smooth, np.float32).reshape(fields.shape)
 
 
 def _lit(picture: UInt8, gain: Float64) -> UInt8:

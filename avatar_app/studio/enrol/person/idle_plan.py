@@ -58,16 +58,21 @@ def plan_loop(features: Sequence[Float32]) -> list[Step]:
 
     Returns:
         100 to 300 steps; the last one is followed by the first one. A run of eight seconds is closed by a join with
-        itself. Shorter runs are played there and back, which needs no join at the turn, and if that does not suffice,
+        itself, unless the head has moved away meanwhile. Other runs are played there and back, which needs no join at the turn, and if that does not suffice,
         repeated. Empty without any run.
     """
     if not features:
         return []
     longest = max(range(len(features)), key=lambda number: len(features[number]))
     if len(features[longest]) >= ENOUGH_PICTURES + MAX_JOIN:
-        return _steps([longest], [_closing(features[longest])])
-    runs = [np.concatenate((run, run[-2::-1])) for run in features]
-    steps = [_folded(step, features) for step in _ring(runs)]
+        join = _closing(features[longest])
+        usual = float(np.median(np.linalg.norm(np.diff(features[longest], axis=0), axis=1)))
+        if join.cost <= MAX_JOIN * usual:
+            return _steps([longest], [join])
+    starts = [max(0, len(run) - MAX_PICTURES // 2) // 2 for run in features]
+    parts = [run[start : start + MAX_PICTURES // 2] for run, start in zip(features, starts, strict=True)]
+    ring = _ring([np.concatenate((part, part[-2::-1])) for part in parts])
+    steps = [_folded(step, starts, [len(part) for part in parts]) for step in ring]
     return steps * -(-MIN_PICTURES // len(steps))
 
 
@@ -77,12 +82,12 @@ def joins_of(steps: Sequence[Step]) -> NDArray[np.bool_]:
     return np.asarray(is_morph | np.roll(is_morph, 1), np.bool_)
 
 
-def _folded(step: Step, runs: Sequence[Float32]) -> Step:
-    """A step through runs played there and back, as one through the runs."""
+def _folded(step: Step, starts: Sequence[int], lengths: Sequence[int]) -> Step:
+    """A step through parts of runs that are played there and back, as one through the runs."""
 
     def place(at: tuple[int, int]) -> tuple[int, int]:
-        last = len(runs[at[0]]) - 1
-        return at[0], last - abs(last - at[1])
+        last = lengths[at[0]] - 1
+        return at[0], starts[at[0]] + last - abs(last - at[1])
 
     return Step(place(step.first), None if step.second is None else place(step.second), step.share)
 

@@ -81,14 +81,13 @@ def matte(picture: UInt8, mask: UInt8, plate: Plate, solid: UInt8 | None = None)
     Returns:
         (H, W) uint8 alpha, and (H, W, 3) uint8 BGR, straight.
     """
-    colours, coarse = picture.astype(np.float32), mask.astype(np.float32) / 255
+    colours, coarse = picture.astype(np.float32), np.asarray(mask / 255, np.float32)
     inside, outside = _certain(mask, solid)
     behind = _behind(colours, plate, outside)
     alpha = np.where(inside > 0, 1, np.where(outside > 0, 0, coarse)).astype(np.float32)
     for _ in range(N_PASSES):
-        front = fill_smoothly(
-            colours, np.maximum(inside, np.where(alpha > WHITE_POINT, coarse / 2, 0).astype(np.float32))
-        )
+        likely = np.asarray(np.where(alpha > WHITE_POINT, coarse / 2, 0), np.float32)
+        front = fill_smoothly(colours, np.maximum(inside, likely))
         alpha = _alpha(colours, front, behind, coarse)
         alpha = np.where(inside > 0, 1, np.where(outside > 0, 0, alpha)).astype(np.float32)
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.studio.data.clips import CROP_PX
+from avatar_app.studio.enrol.person.alignment import EYES_AT, LIPS_AT
 
 Float64 = NDArray[np.float64]
 
 SIZE_PX, MAX_SIZE_PX = 512, 1024
-CROP_PX = 256
-# The middle of the eyes and the lips in the crop, see `AvatarData`.
-EYES_PX, LIPS_PX = (127.5, 0.43 * CROP_PX - 0.5), (127.5, 0.78 * CROP_PX - 0.5)
+EYES_PX, LIPS_PX = (tuple(CROP_PX * part for part in at) for at in (EYES_AT, LIPS_AT))
 # Nova's portrait is two crops wide; its eyes are at 0.44 of the height.
 PORTRAIT_CROPS = 2.0
 EYES_AT_RATIO, LOWEST_EYES_RATIO = 0.44, 0.48
