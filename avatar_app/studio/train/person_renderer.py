@@ -28,6 +28,7 @@ UInt8 = NDArray[np.uint8]
 
 # Steps by quality.
 STEPS = {"quick": 3000, "good": 12000, "best": 30000}
+LOG_STEPS = 50
 CHECKPOINT_STEPS = 250
 EVALUATE_STEPS = 1000
 N_SAMPLES = 6
@@ -202,7 +203,7 @@ def train_person_renderer(
     folder = RunFolder(run)
     folder.open_request({"n_pictures": len(data.params), "is_from_scratch": before is None, **asdict(recipe)}, seed)
     task = PersonRendererTask(data, recipe, seed, before, progress)
-    plan = LoopPlan(recipe.n_steps, 50, CHECKPOINT_STEPS, EVALUATE_STEPS, seed)
+    plan = LoopPlan(recipe.n_steps, LOG_STEPS, CHECKPOINT_STEPS, EVALUATE_STEPS, seed)
     train(task, folder, plan)
     facts = {"recipe": asdict(recipe), "held_out": dict(task.evaluate()), "is_from_scratch": before is None}
     save_mouth_renderer(run / "best", task.folded(), facts)
