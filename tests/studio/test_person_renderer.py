@@ -175,3 +175,32 @@ def test_train_when_it_runs_then_the_loss_falls_in_the_run_s_metrics(tmp_path, c
     assert losses[-1] < 0.85 * losses[0]
     assert {"pixels", "edges", "detail", "prior"} <= set(lines[0])
     assert {"held_out_mouth_psnr_db", "held_out_sharpness"} <= set(lines[-1])
+
+
+def test_train_when_the_face_at_rest_is_brighter_then_the_mouth_gets_its_light(tmp_path, clips, initial):
+    rest = np.clip(clips[0].pictures[0].astype(np.int16) + 20, 0, 255).astype(np.uint8)
+    folded = []
+
+    class Recorder(PersonRendererTask):
+        def folded(self, nuisances):
+            folded.append(nuisances)
+            return super().folded(nuisances)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PersonRendererTask", Recorder)
+        train_person_renderer(clips, tmp_path / "a", replace(SHORT, n_steps=1), initial)
+        train_person_renderer(clips, tmp_path / "b", replace(SHORT, n_steps=1), initial, rest=rest)
+    normal = person_pictures(clips, NOVA_BOX).normal
+    assert np.allclose(folded[0], 0)
+    assert np.allclose(folded[1][:3], 0)
+    assert np.allclose(folded[1][3:], (light_of(rest) - normal.light) / LIGHT_UNIT)
+
+
+def test_task_when_a_mask_is_given_then_hidden_pixels_count_little(clips):
+    shown = np.zeros((256, 256), np.float32)
+    shown[180:230, 100:160] = 1.0
+    data = person_pictures(clips, NOVA_BOX)
+    plain, masked = (PersonRendererTask(data, SHORT, 0, MouthRenderer(RENDERER), None, m) for m in (None, shown))
+    ratio = (masked._weight / plain._weight)[0, 0]
+    assert ratio[200 - NOVA_BOX.y, 130 - NOVA_BOX.x] == pytest.approx(1)
+    assert ratio[0, 0] == pytest.approx(module.HIDDEN_WEIGHT, abs=0.01)
