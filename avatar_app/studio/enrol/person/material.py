@@ -87,6 +87,9 @@ class PersonClip:
     pose_deg: Float32
     is_usable: Bool
     sound: Float32
+    gap: Float32
+    take: str
+    first: int
     text: str = ""
     gap: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
