@@ -33,4 +33,4 @@ def one_clip(name: str, split: Split, voice: np.ndarray, n: int, seed: int) -> P
     pose_deg = rng.normal(0, 2, (n, 3)).astype(np.float32)
     gap = (0.25 * params[:, 0]).astype(np.float32)
     sound = voice[: n * SAMPLES_PER_PICTURE].astype(np.float32)
-    return PersonClip(name, split, pictures, params, pose_deg, np.ones(n, bool), sound, gap=gap)
+    return PersonClip(name, split, pictures, params, pose_deg, np.ones(n, bool), sound, gap, take=name, first=0)
