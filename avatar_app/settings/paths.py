@@ -10,6 +10,8 @@ import platformdirs
 
 APP_NAME = "avatar-app"
 HOME_VARIABLE = "AVATAR_APP_HOME"
+# In the folder of an enrolment, while a process works on it.
+ENROLMENT_LOCK = "running.lock"
 
 
 def repo_root() -> Path:
@@ -82,6 +84,12 @@ class ProfilePaths:
         """Avatars of the user; a shipped avatar hides one of the same name."""
         base = self.dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
         return base / "avatars"
+
+    @property
+    def enrolments_dir(self) -> Path:
+        """Enrolments in progress, one folder for each avatar: the recording, and the results of each step."""
+        base = self.dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+        return base / "enrolments"
 
     @property
     def log_dir(self) -> Path:

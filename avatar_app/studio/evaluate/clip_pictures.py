@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from avatar_app.live.record.video_file import AAC_RATE_HZ, VideoFile, VideoForma
 from avatar_app.studio.data.clips import CROP_PX, FPS, read_frames
 from avatar_app.studio.metrics.held_out import TestClip
 from avatar_app.studio.metrics.live_path import HALF_TOP_PX, mouths_of
+from avatar_app.studio.metrics.side_by_side import canvas_size_px, side_by_side
 
 UInt8 = NDArray[np.uint8]
 
@@ -24,12 +25,6 @@ N_INSTANTS = 12
 STEP_PICTURES = 2
 ENLARGED = 2
 JPEG_QUALITY = 90
-TITLE_PX = 32
-GAP_PX = 8
-# Players show their controls over the lower edge; this space keeps them off the mouths.
-CONTROLS_PX = 72
-BACKGROUND_GREY = 22
-INK_GREY = 235
 VIDEO_CRF = 20
 GROUND_TRUTH = "true"
 
@@ -93,7 +88,7 @@ def write_video(
     """
     names = [GROUND_TRUTH, *generated]
     sound = soxr.resample(test.samples, LIVE_RATE_HZ, AAC_RATE_HZ).astype(np.float32)[None]
-    width, height = _size_px(len(names))
+    width, height = canvas_size_px(len(names), CROP_PX)
     layout = VideoFormat(FPS, width, height, n_channels=1, crf=VIDEO_CRF, title=f"{test.name}: {', '.join(names)}")
     shown_titles = [titles[name] for name in names]
     per_picture = AAC_RATE_HZ // FPS
@@ -102,7 +97,7 @@ def write_video(
             if k >= min(len(halves) for halves in generated.values()):
                 break
             faces = [frame, *(np.vstack((rest[:HALF_TOP_PX], halves[k])) for halves in generated.values())]
-            video.add_picture(to_i420(_side_by_side(faces, shown_titles)))
+            video.add_picture(to_i420(side_by_side(faces, shown_titles)))
             video.add_sound(np.ascontiguousarray(sound[:, k * per_picture : (k + 1) * per_picture]))
         video.finish()
 
@@ -112,25 +107,8 @@ def poster(test: TestClip, generated: Mapping[str, UInt8], titles: Mapping[str, 
     k = int(test.opening_mm[: min(len(halves) for halves in generated.values())].argmax())
     ground_truth = next(frame for number, frame in enumerate(read_frames(test.clip)) if number == k)
     faces = [ground_truth, *(np.vstack((rest[:HALF_TOP_PX], halves[k])) for halves in generated.values())]
-    canvas = _side_by_side(faces, [titles[name] for name in (GROUND_TRUTH, *generated)])
+    canvas = side_by_side(faces, [titles[name] for name in (GROUND_TRUTH, *generated)])
     return MouthRow("", _encoded(canvas[..., :3])).data_uri
-
-
-def _size_px(n: int) -> tuple[int, int]:
-    """Width and height of `n` faces side by side."""
-    return n * (CROP_PX + GAP_PX) + GAP_PX, TITLE_PX + CROP_PX + CONTROLS_PX
-
-
-def _side_by_side(faces: Sequence[UInt8], titles: Sequence[str]) -> UInt8:
-    """(height, width, 4) uint8 BGRA: faces below their titles."""
-    width, height = _size_px(len(faces))
-    canvas = np.full((height, width, 4), BACKGROUND_GREY, np.uint8)
-    for place, (face, title) in enumerate(zip(faces, titles, strict=True)):
-        left = GAP_PX + place * (CROP_PX + GAP_PX)
-        canvas[TITLE_PX : TITLE_PX + CROP_PX, left : left + CROP_PX, :3] = face
-        at = (left + 2, TITLE_PX - 10)
-        cv2.putText(canvas, title, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (INK_GREY,) * 3, 1, cv2.LINE_AA)
-    return canvas
 
 
 def _jpeg(picture: UInt8) -> bytes:

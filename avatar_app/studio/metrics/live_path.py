@@ -64,13 +64,14 @@ def _generated(student: Student, samples: Float32, lookahead_ms: int, rest: UInt
     n_pictures = len(samples) * FPS // LIVE_RATE_HZ
     padded = np.concatenate((samples[HALF_PICTURE_SAMPLES:], np.zeros(TAIL_SAMPLES, np.float32)))
     generated: dict[int, UInt8] = {}
-    for mouth in _mouths(student, padded, lookahead_ms):
+    for mouth in mouths_over_time(student, padded, lookahead_ms):
         generated.setdefault(mouth.index, _in_crop(mouth, rest)[part])
     still = rest[part]
     return np.stack([generated.get(k, still) for k in range(n_pictures)])
 
 
-def _mouths(student: Student, samples: Float32, lookahead_ms: int) -> Iterator[Mouth]:
+def mouths_over_time(student: Student, samples: Float32, lookahead_ms: int) -> Iterator[Mouth]:
+    """The mouths that the live path generates for a recording, in order; see `generated_mouths`."""
     mailbox, ring = Latest[Mouth](), Ring[AudioBlock](1)
     speech = SpeechLoop(ManualClock(), StageMeters(), mailbox)
     speech.configure(FPS, lookahead_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,8 @@ class PersonClip:
         is_usable: (n,) bool, see `FaceCrops`.
         sound: (n * 640,) float32 at 16 kHz.
         text: what the person says; empty if unknown.
+        gap: (n,) float32, gap between the inner lips over the distance of the outer corners of the eyes; 0 when
+            closed. Empty if unknown; then the opening of the lips is not scored.
     """
 
     name: str
@@ -86,6 +88,7 @@ class PersonClip:
     is_usable: Bool
     sound: Float32
     text: str = ""
+    gap: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def frames(self) -> Iterator[UInt8]:
         """See `AvatarClip.frames`."""
