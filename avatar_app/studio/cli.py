@@ -37,6 +37,7 @@ COMMANDS = (
     Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures and clips", ()),
     Command(("pose",), "avatar_app.studio.enrol.pose", "add the poses for head tracking to an avatar", ()),
     Command(("train", "speech-encoder"), "avatar_app.studio.train.speech_encoder", "train sound to parameters"),
+    Command(("speak",), "avatar_app.studio.corpus.spoken", "speak training texts with synthetic voices"),
     Command(("train", "offline-speech-teacher"), "avatar_app.studio.train.offline_speech_teacher",
             "train the offline teacher of the speech encoder"),
     Command(("train", "mouth-renderer"), "avatar_app.studio.train.mouth_renderer", "train parameters to pictures"),

@@ -140,5 +140,3 @@ def _captioned(picture: QWidget, caption: str) -> QVBoxLayout:
     column.addWidget(label)
     column.addStretch(1)
     return column
-
-

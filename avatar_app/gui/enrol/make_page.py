@@ -193,5 +193,3 @@ def time_left(seconds: float) -> str:
     if minutes < 100:
         return f"about {minutes} {'minute' if minutes == 1 else 'minutes'} left"
     return f"about {seconds / 3600:.1f} hours left"
-
-
