@@ -35,6 +35,8 @@ COMMANDS = (
     Command(("all",), "avatar_app.studio.run_all", "run every step from data to published models"),
     Command(("data",), "avatar_app.studio.corpus.cli", "build the training data: voices, clips, pictures", ()),
     Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures and clips", ()),
+    Command(("enrol",), "avatar_app.studio.enrol.person.cli", "make an avatar of a person from a video",
+            ("torch", "onnx")),
     Command(("pose",), "avatar_app.studio.enrol.pose", "add the poses for head tracking to an avatar", ()),
     Command(("train", "speech-encoder"), "avatar_app.studio.train.speech_encoder", "train sound to parameters"),
     Command(("speak",), "avatar_app.studio.corpus.spoken", "speak training texts with synthetic voices"),
