@@ -1,7 +1,7 @@
-"""`request.json` in the folder of an enrolment: what the user asked for, so that another start can continue it.
+"""`request.json` in the folder of an enrolment: what the wizard was asked for, so that another start can continue it.
 
-An enrolment has one folder in `ProfilePaths.enrolments_dir`. The wizard and `avatar-app studio enrol` write the same
-`request.json`; `recording/` in the folder holds what the wizard recorded, and everything else belongs to the command.
+An enrolment has one folder in `ProfilePaths.enrolments_dir`, named after the avatar that it makes. The wizard writes
+`request.json`, `recording/` and `text.txt`; everything else belongs to `avatar-app studio enrol`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from avatar_app.contracts.fields import check_fields, problem
 from avatar_app.contracts.input_file import read_object
 
 FILE_NAME = "request.json"
-RECORDING_FOLDER = "recording"
+RECORDING_FOLDER, TEXT_NAME = "recording", "text.txt"
+# Matroska holds pictures at any time and FLAC; a file that was cut off stays readable.
+RECORDING_SUFFIX = ".mkv"
 QUALITIES = ("quick", "good", "best")
 
 
@@ -70,3 +72,20 @@ def read_request(folder: Path) -> EnrolRequest:
         return EnrolRequest(**{**known, "videos": tuple(known.get("videos", ()))})
     except (KeyError, TypeError, ValueError) as error:
         raise InputFileError(problem(error)) from error
+
+
+def command_arguments(avatar_id: str, request: EnrolRequest, profile_dir: Path | None) -> list[str]:
+    """The arguments of `avatar-app` that make the avatar of a request.
+
+    Args:
+        avatar_id: name of the enrolment's folder, and of the avatar.
+        request: what is made.
+        profile_dir: the user's folder; None for the folders of the platform.
+    """
+    words = ["studio", "enrol", "--id", avatar_id, "--name", request.name, "--quality", request.quality]
+    words += ["--progress", "json"]
+    words += ["--consent"] if request.consent else []
+    words += ["--text", request.text] if request.text else []
+    words += ["--keep-background"] if request.keep_background else []
+    words += ["--profile-dir", str(profile_dir)] if profile_dir is not None else []
+    return [*words, "--video", *request.videos]

@@ -10,6 +10,8 @@ import platformdirs
 
 APP_NAME = "avatar-app"
 HOME_VARIABLE = "AVATAR_APP_HOME"
+# In the folder of an enrolment, while a process works on it.
+ENROLMENT_LOCK = "running.lock"
 
 
 def repo_root() -> Path:
@@ -85,7 +87,7 @@ class ProfilePaths:
 
     @property
     def enrolments_dir(self) -> Path:
-        """Avatars of people that are being made, one folder each; recordings are inside."""
+        """Enrolments in progress, one folder for each avatar: the recording, and the results of each step."""
         base = self.dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
         return base / "enrolments"
 

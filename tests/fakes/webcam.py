@@ -60,7 +60,7 @@ class FakeTracker:
     def send(self, number, bgr):
         self.sent.append(bgr)
         if self.is_alive and not self.is_hung:
-            points = np.zeros((N_LANDMARKS, 2), np.float32)
+            points = np.zeros((N_LANDMARKS, 3), np.float32)
             detected = DetectedFace(self.face, self.confidence, points) if self.face is not None else None
             self.replies.append(Reply(FACE if detected else NO_FACE, number, detected))
 

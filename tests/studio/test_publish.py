@@ -16,7 +16,7 @@ from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.loading import open_student
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
 from avatar_app.studio.export import qdq, quantize, sensitivity
-from avatar_app.studio.export.calibration import WINDOWS_PER_VOICE, calibration_feeds, feed
+from avatar_app.studio.export.calibration import WINDOWS_PER_VOICE, calibration_feeds, feed, training_voices
 from avatar_app.studio.export.graphs import export_student, nova_hd
 from avatar_app.studio.export.running import psnr_db, run_all
 from avatar_app.studio.nets.mouth_renderer import MouthRenderer, MouthRendererShape, save_mouth_renderer
@@ -58,7 +58,8 @@ def test_calibration_feeds_when_a_voice_is_no_longer_than_a_window_then_skipped(
     voices = [recording for recording in librispeech_recordings(folder) if recording.split == "train"]
     n_samples = (source.n_mel_columns - 1) * MEL.hop_samples
     soundfile.write(voices[0].file, np.full(n_samples, 0.1), MEL.rate_hz)
-    found = calibration_feeds(source, data, None, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    found = calibration_feeds(source, training_voices(data, rng), None, rng)
     assert len(found) == 1 + WINDOWS_PER_VOICE * (len(voices) - 1)
     assert {each["mel"].shape for each in found} == {(1, 1, 80, source.n_mel_columns)}
 

@@ -11,7 +11,7 @@ from avatar_app.contracts.enrol_progress import (
     format_message,
     parse_message,
 )
-from avatar_app.contracts.enrol_request import EnrolRequest, read_request, write_request
+from avatar_app.contracts.enrol_request import EnrolRequest, command_arguments, read_request, write_request
 from avatar_app.contracts.errors import InputFileError, MissingFileError
 from avatar_app.settings.paths import ProfilePaths
 
@@ -70,3 +70,13 @@ def test_request_when_missing_then_says_so(tmp_path):
 
 def test_enrolments_when_a_profile_folder_is_given_then_lie_inside(tmp_path):
     assert ProfilePaths(tmp_path).enrolments_dir == tmp_path / "enrolments"
+
+
+def test_arguments_when_made_then_are_those_of_the_command(tmp_path):
+    request = EnrolRequest("Ada L.", "It is my face.", ("/v/a.mp4", "/v/b.mp4"), "/v/text.txt", "best", True)
+    assert command_arguments("ada", request, tmp_path) == [
+        "studio", "enrol", "--id", "ada", "--name", "Ada L.", "--quality", "best", "--progress", "json", "--consent",
+        "--text", "/v/text.txt", "--keep-background", "--profile-dir", str(tmp_path), "--video", "/v/a.mp4", "/v/b.mp4",
+    ]  # fmt: skip
+    bare = command_arguments("ada", EnrolRequest("Ada", "", ("/v/a.mp4",)), None)
+    assert not {"--consent", "--text", "--keep-background", "--profile-dir"} & set(bare)

@@ -218,7 +218,7 @@ def test_tracker_when_its_answer_is_nonsense_then_an_answer_or_the_end_and_never
     assert max(asked) <= FACE_BYTES
     assert reply is None or isinstance(reply, Reply)
     if reply is not None and reply.detected is not None:
-        assert reply.detected.points_px.shape == (N_LANDMARKS, 2) and np.isfinite(reply.detected.points_px).all()
+        assert reply.detected.points_px.shape == (N_LANDMARKS, 3) and np.isfinite(reply.detected.points_px).all()
     picture = read_picture(io.BufferedReader(io.BytesIO(content)))
     assert picture is None or picture[1].nbytes <= len(content)
 

@@ -10,6 +10,7 @@ from avatar_app.live.webcam.face_choice import Box
 from avatar_app.live.webcam.landmarks import CHECK_INTERVAL_FRAMES, MASK_GREY, N_MISSED_CHECKS, Landmarks
 
 LARGE, SMALL = Box(0.1, 0.1, 0.6, 0.9), Box(0.7, 0.3, 0.9, 0.6)
+TINY = Box(0.9, 0.1, 0.95, 0.2)
 WHITE = np.full((100, 200, 3), 255, np.uint8)
 
 
@@ -76,6 +77,27 @@ def test_track_when_face_is_tracked_then_detector_runs_twice_a_second_only(fake)
     for _ in range(1 + 4 * CHECK_INTERVAL_FRAMES):
         tracked.track(WHITE)
     assert fake.n_detections == 5
+
+
+def test_track_when_every_picture_is_checked_then_the_faces_are_counted_at_once(fake):
+    fake.faces = {LARGE: 0.8}
+    tracked = Landmarks(check_interval_frames=1)
+    tracked.track(WHITE)
+    counts = [tracked.n_faces]
+    for faces in ({LARGE: 0.8, Box(0.6, 0.1, 1.0, 0.9): 0.7}, {LARGE: 0.8, TINY: 0.7}):
+        fake.faces = faces
+        tracked.track(WHITE)
+        counts.append(tracked.n_faces)
+    assert counts == [1, 2, 1]
+
+
+def test_track_when_every_picture_is_checked_then_an_undetected_face_is_kept_as_long(fake):
+    fake.faces = {LARGE: 0.9}
+    tracked = Landmarks(check_interval_frames=1)
+    tracked.track(WHITE)
+    fake.faces = {}
+    answers = [tracked.track(WHITE) for _ in range(N_MISSED_CHECKS * CHECK_INTERVAL_FRAMES)]
+    assert answers[-2] is not None and answers[-1] is None
 
 
 def test_track_when_two_faces_then_mesh_starts_with_the_smaller_one_masked(fake):

@@ -79,14 +79,15 @@ def test_protocol_when_stream_ends_in_a_picture_then_none(n_lost):
 
 
 def test_protocol_when_face_is_written_then_the_same_is_read():
-    pipe, points = io.BytesIO(), np.random.default_rng(0).normal(size=(478, 2)).astype(np.float32)
-    write_reply(pipe, Reply(FACE, 9, DetectedFace(FACE_AHEAD, 0.75, points)))
+    pipe, points = io.BytesIO(), np.random.default_rng(0).normal(size=(478, 3)).astype(np.float32)
+    write_reply(pipe, Reply(FACE, 9, DetectedFace(FACE_AHEAD, 0.75, points, n_faces=2)))
     write_reply(pipe, Reply(FAILED, problem="no model"))
     pipe.seek(0)
     reply = read_reply(pipe.read)
     assert (reply.kind, reply.number, reply.detected.confidence) == (FACE, 9, 0.75)
     assert reply.detected.face.lids_left_cm == pytest.approx(FACE_AHEAD.lids_left_cm)
     assert np.array_equal(reply.detected.points_px, points)
+    assert reply.detected.n_faces == 2
     assert read_reply(pipe.read) == Reply(FAILED, problem="no model")
     assert read_reply(pipe.read) is None
 

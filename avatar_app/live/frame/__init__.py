@@ -9,7 +9,7 @@ from avatar_app.live.frame.pacer import Pacer, Tick
 from avatar_app.live.frame.picture_renderer import PictureRenderer
 from avatar_app.live.frame.pose_assets import PoseAssets
 from avatar_app.live.frame.posed_renderer import PosedRenderer
-from avatar_app.live.frame.renderers import load_avatar
+from avatar_app.live.frame.renderers import load_avatar, open_avatar
 
 __all__ = [
     "Avatar",
@@ -23,4 +23,5 @@ __all__ = [
     "Tick",
     "list_avatars",
     "load_avatar",
+    "open_avatar",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from avatar_app.contracts.atomic_file import REPLACED_FOLDER, UNFINISHED_FOLDER
 from avatar_app.contracts.errors import AvatarError, InputFileError
 from avatar_app.contracts.input_file import read_object
 from avatar_app.settings.paths import assets_dir as shipped_assets_dir
@@ -16,6 +17,8 @@ DESCRIPTION = "avatar.json"
 def list_avatars(assets_dir: Path | None = None, user_dir: Path | None = None) -> tuple[Path, ...]:
     """Folders of all avatars, the shipped ones first. A shipped avatar hides one of the user's with the same id.
 
+    Folders that are being written or replaced are no avatars.
+
     Args:
         assets_dir: holds `avatars`; None means the shipped assets.
         user_dir: holds avatar folders of the user, if any.
@@ -23,7 +26,8 @@ def list_avatars(assets_dir: Path | None = None, user_dir: Path | None = None) -
     found: dict[str, Path] = {}
     for root in ((assets_dir or shipped_assets_dir()) / "avatars", user_dir):
         for file in sorted(root.glob(f"*/{DESCRIPTION}")) if root is not None else ():
-            found.setdefault(file.parent.name, file.parent)
+            if not file.parent.name.endswith((UNFINISHED_FOLDER, REPLACED_FOLDER)):
+                found.setdefault(file.parent.name, file.parent)
     return tuple(found.values())
 
 

@@ -203,12 +203,27 @@ class _Paster:
         size = (mask.shape[1], mask.shape[0])
         rest = cv2.warpAffine(self._reference, to_region, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         inside = ((mask > 0) & (alpha == 255)).astype(np.float32)
-        difference = (colours.astype(np.float32) - cv2.cvtColor(rest, cv2.COLOR_BGR2BGRA)) * inside[:, :, None]
-        cells = (max(2, size[0] // TINT_CELL_PX), max(2, size[1] // TINT_CELL_PX))
-        total = cv2.GaussianBlur(cv2.resize(difference, cells, interpolation=cv2.INTER_AREA), (0, 0), TINT_BLUR)
-        count = cv2.GaussianBlur(cv2.resize(inside, cells, interpolation=cv2.INTER_AREA), (0, 0), TINT_BLUR)
-        tint: Float32 = (total / np.maximum(count, 0.05)[:, :, None]).astype(np.float32)
-        return tint
+        return light_difference(colours, cv2.cvtColor(rest, cv2.COLOR_BGR2BGRA), inside)
+
+
+def light_difference(colours: UInt8, rest: UInt8, inside: Float32) -> Float32:
+    """How the light on a picture differs from that on another one.
+
+    Args:
+        colours: (h, w, c) uint8.
+        rest: (h, w, c) uint8, the other one.
+        inside: (h, w) float32, 1 where the pictures are compared, else 0.
+
+    Returns:
+        (h', w', c) float32 on a coarse grid, in grey levels.
+    """
+    size = (inside.shape[1], inside.shape[0])
+    difference = (colours.astype(np.float32) - rest) * inside[:, :, None]
+    cells = (max(2, size[0] // TINT_CELL_PX), max(2, size[1] // TINT_CELL_PX))
+    total = cv2.GaussianBlur(cv2.resize(difference, cells, interpolation=cv2.INTER_AREA), (0, 0), TINT_BLUR)
+    count = cv2.GaussianBlur(cv2.resize(inside, cells, interpolation=cv2.INTER_AREA), (0, 0), TINT_BLUR)
+    tint: Float32 = (total / np.maximum(count, 0.05)[:, :, None]).astype(np.float32)
+    return tint
 
 
 def _make_blend(base: _Base, region: _Region) -> _Blend:

@@ -27,7 +27,15 @@ def load_avatar(avatar_id: str, assets_dir: Path | None = None, user_dir: Path |
     Raises:
         AvatarError: there is no such avatar, it is of an unknown kind, or a file of it is missing or damaged.
     """
-    folder = find_avatar(avatar_id, assets_dir, user_dir)
+    return open_avatar(find_avatar(avatar_id, assets_dir, user_dir))
+
+
+def open_avatar(folder: Path) -> Renderable:
+    """Open an avatar folder of any kind.
+
+    Raises:
+        AvatarError: it is of an unknown kind, or a file of it is missing or damaged.
+    """
     kind = str(read_description(folder).get("kind", DEFAULT_KIND))
     if kind not in AVATAR_KINDS:
         raise AvatarError(

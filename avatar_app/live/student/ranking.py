@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -96,8 +97,18 @@ def write(spec: StudentSpec, cache_dir: Path, found: Ranking) -> None:
     write_text(_path(spec, cache_dir), json.dumps(data, indent=2) + "\n")
 
 
+def forget(model_id: str, cache_dir: Path) -> None:
+    """Delete the ranking of a model that was deleted; one that cannot be deleted stays."""
+    with contextlib.suppress(OSError):
+        _file(model_id, cache_dir).unlink(missing_ok=True)
+
+
 def _path(spec: StudentSpec, cache_dir: Path) -> Path:
-    return cache_dir / f"ranking-{spec.id}.json"
+    return _file(spec.id, cache_dir)
+
+
+def _file(model_id: str, cache_dir: Path) -> Path:
+    return cache_dir / f"ranking-{model_id}.json"
 
 
 def _version(package: str) -> str:

@@ -6,10 +6,10 @@ import enum
 import logging
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.errors import CameraInputError
-from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import ms_to_ns, s_to_ns
 from avatar_app.live.runtime.device_loop import DriverLoop
@@ -33,11 +33,19 @@ class WebcamState(enum.Enum):
     LOST = "lost"
 
 
+class FrameTarget(Protocol):
+    """Gets the pictures of a camera, such as a `Latest`."""
+
+    def put(self, item: CameraFrame) -> None:
+        """Take a picture; never blocks."""
+        ...
+
+
 class CaptureLoop(DriverLoop):
     """Captures one picture a step. Thread: see `DriverLoop`; the rest any.
 
     Args:
-        frames: gets each picture; the newest wins.
+        frames: gets each picture.
         open_source: opens the camera; may block.
         clock: the program's.
         notices: get a warning when the camera is lost.
@@ -45,7 +53,7 @@ class CaptureLoop(DriverLoop):
 
     def __init__(
         self,
-        frames: Latest[CameraFrame],
+        frames: FrameTarget,
         open_source: Callable[[], FrameSource],
         clock: Clock,
         notices: NoticeBoard,

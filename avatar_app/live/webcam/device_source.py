@@ -14,7 +14,7 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.live.runtime.device_loop import users_of
 from avatar_app.live.webcam.devices import CameraDevice, find_camera
-from avatar_app.live.webcam.picture_source import as_bgr
+from avatar_app.live.webcam.picture_source import MAX_SIDE_PX, as_bgr
 
 SIZE = (640, 480)
 FPS = 30
@@ -35,18 +35,20 @@ class DeviceSource:
     Args:
         name: see `find_camera`.
         clock: for the timestamps of pictures.
+        size: wanted width and height; the camera may choose another one.
+        max_side_px: of the delivered pictures.
 
     Raises:
         CameraInputError: it is missing, in use, not allowed, or delivers no picture.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock, size: tuple[int, int] = SIZE, max_side_px: int = MAX_SIDE_PX) -> None:
         device = find_camera(name)
         self.label = device.name
-        self._clock = clock
+        self._clock, self._max_side_px = clock, max_side_px
         self._is_open = True
         _check_access(device)
-        self._capture = _open(device)
+        self._capture = _open(device, size)
         try:
             self._grab_first()
         except CameraInputError:
@@ -69,7 +71,9 @@ class DeviceSource:
             raise CameraInputError(f"The camera {self.label} delivers no more pictures.", "Plug it in again.")
         t_ns = self._clock.now_ns()
         is_good, raw = self._capture.retrieve()
-        return (t_ns, as_bgr(raw, f"The camera {self.label}")) if is_good and raw is not None else None
+        if not is_good or raw is None:
+            return None
+        return t_ns, as_bgr(raw, f"The camera {self.label}", self._max_side_px)
 
     def close(self) -> None:
         """Close the camera; a second call does nothing."""
@@ -85,7 +89,7 @@ class DeviceSource:
         raise CameraInputError(f"The camera {self.label} was opened but delivers no picture.", CLOSE_OTHERS)
 
 
-def _open(device: CameraDevice) -> Any:
+def _open(device: CameraDevice, size: tuple[int, int]) -> Any:
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", SELECT_TIMEOUT_S)
     capture = cv2.VideoCapture(device.address, device.backend)
     if not capture.isOpened():
@@ -94,8 +98,8 @@ def _open(device: CameraDevice) -> Any:
     # Compressed pictures: uncompressed ones reach the full frame rate in small sizes only.
     wanted = (
         (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
-        (cv2.CAP_PROP_FRAME_WIDTH, SIZE[0]),
-        (cv2.CAP_PROP_FRAME_HEIGHT, SIZE[1]),
+        (cv2.CAP_PROP_FRAME_WIDTH, size[0]),
+        (cv2.CAP_PROP_FRAME_HEIGHT, size[1]),
         (cv2.CAP_PROP_FPS, FPS),
         (cv2.CAP_PROP_BUFFERSIZE, 1),
     )

@@ -12,6 +12,8 @@ from avatar_app.contracts.packets import Float32
 # people side by side.
 SWITCH_RATIO = 1.5
 SAME_OVERLAP = 0.2
+# A face with less of the area of the main one is far away, or a picture on the wall.
+MIN_AREA_RATIO = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ def is_same(one: Box, other: Box) -> bool:
     )
     is_apart = inside.right <= inside.left or inside.bottom <= inside.top
     return not is_apart and inside.area >= SAME_OVERLAP * min(one.area, other.area)
+
+
+def n_large(boxes: Sequence[Box], main: Box) -> int:
+    """Number of faces whose size is comparable to that of the main one, with it."""
+    return sum(box.area >= MIN_AREA_RATIO * main.area for box in boxes)
 
 
 def main_face(boxes: Sequence[Box], tracked: Box | None) -> Box | None:

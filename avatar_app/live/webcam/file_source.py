@@ -14,7 +14,7 @@ from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.packets import UInt8
 from avatar_app.contracts.units import NS_PER_S, ms_to_ns, s_to_ns
 from avatar_app.live.media_file import MEDIA_ERRORS, open_file, open_media, packets, shown
-from avatar_app.live.webcam.picture_source import as_bgr
+from avatar_app.live.webcam.picture_source import MAX_SIDE_PX, as_bgr
 from avatar_app.live.webcam.rotation import apply_rotation
 from avatar_app.settings.paths import user_path
 
@@ -35,15 +35,16 @@ class FileSource:
     Args:
         path: any video or a still picture; `~` is the home folder.
         clock: the program's.
+        max_side_px: of the delivered pictures.
 
     Raises:
         CameraInputError: the file is missing, unreadable, or holds no picture.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, max_side_px: int = MAX_SIDE_PX) -> None:
         self._path = user_path(path)
         self._shown_path, self.label = shown(self._path), shown(self._path.name)
-        self._clock = clock
+        self._clock, self._max_side_px = clock, max_side_px
         self._file: Any = None
         self._container: Any = None
         self._frames: Iterator[Any] = iter(())
@@ -89,7 +90,7 @@ class FileSource:
                 one.close()
 
     def _picture(self, frame: Any) -> UInt8:
-        return as_bgr(self._rotated(frame), f"The file {self.label}")
+        return as_bgr(self._rotated(frame), f"The file {self.label}", self._max_side_px)
 
     @staticmethod
     def _rotated(frame: Any) -> UInt8:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
-from avatar_app.live.webcam.face_choice import Box, box_of, is_same, main_face
+from avatar_app.live.webcam.face_choice import Box, box_of, is_same, main_face, n_large
 from avatar_app.live.webcam.package import package_dir
 
 # Packages that mediapipe imports but tracking does not use.
@@ -43,16 +43,25 @@ def import_mediapipe() -> Any:
 class Landmarks:
     """Tracks one face, the largest and most central one. Thread: one.
 
+    Args:
+        check_interval_frames: pictures from one check by the detector to the next.
+
+    Attributes:
+        n_faces: faces at the last check that are large enough to matter.
+
     Raises:
         ImportError: mediapipe is missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, check_interval_frames: int = CHECK_INTERVAL_FRAMES) -> None:
         solutions = import_mediapipe().solutions
         self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
         self._detector = solutions.face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)
+        self._interval_frames = check_interval_frames
+        self._max_missed_frames = N_MISSED_CHECKS * CHECK_INTERVAL_FRAMES
         self._n_since_check = 0
-        self._n_missed = 0
+        self._n_missed_frames = 0
+        self.n_faces = 0
         self._box: Box | None = None
         self._confidence = 0.0
 
@@ -67,7 +76,7 @@ class Landmarks:
         """
         rgb: UInt8 = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         self._n_since_check += 1
-        if self._box is None or self._n_since_check >= CHECK_INTERVAL_FRAMES:
+        if self._box is None or self._n_since_check >= self._interval_frames:
             rgb = self._check(rgb)
         if self._box is None:
             return None
@@ -95,12 +104,13 @@ class Landmarks:
         faces = self._detect(rgb)
         best = main_face([box for box, _ in faces], self._box)
         if best is None:
-            self._n_missed += 1
+            self._n_missed_frames += self._interval_frames
             self._confidence = UNDETECTED_CONFIDENCE
-            if self._n_missed >= N_MISSED_CHECKS:
+            if self._n_missed_frames >= self._max_missed_frames:
                 self._box = None
             return rgb
-        self._n_missed = 0
+        self._n_missed_frames = 0
+        self.n_faces = n_large([box for box, _ in faces], best)
         self._confidence = dict(faces)[best]
         if self._box is not None and is_same(best, self._box):
             return rgb

@@ -13,17 +13,19 @@ from avatar_app.contracts.packets import UInt8
 
 # Detection works as well in small pictures, and each pixel costs transfer to the tracker process.
 MAX_SIDE_PX = 640
+# Recordings of the user for an avatar of their own.
+MAX_RECORDED_SIDE_PX = 1920
 MIN_SIDE_PX = 16
 
 
 @dataclass(frozen=True, slots=True)
 class CameraFrame:
-    """One picture of the user. It exists in memory only and is never stored or sent.
+    """One picture of the user. It exists in memory only and is never sent; only the user's own recording stores it.
 
     Attributes:
         t_capture_ns: when the program received it, on the program's clock.
         index: number since the camera was opened.
-        pixels: (H, W, 3) uint8 BGR, at most 640 pixels a side, read only.
+        pixels: (H, W, 3) uint8 BGR, read only; at most 640 pixels a side for the tracker, 1920 for a recording.
     """
 
     t_capture_ns: int
@@ -60,15 +62,16 @@ class FrameSource(Protocol):
         ...
 
 
-def as_bgr(raw: Any, label: str) -> UInt8:
+def as_bgr(raw: Any, label: str, max_side_px: int = MAX_SIDE_PX) -> UInt8:
     """Convert a picture of a driver for the tracker.
 
     Args:
         raw: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA; uint8, or uint16 with 10 to 16 bits.
         label: name of the camera, for the error.
+        max_side_px: of the result.
 
     Returns:
-        (h, w, 3) uint8 BGR, no side longer than 640 pixels.
+        (h, w, 3) uint8 BGR, no side longer than `max_side_px`.
 
     Raises:
         CameraInputError: the format is not supported.
@@ -84,7 +87,7 @@ def as_bgr(raw: Any, label: str) -> UInt8:
         )
     if picture.dtype == np.uint16:
         picture = _eight_bits(picture)
-    return _to_bgr(_scaled_down(picture))
+    return _to_bgr(scaled_down(picture, max_side_px))
 
 
 def _eight_bits(picture: Any) -> UInt8:
@@ -94,9 +97,10 @@ def _eight_bits(picture: Any) -> UInt8:
     return np.asarray(picture >> (n_bits - 8), np.uint8)
 
 
-def _scaled_down(picture: UInt8) -> UInt8:
+def scaled_down(picture: UInt8, max_side_px: int = MAX_SIDE_PX) -> UInt8:
+    """A picture (H, W, C) with no side longer than `max_side_px`; the picture itself if it is small enough."""
     height, width = picture.shape[:2]
-    scale = MAX_SIDE_PX / max(height, width)
+    scale = max_side_px / max(height, width)
     if scale >= 1:
         return picture
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

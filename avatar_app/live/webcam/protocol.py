@@ -21,7 +21,7 @@ REPLY = struct.Struct("<cII")
 READY, NO_FACE, FACE, FAILED = b"R", b"N", b"F", b"X"
 KINDS = (READY, NO_FACE, FACE, FAILED)
 N_MEASUREMENTS = len(Face.__dataclass_fields__)
-FACE_FLOATS = 1 + N_MEASUREMENTS + 2 * N_LANDMARKS
+FACE_FLOATS = 2 + N_MEASUREMENTS + 3 * N_LANDMARKS
 FACE_BYTES = 4 * FACE_FLOATS
 MAX_PICTURE_BYTES = 100_000_000
 
@@ -33,12 +33,14 @@ class DetectedFace:
     Attributes:
         face: its measurements.
         confidence: 0..1.
-        points_px: (478, 2) float32, for the preview.
+        points_px: (478, 3) float32, x and y in pixels of the picture, z on the same scale.
+        n_faces: faces in the picture that are large enough to matter, at the last check.
     """
 
     face: Face
     confidence: float
     points_px: Float32
+    n_faces: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +112,11 @@ def read_reply(read: Callable[[int], bytes]) -> Reply | None:
 
 
 def _floats(detected: DetectedFace) -> Float32:
-    return np.concatenate([[detected.confidence], astuple(detected.face), detected.points_px.ravel()]).astype(
-        np.float32
-    )
+    parts = [detected.confidence, detected.n_faces], astuple(detected.face), detected.points_px.ravel()
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _detected(floats: Float32) -> DetectedFace:
-    measurements = (float(value) for value in floats[1 : 1 + N_MEASUREMENTS])
-    return DetectedFace(Face(*measurements), float(floats[0]), floats[1 + N_MEASUREMENTS : FACE_FLOATS].reshape(-1, 2))
+    n_before = FACE_FLOATS - 3 * N_LANDMARKS
+    face = Face(*(float(value) for value in floats[n_before - N_MEASUREMENTS : n_before]))
+    return DetectedFace(face, float(floats[0]), floats[n_before:].reshape(-1, 3), int(floats[1]))

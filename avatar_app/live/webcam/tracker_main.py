@@ -1,6 +1,7 @@
 """Entry point of the tracker process: reads pictures, writes faces, until the pipe closes.
 
-Run as `python -m avatar_app.live.webcam.tracker_main`.
+Run as `python -m avatar_app.live.webcam.tracker_main`. With the argument `--every-picture` the detector checks every
+picture, which takes twice as long: for recordings, where the number of faces must be known at all times.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import cv2
 
 from avatar_app.contracts.packets import Float32
 from avatar_app.live.webcam.face import measure_face
-from avatar_app.live.webcam.landmarks import Landmarks
+from avatar_app.live.webcam.landmarks import CHECK_INTERVAL_FRAMES, Landmarks
 from avatar_app.live.webcam.protocol import FACE, FAILED, NO_FACE, READY, DetectedFace, Reply, read_picture, write_reply
 from avatar_app.live.webcam.rigid import RigidFace
 
 EXIT_FAILED = 1
+EVERY_PICTURE = "--every-picture"
 # With a larger residual of the rigid model there is no face. A still face has 0.3 to 0.6.
 MAX_ERROR_CM = 1.5
 
@@ -30,7 +32,7 @@ def main() -> int:
     replies = _own_stdout()
     cv2.setNumThreads(1)
     try:
-        landmarks = Landmarks()
+        landmarks = Landmarks(1 if EVERY_PICTURE in sys.argv[1:] else CHECK_INTERVAL_FRAMES)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         write_reply(replies, Reply(FAILED, problem=f"{type(error).__name__}: {error}"))
         return EXIT_FAILED
@@ -40,20 +42,20 @@ def main() -> int:
         while (picture := read_picture(sys.stdin.buffer)) is not None:
             number, pixels = picture
             tracked = landmarks.track(pixels)
-            write_reply(replies, _reply(number, tracked, model))
+            write_reply(replies, _reply(number, tracked, model, landmarks.n_faces))
     except BrokenPipeError:
         pass
     return 0
 
 
-def _reply(number: int, tracked: tuple[Float32, float] | None, model: RigidFace) -> Reply:
+def _reply(number: int, tracked: tuple[Float32, float] | None, model: RigidFace, n_faces: int) -> Reply:
     if tracked is None:
         return Reply(NO_FACE, number)
-    landmarks, confidence = tracked
-    face = measure_face(landmarks, model)
+    landmarks_px, confidence = tracked
+    face = measure_face(landmarks_px, model)
     if face.error_cm > MAX_ERROR_CM:
         return Reply(NO_FACE, number)
-    return Reply(FACE, number, DetectedFace(face, confidence, landmarks[:, :2]))
+    return Reply(FACE, number, DetectedFace(face, confidence, landmarks_px, n_faces))
 
 
 def _own_stdout() -> BinaryIO:

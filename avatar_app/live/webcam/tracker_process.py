@@ -18,6 +18,8 @@ from avatar_app.live.runtime.environment import copy_environment
 from avatar_app.live.webcam.protocol import FAILED, Reply, read_reply, write_picture
 
 COMMAND = (sys.executable, "-m", "avatar_app.live.webcam.tracker_main")
+# For recordings, see `tracker_main`.
+RECORDING_COMMAND = (*COMMAND, "--every-picture")
 # One thread: more are slower on two cores, and the avatar needs the second core.
 VARIABLES = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "3"}
 END_TIMEOUT_S = 1.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Latest
@@ -16,15 +15,13 @@ from avatar_app.contracts.units import ns_to_ms
 from avatar_app.live.runtime.meters import Meter, RateMeter
 from avatar_app.live.runtime.worker import Worker
 from avatar_app.live.webcam.capture import CaptureLoop, WebcamState
-from avatar_app.live.webcam.device_source import DeviceSource
-from avatar_app.live.webcam.file_source import FileSource
 from avatar_app.live.webcam.neutral import Calibration, NeutralPose
+from avatar_app.live.webcam.opening import open_source_of
 from avatar_app.live.webcam.package import require_package
 from avatar_app.live.webcam.picture_source import CameraFrame, FrameSource
 from avatar_app.live.webcam.smooth import Smoother
 from avatar_app.live.webcam.tracker_process import Tracker, TrackerProcess
 from avatar_app.live.webcam.tracking import Tracked, TrackerState, TrackingLoop
-from avatar_app.settings.schema import FILE_PREFIX
 
 OFF = "off"
 STOP_TIMEOUT_S = 0.3
@@ -102,7 +99,7 @@ class Webcam:
         self._is_off = name == OFF
         self._clock = clock
         self._notices = notices
-        self._open_source = open_source or (lambda: _open(name, clock))
+        self._open_source = open_source or (lambda: open_source_of(name, clock))
         self._open_tracker: Callable[[], Tracker] = open_tracker or TrackerProcess
         self._is_ours = open_tracker is None
         self._lock = threading.Lock()
@@ -213,12 +210,6 @@ class Webcam:
                     self._calibration = None
             confidence = detected.confidence if detected is not None else 0.0
             self._newest = self._smoother.feed(face, confidence, frame.t_capture_ns, t_tracked_ns)
-            self._preview = Preview(frame, detected.points_px if detected is not None else None)
+            self._preview = Preview(frame, detected.points_px[:, :2] if detected is not None else None)
         self._rate.note(t_tracked_ns)
         self._latency.note(ns_to_ms(t_tracked_ns - frame.t_capture_ns))
-
-
-def _open(name: str, clock: Clock) -> FrameSource:
-    if name.startswith(FILE_PREFIX):
-        return FileSource(Path(name[len(FILE_PREFIX) :]), clock)
-    return DeviceSource(name, clock)

@@ -26,6 +26,7 @@ from avatar_app.studio.train.generator_decoder import sharp_l1
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.mouth_renderer import pixel_weight
 from avatar_app.studio.train.run_folder import RunFolder
+from avatar_app.studio.train.soft_targets import add_flags, facts_of, plan_of
 from avatar_app.studio.train.speech_encoder import SpeechData, SpeechRecipe, SpeechTask, load_data, save_calibrated
 
 CHECKPOINT_STEPS = 100
@@ -66,9 +67,7 @@ class DistilTask(SpeechTask):
     ) -> None:
         shape = encoder.shape
         same = replace(recipe, width=shape.width, dilations=shape.dilations, dropout=shape.dropout)
-        super().__init__(data, same, seed=0)
-        self.net.load_state_dict(encoder.state_dict())
-        self.average.load_state_dict(encoder.state_dict())
+        super().__init__(data, same, seed=0, begin=encoder)
         self._config = config
         self._weight = _weight_of(renderer, data).to(self._device)
         self._renderer = renderer.to(self._device).requires_grad_(requires_grad=False)
@@ -97,11 +96,18 @@ def _weight_of(renderer: MouthRenderer, data: SpeechData) -> Tensor:
 
 def run(arguments: argparse.Namespace) -> None:
     """Distil to the end and write `best/`."""
-    recipe = SpeechRecipe(n_steps=arguments.n_steps, peak_rate=arguments.peak_rate)
-    config = DistilConfig()
+    recipe = SpeechRecipe(
+        n_steps=arguments.n_steps,
+        peak_rate=arguments.peak_rate,
+        synthetic_ratio=arguments.synthetic_ratio,
+        correlation_weight=arguments.correlation_weight,
+    )
+    config, targets = DistilConfig(), plan_of(arguments)
     folder = RunFolder(arguments.run)
-    folder.open_request({"data": str(arguments.data), **asdict(recipe), **asdict(config)}, arguments.seed)
-    data = load_data(arguments.data, arguments.voices or arguments.run / "voices")
+    folder.open_request(
+        {"data": str(arguments.data), **asdict(recipe), **asdict(config), **facts_of(targets)}, arguments.seed
+    )
+    data = load_data(arguments.data, arguments.voices or arguments.run / "voices", targets)
     task = DistilTask(
         data,
         recipe,
@@ -112,7 +118,9 @@ def run(arguments: argparse.Namespace) -> None:
     plan = LoopPlan(recipe.n_steps, 50, CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed)
     train(task, folder, plan)
     started_from = origin(arguments.speech_encoder / "speech.json")
-    facts: dict[str, object] = {"recipe": {**asdict(recipe), **asdict(config), "started_from": started_from}}
+    facts: dict[str, object] = {
+        "recipe": {**asdict(recipe), **asdict(config), **facts_of(targets), "started_from": started_from}
+    }
     save_calibrated(arguments.run / "best", task, data, facts)
 
 
@@ -130,6 +138,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--voices", type=Path, help="where prepared sounds are kept (default: in the run folder)")
     parser.add_argument("--n-steps", type=int, default=800)
     parser.add_argument("--peak-rate", type=float, default=5e-4)
+    defaults = SpeechRecipe()
+    parser.add_argument("--synthetic-ratio", type=float, default=defaults.synthetic_ratio)
+    parser.add_argument("--correlation-weight", type=float, default=defaults.correlation_weight)
     parser.add_argument("--seed", type=int, default=0)
+    add_flags(parser)
     add_machine_flags(parser)
     return carry_out(run, parser.parse_args(argv))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +22,46 @@ WINDOWS_PER_VOICE = 6
 Float32 = NDArray[np.float32]
 
 
-def calibration_feeds(
-    trained: TrainedStudent, data: Path, face: Float32 | None, rng: np.random.Generator
-) -> list[Feed]:
-    """Mel windows of training voices, evenly over the look-aheads, and one window of silence.
-
-    Voices no longer than a window are skipped.
+def training_voices(data: Path, rng: np.random.Generator) -> Iterator[Float32]:
+    """Sounds of a random choice of training voices.
 
     Args:
-        trained: the student.
         data: folder that holds speech/.
-        face: (1, 6, S, S) float32, for a student that takes a face; else None.
         rng: source of randomness.
 
     Raises:
         StudioError: the voices are missing.
     """
-    features = features_of(trained, face)
     voices = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split == "train"]
-    windows = [np.full((80, trained.n_mel_columns), -MEL.max_abs_value, np.float32)]
     for number in rng.choice(len(voices), min(N_VOICES, len(voices)), replace=False):
-        mel = melspectrogram(read_audio(voices[number].file))
+        yield read_audio(voices[number].file)
+
+
+def calibration_feeds(
+    trained: TrainedStudent,
+    sounds: Iterable[Float32],
+    face: Float32 | None,
+    rng: np.random.Generator,
+    n_windows: int = WINDOWS_PER_VOICE,
+) -> list[Feed]:
+    """Mel windows of sounds, evenly over the look-aheads, and one window of silence.
+
+    Sounds no longer than a window are skipped.
+
+    Args:
+        trained: the student.
+        sounds: speech, (n,) float32 at 16 kHz each.
+        face: (1, 6, S, S) float32, for a student that takes a face; else None.
+        rng: source of randomness.
+        n_windows: of each sound.
+    """
+    features = features_of(trained, face)
+    windows = [np.full((80, trained.n_mel_columns), -MEL.max_abs_value, np.float32)]
+    for sound in sounds:
+        mel = melspectrogram(sound)
         if mel.shape[1] <= trained.n_mel_columns:
             continue
-        starts = rng.integers(0, mel.shape[1] - trained.n_mel_columns, WINDOWS_PER_VOICE)
+        starts = rng.integers(0, mel.shape[1] - trained.n_mel_columns, n_windows)
         windows += [mel[:, start : start + trained.n_mel_columns] for start in starts]
     n_heads = len(trained.lookahead_ms)
     return [feed(window, k % n_heads, features, n_heads) for k, window in enumerate(windows)]

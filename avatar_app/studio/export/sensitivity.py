@@ -103,6 +103,19 @@ def sweep(
     return Sweep(tuple(sorted(found, key=lambda layer: layer.alone_db)), compare(nodes))
 
 
+def without_sweep(
+    model: onnx.ModelProto, calibration: Calibration, feeds: Sequence[Feed], layers: Sequence[LayerSensitivity]
+) -> Sweep:
+    """The layers of a sweep of another network of the same architecture; only the graph as a whole is compared."""
+    return Sweep(tuple(layers), _Comparison(model, calibration, feeds)([layer.node for layer in layers]))
+
+
+def published_layers(facts: Mapping[str, Any]) -> tuple[LayerSensitivity, ...]:
+    """The layers of a sweep from the entry `sensitivity` of a manifest, the most harmful first."""
+    layers = (LayerSensitivity(node, db["alone"], db["all_but_it"]) for node, db in facts["psnr_db"].items())
+    return tuple(sorted(layers, key=lambda layer: layer.alone_db))
+
+
 def to_mixed(
     model: onnx.ModelProto,
     calibration: Calibration,

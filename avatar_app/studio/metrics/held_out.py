@@ -111,7 +111,7 @@ def load_test_data(
     recordings = [r for r in librispeech_recordings(data / "speech" / "librispeech") if r.split != "train"]
     voices = [(r.name, read_audio(r.file), _voice_opening(r, opening)) for r in recordings[:n_voices]]
     return TestData(
-        tests, voices, _quiet_sounds()[:n_noises], rest_picture(train), reader, lip_reader, float(np.mean(errors_px))
+        tests, voices, quiet_sounds()[:n_noises], rest_picture(train), reader, lip_reader, float(np.mean(errors_px))
     )
 
 
@@ -166,7 +166,8 @@ def _voice_opening(recording: Recording, opening: Float32) -> Float32:
     return curve[step // 2 :: step].astype(np.float32)
 
 
-def _quiet_sounds() -> list[tuple[str, Float32]]:
+def quiet_sounds() -> list[tuple[str, Float32]]:
+    """Name and samples at 16 kHz of silence and of each noise."""
     rng = np.random.default_rng(NOISE_SEED)
     silence = np.zeros(SILENCE_S * LIVE_RATE_HZ, np.float32)
     return [("silence", silence), *((n, s[: NOISE_S * LIVE_RATE_HZ]) for n, s in noises.all_noises(rng))]

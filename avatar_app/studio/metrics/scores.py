@@ -33,6 +33,20 @@ def ssim(generated: UInt8, expected: UInt8) -> float:
     return float(np.mean([_ssim_of(a, b) for a, b in zip(generated, expected, strict=True)]))
 
 
+def laplacian_variance(mouths: UInt8) -> float:
+    """Sharpness: variance of the Laplacian of (n, h, w, 3) pictures in greyscale, mean over pictures.
+
+    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (2000).
+    """
+    grey = (cv2.cvtColor(m, cv2.COLOR_BGR2GRAY).astype(np.float32) for m in mouths)
+    return float(np.mean([cv2.Laplacian(g, cv2.CV_32F, borderType=cv2.BORDER_REPLICATE).var() for g in grey]))
+
+
+def sharpness_ratio(generated: UInt8, expected: UInt8) -> float:
+    """Sharpness of generated pictures relative to that of the ground truth; 1 is equal, less is softer."""
+    return laplacian_variance(generated) / max(laplacian_variance(expected), 1e-6)
+
+
 def correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """Pearson correlation of two curves; 0 if one of them is constant."""
     a, b = a - a.mean(), b - b.mean()

@@ -89,7 +89,11 @@ class MouthRenderer(nn.Module):
         Returns:
             (B, 3, h, w) float32, about 0..1 (not clipped), BGR: the inside of `shape.box`.
         """
-        code = self.read(params).view(-1, self.shape.n_code, *self._grid)
+        return self.decode(self.read(params))
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Render mouths from the output of `read`, (B, n_code * cells) float32."""
+        code = code.view(-1, self.shape.n_code, *self._grid)
         x = torch.cat((code, self.place.expand(len(code), -1, -1, -1)), dim=1)
         for k, block in enumerate(self.blocks):
             x = block(x if k == 0 else interpolate(x, scale_factor=2.0, mode="nearest"))

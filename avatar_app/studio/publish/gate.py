@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,15 +74,28 @@ def make_golden(trained: TrainedStudent, windows: Sequence[Float32], face: Float
     return Golden(np.stack(windows), heads, np.concatenate(patches), no_face if face is None else face)
 
 
-def check_golden(folder: Path, spec: StudentSpec, golden: Golden) -> dict[str, float]:
-    """PSNR in dB of every precision in every engine against torch, by `engine precision`.
+def check_golden(
+    folder: Path,
+    spec: StudentSpec,
+    golden: Golden,
+    engines: Sequence[str] = ENGINES,
+    precisions: Collection[Precision] | None = None,
+) -> dict[str, float]:
+    """PSNR in dB of precisions in engines against torch, by `engine precision`.
+
+    Args:
+        folder: of the model.
+        spec: its manifest.
+        golden: pictures of torch.
+        engines: to check.
+        precisions: to check; all of the model if None.
 
     Raises:
         StudioError: a PSNR is too low.
     """
     found = {}
-    for engine in ENGINES:
-        for precision in spec.files:
+    for engine in engines:
+        for precision in spec.files if precisions is None else precisions:
             student = _opened(folder, spec, engine, precision, golden)
             psnr_db = found[f"{engine} {precision.value}"] = round(_psnr_db(student, golden), 1)
             student.close()

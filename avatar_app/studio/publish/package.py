@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from avatar_app.live.student.loading import open_student
 from avatar_app.live.student.processor import cpu_name, instruction_set
 from avatar_app.live.student.registry import REGISTRY_SCHEMA
 from avatar_app.studio.export import qdq, quantize, sensitivity
-from avatar_app.studio.export.calibration import calibration_feeds
+from avatar_app.studio.export.calibration import calibration_feeds, training_voices
 from avatar_app.studio.export.graphs import TrainedStudent, export_face, export_packed, export_student
 from avatar_app.studio.export.running import Feed
 from avatar_app.studio.metrics.held_out import TestData
@@ -69,10 +69,11 @@ def publish(
     """
     with replacing_folder(models_dir / trained.id) as folder:
         shown = face if trained.face_graph is not None else None
-        feeds = calibration_feeds(trained, data, shown, np.random.default_rng(0))
-        swept = _write_graphs(trained, feeds, folder, facts, with_tensorrt=with_tensorrt)
+        rng = np.random.default_rng(0)
+        feeds = calibration_feeds(trained, training_voices(data, rng), shown, rng)
+        swept = write_graphs(trained, feeds, folder, facts, with_tensorrt=with_tensorrt)
         (folder / CHART).write_text(sensitivity.chart(swept), encoding="utf-8")
-        golden = _write_golden(trained, feeds, shown, folder)
+        golden = write_golden(trained, feeds, shown, folder)
         manifest = manifest_of(trained, folder, {**facts, "sensitivity": swept})
         spec = save_manifest(folder, manifest)
         manifest["quality"] = _measure_and_check(folder, spec, golden, tests, face)
@@ -93,21 +94,46 @@ def register(model_id: str, models_dir: Path, default: str | None = None) -> Non
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
-def _write_golden(trained: TrainedStudent, feeds: list[Feed], face: Float32 | None, folder: Path) -> gate.Golden:
+def write_golden(trained: TrainedStudent, feeds: list[Feed], face: Float32 | None, folder: Path) -> gate.Golden:
+    """Write `golden.npz` with some of the calibration windows."""
     windows = [feed["mel"][0, 0] for feed in feeds[:: len(feeds) // N_GOLDEN][:N_GOLDEN]]
     golden = gate.make_golden(trained, windows, face)
     golden.save(folder / "golden.npz")
     return golden
 
 
-def _write_graphs(
-    trained: TrainedStudent, feeds: list[Feed], folder: Path, facts: Mapping[str, Any], *, with_tensorrt: bool
+def write_graphs(
+    trained: TrainedStudent,
+    feeds: list[Feed],
+    folder: Path,
+    facts: Mapping[str, Any],
+    *,
+    layers: Sequence[sensitivity.LayerSensitivity] = (),
+    with_tensorrt: bool = False,
 ) -> dict[str, Any]:
-    """Write a graph for each precision, and the face encoder's; return the result of the sensitivity sweep."""
+    """Write a graph for each precision, and the face encoder's.
+
+    Args:
+        trained: the student.
+        feeds: calibration set.
+        folder: of the model.
+        facts: provenance.
+        layers: sensitivity of the layers, if it is known from a network of the same architecture; a sweep takes
+            minutes.
+        with_tensorrt: also write `student-tensorrt.onnx`.
+
+    Returns:
+        The entry `sensitivity` of the manifest.
+    """
     exact, packed = quantize.prepared(export_student(trained)), quantize.prepared(export_packed(trained))
     nodes = quantize.candidates(packed, ())
     calibration = qdq.calibrate(packed, feeds)
-    found = sensitivity.sweep(packed, calibration, feeds, nodes, log.info)
+    is_known = {layer.node for layer in layers} == set(nodes)
+    found = (
+        sensitivity.without_sweep(packed, calibration, feeds, layers)
+        if is_known
+        else sensitivity.sweep(packed, calibration, feeds, nodes, log.info)
+    )
     kept_float = [node for node in nodes if node.startswith(trained.stays_float or ("?",))]
     mixed = sensitivity.to_mixed(packed, calibration, feeds, found.layers, kept_float)
     int8, int8_scales = qdq.with_8bit_inputs(qdq.to_int8(packed, calibration, nodes))

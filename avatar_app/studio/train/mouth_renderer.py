@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -72,7 +73,7 @@ class RendererTask:
         self._train = np.flatnonzero(data.is_train)
         self._held_out = np.flatnonzero(~data.is_train)[::4]
         sample = self._frames[self._train[::10]]
-        self.net.base.data = _pixels(sample).mean(dim=0, keepdim=True)
+        self.net.base.data = pixels_of(sample).mean(dim=0, keepdim=True)
         self._weight = pixel_weight(sample).to(self._device)
         self.net = self.net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).eval()
@@ -105,10 +106,8 @@ class RendererTask:
         Args:
             error: (B, 3, h, w) output minus ground truth.
         """
-        across = (error[..., 1:] - error[..., :-1]).abs() * self._weight[..., 1:]
-        down = (error[..., 1:, :] - error[..., :-1, :]).abs() * self._weight[..., 1:, :]
-        pixels = (error.abs() * self._weight).mean()
-        edges = self._recipe.edge_weight * (across.mean() + down.mean())
+        pixels, edges = pixels_and_edges(error, self._weight)
+        edges = self._recipe.edge_weight * edges
         return {"loss": pixels + edges, "pixels": pixels, "edges": edges}
 
     @torch.no_grad()
@@ -130,10 +129,34 @@ class RendererTask:
         return {"mouth_psnr_db": float(torch.cat(psnr_db).mean()), "sharpness": (edges / true_edges) ** 0.5}
 
     def _ground_truth(self, chosen: NDArray[np.int64]) -> Tensor:
-        return _pixels(self._frames[chosen]).to(self._device)
+        return pixels_of(self._frames[chosen]).to(self._device)
 
 
-def one_cycle(index: int, n_steps: int, recipe: RendererRecipe) -> float:
+def pixels_and_edges(error: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted mean absolute error of pixels, and of differences between neighbours.
+
+    Args:
+        error: (B, 3, h, w) output minus ground truth.
+        weight: (1, 1, h, w), of each pixel.
+    """
+    across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
+    return (error.abs() * weight).mean(), across.mean() + down.mean()
+
+
+class OneCycle(Protocol):
+    """The settings of `one_cycle`."""
+
+    @property
+    def peak_rate(self) -> float:
+        """Highest learning rate."""
+
+    @property
+    def warm_up(self) -> float:
+        """Share of the run in which the rate rises."""
+
+
+def one_cycle(index: int, n_steps: int, recipe: OneCycle) -> float:
     """Learning rate of a step: a short rise and a long cosine decay (Smith and Topin, "Super-convergence", 2018)."""
     progress = index / max(1, n_steps)
     if progress < recipe.warm_up:
@@ -158,7 +181,7 @@ def _gradient_energy(pictures: Tensor) -> float:
     return float(pictures.diff(dim=-1).square().sum() + pictures.diff(dim=-2).square().sum())
 
 
-def _pixels(frames: UInt8) -> Tensor:
+def pixels_of(frames: UInt8) -> Tensor:
     """(B, h, w, 3) uint8 -> (B, 3, h, w) float32 in 0..1."""
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, huber_loss
 
 from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.settings.schema import LOOKAHEADS_MS
@@ -20,19 +19,30 @@ from avatar_app.studio.data import speech_corpus
 from avatar_app.studio.data.speech_batches import Batch, BatchPlan, draw_batch
 from avatar_app.studio.data.speech_corpus import Corpus
 from avatar_app.studio.data.utterances import Utterance
-from avatar_app.studio.mouth import LIP_TO_TEETH, PHONES, lip_opening_mm, visible_weight
+from avatar_app.studio.mouth import lip_opening_mm, visible_weight
 from avatar_app.studio.nets.speech_encoder import (
     PUBLISHED_SHAPE,
     SpeechEncoder,
     SpeechEncoderShape,
+    load_speech_encoder,
     save_speech_encoder,
 )
+from avatar_app.studio.provenance import origin
 from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.gain_calibration import apply_gain, calibrate_gain
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, descend, set_rate, train, update_average
 from avatar_app.studio.train.run_folder import RunFolder
-from avatar_app.studio.train.speech_encoder_score import SEALED_INDICES, motion_mm, predict, score_voices
+from avatar_app.studio.train.soft_targets import (
+    SoftTargetPlan,
+    add_flags,
+    facts_of,
+    plan_of,
+    request_of,
+    with_soft_targets,
+)
+from avatar_app.studio.train.speech_encoder_score import motion_mm, predict, score_voices
+from avatar_app.studio.train.speech_losses import LossWeights, SpeechLosses, Targets
 
 CHECKPOINT_STEPS = 250
 
@@ -56,6 +66,7 @@ class SpeechRecipe:
         opening_weight: loss weight of the lip gap.
         velocity_weight: loss weight of the motion.
         phone_weight: loss weight of the phone classification.
+        correlation_weight: loss weight of one minus the correlation of the lip gap in each segment.
         sealed_boost: additional weight of phones that close the lips or bring them to the teeth.
     """
 
@@ -73,7 +84,19 @@ class SpeechRecipe:
     opening_weight: float = 0.5
     velocity_weight: float = 0.5
     phone_weight: float = 0.1
+    correlation_weight: float = 0.0
     sealed_boost: float = 2.0
+
+    def loss_weights(self) -> LossWeights:
+        """Those of the losses."""
+        return LossWeights(
+            huber_delta=self.huber_delta,
+            opening=self.opening_weight,
+            velocity=self.velocity_weight,
+            phone=self.phone_weight,
+            correlation=self.correlation_weight,
+            sealed_boost=self.sealed_boost,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +118,25 @@ class SpeechData:
     visible: Tensor
 
 
-def load_data(folder: Path, cache: Path) -> SpeechData:
+def load_data(folder: Path, cache: Path, plan: SoftTargetPlan | None = None) -> SpeechData:
     """Read the data folder; prepared voices are kept in `cache`.
 
+    Args:
+        folder: holds speech/ and nova/.
+        cache: folder of prepared voices and features.
+        plan: targets of an offline teacher; None for those of the phones only.
+
     Raises:
-        StudioError: something in the folder is missing.
+        StudioError: something in the folder is missing, or the teacher cannot be read.
     """
-    voices = speech_corpus.load_voices(folder / "speech" / "librispeech", cache)
+    speech = folder / "speech" / "librispeech"
+    voices = speech_corpus.load_voices(speech, cache)
+    corpus = voices.corpus
+    if plan is not None:
+        corpus = with_soft_targets(corpus, speech, plan, cache / "features")
     rig = folder / "nova" / "rig.npz"
     return SpeechData(
-        corpus=voices.corpus,
+        corpus=corpus,
         held_out=voices.held_out,
         test=voices.test,
         opening_mm=torch.from_numpy(lip_opening_mm(rig)),
@@ -119,12 +151,14 @@ class SpeechTask:
         data: voices.
         recipe: hyper-parameters.
         seed: of the initial weights.
+        begin: network to begin with, instead of random weights; its shape goes before that of the recipe.
     """
 
-    def __init__(self, data: SpeechData, recipe: SpeechRecipe, seed: int) -> None:
+    def __init__(self, data: SpeechData, recipe: SpeechRecipe, seed: int, begin: SpeechEncoder | None = None) -> None:
         torch.manual_seed(seed)
         self._device = parallel.device()
-        self.net = SpeechEncoder(SpeechEncoderShape(recipe.width, recipe.dilations, recipe.dropout)).to(self._device)
+        shape = SpeechEncoderShape(recipe.width, recipe.dilations, recipe.dropout)
+        self.net = (SpeechEncoder(shape) if begin is None else copy.deepcopy(begin)).to(self._device)
         self.average = copy.deepcopy(self.net).eval()
         self._data, self._recipe = data, recipe
         self._plan = BatchPlan(
@@ -133,6 +167,7 @@ class SpeechTask:
             window_columns=self.net.shape.window_columns,
             synthetic_ratio=recipe.synthetic_ratio,
         )
+        self._losses = SpeechLosses(recipe.loss_weights(), data.opening_mm, data.visible)
         self._optimizer = torch.optim.AdamW(self.net.parameters(), weight_decay=recipe.weight_decay)
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -166,20 +201,7 @@ class SpeechTask:
             phones: (B, 4, 40, N) float32 logits.
             batch: the targets.
         """
-        recipe = self._recipe
-        is_tight = torch.isin(batch.phones, torch.tensor([*SEALED_INDICES, *map(PHONES.index, LIP_TO_TEETH)]))
-        weight = batch.trust[:, None, None] * (1 + recipe.sealed_boost * is_tight)
-        error = mouth - batch.mouth
-        gap = torch.einsum("bhpn,p->bhn", error, self._data.opening_mm / 10)
-        per_value = self._huber(error) * self._data.visible[:, None]
-        phone_error = cross_entropy(phones.transpose(1, 2), batch.phones, reduction="none", label_smoothing=0.1)
-        parts = {
-            "shape": (per_value.mean(2) * weight).mean(),
-            "opening": recipe.opening_weight * (self._huber(gap) * weight).mean(),
-            "velocity": recipe.velocity_weight * self._velocity(error, gap, batch.trust),
-            "phone": recipe.phone_weight * (phone_error * batch.trust[:, None, None]).mean(),
-        }
-        return {"loss": torch.stack(list(parts.values())).sum(), **parts}
+        return self._losses(mouth, phones, Targets(batch.mouth, batch.phones, batch.trust))
 
     def evaluate(self) -> Mapping[str, float]:
         """Scores of the averaged network on the held-out speakers."""
@@ -192,14 +214,6 @@ class SpeechTask:
             scores[f"noise_motion_{ms}"] = in_noise / max(in_speech, 1e-9)
         return scores
 
-    def _huber(self, error: Tensor) -> Tensor:
-        delta = self._recipe.huber_delta
-        return huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta) / delta
-
-    def _velocity(self, error: Tensor, gap: Tensor, trust: Tensor) -> Tensor:
-        shape = (self._huber(error.diff(dim=-1)) * self._data.visible[:, None]).mean(2)
-        return ((shape + self._huber(gap.diff(dim=-1))) * trust[:, None, None]).mean()
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of `avatar-app studio train speech-encoder`."""
@@ -209,17 +223,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     """Train to the end and write `best/`."""
     recipe = _recipe(arguments)
-    folder = RunFolder(arguments.run)
-    folder.open_request({"data": str(arguments.data), **asdict(recipe)}, arguments.seed)
-    data = load_data(arguments.data, arguments.cache or arguments.run / "cache")
-    task = SpeechTask(data, recipe, arguments.seed)
+    folder, targets = RunFolder(arguments.run), plan_of(arguments)
+    begin = {} if arguments.begin is None else {"begin": str(arguments.begin)}
+    folder.open_request({"data": str(arguments.data), **asdict(recipe), **begin, **request_of(targets)}, arguments.seed)
+    data = load_data(arguments.data, arguments.cache or arguments.run / "cache", targets)
+    task = SpeechTask(data, recipe, arguments.seed, None if not begin else load_speech_encoder(arguments.begin))
     plan = LoopPlan(
         recipe.n_steps, log_steps=50, checkpoint_steps=CHECKPOINT_STEPS, evaluate_steps=500, seed=arguments.seed
     )
     train(task, folder, plan)
-    save_calibrated(
-        arguments.run / "best", task, data, {"recipe": asdict(recipe), "before_calibration": dict(task.evaluate())}
-    )
+    started_from = {"started_from": origin(arguments.begin / "speech.json")} if begin else {}
+    facts: dict[str, object] = {
+        "recipe": {**asdict(recipe), **facts_of(targets), **started_from},
+        "before_calibration": dict(task.evaluate()),
+    }
+    save_calibrated(arguments.run / "best", task, data, facts)
 
 
 def save_calibrated(folder: Path, task: SpeechTask, data: SpeechData, facts: dict[str, object]) -> None:
@@ -241,7 +259,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/ and nova/")
     parser.add_argument("--run", type=Path, required=True, help="run folder; an unfinished run there continues")
     parser.add_argument("--cache", type=Path, help="where prepared sounds are kept (default: in the run folder)")
+    parser.add_argument("--begin", type=Path, help="`best` folder of an encoder whose weights are the first ones")
     parser.add_argument("--seed", type=int, default=0)
+    add_flags(parser)
     add_machine_flags(parser)
     defaults = SpeechRecipe()
     for name, value in asdict(defaults).items():

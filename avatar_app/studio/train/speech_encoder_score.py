@@ -17,10 +17,10 @@ from avatar_app.studio.data.mel import mel_from_magnitudes
 from avatar_app.studio.data.speech_batches import mouth_at
 from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.metrics.scores import LOOKS_CLOSED_MM, correlation
-from avatar_app.studio.mouth import JAW, PHONES, SEALED
+from avatar_app.studio.mouth import JAW
 from avatar_app.studio.nets.speech_encoder import STEP_COLUMNS
+from avatar_app.studio.train.speech_losses import SEALED_INDICES
 
-SEALED_INDICES = [PHONES.index(p) for p in SEALED]
 # Silence after an utterance.
 _PAD_COLUMNS = 16
 
@@ -85,19 +85,27 @@ def score_voices(predictions: Sequence[Prediction], opening_mm: NDArray[np.float
         `all_L` (mean correlation over parameters that move), `gap_error_L` (mean error of the lip gap in mm),
         `sealed_L` (share of p, b, m whose lips close).
     """
-    scores: dict[str, float] = {}
-    for i, ms in enumerate(LOOKAHEADS_MS):
-        gaps = [np.tensordot(opening_mm, p.predicted[i], 1) for p in predictions]
-        true_gaps = [np.tensordot(opening_mm, p.ground_truth[i], 1) for p in predictions]
-        scores[f"opening_{ms}"] = float(np.mean([correlation(a, b) for a, b in zip(gaps, true_gaps, strict=True)]))
-        scores[f"jaw_{ms}"] = float(
-            np.mean([correlation(p.predicted[i, JAW], p.ground_truth[i, JAW]) for p in predictions])
-        )
-        scores[f"opening_pooled_{ms}"] = correlation(np.concatenate(gaps), np.concatenate(true_gaps))
-        scores[f"all_{ms}"] = _over_parameters(predictions, i)
-        scores[f"gap_error_{ms}"] = float(np.abs(np.concatenate(gaps) - np.concatenate(true_gaps)).mean())
-        scores[f"sealed_{ms}"] = _sealed_ratio([(p.phones[i], gap) for p, gap in zip(predictions, gaps, strict=True)])
-    return scores
+    return {
+        f"{name}_{ms}": score
+        for head, ms in enumerate(LOOKAHEADS_MS)
+        for name, score in score_head(predictions, head, opening_mm).items()
+    }
+
+
+def score_head(predictions: Sequence[Prediction], head: int, opening_mm: NDArray[np.float32]) -> dict[str, float]:
+    """The scores of `score_voices` for one head, without the look-ahead in their names."""
+    gaps = [np.tensordot(opening_mm, p.predicted[head], 1) for p in predictions]
+    true_gaps = [np.tensordot(opening_mm, p.ground_truth[head], 1) for p in predictions]
+    jaws = [correlation(p.predicted[head, JAW], p.ground_truth[head, JAW]) for p in predictions]
+    all_gaps, all_true_gaps = np.concatenate(gaps), np.concatenate(true_gaps)
+    return {
+        "opening": float(np.mean([correlation(a, b) for a, b in zip(gaps, true_gaps, strict=True)])),
+        "jaw": float(np.mean(jaws)),
+        "opening_pooled": correlation(all_gaps, all_true_gaps),
+        "all": _over_parameters(predictions, head),
+        "gap_error": float(np.abs(all_gaps - all_true_gaps).mean()),
+        "sealed": _sealed_ratio([(p.phones[head], gap) for p, gap in zip(predictions, gaps, strict=True)]),
+    }
 
 
 def motion_mm(predictions: Sequence[Prediction], head: int, opening_mm: NDArray[np.float32]) -> float:

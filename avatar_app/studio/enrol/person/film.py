@@ -24,7 +24,7 @@ SAMPLES_PER_PICTURE = AAC_RATE_HZ // FPS
 
 
 @dataclass(frozen=True)
-class Scene:
+class Sentence:
     """One sentence.
 
     Attributes:
@@ -36,12 +36,14 @@ class Scene:
     samples: Float32
 
 
-def write_film(path: Path, scenes: Sequence[Scene], renderer: Renderer, student: Student, lookahead_ms: int) -> int:
+def write_film(
+    path: Path, sentences: Sequence[Sentence], renderer: Renderer, student: Student, lookahead_ms: int
+) -> int:
     """Write the video.
 
     Args:
         path: the MP4 file.
-        scenes: in order.
+        sentences: in order.
         renderer: of the avatar; its background must be opaque.
         student: an open student with its face.
         lookahead_ms: one of the student's look-aheads.
@@ -56,10 +58,10 @@ def write_film(path: Path, scenes: Sequence[Scene], renderer: Renderer, student:
     width, height = canvas_size_px(len(TITLES), side_px)
     layout = VideoFormat(FPS, width, height, n_channels=1, crf=CRF, title="Recording and avatar")
     with VideoFile(path, layout) as video:
-        for scene in scenes:
-            sound = soxr.resample(scene.samples, LIVE_RATE_HZ, AAC_RATE_HZ).astype(np.float32)[None]
-            drawn = drawn_portraits(renderer, student, scene.samples, lookahead_ms, first=n_pictures)
-            for k, (recorded, avatar) in enumerate(zip(scene.recorded, drawn, strict=False)):
+        for sentence in sentences:
+            sound = soxr.resample(sentence.samples, LIVE_RATE_HZ, AAC_RATE_HZ).astype(np.float32)[None]
+            drawn = drawn_portraits(renderer, student, sentence.samples, lookahead_ms, first=n_pictures)
+            for k, (recorded, avatar) in enumerate(zip(sentence.recorded, drawn, strict=False)):
                 shown = cv2.resize(recorded, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
                 video.add_picture(to_i420(side_by_side([shown, avatar], TITLES)))
                 piece = sound[:, k * SAMPLES_PER_PICTURE : (k + 1) * SAMPLES_PER_PICTURE]
