@@ -22,7 +22,7 @@ from avatar_app.studio.nets.person_renderer import MAX_CORRECTION, PersonRendere
 from avatar_app.studio.train import person_renderer as module
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.person_losses import detail_loss
-from avatar_app.studio.train.person_renderer import PersonRecipe, PersonRendererTask, train_person_renderer
+from avatar_app.studio.train.person_renderer import PersonRecipe, PersonRendererTask, in_light_of, train_person_renderer
 from avatar_app.studio.train.run_folder import RunFolder
 from tests.studio.person_clips import N_PICTURES, person_clips
 
@@ -177,23 +177,24 @@ def test_train_when_it_runs_then_the_loss_falls_in_the_run_s_metrics(tmp_path, c
     assert {"held_out_mouth_psnr_db", "held_out_sharpness"} <= set(lines[-1])
 
 
-def test_train_when_the_face_at_rest_is_brighter_then_the_mouth_gets_its_light(tmp_path, clips, initial):
-    rest = np.clip(clips[0].pictures[0].astype(np.int16) + 20, 0, 255).astype(np.uint8)
-    folded = []
-
-    class Recorder(PersonRendererTask):
-        def folded(self, nuisances):
-            folded.append(nuisances)
-            return super().folded(nuisances)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "PersonRendererTask", Recorder)
-        train_person_renderer(clips, tmp_path / "a", replace(SHORT, n_steps=1), initial)
-        train_person_renderer(clips, tmp_path / "b", replace(SHORT, n_steps=1), initial, rest=rest)
+def test_result_when_the_face_at_rest_is_brighter_then_the_mouth_gets_its_light(tmp_path, clips, initial):
     normal = person_pictures(clips, NOVA_BOX).normal
-    assert np.allclose(folded[0], 0)
-    assert np.allclose(folded[1][:3], 0)
-    assert np.allclose(folded[1][3:], (light_of(rest) - normal.light) / LIGHT_UNIT)
+    same = np.repeat(normal.light.reshape(2, 1, 3), 128, axis=1).reshape(1, 256, 3)
+    rest = np.rint(np.repeat(same, 256, axis=0)).astype(np.uint8)
+    bright = np.clip(rest.astype(np.int16) + 20, 0, 255).astype(np.uint8)
+    median = load_mouth_renderer(train_person_renderer(clips, tmp_path, replace(SHORT, n_steps=3), initial))
+    # The light is one of the inputs; only the first layer's bias changes.
+    lit = load_mouth_renderer(in_light_of(tmp_path, bright))
+    bias, others = "read.0.bias", [name for name in median.state_dict() if name != "read.0.bias"]
+    assert all(torch.equal(lit.state_dict()[name], median.state_dict()[name]) for name in others)
+    assert not torch.allclose(lit.state_dict()[bias], median.state_dict()[bias], atol=1e-3)
+    unchanged = load_mouth_renderer(in_light_of(tmp_path, rest)).state_dict()[bias]
+    assert torch.allclose(unchanged, median.state_dict()[bias], atol=0.02)
+
+
+def test_light_when_the_run_is_not_finished_then_an_error_says_so(tmp_path, clips):
+    with pytest.raises(StudioError, match="cannot be read"):
+        in_light_of(tmp_path, clips[0].pictures[0])
 
 
 def test_task_when_a_mask_is_given_then_hidden_pixels_count_little(clips):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,11 +17,12 @@ from torch import Tensor, nn
 from avatar_app.contracts.mouth import PatchBox
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data.person_clips import FaceClip
-from avatar_app.studio.data.person_pictures import PersonPictures, light_of, person_pictures
+from avatar_app.studio.data.person_pictures import N_NUISANCES, Normal, PersonPictures, light_of, person_pictures
 from avatar_app.studio.metrics.scores import psnr_db, sharpness_ratio
 from avatar_app.studio.nets.mouth_renderer import NOVA_BOX, MouthRenderer, load_mouth_renderer, save_mouth_renderer
 from avatar_app.studio.nets.person_renderer import PersonRenderer, PictureTable
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from avatar_app.studio.train.loop import LoopPlan, descend, set_rate, train, update_average
 from avatar_app.studio.train.mouth_renderer import MOUTH, one_cycle, pixel_weight, pixels_of
 from avatar_app.studio.train.person_losses import LossWeights, picture_losses
@@ -33,7 +35,7 @@ Float32 = NDArray[np.float32]
 STEPS = {"quick": 3000, "good": 12000, "best": 30000}
 LOG_STEPS = 50
 CHECKPOINT_STEPS = 250
-EVALUATE_STEPS = 1000
+EVALUATE_STEPS = 500
 N_SAMPLES = 6
 # Pixels this near to those that are shown count as much, and the others by this factor.
 MARGIN_PX, HIDDEN_WEIGHT = 16, 0.1
@@ -152,10 +154,6 @@ class PersonRendererTask:
             [np.concatenate(list(p), axis=1) for p in (self._patches[chosen], self._rendered(chosen))]
         )
 
-    def folded(self, nuisances: Float32) -> MouthRenderer:
-        """The averaged network as a mouth renderer, for constant (n_nuisances,) nuisances."""
-        return self.average.folded(torch.from_numpy(nuisances).to(self._device)).cpu()
-
     def _losses(self, chosen: Tensor) -> dict[str, Tensor]:
         ground_truth = pixels_of(self._patches[chosen.cpu().numpy()]).to(self._device)
         corrected, latents = self._pictures.corrected(self._params[chosen], chosen), self._pictures.latents[chosen]
@@ -194,7 +192,6 @@ def train_person_renderer(
     recipe: PersonRecipe,
     initial: Path | None,
     *,
-    rest: UInt8 | None = None,
     mask: UInt8 | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -206,15 +203,13 @@ def train_person_renderer(
         run: run folder. `samples/` receives pictures of the progress, ground truth above the result.
         recipe: hyper-parameters.
         initial: folder of the mouth renderer to continue from; None starts from random weights.
-        rest: (256, 256, 3) uint8 BGR, the face at rest that the mouth is pasted on; the mouth gets its light. None
-            means the median light.
         mask: (256, 256) uint8, where the mouth is pasted; other pixels count little. None means that all count.
         seed: of all randomness.
         progress: called after each step with the number of steps so far and of the run. If it raises an error, the run
             stops there and can be continued.
 
     Returns:
-        Folder of the result, see `load_mouth_renderer`.
+        Folder of the result in median light, see `load_mouth_renderer` and `in_light_of`.
 
     Raises:
         StudioError: too few pictures, no initial network, or the folder cannot be written or holds another run.
@@ -225,10 +220,31 @@ def train_person_renderer(
     folder.open_request({"n_pictures": len(data.params), "is_from_scratch": before is None, **asdict(recipe)}, seed)
     shown = None if mask is None else mask.astype(np.float32) / np.float32(255)
     task = PersonRendererTask(data, recipe, seed, before, progress, shown)
-    plan = LoopPlan(recipe.n_steps, LOG_STEPS, CHECKPOINT_STEPS, EVALUATE_STEPS, seed)
-    train(task, folder, plan)
+    train(task, folder, LoopPlan(recipe.n_steps, LOG_STEPS, CHECKPOINT_STEPS, EVALUATE_STEPS, seed))
     facts = {"recipe": asdict(recipe), "held_out": dict(task.evaluate()), "is_from_scratch": before is None}
-    light = data.normal.light if rest is None else light_of(rest)
-    conditions = data.normal.nuisances(data.normal.pose_deg[None], light[None])[0]
-    save_mouth_renderer(run / "best", task.folded(conditions), facts)
+    light = [round(float(value), 2) for value in data.normal.light]
+    save_mouth_renderer(run / "best", task.average.folded(torch.zeros(N_NUISANCES)), {**facts, "light": light})
     return run / "best"
+
+
+def in_light_of(run: Path, rest: UInt8) -> Path:
+    """The result of a finished run in the light of the face that the mouth is pasted on.
+
+    Args:
+        run: run folder of `train_person_renderer`.
+        rest: (256, 256, 3) uint8 BGR, the face at rest.
+
+    Returns:
+        Folder of the mouth renderer.
+
+    Raises:
+        StudioError: the run is not finished, or a file is damaged.
+    """
+    median = load_mouth_renderer(run / "best")
+    facts = json.loads((run / "best" / "picture.json").read_text(encoding="utf-8"))
+    net = PersonRenderer(median, N_NUISANCES, facts["recipe"]["n_latents"])
+    load_checkpoint(run / CHECKPOINT_NAME, {"average": net}, {})
+    no_turn = np.zeros(3, np.float32)
+    conditions = Normal(no_turn, np.array(facts["light"], np.float32)).nuisances(no_turn[None], light_of(rest)[None])
+    save_mouth_renderer(run / "lit", net.folded(torch.from_numpy(conditions[0])), facts)
+    return run / "lit"

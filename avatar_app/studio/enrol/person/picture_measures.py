@@ -14,8 +14,8 @@ from avatar_app.live.webcam import recording_checks
 from avatar_app.live.webcam.face import measure_face
 from avatar_app.live.webcam.recording_checks import FacePatch, face_patch, filled
 from avatar_app.live.webcam.rigid import RigidFace
+from avatar_app.studio.enrol.person.alignment import lip_gap_ratio
 from avatar_app.studio.enrol.person.material import FaceTrack, Take
-from avatar_app.studio.enrol.person.sync_offset import lips_opening
 from avatar_app.studio.enrol.person.takes import Progress
 
 # Outlines in the face mesh.
@@ -46,7 +46,7 @@ class PictureMeasures:
         sharpness: see `recording_checks.sharpness`.
         yaw_deg: of the head, see `Face`.
         pitch_deg: of the head, see `Face`.
-        opening: gap between the lips over `eyes_px`.
+        opening: see `alignment.lip_gap_ratio`.
         lips_contrast: colour distance of the lips from the skin around them, CIE76 in L*a*b*.
         eyes_level: lightness (L*) of eyes and lids, relative to the cheeks.
     """
@@ -87,7 +87,7 @@ def measure_pictures(take: Take, track: FaceTrack, progress: Progress = lambda n
         sharpness=sharpness,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
-        opening=lips_opening(track),
+        opening=lip_gap_ratio(track.landmarks_px),
         lips_contrast=lips_contrast,
         eyes_level=eyes_level,
     )
