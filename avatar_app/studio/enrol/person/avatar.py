@@ -12,8 +12,9 @@ from avatar_app.studio.data.clips import CROP_PX, FPS
 from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.person.alignment import Neutral
 from avatar_app.studio.enrol.person.cut_out import CutOut, keep_background
-from avatar_app.studio.enrol.person.idle_loop import Material, make_loop, measure_loop, plan_sources
+from avatar_app.studio.enrol.person.idle_loop import make_loop, measure_loop
 from avatar_app.studio.enrol.person.idle_material import LIPS, rest_runs
+from avatar_app.studio.enrol.person.idle_sources import Material, plan_sources
 from avatar_app.studio.enrol.person.mouth_mask import person_mask_shape
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.portrait import SIZE_PX
@@ -32,7 +33,8 @@ def person_avatar_data(
     consent: Consent,
     *,
     title: str,
-    find_person: PersonFinder | None,
+    find_person: PersonFinder,
+    keeps_background: bool = False,
     size_px: int = SIZE_PX,
     clips: Sequence[AvatarClip] = (),
 ) -> AvatarData:
@@ -43,7 +45,8 @@ def person_avatar_data(
         neutral: the person's face at rest.
         consent: the person's permission.
         title: display name.
-        find_person: the segmentation model, see `PersonFinderProcess`; None keeps the background.
+        find_person: the segmentation model, see `PersonFinderProcess`.
+        keeps_background: leave the room in the picture, opaque.
         size_px: side of the portraits, 512 to 1024.
         clips: speech of the person.
 
@@ -51,8 +54,8 @@ def person_avatar_data(
         StudioError: no part of the video is silent with the mouth closed, the face is too small or too near the edge,
             or the background cannot be removed.
     """
-    sources, steps = plan_sources(material, size_px, align_takes=find_person is not None)
-    cut_out = keep_background if find_person is None else CutOut(material, sources, find_person)
+    sources, steps = plan_sources(material, find_person, size_px, align_takes=not keeps_background)
+    cut_out = keep_background if keeps_background else CutOut(material, sources, find_person)
     loop = make_loop(material, sources, steps, cut_out)
     return AvatarData(
         title=title,
