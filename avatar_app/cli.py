@@ -1,4 +1,4 @@
-"""The command line: `avatar-app` opens the window, or runs `render`, `bench`, `doctor`, `webcam` or `studio`."""
+"""The command line: `avatar-app` opens the window, or runs a command: `render`, `bench`, `doctor`, ..., `studio`."""
 
 from __future__ import annotations
 
@@ -71,8 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
     outputs.add_argument("--profile", metavar="NAME", help="use the settings of a profile or preset")
     outputs.add_argument("--safe-mode", action="store_true", help="use the default settings, with all outputs off")
     parser.set_defaults(run=_run_window)
-    commands = parser.add_subparsers(title="commands", metavar="render | bench | doctor | webcam | studio")
+    commands = parser.add_subparsers(title="commands", metavar="render | avatars | bench | doctor | webcam | studio")
     _add_render(commands, common)
+    _add_avatars(commands, common)
     _add_bench(commands, common)
     _add_doctor(commands, common)
     _add_webcam(commands, common)
@@ -118,6 +119,31 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
     parser.add_argument("--background", metavar="COLOUR|PICTURE|transparent", help="#rrggbb or a picture file")
     parser.add_argument("--crf", type=int, default=18, metavar="N", help="quality, 0 best to 51, of .webm 63 (18)")
     parser.set_defaults(run=_run_render)
+
+
+def _add_avatars(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    parser = commands.add_parser(
+        "avatars", help="list, rename, delete, export or import your own avatars",
+        description="Your own avatars. `delete` also deletes the models and the recording of an avatar; `export` writes"
+        " an avatar and its models to one file, without the recording, which `import` reads on any machine.",
+    )  # fmt: skip
+    what = parser.add_subparsers(dest="what", required=True, metavar="list | rename | delete | export | import")
+    what.add_parser("list", parents=[common], help="list your avatars")
+    rename = what.add_parser("rename", parents=[common], help="change the name that the window shows")
+    rename.add_argument("id", metavar="ID")
+    rename.add_argument("title", metavar="TITLE")
+    delete = what.add_parser("delete", parents=[common], help="delete an avatar, its models and its recording")
+    delete.add_argument("id", metavar="ID")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    export = what.add_parser("export", parents=[common], help="write an avatar to a file")
+    export.add_argument("id", metavar="ID")
+    export.add_argument("file", type=Path, metavar="FILE", help="a file that ends with .avatar, or a folder")
+    what.add_parser("import", parents=[common], help="add the avatar of a file").add_argument(
+        "file", type=Path, metavar="FILE"
+    )
+    parser.set_defaults(run=_run_avatars)
 
 
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -192,6 +218,12 @@ def _run_render(arguments: argparse.Namespace) -> int:
         lookahead_ms=getattr(arguments, "lookahead_ms", None),
     )
     return render.run(job)
+
+
+def _run_avatars(arguments: argparse.Namespace) -> int:
+    from avatar_app import avatars
+
+    return avatars.run(arguments, ProfilePaths(getattr(arguments, "profile_dir", None)))
 
 
 def _run_bench(arguments: argparse.Namespace) -> int:
