@@ -14,9 +14,11 @@ from avatar_app.contracts.mouth import Mouth, MouthShape, Patch, PatchBox, Patch
 from avatar_app.live.frame.picture_renderer import PictureAvatar
 from avatar_app.studio.enrol.avatar import write_avatar
 from avatar_app.studio.enrol.mask import mouth_mask
+from avatar_app.studio.enrol.person import idle_sources
 from avatar_app.studio.enrol.person.avatar import person_avatar_data, rest_crop
 from avatar_app.studio.enrol.person.cut_out import keep_background
 from avatar_app.studio.enrol.person.idle_loop import make_loop, measure_loop
+from avatar_app.studio.enrol.person.idle_plan import Step
 from avatar_app.studio.enrol.person.idle_sources import plan_sources
 from avatar_app.studio.enrol.person.mouth_mask import LEFT_JAW, person_mask_shape
 from tests.fakes.person_material import WALL_BGR, landmarks, material
@@ -87,9 +89,17 @@ def test_avatar_data_when_written_then_it_opens_and_a_patch_changes_the_mouth_al
 
 def test_avatar_data_when_the_background_is_kept_then_opaque_and_as_filmed() -> None:
     takes, neutral = material(n=20)
+    done: list[tuple[int, int]] = []
     data = person_avatar_data(
-        takes, neutral, CONSENT, title="Ada", find_person=find_person, size_px=SIZE_PX, keeps_background=True
+        takes,
+        neutral,
+        CONSENT,
+        title="Ada",
+        find_person=None,
+        size_px=SIZE_PX,
+        progress=lambda n_done, n_all: done.append((n_done, n_all)),
     )
+    assert done == [(20, 20)]
     for picture in list(data.idle)[::40]:
         assert picture[:, :, 3].min() == 255
         assert np.abs(picture[:8, :8, :3].mean(axis=(0, 1)) - WALL_BGR).max() < 25
@@ -99,6 +109,17 @@ def test_plan_sources_when_nothing_is_at_rest_then_what_to_record() -> None:
     [(take, crops)], _ = material(n=12)
     with pytest.raises(StudioError, match=r"no half second of silence.*ten seconds still"):
         plan_sources([(take, replace(crops, is_usable=np.zeros(12, bool)))], find_person, SIZE_PX)
+
+
+def test_plan_sources_when_a_take_is_not_used_then_it_does_not_limit_the_portrait(monkeypatch) -> None:
+    takes = material(n=12)[0]
+    take, crops = takes[0]
+    moved = crops.crop_to_picture + np.float32([[0, 0, 0], [0, 0, 20]])
+    takes.append((take, replace(crops, crop_to_picture=moved)))
+    alone = plan_sources(takes[:1], find_person, SIZE_PX)[0]
+    monkeypatch.setattr(idle_sources, "plan_loop", lambda features: [Step((0, k)) for k in range(12)])
+    both = plan_sources(takes, find_person, SIZE_PX)[0]
+    assert both.to_portrait[0] == pytest.approx(alone.to_portrait[0])
 
 
 def test_make_loop_when_one_take_is_darker_and_moved_then_light_and_place_are_equal() -> None:

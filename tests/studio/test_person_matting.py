@@ -64,6 +64,26 @@ def test_matte_when_shown_on_white_and_black_then_no_colour_of_the_wall(person) 
         assert abs(bias) < 0.2 * before_bias
 
 
+def test_matte_when_the_wall_tints_the_person_then_the_tint_is_removed(person) -> None:
+    colours, truth = person
+    background = wall(SIZE_PX, SIZE_PX)
+    inward_px = cv2.distanceTransform((truth > 127).astype(np.uint8), cv2.DIST_L2, 5)
+    tint = np.clip(1 - inward_px / 12, 0, 1)[:, :, None] * (60.0, 0.0, -40.0)
+    picture = before(np.clip(colours + tint, 0, 255).astype(np.uint8), truth, background)
+    alpha, clean = matte(picture, coarse(truth), known(background))
+    ring = (inward_px > 2) & (inward_px < 8) & (alpha == 255)
+    assert blueness(clean - colours.astype(float))[ring].mean() < 0.4 * blueness(tint)[ring].mean()
+
+
+def test_matte_when_the_picture_is_noisy_then_alpha_is_smooth(person) -> None:
+    colours, truth = person
+    background = wall(SIZE_PX, SIZE_PX)
+    picture = before(colours, truth, background) + np.random.default_rng(4).normal(0, 12, (SIZE_PX, SIZE_PX, 3))
+    alpha, _ = matte(np.clip(picture, 0, 255).astype(np.uint8), coarse(truth), known(background))
+    roughness = np.abs(cv2.Laplacian(alpha.astype(np.float32), cv2.CV_32F))[(truth == 255) | (truth == 0)].mean()
+    assert roughness < 2.6
+
+
 def test_matte_when_the_person_is_certain_somewhere_then_opaque_there(person) -> None:
     colours, truth = person
     background = wall(SIZE_PX, SIZE_PX)

@@ -18,6 +18,9 @@ from avatar_app.studio.enrol.person.portrait import cut_portrait
 from avatar_app.studio.enrol.person.smooth import smoothed
 
 Float64 = NDArray[np.float64]
+CutOutFunction = Callable[[Run, UInt8], UInt8]
+# Arguments: pictures done, and pictures in all. An exception that it raises ends the work.
+Progress = Callable[[int, int], None]
 
 # The light of the forehead and the cheeks, in the crop: rows and columns.
 SKIN = (slice(48, 150), slice(72, 184))
@@ -66,7 +69,11 @@ class IdleLoop:
 
 
 def make_loop(
-    material: Material, sources: Sources, steps: Sequence[Step], cut_out: Callable[[Run, UInt8], UInt8]
+    material: Material,
+    sources: Sources,
+    steps: Sequence[Step],
+    cut_out: CutOutFunction,
+    progress: Progress = lambda n_done, n_all: None,
 ) -> IdleLoop:
     """Make the pictures of a planned loop.
 
@@ -76,24 +83,21 @@ def make_loop(
         steps: the plan.
         cut_out: alpha and clean colours, (n, size, size, 4) uint8 BGRA, for the portraits of some consecutive pictures
             of a run, (n, size, size, 3) uint8 BGR; the `Run` names the pictures.
+        progress: called after the pictures of each run.
     """
     gains = _gains(material, sources.runs)
+    used = [_used(steps, number) for number in range(len(sources.runs))]
+    n_done, n_all = 0, sum(map(len, used))
     portraits: list[dict[int, UInt8]] = []
-    for number, run in enumerate(sources.runs):
-        used = _used(steps, number)
+    for number, (run, places) in enumerate(zip(sources.runs, used, strict=True)):
         pictures: dict[int, UInt8] = {}
-        if used:
-            take = material[run.take][0]
-            part = Run(run.take, run.start + min(used), run.start + max(used) + 1)
-            cut = np.stack(
-                [
-                    cut_portrait(np.asarray(take.pictures[k]), sources.to_portrait[number], sources.size_px)
-                    for k in range(part.start, part.stop)
-                ]
-            )
-            shown = cut_out(part, cut)
-            for place, picture in zip(range(min(used), max(used) + 1), shown, strict=True):
+        if places:
+            part = Run(run.take, run.start + places.start, run.start + places.stop)
+            shown = cut_out(part, _cut(material, sources, number, part))
+            for place, picture in zip(places, shown, strict=True):
                 pictures[place] = _lit(picture, gains[number][place])
+            n_done += len(places)
+            progress(n_done, n_all)
         portraits.append(pictures)
     return IdleLoop(steps, portraits, _crops_of(sources, steps))
 
@@ -151,10 +155,17 @@ def _lit(picture: UInt8, gain: Float64) -> UInt8:
     return np.dstack((np.rint(lit).astype(np.uint8), picture[:, :, 3]))
 
 
-def _used(steps: Sequence[Step], run: int) -> set[int]:
-    """Places of the pictures of a run that the loop shows."""
-    places = [place for step in steps for place in (step.first, step.second) if place is not None]
-    return {place[1] for place in places if place[0] == run}
+def _used(steps: Sequence[Step], run: int) -> range:
+    """Places of the pictures of a run that the loop shows, and those between."""
+    shown = [place for step in steps for place in (step.first, step.second) if place is not None]
+    places = [place[1] for place in shown if place[0] == run]
+    return range(min(places), max(places) + 1) if places else range(0)
+
+
+def _cut(material: Material, sources: Sources, number: int, part: Run) -> UInt8:
+    """(n, size, size, 3): the portraits of some pictures of a run."""
+    pictures = material[part.take][0].pictures[part.start : part.stop]
+    return np.stack([cut_portrait(np.asarray(p), sources.to_portrait[number], sources.size_px) for p in pictures])
 
 
 def _crops_of(sources: Sources, steps: Sequence[Step]) -> Float32:

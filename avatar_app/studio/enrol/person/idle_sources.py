@@ -50,13 +50,13 @@ class Sources:
 
 
 def plan_sources(
-    material: Material, find_person: PersonFinder, size_px: int = SIZE_PX, *, align_takes: bool = True
+    material: Material, find_person: PersonFinder | None, size_px: int = SIZE_PX, *, align_takes: bool = True
 ) -> tuple[Sources, list[Step]]:
     """Find the pictures at rest, and plan the loop by head pose, gaze, and light.
 
     Args:
         material: takes and their face crops.
-        find_person: the segmentation model; it tells where the hair ends.
+        find_person: the segmentation model; it tells where the hair ends; None if there is none.
         size_px: side of the portrait.
         align_takes: move the pictures of each take so that the faces are at the same place; moves the background too.
 
@@ -69,7 +69,7 @@ def plan_sources(
             "The video has no half second of silence with the mouth closed.",
             "Record again, and begin with ten seconds still and silent.",
         )
-    head_top_px = _head_top_px(material, max(runs, key=len), find_person)
+    head_top_px = None if find_person is None else _head_top_px(material, max(runs, key=len), find_person)
     frame = partial(_sources, material, runs, size_px, align_takes, head_top_px)
     sources = frame({run.take for run in runs})
     steps = plan_loop([_features(material, run, sources, k) for k, run in enumerate(runs)])
@@ -78,7 +78,7 @@ def plan_sources(
 
 
 def _sources(
-    material: Material, runs: Sequence[Run], size_px: int, align_takes: bool, head_top_px: float, shown: set[int]
+    material: Material, runs: Sequence[Run], size_px: int, align_takes: bool, head_top_px: float | None, shown: set[int]
 ) -> Sources:
     main = max(runs, key=len).take
     rest = {take: _at_rest(runs, material, take) for take in {run.take for run in runs}}

@@ -21,7 +21,7 @@ EYES_PX, LIPS_PX = (tuple(CROP_PX * part for part in at) for at in (EYES_AT, LIP
 PORTRAIT_CROPS = 2.0
 EYES_AT_RATIO, LOWEST_EYES_RATIO = 0.44, 0.48
 # From the eyes to the top of the hair: usual, least, and most; and free space above it, in sides of the crop.
-HAIR_CROPS, MIN_HAIR_CROPS, MAX_HAIR_CROPS, HEADROOM_CROPS = 0.65, 0.4, 1.2, 0.08
+HAIR_CROPS, MIN_HAIR_CROPS, MAX_HAIR_CROPS, HEADROOM_CROPS = 0.7, 0.4, 1.2, 0.08
 MIN_SIDE_PX = 160
 # Below this scale a picture is blurred before it is reduced, because bilinear reduction would alias.
 ALIAS_SCALE = 0.75
@@ -93,7 +93,7 @@ def portrait_of(
             "Record with the head in the middle of the picture, shoulders included.",
         )
     top = eyes[1] + below - side
-    left = float(np.clip(eyes[0] - side / 2, area.left, max(area.right - side, area.left)))
+    left = float(np.clip(eyes[0] - side / 2, area.left, area.right - side))
     scale = size_px / side
     return np.array([[scale, 0, -left * scale - 0.5], [0, scale, -top * scale - 0.5]])
 

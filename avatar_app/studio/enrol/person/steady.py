@@ -60,7 +60,7 @@ def _nose(picture: UInt8, to_picture: Float32) -> Float32:
 
 
 def _shift(reference: Float32, patch: Float32) -> Float64:
-    """x and y by which a patch is shifted, in pixels of the crop; NaN if it does not look like the reference.
+    """X and y by which a patch is shifted, in pixels of the crop; NaN if it does not look like the reference.
 
     Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization" (2008).
     """
