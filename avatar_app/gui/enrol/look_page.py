@@ -55,7 +55,7 @@ class LookPage(Page):
 
     def show_result(self, result: EnrolFinished) -> None:
         """Show what was made."""
-        self.sentences.setText("\n".join(sentences_of_report(Path(result.report))))
+        self.sentences.setText("\n".join(f"•  {one}" for one in sentences_of_report(Path(result.report))))
         show_text(self.problem, "", "")
         self.video.play(result.comparison)
 

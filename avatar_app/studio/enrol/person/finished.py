@@ -16,10 +16,7 @@ from avatar_app.contracts.atomic_file import replacing_folder, write_text
 from avatar_app.contracts.avatar_data import Split
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.packets import Float32, UInt8
-from avatar_app.contracts.student_spec import Precision
 from avatar_app.live.frame import Avatar, Background, load_avatar
-from avatar_app.live.student.engines import installed_engines
-from avatar_app.live.student.folder import read_manifest
 from avatar_app.live.student.loading import load_folder
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.studio.enrol.avatar import write_avatar
@@ -73,7 +70,12 @@ def make_head(
 
 
 def publish(
-    steps: Steps, clips: Sequence[PersonClip], networks: Networks, avatar: Avatar, wanted: EnrolInput, paths: ProfilePaths
+    steps: Steps,
+    clips: Sequence[PersonClip],
+    networks: Networks,
+    avatar: Avatar,
+    wanted: EnrolInput,
+    paths: ProfilePaths,
 ) -> None:
     """Write the model folder, then the avatar folder, so that no avatar is offered without its model.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from avatar_app.contracts.packets import Float32
 from avatar_app.settings.paths import models_dir
-from avatar_app.studio.data.tts import SpeechCache, choose_voices
+from avatar_app.studio.data.clips import FPS
+from avatar_app.studio.data.tts import SpeechCache, available_engines, choose_voices
 from avatar_app.studio.enrol.person.alignment import lip_gap_ratio
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 from avatar_app.studio.enrol.person.material import PersonClip
@@ -23,7 +25,6 @@ from avatar_app.studio.enrol.person.sync_offset import (
     require_offset,
     shift_sound,
 )
-from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.nets.speech_encoder import load_speech_encoder
 from avatar_app.studio.publish.person import ARCHETYPE
 from avatar_app.studio.publish.unpack import unpack
@@ -112,12 +113,15 @@ def learn_encoder(steps: Steps, clips: Sequence[PersonClip], published: Publishe
     folder, recipe = steps.workspace.folder("encoder"), PRESETS[wanted.quality]
 
     def train(count: Count) -> Path:
-        speak = []
-        if any(clip.text for clip in clips):
-            cache = SpeechCache(steps.workspace.root / "synthetic")
-            voices = choose_voices(wanted.language, recipe.n_voices)
-            speak = [cache.speaker(voice, wanted.language) for voice in voices]
+        speak = _voices(steps, wanted, recipe.n_voices) if any(clip.text for clip in clips) else []
         steps.note({"n_voices": len(speak)})
         return adapt_encoder(clips, published.encoder, folder, recipe, speak=speak, progress=count)
 
     return steps.run("encoder", train, lambda: folder / "best")
+
+
+def _voices(steps: Steps, wanted: EnrolInput, n_voices: int) -> list[Callable[[str], Float32]]:
+    """Synthetic voices of the person's language: from a text to (n,) samples at 16 kHz."""
+    engines = available_engines()
+    cache = SpeechCache(steps.workspace.root / "synthetic", engines)
+    return [partial(cache.speak, voice=voice) for voice in choose_voices(wanted.language, n_voices, engines)]

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from avatar_app.studio.enrol.person.alignment import Neutral, neutral_of
+from avatar_app.studio.enrol.person.checks import check_recording, usable
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput, Recording
 from avatar_app.studio.enrol.person.face_crop import crop_take, read_crops
 from avatar_app.studio.enrol.person.material import FaceCrops, FaceTrack, Take
+from avatar_app.studio.enrol.person.picture_measures import joined, measure_pictures
 from avatar_app.studio.enrol.person.steps import Count, Steps
 from avatar_app.studio.enrol.person.takes import import_takes, part_of, read_takes, survey_all
 from avatar_app.studio.enrol.person.tracking import OpenTracker, track_takes
@@ -60,7 +64,7 @@ def record(steps: Steps, wanted: EnrolInput, open_tracker: OpenTracker) -> Recor
     neutral, crop_folder = neutral_of(tracks[: len(learned)]), workspace.folder("crop")
     crops = steps.run(
         "crop",
-        lambda count: _crop(takes, tracks, neutral, crop_folder, count),
+        lambda count: _checked_crops(takes, tracks, len(learned), neutral, crop_folder, count),
         lambda: [read_crops(crop_folder / take.name) for take in takes],
     )
     return Recorded(takes, tracks, crops, neutral, len(learned))
@@ -82,12 +86,24 @@ def _imported(workspace: Workspace, wanted: EnrolInput) -> tuple[list[Take], lis
     return read_takes(folder), read_takes(folder / HELD_OUT) if wanted.held_out else []
 
 
-def _crop(
-    takes: Sequence[Take], tracks: Sequence[FaceTrack], neutral: Neutral, folder: Path, count: Count
+def _checked_crops(
+    takes: Sequence[Take],
+    tracks: Sequence[FaceTrack],
+    n_learned: int,
+    neutral: Neutral,
+    folder: Path,
+    count: Count,
 ) -> list[FaceCrops]:
-    n_all, crops, n_before = sum(len(take.pictures) for take in takes), [], 0
+    """Check the recording, and cut out the faces."""
+    n_all, n_before, measures, crops = 2 * sum(len(take.pictures) for take in takes), 0, [], []
     for take, track in zip(takes, tracks, strict=True):
-        crops.append(crop_take(take, track, neutral, folder / take.name, part_of(count, n_before, n_all)))
+        measures.append(measure_pictures(take, track, part_of(count, n_before, n_all)))
+        n_before += len(take.pictures)
+    check_recording(joined(measures[:n_learned]), [take.samples for take in takes[:n_learned]])
+    ends = np.cumsum([len(take.pictures) for take in takes])[:-1]
+    for take, track, is_usable in zip(takes, tracks, np.split(usable(joined(measures)), ends), strict=True):
+        done = part_of(count, n_before, n_all)
+        crops.append(crop_take(take, track, neutral, folder / take.name, done, is_usable))
         n_before += len(take.pictures)
     return crops
 
