@@ -17,6 +17,8 @@ from avatar_app.contracts.input_file import read_object
 
 FILE_NAME = "request.json"
 RECORDING_FOLDER, TEXT_NAME = "recording", "text.txt"
+# Matroska holds pictures at any time and FLAC; a file that was cut off stays readable.
+RECORDING_SUFFIX = ".mkv"
 QUALITIES = ("quick", "good", "best")
 
 

@@ -183,7 +183,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Dialogs:
-    """Dialogs that ask the user; each returns None when cancelled."""
+    """Dialogs that ask the user; each returns None when cancelled, `ask_delete` whether the user agrees."""
 
     ask_colour: Callable[[str], str | None]
     ask_picture: Callable[[str], str | None]
@@ -193,3 +193,7 @@ class Dialogs:
     ask_profile: Callable[[], str | None]
     ask_profile_to_write: Callable[[str], str | None]
     ask_folder: Callable[[str], str | None]
+    ask_title: Callable[[str], str | None]
+    ask_avatar: Callable[[], str | None]
+    ask_avatar_to_write: Callable[[str], str | None]
+    ask_delete: Callable[[str], bool]

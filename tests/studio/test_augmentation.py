@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from avatar_app.studio.data.augmentation import (
     AugmentationRanges,
     add_noise,
     augment,
+    drop_masked,
     microphone_gain,
     reverberate,
     warp_voice,
@@ -23,7 +26,7 @@ from avatar_app.studio.mouth import REST
 pytestmark = pytest.mark.studio
 STILL = AugmentationRanges(
     warp_probability=0, eq_db=0, band_probability=0, reverb_probability=0, noise_probability=0, level_db=(0, 0),
-    mask_probability=0,
+    mask_probability=0, codec_probability=0,
 )  # fmt: skip
 
 
@@ -53,6 +56,25 @@ def test_reverberate_when_a_click_then_energy_follows_only():
     assert torch.all(out[:, :10] == 0)
     assert torch.all(out[:, 11] > out[:, 20])
     assert torch.all(out[:, 20] > 0)
+
+
+def test_drop_masked_when_a_bin_is_far_below_a_neighbour_then_it_is_zero():
+    ranges = AugmentationRanges(codec_depth_db=(20.0, 20.0))
+    power = torch.ones(1, 3, 401)
+    power[0, 1, 100] = 200.0
+    out = drop_masked(power, np.random.default_rng(0), ranges)
+    assert torch.equal(out[:, ::2], power[:, ::2])
+    assert torch.nonzero(out[0, 1] == 0).flatten().tolist() == [*range(85, 100), *range(101, 116)]
+
+
+def test_augment_when_coded_then_only_bins_are_missing():
+    voice = torch.rand(2, 40, 401, generator=torch.Generator().manual_seed(0))
+    nothing = torch.zeros(2, 40, 401)
+    plain, coded = (
+        augment(voice, nothing, nothing, np.random.default_rng(0), replace(STILL, codec_probability=p)) for p in (0, 1)
+    )
+    assert (coded <= plain).all()
+    assert (coded < plain).any()
 
 
 def test_add_noise_when_snr_is_set_then_the_powers_have_that_ratio():

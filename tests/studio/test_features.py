@@ -236,8 +236,10 @@ def test_self_supervised_when_it_cannot_be_loaded_then_one_sentence(source, sent
         SelfSupervisedExtractor(source)
 
 
-def test_self_supervised_when_transformers_is_real_then_a_tiny_random_model_works(tmp_path):
+def test_self_supervised_when_transformers_is_real_then_a_tiny_random_model_works(tmp_path, monkeypatch):
     transformers = pytest.importorskip("transformers")
+    # Its progress bars start a thread that stays.
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
     config = transformers.HubertConfig(
         hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, conv_dim=(8,) * 7,
         num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,

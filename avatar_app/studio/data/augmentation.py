@@ -1,4 +1,4 @@
-"""Voice augmentation on magnitudes, a batch at a time: pitch, formants, room, microphone, noise and level.
+"""Voice augmentation on magnitudes, a batch at a time: pitch, formants, room, microphone, codec, noise and level.
 
 All steps lie between the Fourier transform and the mel bands, so the timing of the mouth does not change.
 """
@@ -12,12 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import max_pool1d
 
 from avatar_app.studio.data.mel import N_BINS, mel_from_magnitudes
 
 BIN_HZ = 20.0
 N_ENVELOPE = 28
 _TINY = 1e-7
+# Bins to each side in which a loud bin masks others.
+_CODEC_REACH = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class AugmentationRanges:
         babble_ratio: share of that noise that is babble.
         snr_db: range of the signal-to-noise ratio.
         level_db: range of the level.
+        codec_probability: of what a codec of a low bit rate leaves.
+        codec_depth_db: range of the level below the loudest neighbour at which a codec drops a bin.
         mask_probability: of masked mel bands and columns.
     """
 
@@ -48,6 +53,8 @@ class AugmentationRanges:
     babble_ratio: float = 0.25
     snr_db: tuple[float, float] = (0.0, 30.0)
     level_db: tuple[float, float] = (-30.0, 12.0)
+    codec_probability: float = 0.15
+    codec_depth_db: tuple[float, float] = (12.0, 30.0)
     mask_probability: float = 0.3
 
 
@@ -76,6 +83,9 @@ def augment(
     if bool(ringing.any()):
         power[ringing] = reverberate(power[ringing], rng)
     power = add_noise(power, noise, babble, rng, ranges)
+    coded = torch.from_numpy(rng.uniform(size=n) < ranges.codec_probability)
+    if bool(coded.any()):
+        power[coded] = drop_masked(power[coded], rng, ranges)
     gain = microphone_gain(n, rng, ranges) * level_gain(n, rng, ranges)
     mel = mel_from_magnitudes((power * gain[:, None].square()).sqrt_())
     return mask_mel(mel, rng, ranges)
@@ -124,6 +134,13 @@ def add_noise(
     is_on = torch.from_numpy((rng.uniform(size=n) < ranges.noise_probability) | ~has_voice)
     scale = torch.where(is_on, ratio, torch.zeros(n))[:, None, None]
     return power + added * scale
+
+
+def drop_masked(power: Tensor, rng: np.random.Generator, ranges: AugmentationRanges) -> Tensor:
+    """Drop bins that a codec of a low bit rate drops: those far below the loudest bin within 300 Hz."""
+    depth = _column(10 ** (-rng.uniform(*ranges.codec_depth_db, len(power)) / 10))[:, None]
+    loudest = max_pool1d(power, 2 * _CODEC_REACH + 1, stride=1, padding=_CODEC_REACH)
+    return torch.where(power < depth * loudest, torch.zeros(()), power)
 
 
 def microphone_gain(n: int, rng: np.random.Generator, ranges: AugmentationRanges) -> Tensor:

@@ -52,9 +52,9 @@ class OfflineTeacher(nn.Module):
         self.register_buffer("scale", torch.ones(shape.n_inputs))
         width = shape.width
         self.front = nn.Sequential(nn.Linear(shape.n_inputs, 2 * width), nn.ReLU(), nn.Dropout(shape.dropout))
-        self.trunk = nn.GRU(
-            2 * width, width, shape.n_layers, batch_first=True, dropout=shape.dropout, bidirectional=True
-        )
+        # Torch warns of dropout where there is no layer after it.
+        between = shape.dropout if shape.n_layers > 1 else 0.0
+        self.trunk = nn.GRU(2 * width, width, shape.n_layers, batch_first=True, dropout=between, bidirectional=True)
         self.neck = nn.Sequential(nn.LayerNorm(2 * width), nn.Dropout(shape.dropout))
         self.mouth = nn.Linear(2 * width, VALUES_PER_ROW * N_MOUTH)
         self.phones = nn.Linear(2 * width, VALUES_PER_ROW * len(PHONES))

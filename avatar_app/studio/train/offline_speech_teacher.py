@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from avatar_app.studio import arithmetic
 from avatar_app.studio.data.speech_corpus import librispeech_recordings
 from avatar_app.studio.data.teacher_batches import HeardUtterance, draw_segments, hear, moments
 from avatar_app.studio.data.teacher_inputs import WANTED, usable_features
@@ -56,15 +57,15 @@ class TeacherRecipe:
         features: what it hears.
     """
 
-    n_steps: int = 1500
+    n_steps: int = 1000
     peak_rate: float = 2e-3
     weight_decay: float = 0.05
     average_decay: float = 0.995
     width: int = 192
     n_layers: int = 2
     dropout: float = 0.3
-    n_examples: int = 16
-    n_rows: int = 200
+    n_examples: int = 32
+    n_rows: int = 100
     mask_ratio: float = 0.05
     features: tuple[str, ...] = WANTED
 
@@ -112,8 +113,11 @@ class TeacherTask:
         set_rate(self._optimizer, cosine_rate(index, n_steps, recipe.peak_rate))
         batch = draw_segments(self._heard, recipe.n_examples, recipe.n_rows, recipe.mask_ratio, rng)
         self.net.train()
-        mouth, phones = self.net(batch.inputs)
-        parts = self._losses(mouth[:, None], phones[:, None], Targets(batch.mouth, batch.phones, batch.trust))
+        with arithmetic.autocast(torch.device("cpu")):
+            mouth, phones = self.net(batch.inputs)
+        parts = self._losses(
+            mouth[:, None].float(), phones[:, None].float(), Targets(batch.mouth, batch.phones, batch.trust)
+        )
         descend(self._optimizer, parts["loss"], max_norm=1.0)
         update_average(self.average, self.net, min(recipe.average_decay, (index + 1) / (index + 10)))
         return {name: float(value.detach()) for name, value in parts.items()}

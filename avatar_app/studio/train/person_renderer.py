@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avatar_app.contracts.mouth import PatchBox
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data.person_clips import FaceClip
-from avatar_app.studio.data.person_pictures import PersonPictures, person_pictures
+from avatar_app.studio.data.person_pictures import N_NUISANCES, Normal, PersonPictures, light_of, person_pictures
 from avatar_app.studio.metrics.scores import psnr_db, sharpness_ratio
 from avatar_app.studio.nets.mouth_renderer import NOVA_BOX, MouthRenderer, load_mouth_renderer, save_mouth_renderer
 from avatar_app.studio.nets.person_renderer import PersonRenderer, PictureTable
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from avatar_app.studio.train.loop import LoopPlan, descend, set_rate, train, update_average
 from avatar_app.studio.train.mouth_renderer import MOUTH, one_cycle, pixel_weight, pixels_of
 from avatar_app.studio.train.person_losses import LossWeights, picture_losses
 from avatar_app.studio.train.run_folder import RunFolder
 
 UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
 
 # Steps by quality.
 STEPS = {"quick": 3000, "good": 12000, "best": 30000}
+LOG_STEPS = 50
 CHECKPOINT_STEPS = 250
-EVALUATE_STEPS = 1000
+EVALUATE_STEPS = 500
 N_SAMPLES = 6
+# Pixels this near to those that are shown count as much, and the others by this factor.
+MARGIN_PX, HIDDEN_WEIGHT = 16, 0.1
 # Held-out pictures that an evaluation renders.
 N_EVALUATED = 200
 
@@ -69,6 +77,7 @@ class PersonRendererTask:
         seed: of the initial weights.
         initial: network to continue from; None starts from random weights.
         progress: called after each step with the number of steps so far and of the run.
+        shown: (256, 256) float32 in 0..1, how much of each pixel of the crop the avatar shows; None means all.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class PersonRendererTask:
         seed: int,
         initial: MouthRenderer | None = None,
         progress: Callable[[int, int], None] | None = None,
+        shown: Float32 | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self._device, self._recipe, self._progress = parallel.device(), recipe, progress
@@ -88,11 +98,11 @@ class PersonRendererTask:
         self._nuisances = torch.from_numpy(data.nuisances).to(self._device)
         self._train = np.flatnonzero(data.is_train)
         held_out = np.flatnonzero(~data.is_train)
-        shown = held_out if len(held_out) else self._train
-        self._held_out = shown[:: -(-len(shown) // N_EVALUATED)]
+        held_out = held_out if len(held_out) else self._train
+        self._held_out = held_out[:: -(-len(held_out) // N_EVALUATED)]
         sample = data.patches[self._train[::4]]
         renderer.base.data = pixels_of(sample).mean(dim=0, keepdim=True)
-        self._weight = pixel_weight(sample).to(self._device)
+        self._weight = (pixel_weight(sample) * _share(shown, self._box)).to(self._device)
         net = PersonRenderer(renderer, data.nuisances.shape[1], recipe.n_latents)
         self.net: PersonRenderer = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: PersonRenderer = copy.deepcopy(self.net).eval()
@@ -144,10 +154,6 @@ class PersonRendererTask:
             [np.concatenate(list(p), axis=1) for p in (self._patches[chosen], self._rendered(chosen))]
         )
 
-    def folded(self) -> MouthRenderer:
-        """The averaged network as a mouth renderer, for normal conditions."""
-        return self.average.folded(torch.zeros(self._nuisances.shape[1], device=self._device)).cpu()
-
     def _losses(self, chosen: Tensor) -> dict[str, Tensor]:
         ground_truth = pixels_of(self._patches[chosen.cpu().numpy()]).to(self._device)
         corrected, latents = self._pictures.corrected(self._params[chosen], chosen), self._pictures.latents[chosen]
@@ -171,12 +177,22 @@ class PersonRendererTask:
         return np.ascontiguousarray(np.concatenate(found))
 
 
+def _share(shown: Float32 | None, box: PatchBox) -> Tensor:
+    """(1, 1, h, w) factor of the loss weight inside the box; mouths of the pixels around what is shown still count."""
+    if shown is None:
+        return torch.ones(1, 1, 1, 1)
+    near = cv2.GaussianBlur(cv2.dilate(shown, np.ones((MARGIN_PX, MARGIN_PX), np.uint8)), (0, 0), MARGIN_PX / 4)
+    share = HIDDEN_WEIGHT + (1 - HIDDEN_WEIGHT) * near[box.y : box.y + box.h, box.x : box.x + box.w]
+    return torch.from_numpy(share.astype(np.float32))[None, None]
+
+
 def train_person_renderer(
     clips: Sequence[FaceClip],
     run: Path,
     recipe: PersonRecipe,
     initial: Path | None,
     *,
+    mask: UInt8 | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -187,12 +203,13 @@ def train_person_renderer(
         run: run folder. `samples/` receives pictures of the progress, ground truth above the result.
         recipe: hyper-parameters.
         initial: folder of the mouth renderer to continue from; None starts from random weights.
+        mask: (256, 256) uint8, where the mouth is pasted; other pixels count little. None means that all count.
         seed: of all randomness.
         progress: called after each step with the number of steps so far and of the run. If it raises an error, the run
             stops there and can be continued.
 
     Returns:
-        Folder of the result, see `load_mouth_renderer`: the network of normal conditions.
+        Folder of the result in median light, see `load_mouth_renderer` and `in_light_of`.
 
     Raises:
         StudioError: too few pictures, no initial network, or the folder cannot be written or holds another run.
@@ -201,9 +218,33 @@ def train_person_renderer(
     data = person_pictures(clips, NOVA_BOX)
     folder = RunFolder(run)
     folder.open_request({"n_pictures": len(data.params), "is_from_scratch": before is None, **asdict(recipe)}, seed)
-    task = PersonRendererTask(data, recipe, seed, before, progress)
-    plan = LoopPlan(recipe.n_steps, 50, CHECKPOINT_STEPS, EVALUATE_STEPS, seed)
-    train(task, folder, plan)
+    shown = None if mask is None else mask.astype(np.float32) / np.float32(255)
+    task = PersonRendererTask(data, recipe, seed, before, progress, shown)
+    train(task, folder, LoopPlan(recipe.n_steps, LOG_STEPS, CHECKPOINT_STEPS, EVALUATE_STEPS, seed))
     facts = {"recipe": asdict(recipe), "held_out": dict(task.evaluate()), "is_from_scratch": before is None}
-    save_mouth_renderer(run / "best", task.folded(), facts)
+    light = [round(float(value), 2) for value in data.normal.light]
+    save_mouth_renderer(run / "best", task.average.folded(torch.zeros(N_NUISANCES)), {**facts, "light": light})
     return run / "best"
+
+
+def in_light_of(run: Path, rest: UInt8) -> Path:
+    """The result of a finished run in the light of the face that the mouth is pasted on.
+
+    Args:
+        run: run folder of `train_person_renderer`.
+        rest: (256, 256, 3) uint8 BGR, the face at rest.
+
+    Returns:
+        Folder of the mouth renderer.
+
+    Raises:
+        StudioError: the run is not finished, or a file is damaged.
+    """
+    median = load_mouth_renderer(run / "best")
+    facts = json.loads((run / "best" / "picture.json").read_text(encoding="utf-8"))
+    net = PersonRenderer(median, N_NUISANCES, facts["recipe"]["n_latents"])
+    load_checkpoint(run / CHECKPOINT_NAME, {"average": net}, {})
+    no_turn = np.zeros(3, np.float32)
+    conditions = Normal(no_turn, np.array(facts["light"], np.float32)).nuisances(no_turn[None], light_of(rest)[None])
+    save_mouth_renderer(run / "lit", net.folded(torch.from_numpy(conditions[0])), facts)
+    return run / "lit"

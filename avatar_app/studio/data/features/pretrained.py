@@ -1,6 +1,7 @@
 """Features of frozen networks that ship inside Python packages: phoneme posteriors and speech embedding.
 
-Both run on the CPU and download nothing. The packages are optional: `pip install 'avatar-app[features]'`.
+Both run on the CPU and download nothing. `hama` is in the extra `features`. `openwakeword` asks for an ONNX Runtime of
+its own, so it is installed without its dependencies.
 """
 
 from __future__ import annotations
