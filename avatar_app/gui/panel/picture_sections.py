@@ -87,6 +87,22 @@ class AvatarGroup(Group):
         menu.list_changed.connect(self.refresh)
         self.model.chosen.connect(lambda value: self.changed.emit({"model": value}))
 
+    def refresh(self, settings: Settings) -> bool:
+        """List avatars and models again without emitting `changed`.
+
+        Args:
+            settings: that are shown.
+
+        Returns:
+            False if a list is open: it must not change below the pointer.
+        """
+        if self.avatar.view().isVisible() or self.model.view().isVisible():
+            return False
+        self.avatar.set_options(self._catalogue.avatars())
+        self._models_of = None
+        self.show_settings(settings)
+        return True
+
     def show_settings(self, settings: Settings) -> None:
         """Show settings without emitting `changed`; a single model is hidden."""
         self._settings = settings
