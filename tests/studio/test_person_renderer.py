@@ -10,6 +10,7 @@ import torch
 from avatar_app.contracts.avatar_data import Split
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mouth import N_MOUTH
+from avatar_app.studio.data import person_pictures as person_pictures_module
 from avatar_app.studio.data.person_pictures import LIGHT_UNIT, N_NUISANCES, light_of, person_pictures
 from avatar_app.studio.nets.mouth_renderer import (
     NOVA_BOX,
@@ -96,6 +97,13 @@ def test_pictures_when_some_are_not_usable_then_left_out_and_test_clips_too(clip
     data = person_pictures([replace(clip, is_usable=use) for clip in clips], NOVA_BOX)
     assert len(data.params) == 3 * use.sum() and data.is_train.sum() == 2 * use.sum()
     assert np.array_equal(data.params[: use.sum()], clips[0].params[use])
+
+
+def test_pictures_when_there_are_too_many_then_equal_steps_are_taken(clips, monkeypatch):
+    monkeypatch.setattr(person_pictures_module, "MAX_PICTURES", 45)
+    data = person_pictures(clips, NOVA_BOX)
+    assert len(data.params) <= 45
+    assert np.array_equal(data.params[:13], clips[0].params[::2])
 
 
 def test_pictures_when_too_few_are_usable_then_an_error_says_so(clips):

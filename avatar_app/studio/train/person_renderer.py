@@ -39,6 +39,8 @@ EVALUATE_STEPS = 500
 N_SAMPLES = 6
 # Pixels this near to those that are shown count as much, and the others by this factor.
 MARGIN_PX, HIDDEN_WEIGHT = 16, 0.1
+# Training pictures from which the base picture and the weights of the loss are measured.
+N_SAMPLED = 400
 # Held-out pictures that an evaluation renders.
 N_EVALUATED = 200
 
@@ -100,7 +102,7 @@ class PersonRendererTask:
         held_out = np.flatnonzero(~data.is_train)
         held_out = held_out if len(held_out) else self._train
         self._held_out = held_out[:: -(-len(held_out) // N_EVALUATED)]
-        sample = data.patches[self._train[::4]]
+        sample = data.patches[self._train[:: -(-len(self._train) // N_SAMPLED)]]
         renderer.base.data = pixels_of(sample).mean(dim=0, keepdim=True)
         self._weight = (pixel_weight(sample) * _share(shown, self._box)).to(self._device)
         net = PersonRenderer(renderer, data.nuisances.shape[1], recipe.n_latents)
