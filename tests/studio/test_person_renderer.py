@@ -19,7 +19,7 @@ from avatar_app.studio.nets.mouth_renderer import (
     load_mouth_renderer,
     save_mouth_renderer,
 )
-from avatar_app.studio.nets.person_renderer import MAX_CORRECTION, PersonRenderer, PictureTable
+from avatar_app.studio.nets.person_renderer import PersonRenderer, PictureTable
 from avatar_app.studio.train import person_renderer as module
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.person_losses import detail_loss
@@ -76,10 +76,11 @@ def test_net_when_latents_are_missing_then_they_are_zero():
 
 @torch.no_grad()
 def test_table_when_corrections_are_huge_then_parameters_move_by_the_limit():
-    table, params = PictureTable(3, 2), torch.full((1, N_MOUTH), 0.5)
+    reach = torch.linspace(0.0, 0.2, N_MOUTH)
+    table, params = PictureTable(3, 2, reach), torch.full((1, N_MOUTH), 0.5)
     table.corrections[1] = 100.0
     assert torch.equal(table.corrected(params, torch.tensor([0])), params)
-    assert torch.allclose(table.corrected(params, torch.tensor([1])), params + MAX_CORRECTION)
+    assert torch.allclose(table.corrected(params, torch.tensor([1])), params + reach)
 
 
 def test_pictures_when_the_light_changes_then_the_nuisances_tell_it_in_units(clips):
@@ -138,6 +139,8 @@ def test_training_when_continued_then_same_weights_as_in_one_go(tmp_path, clips,
     for name, module_ in whole.modules().items():
         for one, other in zip(module_.state_dict().values(), parts.modules()[name].state_dict().values(), strict=True):
             assert torch.equal(one, other), name
+    reach = whole.modules()["pictures"].state_dict()["reach"].numpy()
+    assert np.allclose(reach, 0.5 * person_pictures(clips, NOVA_BOX).params[: 2 * N_PICTURES].std(axis=0))
     # Only pictures of the batches were learned, none of them for validation.
     moved = whole.modules()["pictures"].state_dict()["latents"].abs().sum(dim=1) > 0
     assert 0 < moved.sum() <= 12 and not moved[2 * N_PICTURES :].any()
