@@ -39,6 +39,10 @@ EVALUATE_STEPS = 500
 N_SAMPLES = 6
 # Pixels this near to those that are shown count as much, and the others by this factor.
 MARGIN_PX, HIDDEN_WEIGHT = 16, 0.1
+# Largest correction of a parameter, relative to its standard deviation.
+CORRECTION_RATIO = np.float32(0.5)
+# Training pictures from which the base picture and the weights of the loss are measured.
+N_SAMPLED = 400
 # Held-out pictures that an evaluation renders.
 N_EVALUATED = 200
 
@@ -100,13 +104,14 @@ class PersonRendererTask:
         held_out = np.flatnonzero(~data.is_train)
         held_out = held_out if len(held_out) else self._train
         self._held_out = held_out[:: -(-len(held_out) // N_EVALUATED)]
-        sample = data.patches[self._train[::4]]
+        sample = data.patches[self._train[:: -(-len(self._train) // N_SAMPLED)]]
         renderer.base.data = pixels_of(sample).mean(dim=0, keepdim=True)
         self._weight = (pixel_weight(sample) * _share(shown, self._box)).to(self._device)
         net = PersonRenderer(renderer, data.nuisances.shape[1], recipe.n_latents)
         self.net: PersonRenderer = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: PersonRenderer = copy.deepcopy(self.net).eval()
-        self._pictures = PictureTable(len(data.params), recipe.n_latents).to(self._device)
+        reach = torch.from_numpy(CORRECTION_RATIO * data.params[self._train].std(axis=0))
+        self._pictures = PictureTable(len(data.params), recipe.n_latents, reach).to(self._device)
         self._adam = torch.optim.Adam(self.net.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.99))
         # Without momentum: it would move pictures that are not in the batch.
         self._adam_pictures = torch.optim.Adam(self._pictures.parameters(), lr=recipe.picture_rate, betas=(0.0, 0.999))

@@ -30,6 +30,7 @@ from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.person.steps import Count, Steps
 from avatar_app.studio.metrics.person_scores import PersonTests
 from avatar_app.studio.publish.person import PersonModel, publish_person
+from avatar_app.studio.train.person_renderer import in_light_of
 
 FILM, REPORT = "comparison.mp4", "report.json"
 # The film shows the first held-out sentences.
@@ -93,7 +94,8 @@ def publish(
         facts = {"enrolment": {step: workspace.facts(step) for step in workspace.finished}}
         about = PersonModel(avatar.id, avatar.id, wanted.name, {**facts, **_facts_of(networks)})
         tests = PersonTests.of_clips(clips, avatar.reference, avatar.mask)
-        publish_person(networks.encoder, networks.renderer, about, clips, tests, paths.models_dir)
+        renderer = in_light_of(networks.renderer.parent, avatar.reference)
+        publish_person(networks.encoder, renderer, about, clips, tests, paths.models_dir)
         count(9, 10)
         source = workspace.folder("idle") / avatar.id
         try:
