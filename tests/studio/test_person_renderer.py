@@ -135,6 +135,20 @@ def test_training_when_continued_then_same_weights_as_in_one_go(tmp_path, clips,
     assert 0 < moved.sum() <= 12 and not moved[2 * N_PICTURES :].any()
 
 
+def test_step_when_a_picture_is_not_in_the_batch_then_its_latents_stay(clips):
+    torch.manual_seed(0)
+    task = PersonRendererTask(person_pictures(clips, NOVA_BOX), SHORT, 0, MouthRenderer(RENDERER))
+    states = []
+    for seed in (1, 2):
+        task.step(0, 2, np.random.default_rng(seed))
+        states.append(task.modules()["pictures"].state_dict()["latents"].clone())
+    first = np.random.default_rng(1).choice(2 * N_PICTURES, SHORT.batch)
+    second = np.random.default_rng(2).choice(2 * N_PICTURES, SHORT.batch)
+    stays = np.setdiff1d(first, second)
+    assert len(stays) and torch.equal(states[0][stays], states[1][stays])
+    assert states[0][stays].abs().sum() > 0 and not torch.equal(states[0][second], states[1][second])
+
+
 def test_train_when_stopped_by_the_progress_then_continues_there(tmp_path, clips, initial, monkeypatch):
     monkeypatch.setattr(module, "CHECKPOINT_STEPS", 2)
     seen = []

@@ -60,7 +60,12 @@ def make_head(
         n = recorded.n_learned
         material = list(zip(recorded.takes[:n], recorded.crops[:n], strict=True))
         data = person_avatar_data(
-            material, recorded.neutral, wanted.consent, title=wanted.name, find_person=find_person
+            material,
+            recorded.neutral,
+            wanted.consent,
+            title=wanted.name,
+            find_person=find_person,
+            progress=count,
         )
         write_avatar(data, folder, [avatar_id], count)
         steps.note({name: round(float(value), 4) for name, value in data.quality.items()})
