@@ -194,8 +194,7 @@ class _Session:
                 return None
         self._number += 1
         tracker.send(self._number, picture)
-        reply = _receive(tracker, REPLY_S)
-        return reply if reply is not None and reply.number == self._number else None
+        return _receive(tracker, REPLY_S)
 
 
 def _receive(tracker: Tracker, limit_s: float) -> Reply | None:
