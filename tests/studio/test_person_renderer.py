@@ -153,11 +153,21 @@ def test_step_when_a_picture_is_not_in_the_batch_then_its_latents_stay(clips):
     for seed in (1, 2):
         task.step(0, 2, np.random.default_rng(seed))
         states.append(task.modules()["pictures"].state_dict()["latents"].clone())
-    first = np.random.default_rng(1).choice(2 * N_PICTURES, SHORT.batch)
-    second = np.random.default_rng(2).choice(2 * N_PICTURES, SHORT.batch)
+    first, second = (np.random.default_rng(k).choice(2 * N_PICTURES, SHORT.batch, p=task._chance) for k in (1, 2))
     stays = np.setdiff1d(first, second)
     assert len(stays) and torch.equal(states[0][stays], states[1][stays])
     assert states[0][stays].abs().sum() > 0 and not torch.equal(states[0][second], states[1][second])
+
+
+def test_chances_when_one_mouth_is_wide_open_then_it_is_drawn_four_times_as_often_as_the_others():
+    params = np.zeros((100, N_MOUTH), np.float32)
+    params[:, 0] = np.linspace(0, 0.1, 100)
+    params[7, 0] = 1.0
+    found = module.chances(params)
+    assert found.sum() == pytest.approx(1)
+    assert found[7] / found.min() == pytest.approx(module.MAX_CHANCE)
+    assert np.argmax(found) == 7
+    assert np.allclose(module.chances(np.zeros((3, N_MOUTH), np.float32)), 1 / 3)
 
 
 def test_train_when_stopped_by_the_progress_then_continues_there(tmp_path, clips, initial, monkeypatch):
