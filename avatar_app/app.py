@@ -22,10 +22,15 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.gui.control.device_watcher import MicWatcher
 from avatar_app.gui.control.global_keys import GlobalKeys
+from avatar_app.gui.control.library_watcher import LibraryWatcher
 from avatar_app.gui.control.remote import Remote
 from avatar_app.gui.control.settings_keeper import SettingsKeeper
 from avatar_app.gui.control.single_instance import SingleInstance
 from avatar_app.gui.control.tray import Tray
+from avatar_app.gui.enrol.enrolments import Enrolments
+from avatar_app.gui.enrol.live_pause import LivePause
+from avatar_app.gui.enrol.services import Services
+from avatar_app.gui.panel.avatar_menu import AvatarMenu
 from avatar_app.gui.panel.catalogue import catalogue
 from avatar_app.gui.panel.panel import Panel
 from avatar_app.gui.panel.profile_section import ProfileSection
@@ -108,7 +113,9 @@ def run(
         window = _window(app, _panel(parts, pipeline, sinks, paths, board), pipeline, sinks, keeper, board)
         stack.callback(window.shut_down)
         _connect_control(stack, window, keeper, remote, board)
+        _connect_enrolments(stack, window, keeper, paths, parts, board)
         _watch_mics(stack, window, parts.refresh_mics)
+        _watch_library(stack, window, keeper, paths, pipeline)
         stack.callback(install_excepthooks(partial(_post_fault, board)))
         instance.raise_asked.connect(window.bring_to_front)
         _begin(window, _tray(stack, app, window, keeper), options, board, is_booth=settings.is_kiosk)
@@ -148,7 +155,8 @@ def _panel(parts: Parts, pipeline: Live, sinks: Sinks, paths: ProfilePaths, boar
     questions = dialogs(QApplication.activeWindow)
     profile, machine = ProfileSection(paths, questions, board), MachineGroup(autostart(paths), board)
     webcam = WebcamGroup(pipeline, choices, questions, board, parts.require_tracker, parts.tracker_installer())
-    return Panel(choices, questions, profile, machine, webcam, lambda: sinks.page_url)
+    menu = AvatarMenu(paths, questions, board)
+    return Panel(choices, questions, menu, profile, machine, webcam, lambda: sinks.page_url)
 
 
 def _window(
@@ -181,6 +189,39 @@ def _connect_control(
     keys.apply(is_wanted=_wants_global_keys(keeper.settings))
 
 
+def _connect_enrolments(
+    stack: ExitStack, window: Window, keeper: SettingsKeeper, paths: ProfilePaths, parts: Parts, board: NoticeBoard
+) -> None:
+    """Connect the wizard that makes an avatar of the user with the list of avatars."""
+    group, commands = window.panel.avatar, window.commands
+    questions = dialogs(QApplication.activeWindow)
+    services = Services(
+        paths,
+        assets_dir(),
+        lambda: keeper.settings,
+        parts.make_session,
+        parts.missing_to_enrol,
+        questions.ask_video,
+        questions.ask_delete,
+        LivePause(lambda: commands.is_running, commands.set_running).set_live,
+    )
+    enrolments = Enrolments(services, board, window, parts.enrol_command)
+    stack.callback(group.menu.wait)
+    stack.callback(enrolments.close)
+
+    def show_list() -> None:
+        group.show_enrolments(enrolments.options(), enrolments.improvable())
+
+    group.make_asked.connect(enrolments.make)
+    group.continue_asked.connect(enrolments.open)
+    group.menu.improve_asked.connect(enrolments.open)
+    enrolments.list_changed.connect(show_list)
+    enrolments.kept.connect(lambda avatar, model: keeper.change({"avatar": avatar, "model": model}))
+    window.themed.connect(enrolments.set_tokens)
+    enrolments.set_tokens(tokens_for(keeper.settings.theme))
+    show_list()
+
+
 def _wants_global_keys(settings: Settings) -> bool:
     """An event booth has its own key, and no others."""
     return settings.has_global_keys and not settings.is_kiosk
@@ -193,6 +234,22 @@ def _watch_mics(stack: ExitStack, window: Window, refresh: Callable[[], None] | 
     watcher = MicWatcher(refresh)
     stack.callback(watcher.stop)
     watcher.changed.connect(window.panel.refresh_devices)
+    QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
+
+
+def _watch_library(
+    stack: ExitStack, window: Window, keeper: SettingsKeeper, paths: ProfilePaths, pipeline: Live
+) -> None:
+    """Update the lists of avatars and models, and open an avatar that was made again, while the window is open."""
+    from avatar_app.live.library import library_state, made_state
+
+    watcher = LibraryWatcher(
+        lambda: library_state(paths),
+        window.panel.avatar.refresh,
+        lambda: (keeper.settings.avatar, made_state(keeper.settings.avatar, paths)),
+        pipeline.refresh_avatar,
+    )
+    stack.callback(watcher.stop)
     QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
 
 

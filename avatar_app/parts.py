@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,8 @@ from avatar_app.contracts.clock import Clock, MonotonicClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.sink import MakeSink, SinkSource
 from avatar_app.gui.control.remote import Remote
+from avatar_app.gui.enrol.job import COMMAND
+from avatar_app.gui.enrol.services import Session, real_session, what_is_missing
 from avatar_app.gui.panel.catalogue import Camera, Device
 from avatar_app.gui.ports import Pipeline, Sinks
 from avatar_app.settings.paths import ProfilePaths
@@ -134,6 +136,9 @@ class Parts:
         list_cameras: lists webcams.
         require_tracker: raises `MissingExtraError` when there is no face tracker.
         tracker_installer: returns a function that installs the face tracker, or None.
+        make_session: makes camera and microphone of a recording for an avatar of the user.
+        missing_to_enrol: why no avatar of the user can be made here; empty if it can.
+        enrol_command: starts this program for an enrolment.
     """
 
     make_pipeline: Callable[[Settings, ProfilePaths, Clock, NoticeBoard], Live] = live_pipeline
@@ -144,3 +149,6 @@ class Parts:
     list_cameras: Callable[[], tuple[Camera, ...]] = device_cameras
     require_tracker: Callable[[], None] = require_tracker
     tracker_installer: Callable[[], Callable[[], None] | None] = tracker_installer
+    make_session: Callable[[Settings], Session] = real_session
+    missing_to_enrol: Callable[[], str] = what_is_missing
+    enrol_command: Sequence[str] = COMMAND

@@ -69,6 +69,10 @@ class Pipeline(Protocol):
         """Reopen the microphone."""
         ...
 
+    def refresh_avatar(self) -> None:
+        """Open avatar and model again, after they were made again."""
+        ...
+
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show the background alone, or the avatar again."""
         ...
@@ -183,7 +187,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Dialogs:
-    """Dialogs that ask the user; each returns None when cancelled."""
+    """Dialogs that ask the user; each returns None when cancelled, `ask_delete` whether the user agrees."""
 
     ask_colour: Callable[[str], str | None]
     ask_picture: Callable[[str], str | None]
@@ -193,3 +197,7 @@ class Dialogs:
     ask_profile: Callable[[], str | None]
     ask_profile_to_write: Callable[[str], str | None]
     ask_folder: Callable[[str], str | None]
+    ask_title: Callable[[str], str | None]
+    ask_avatar: Callable[[], str | None]
+    ask_avatar_to_write: Callable[[str], str | None]
+    ask_delete: Callable[[str], bool]

@@ -46,10 +46,12 @@ class Window(QWidget):
     Signals:
         theme_wanted(str): the user chose another theme.
         closing(): the window closes, and is still visible.
+        themed(Tokens): the colours have changed.
     """
 
     theme_wanted = Signal(str)
     closing = Signal()
+    themed = Signal(object)
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class Window(QWidget):
         """Use the colours of a theme."""
         for part in (self.view, self.hud, self.bar, self.panel, self.notices):
             part.set_tokens(tokens)
+        self.themed.emit(tokens)
 
     def pull_picture(self) -> None:
         """Show the newest picture, if there is a new one."""

@@ -14,6 +14,7 @@ from avatar_app.contracts.clock import ManualClock
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.gui.control.settings_keeper import SettingsKeeper
 from avatar_app.gui.panel import webcam_section
+from avatar_app.gui.panel.avatar_menu import AvatarMenu
 from avatar_app.gui.panel.browser_section import BrowserSection
 from avatar_app.gui.panel.camera_section import CameraSection
 from avatar_app.gui.panel.panel import Panel
@@ -100,6 +101,10 @@ class Answers:
     profile = None
     profile_to_write = None
     folder = None
+    title = None
+    avatar = None
+    avatar_to_write = None
+    agrees = False
 
 
 class Desk:
@@ -122,9 +127,11 @@ class Desk:
         dialogs = self._dialogs()
         self.autostart = FileEntry(paths.dir / "autostart" / "avatar-app.desktop", b"entry")
         profile, machine = ProfileSection(paths, dialogs, notices), MachineGroup(self.autostart, notices)
-        choices = self._catalogue()
+        choices, self.avatar_menu = self._catalogue(), AvatarMenu(paths, dialogs, notices)
         webcam = WebcamGroup(self.pipeline, choices, dialogs, notices, self._require, self._fetch)
-        self.panel = Panel(choices, dialogs, profile, machine, webcam, lambda: self.sinks.page_url, sections)
+        self.panel = Panel(
+            choices, dialogs, self.avatar_menu, profile, machine, webcam, lambda: self.sinks.page_url, sections
+        )
         icons = Icons(ASSETS)
         self.window = Window(self.pipeline, self.sinks, self.keeper, self.panel, icons, notices, self.clock)
         qtbot.addWidget(self.window, before_close_func=lambda window: window.shut_down())
@@ -178,6 +185,10 @@ class Desk:
             ask_profile=lambda: answers.profile,
             ask_profile_to_write=lambda name: answers.profile_to_write,
             ask_folder=lambda current: answers.folder,
+            ask_title=lambda current: answers.title,
+            ask_avatar=lambda: answers.avatar,
+            ask_avatar_to_write=lambda name: answers.avatar_to_write,
+            ask_delete=lambda name: answers.agrees,
         )
 
 

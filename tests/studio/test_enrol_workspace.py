@@ -27,7 +27,7 @@ def video(tmp_path):
 
 @pytest.fixture
 def wanted(video):
-    return EnrolInput("Ada", (Recording.of(video),), (), "", CONSENT, "good", False)
+    return EnrolInput("Ada", (Recording.of(video),), (), "", "en", CONSENT, "good", False)
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def test_input_when_equal_then_continued_with_the_first_consent(workspace, wante
     ("changes", "word"),
     [
         ({"text": "hello"}, "text"),
+        ({"language": "de"}, "language"),
         ({"name": "Bob"}, "name"),
         ({"keep_background": True}, "background"),
         ({"videos": (Recording("me.mp4", "0" * 64),)}, "video"),

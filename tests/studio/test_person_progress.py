@@ -51,17 +51,18 @@ def test_progress_of_a_continued_step_counts_the_new_share_only():
     assert times.last.eta_s == pytest.approx(10)
 
 
-def test_progress_reports_rarely_but_never_omits_a_preview(tmp_path):
+def test_progress_reports_rarely_and_keeps_the_newest_preview(tmp_path):
     times = Times()
     times.progress.start("read")
     n_reports = len(times.reports)
     times.progress.advance(0.1)
     assert len(times.reports) == n_reports
-    times.progress.advance(0.1, tmp_path / "preview.png")
-    assert times.last.preview == tmp_path / "preview.png"
+    times.progress.show(tmp_path / "preview.png")
     times.s = 1
     times.progress.advance(0.2)
-    assert times.last.preview == tmp_path / "preview.png"
+    times.s = 2
+    times.progress.advance(0.3)
+    assert [report.preview for report in times.reports[-2:]] == [tmp_path / "preview.png"] * 2
 
 
 GOOD = {

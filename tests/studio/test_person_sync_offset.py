@@ -9,20 +9,16 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.settings.paths import demo_sample, models_dir
 from avatar_app.studio.data.clips import Clip, read_params
-from avatar_app.studio.enrol.person.material import FaceTrack
+from avatar_app.studio.enrol.person.mouth_parameters import opening_mm
 from avatar_app.studio.enrol.person.sync_offset import (
-    OPENING_MM,
     Offset,
-    lips_opening,
     measure_offset,
     opening_predictor,
     require_offset,
     shift_sound,
 )
-from avatar_app.studio.mouth import MOUTH_NAMES, lip_opening_mm
 from avatar_app.studio.nets.speech_encoder import load_speech_encoder
 from avatar_app.studio.publish.unpack import unpack
-from tests.fakes.nova_face import face
 
 pytestmark = pytest.mark.studio
 
@@ -109,17 +105,6 @@ def test_shift_when_longer_than_the_sound_then_silence():
     assert not shift_sound(np.ones(100, np.float32), -50).any()
 
 
-def test_opening_when_lips_part_then_it_grows_and_does_not_depend_on_scale():
-    _, landmarks = face()
-    opened = landmarks.copy()
-    opened[14, 1] += 20
-    track = FaceTrack(np.stack([landmarks, opened, 2 * opened, np.full_like(opened, np.nan)]), np.ones(4), np.ones(4))
-    closed, open_ratio, scaled, missing = lips_opening(track)
-    assert open_ratio == pytest.approx(closed + 20 / np.linalg.norm(landmarks[263] - landmarks[33]), abs=0.01)
-    assert scaled == pytest.approx(open_ratio)
-    assert np.isnan(missing)
-
-
 @pytest.fixture(scope="module")
 def predict(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nets")
@@ -146,15 +131,8 @@ def test_offset_when_published_encoder_hears_a_rendered_clip_then_found_within_2
         Clip(NOVA / "clips" / name, is_train=False)
         for name in ("still_000_103-1240-0000", "still_007_7780-274562-0000")
     ]
-    weights = np.array([OPENING_MM.get(name, 0.0) for name in MOUTH_NAMES])
-    openings = [(read_params(clip) @ weights).astype(np.float32) for clip in clips]
+    openings = [opening_mm(read_params(clip)) for clip in clips]
     sounds = [shift_sound(read_audio(clip.folder / "audio.flac"), -ms) for clip in clips]
     found = measure_offset(openings, sounds, predict)
     assert found.ms == pytest.approx(ms, abs=20)
     assert found.correlation > 0.6
-
-
-@pytest.mark.skipif(not NOVA.is_dir(), reason="the rendered head is not available")
-def test_opening_weights_when_compared_with_the_rendered_head_then_the_same():
-    exact = lip_opening_mm(NOVA / "rig.npz")
-    assert np.abs(exact - [OPENING_MM.get(name, 0.0) for name in MOUTH_NAMES]).max() < 1.5

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.enrol.person import takes as module
 from avatar_app.studio.enrol.person.takes import Limits, find_cuts, import_takes, read_takes, survey_all
 from tests.fakes.person import write_recording
 from tests.fakes.webcam import portrait
@@ -167,15 +166,6 @@ def test_takes_when_a_video_has_another_date_then_imported_again(tmp_path):
     os.utime(path, ns=(1, 1))
     import_takes([path], tmp_path / "work", lambda *of: counts.append(of), limits=SHORT)
     assert counts[-1] == (80, 80)
-
-
-def test_takes_when_the_disk_is_full_then_refused_before_the_import(tmp_path, monkeypatch):
-    path = video(tmp_path / "a.mp4", 80)
-    usage = shutil._ntuple_diskusage(10**12, 10**12, 100_000)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(StudioError, match="The disk is full"):
-        import_takes([path], tmp_path / "work", limits=SHORT)
-    assert not (tmp_path / "work").exists()
 
 
 def test_takes_when_the_list_is_damaged_then_an_error(tmp_path):

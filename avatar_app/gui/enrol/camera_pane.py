@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from avatar_app.contracts.enrol_request import RECORDING_SUFFIX
 from avatar_app.gui.enrol.camera_view import CameraView
-from avatar_app.gui.enrol.examples import RECORD, Examples
-from avatar_app.gui.enrol.page import GAP_PX, button, card, text
+from avatar_app.gui.enrol.examples import RECORD, SMALL_PX, Examples
+from avatar_app.gui.enrol.page import GAP_PX, button, card, set_role, text
 from avatar_app.gui.enrol.prompt_dots import PromptDots
 from avatar_app.gui.enrol.prompt_texts import Shown, advice_of, shown_of
 from avatar_app.gui.enrol.services import Services, Session
@@ -18,7 +19,6 @@ from avatar_app.gui.enrol.teleprompter import Phase, Teleprompter, prompts_of
 from avatar_app.gui.widgets.meter import LevelMeter
 from avatar_app.gui.widgets.rows import set_state, show_text
 from avatar_app.gui.widgets.theme import Tokens
-from avatar_app.live.enrol.sentence_file import SUFFIX
 
 POLL_MS = 66
 OPENING = "Opening the camera …"
@@ -42,10 +42,10 @@ class CameraPane(QWidget):
         self._language = ""
         self._state: tuple[bool, bool] = (False, False)
         self.prompter: Teleprompter | None = None
-        self.examples = Examples(RECORD, services.assets)
+        self.examples = Examples(RECORD, services.assets, SMALL_PX)
         self.view, self.dots, self.meter = CameraView(), PromptDots(), LevelMeter()
         self.words, self.status = text("prompt"), text("hint")
-        self.advice, self.device = text("value"), text("hint")
+        self.advice = text("value")
         self.go = button("Start recording", "primary")
         self.repeat, self.next = button("Repeat"), button("Next sentence")
         self._top = QStackedWidget()
@@ -93,7 +93,6 @@ class CameraPane(QWidget):
             self.view.show_caption(status.problem or OPENING)
         self.meter.show_level(status.level_db, status.peak_db, now_ns, status.has_mic)
         show_text(self.advice, *advice_of(status))
-        self.device.setText(status.camera)
         self._show(shown_of(prompter, has_devices=has_devices))
 
     def set_tokens(self, tokens: Tokens) -> None:
@@ -128,7 +127,7 @@ class CameraPane(QWidget):
         if self._session is None:
             self._session = self._services.make_session(self._services.settings())
             self._session.start()
-        self.prompter = Teleprompter(prompts_of(self._language, self._folder, SUFFIX), self._session)
+        self.prompter = Teleprompter(prompts_of(self._language, self._folder, RECORDING_SUFFIX), self._session)
         self._timer.start()
         self.poll()
 
@@ -145,7 +144,8 @@ class CameraPane(QWidget):
         self.go.setEnabled(shown.can_go)
         self.repeat.setEnabled(shown.can_repeat)
         self.next.setEnabled(shown.can_end)
-        set_state(self.go, "running" if prompter.is_busy else "")
+        set_state(self.go, "running" if prompter.is_busy or shown.is_repeat_better else "")
+        set_role(self.repeat, "primary" if shown.is_repeat_better else "plain")
         state = (self.is_complete, self.is_busy)
         if state != self._state:
             self._state = state
@@ -177,6 +177,8 @@ class CameraPane(QWidget):
 
     def _lay_out(self) -> None:
         prompt, column = card()
+        for label in (self.words, self.status):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column.addWidget(self.words, 1)
         column.addWidget(self.status)
         self._top.addWidget(self.examples)
@@ -187,7 +189,6 @@ class CameraPane(QWidget):
         beside.addStretch(1)
         beside.addWidget(text("section", "Microphone"))
         beside.addWidget(self.meter)
-        beside.addWidget(self.device)
         middle = QHBoxLayout()
         middle.setSpacing(24)
         middle.addWidget(self.view)

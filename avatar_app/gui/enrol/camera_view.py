@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from avatar_app.contracts.packets import UInt8
 from avatar_app.gui.widgets.theme import DARK, RADIUS_PX, Tokens
 
-SIZE_PX = (416, 234)
+SIZE_PX = (384, 216)
 # The outline, as shares of the height: its centre below the middle, width and height of a face that is large enough.
 OVAL_Y, OVAL_WIDTH, OVAL_HEIGHT = 0.5, 0.50, 0.70
 OUTLINE = QColor(255, 255, 255, 170)

@@ -14,9 +14,10 @@ from avatar_app.gui.enrol import example_pictures as pictures
 from avatar_app.gui.enrol.example_pictures import Example, Sprite, load_sprite
 from avatar_app.gui.widgets.theme import DARK, RADIUS_PX, Tokens
 
-PICTURE_PX = (124, 92)
+# Six small ones fit beside each other; fewer are larger.
+SMALL_PX, LARGE_PX = (112, 84), (160, 120)
 MARK_PX = 22
-GAP_PX = 12
+GAP_PX = 10
 RIGHT, WRONG = "Right", "Wrong"
 WHO = (
     Example(True, "You, or a person who agreed", pictures.good),
@@ -40,12 +41,12 @@ LOOK = (
 class ExamplePicture(QWidget):
     """One picture with its mark. Thread: main."""
 
-    def __init__(self, example: Example, sprite: Sprite) -> None:
+    def __init__(self, example: Example, sprite: Sprite, size_px: tuple[int, int]) -> None:
         super().__init__()
-        self._example, self._sprite = example, sprite
+        self._example, self._sprite, self._size_px = example, sprite, size_px
         self._tokens = DARK
         self._image: QImage | None = None
-        self.setFixedSize(*PICTURE_PX)
+        self.setFixedSize(*size_px)
         self.setAccessibleName(f"{RIGHT if example.is_right else WRONG}: {example.caption}")
 
     def set_tokens(self, tokens: Tokens) -> None:
@@ -74,7 +75,7 @@ class ExamplePicture(QWidget):
         """The picture in the resolution of the screen."""
         density = self.devicePixelRatioF()
         if self._image is None or self._image.devicePixelRatio() != density:
-            width, height = (round(side * density) for side in PICTURE_PX)
+            width, height = (round(side * density) for side in self._size_px)
             bgr = np.ascontiguousarray(self._example.draw(self._sprite, width, height))
             raw = QImage(bgr.data, width, height, 3 * width, QImage.Format.Format_BGR888)
             # The conversion copies, so the image owns its pixels.
@@ -107,12 +108,13 @@ class Examples(QWidget):
     Args:
         examples: from left to right.
         assets: folder of the program's assets.
+        size_px: of each picture.
     """
 
-    def __init__(self, examples: Sequence[Example], assets: Path) -> None:
+    def __init__(self, examples: Sequence[Example], assets: Path, size_px: tuple[int, int] = LARGE_PX) -> None:
         super().__init__()
         sprite = load_sprite(assets)
-        self._pictures = [ExamplePicture(example, sprite) for example in examples]
+        self._pictures = [ExamplePicture(example, sprite, size_px) for example in examples]
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP_PX)
@@ -132,7 +134,7 @@ def _captioned(picture: QWidget, caption: str) -> QVBoxLayout:
     label = QLabel(caption)
     label.setProperty("role", "hint")
     label.setWordWrap(True)
-    label.setFixedWidth(PICTURE_PX[0])
+    label.setFixedWidth(picture.width())
     label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Minimum)
     label.setMinimumHeight(2 * label.fontMetrics().lineSpacing())

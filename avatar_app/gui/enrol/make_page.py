@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QProgressBar, QVBoxLayout
 
 from avatar_app.contracts.enrol_progress import EnrolFailure, EnrolFinished, EnrolProgress
+from avatar_app.contracts.enrol_request import EnrolRequest
 from avatar_app.gui.enrol.examples import Examples
 from avatar_app.gui.enrol.job import EnrolJob
 from avatar_app.gui.enrol.page import Page, button, text
@@ -47,8 +48,10 @@ class MakePage(Page):
         super().__init__()
         self._services, self._job, self._begin = services, job, begin
         self.result: EnrolFinished | None = None
+        self._was_started = False
         self.quality = Segments("Quality", QUALITIES)
-        self.quality.set_value("good")
+        self._quality = Section("&Quality", self.quality)
+        self.show_quality("good")
         self.background = QCheckBox("Keep the room behind me")
         self.background.setToolTip("Without it, the person is cut out, and any background can be used")
         self.preview = PicturePanel("Preview", PREVIEW_PX)
@@ -71,7 +74,7 @@ class MakePage(Page):
             return "Next"
         if self._job.is_running:
             return "Close"
-        return "Continue" if self._job.newest is not None else "Make the avatar"
+        return "Continue" if self._was_started else "Make the avatar"
 
     @property
     def can_go_on(self) -> bool:
@@ -88,6 +91,12 @@ class MakePage(Page):
         show_text(self.problem, self._services.missing(), "warning")
         self._show_state()
 
+    def show_request(self, request: EnrolRequest) -> None:
+        """Show what an enrolment that is continued was asked for."""
+        self.show_quality(request.quality)
+        self.background.setChecked(request.keep_background)
+        self._was_started = bool(request.videos)
+
     def go_on(self) -> bool:
         """Start the job; True once there is a result."""
         if self.result is not None:
@@ -98,8 +107,8 @@ class MakePage(Page):
 
     def start(self, quality: str) -> None:
         """Start or continue the job."""
-        self.result = None
-        self.quality.set_value(quality)
+        self.result, self._was_started = None, True
+        self.show_quality(quality)
         problem = self._begin(quality, self.background.isChecked())
         show_text(self.problem, problem, "bad")
         if not problem:
@@ -111,6 +120,11 @@ class MakePage(Page):
         self.preview.set_tokens(tokens)
         self.examples.set_tokens(tokens)
 
+    def show_quality(self, quality: str) -> None:
+        """Show a quality, and how long it takes."""
+        self.quality.set_value(quality)
+        self._quality.value_label.setText(next(one.tip for one in QUALITIES if one.value == quality))
+
     def _show_progress(self, progress: EnrolProgress) -> None:
         self.step.setText(progress.title)
         self.bar.setValue(round(progress.done * BAR_STEPS))
@@ -120,6 +134,7 @@ class MakePage(Page):
     def _show_failure(self, failure: EnrolFailure) -> None:
         show_text(self.problem, f"{failure.what} {failure.what_to_do}", "bad")
         self.step.setText("Not finished")
+        self.left.setText("")
         self._show_state()
 
     def _show_result(self, result: EnrolFinished) -> None:
@@ -141,10 +156,10 @@ class MakePage(Page):
 
     def _show_state(self) -> None:
         is_running = self._job.is_running
-        for widget in (self.quality, self.background):
-            widget.setEnabled(not is_running)
-        for widget in (self.pause, self.cancel):
-            widget.setEnabled(is_running)
+        self.quality.setEnabled(not is_running)
+        self.background.setEnabled(not is_running)
+        self.pause.setEnabled(is_running)
+        self.cancel.setEnabled(is_running)
         self.pause.setText("Continue" if self._job.is_paused else "Pause")
         self.pause.setAccessibleName("Pause")
         self.changed.emit()
@@ -154,6 +169,7 @@ class MakePage(Page):
         self._job.failed.connect(self._show_failure)
         self._job.finished.connect(self._show_result)
         self._job.changed.connect(self._show_state)
+        self.quality.chosen.connect(self.show_quality)
         self.pause.clicked.connect(self._toggle_pause)
         self.cancel.clicked.connect(self._cancel)
         if self._job.newest is not None:
@@ -167,7 +183,7 @@ class MakePage(Page):
         buttons.addStretch(1)
         right = QVBoxLayout()
         right.setSpacing(10)
-        right.addWidget(Section("&Quality", self.quality))
+        right.addWidget(self._quality)
         right.addWidget(self.background)
         right.addStretch(1)
         for widget in (self.step, self.bar, self.left):

@@ -75,6 +75,14 @@ def button(title: str, role: str = "plain") -> QPushButton:
     return result
 
 
+def set_role(widget: QPushButton, role: str) -> None:
+    """Set the property `role`, which the style sheet uses."""
+    if widget.property("role") != role:
+        widget.setProperty("role", role)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
 def card() -> tuple[QFrame, QVBoxLayout]:
     """A framed area, and its column."""
     frame = QFrame()

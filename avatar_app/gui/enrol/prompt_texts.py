@@ -27,6 +27,7 @@ class Shown:
         state: of the line: "bad", "warning" or "".
         go_text: of the main button.
         can_go, can_repeat, can_end: which buttons can be pressed.
+        is_repeat_better: whether the sentence should be repeated.
     """
 
     status: str
@@ -35,6 +36,7 @@ class Shown:
     can_go: bool
     can_repeat: bool
     can_end: bool
+    is_repeat_better: bool
 
 
 def shown_of(prompter: Teleprompter, *, has_devices: bool) -> Shown:
@@ -50,6 +52,7 @@ def shown_of(prompter: Teleprompter, *, has_devices: bool) -> Shown:
         can_go=prompter.is_busy or (has_devices and has_next),
         can_repeat=has_devices and phase not in (Phase.READY, Phase.SAVING) and (is_idle or phase is Phase.RECORDING),
         can_end=phase is Phase.RECORDING and not prompter.prompt.is_silent,
+        is_repeat_better=has_devices and is_idle and bool(prompter.problem),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QLocale
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget
 
+from avatar_app.contracts.enrol_request import RECORDING_SUFFIX
 from avatar_app.gui.enrol.camera_pane import CameraPane
 from avatar_app.gui.enrol.file_pane import FilePane
 from avatar_app.gui.enrol.page import Page
@@ -17,7 +18,6 @@ from avatar_app.gui.ports import Option
 from avatar_app.gui.widgets.rows import Chooser, labelled
 from avatar_app.gui.widgets.segments import Choice, Segments
 from avatar_app.gui.widgets.theme import Tokens
-from avatar_app.live.enrol.sentence_file import SUFFIX
 
 CAMERA, FILE = "camera", "file"
 SOURCES = (
@@ -66,7 +66,7 @@ class RecordPage(Page):
             return self.file.files
         if self._folder is None or self.camera.is_busy:
             return ()
-        files = tuple(prompt.file for prompt in prompts_of(self.language.value(), self._folder, SUFFIX))
+        files = tuple(prompt.file for prompt in prompts_of(self.language.value(), self._folder, RECORDING_SUFFIX))
         return files if all(file.is_file() for file in files) else ()
 
     @property
@@ -134,6 +134,6 @@ class RecordPage(Page):
 
 def recorded_language(folder: Path) -> str:
     """The language in which most sentences of a folder are recorded; empty without a recording."""
-    counts = {code: len(list(folder.glob(f"*-{code}{SUFFIX}"))) for code in LANGUAGES}
+    counts = {code: len(list(folder.glob(f"*-{code}{RECORDING_SUFFIX}"))) for code in LANGUAGES}
     best = max(counts, key=lambda code: counts[code])
     return best if counts[best] else ""

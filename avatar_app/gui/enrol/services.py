@@ -57,6 +57,7 @@ class Services:
         make_session: makes camera and microphone of a recording.
         missing: why no avatar can be made here, with the command that installs what is missing; empty if it can.
         ask_video: lets the user choose a video file; None when cancelled.
+        ask_delete: asks whether the avatar of a name is to be deleted.
         set_live: pauses the live avatar, which has camera and microphone, or lets it continue.
         clock: the program's.
     """
@@ -67,6 +68,7 @@ class Services:
     make_session: Callable[[Settings], Session]
     missing: Callable[[], str]
     ask_video: Callable[[], str | None]
+    ask_delete: Callable[[str], bool]
     set_live: Callable[[bool], None] = lambda is_live: None
     clock: Clock = field(default_factory=MonotonicClock)
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
-import unicodedata
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from avatar_app.contracts.enrol_request import FILE_NAME, RECORDING_FOLDER, TEXT_NAME, EnrolRequest, read_request
+from avatar_app.contracts.enrol_request import (
+    FILE_NAME,
+    RECORDING_FOLDER,
+    TEXT_NAME,
+    EnrolRequest,
+    read_request,
+    write_request,
+)
 from avatar_app.contracts.errors import InputFileError
+from avatar_app.live.library.ids import free_id, id_for, taken_avatar_ids
 from avatar_app.settings.paths import ProfilePaths
 
 log = logging.getLogger(__name__)
 
-MAX_ID_CHARACTERS = 40
-FALLBACK_ID = "avatar"
 # In the folder of an enrolment whose avatar the user has kept, with its recording.
 KEPT_NAME = "kept"
 OURS = (FILE_NAME, RECORDING_FOLDER, TEXT_NAME, KEPT_NAME)
@@ -46,23 +48,36 @@ class Enrolment:
 
 def unfinished(paths: ProfilePaths) -> tuple[Enrolment, ...]:
     """The enrolments whose avatar was not kept yet, by name; damaged ones are logged and left out."""
+    return tuple(one for one in _all(paths) if not (one.folder / KEPT_NAME).exists())
+
+
+def kept(paths: ProfilePaths) -> tuple[Enrolment, ...]:
+    """The enrolments of kept avatars whose recording the user keeps, by name."""
+    return tuple(one for one in _all(paths) if (one.folder / KEPT_NAME).exists())
+
+
+def _all(paths: ProfilePaths) -> tuple[Enrolment, ...]:
     found = []
     for folder in sorted(paths.enrolments_dir.glob("*")):
-        if not (folder / FILE_NAME).is_file() or (folder / KEPT_NAME).exists():
+        if not (folder / FILE_NAME).is_file():
             continue
-        with suppress(InputFileError):
+        try:
             found.append(Enrolment(folder.name, folder, read_request(folder)))
+        except InputFileError as error:
+            log.warning("skipped the enrolment %s: %s", folder, error)
     return tuple(sorted(found, key=lambda one: one.request.name.lower()))
 
 
-def new_id(name: str, folders: Iterable[Path]) -> str:
-    """An id for a name that is no folder yet in any of `folders`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_ID_CHARACTERS].strip("-") or FALLBACK_ID
-    # Names of files do not differ by case on Windows and macOS.
-    taken = {path.name.lower() for folder in folders for path in folder.glob("*")}
-    numbered = (base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 2))
-    return next(one for one in numbered if one not in taken)
+def new_enrolment(paths: ProfilePaths, request: EnrolRequest) -> Enrolment:
+    """Begin an enrolment: a folder with an id that no avatar has.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    avatar_id = free_id(id_for(request.name), taken_avatar_ids(paths))
+    folder = paths.enrolments_dir / avatar_id
+    write_request(folder, request)
+    return Enrolment(avatar_id, folder, request)
 
 
 def clear_results(folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
+from avatar_app.gui.panel.avatar_menu import AvatarMenu
 from avatar_app.gui.panel.group import SECTION_GAP_PX, Group
 from avatar_app.gui.panel.picture_sections import AvatarGroup, BackgroundGroup, BadgeGroup, QualityGroup
 from avatar_app.gui.panel.profile_section import ProfileSection
@@ -40,7 +41,7 @@ class Panel(QFrame):
     Args:
         catalogue: lists the choices.
         dialogs: asks the user.
-        profile, machine, webcam: sections with other dependencies.
+        avatars, profile, machine, webcam: parts with other dependencies.
         page_url: URL of the browser source with its token; empty while it is off.
         sections: makes the sections of the sinks, in the order of the page.
 
@@ -56,6 +57,7 @@ class Panel(QFrame):
         self,
         catalogue: Catalogue,
         dialogs: Dialogs,
+        avatars: AvatarMenu,
         profile: ProfileSection,
         machine: MachineGroup,
         webcam: WebcamGroup,
@@ -67,7 +69,7 @@ class Panel(QFrame):
         self.setFixedWidth(PANEL_WIDTH_PX)
         self.profile, self.machine, self.webcam = profile, machine, webcam
         self.sound = SoundSection(catalogue, dialogs)
-        self.avatar = AvatarGroup(catalogue)
+        self.avatar = AvatarGroup(catalogue, avatars)
         self.quality = QualityGroup()
         self.background = BackgroundGroup(dialogs)
         self.theme = ThemeGroup()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QPushButton
 
+from avatar_app.gui.panel.avatar_menu import AvatarMenu
 from avatar_app.gui.panel.group import Group
 from avatar_app.gui.ports import Catalogue, Dialogs, Option
 from avatar_app.gui.widgets.dial import NAMES, LookaheadDial
@@ -48,32 +49,94 @@ BADGE_CHOICES = (
 )
 
 
-class AvatarGroup(Group):
-    """The avatar and its model."""
+# Values of the avatar list that are no avatars.
+# No avatar can have this id.
+MAKE = Option("make:avatar", "Make an avatar of yourself …", "A minute of video becomes an avatar that speaks with you")
+CONTINUE_PREFIX = "continue:"
 
-    def __init__(self, catalogue: Catalogue) -> None:
+
+class AvatarGroup(Group):
+    """The avatar and its model.
+
+    Args:
+        catalogue: lists them.
+        menu: what can be done with an avatar of the user.
+
+    Signals:
+        make_asked(): the user wants an avatar of themselves.
+        continue_asked(str): the user wants to continue the enrolment of this id.
+    """
+
+    make_asked = Signal()
+    continue_asked = Signal(str)
+
+    def __init__(self, catalogue: Catalogue, menu: AvatarMenu) -> None:
         super().__init__()
-        self._catalogue = catalogue
+        self._catalogue, self.menu = catalogue, menu
+        self._settings = Settings()
+        self._unfinished: tuple[Option, ...] = ()
+        self._improvable: frozenset[str] = frozenset()
         self._models: tuple[Option, ...] = ()
         self._models_of: str | None = None
         self.avatar = Chooser("Avatar", "The avatar to show (Alt+A)")
         self.model = Chooser("Model", "The network that renders the mouth (Alt+O)")
-        self._add(Section("&Avatar", self.avatar))
+        self._add(Section("&Avatar", self.avatar, menu))
         self.model_section = self._add(Section("M&odel", self.model))
-        self.avatar.set_options(catalogue.avatars())
-        self.avatar.chosen.connect(lambda value: self.changed.emit({"avatar": value, "model": ""}))
+        self._list()
+        self.avatar.chosen.connect(self._choose)
+        menu.used.connect(self._choose)
+        menu.list_changed.connect(lambda: self.refresh())
         self.model.chosen.connect(lambda value: self.changed.emit({"model": value}))
+
+    def refresh(self, settings: Settings | None = None) -> bool:
+        """List avatars and models again without emitting `changed`.
+
+        Args:
+            settings: to show; None keeps the shown ones.
+
+        Returns:
+            False if a list is open: it must not change below the pointer.
+        """
+        if self.avatar.view().isVisible() or self.model.view().isVisible():
+            return False
+        self._list()
+        self._models_of = None
+        self.show_settings(settings or self._settings)
+        return True
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without emitting `changed`; a single model is hidden."""
+        self._settings = settings
         self.avatar.set_value(settings.avatar, f"{settings.avatar} (missing)")
         if settings.avatar != self._models_of:
+            # Not at each change of a setting: both read files.
             self._models_of = settings.avatar
+            self.menu.show_avatar(settings.avatar, self._improvable)
             self._models = self._catalogue.models(settings.avatar)
             self.model.set_options(self._models)
         default = self._models[0].value if self._models else ""
         self.model.set_value(settings.model or default, f"{settings.model or 'None'} (missing)")
         self.model_section.setVisible(self.model.count() > 1)
+
+    def show_enrolments(self, unfinished: tuple[Option, ...], improvable: frozenset[str]) -> None:
+        """Offer to continue enrolments, and to improve avatars whose recording is kept."""
+        self._improvable = improvable
+        self._unfinished = unfinished
+        self.refresh()
+
+    def _list(self) -> None:
+        enrolments = (Option(f"{CONTINUE_PREFIX}{one.value}", one.text, one.tip) for one in self._unfinished)
+        self.avatar.set_options((*self._catalogue.avatars(), *enrolments, MAKE))
+
+    def _choose(self, value: str) -> None:
+        if value == MAKE.value:
+            self.show_settings(self._settings)
+            self.make_asked.emit()
+        elif value.startswith(CONTINUE_PREFIX):
+            self.show_settings(self._settings)
+            self.continue_asked.emit(value.removeprefix(CONTINUE_PREFIX))
+        else:
+            self.changed.emit({"avatar": value, "model": ""})
 
 
 class QualityGroup(Group):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QWidget
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from avatar_app.gui.ports import Dialogs
 
@@ -14,6 +14,8 @@ PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff);;All files (
 SOUNDS = "Sound and video (*.wav *.flac *.mp3 *.ogg *.opus *.m4a *.aac *.mp4 *.mkv *.webm *.mov);;All files (*)"
 VIDEOS = "Videos (*.mp4 *.mkv *.webm *.mov *.avi);;All files (*)"
 PROFILES = "Profiles (*.json);;All files (*)"
+AVATARS = "Avatars (*.avatar);;All files (*)"
+DELETE = "Delete {}? The avatar, its model and its recording are gone then. Exported files stay."
 
 
 def dialogs(parent: Callable[[], QWidget | None]) -> Dialogs:
@@ -23,10 +25,14 @@ def dialogs(parent: Callable[[], QWidget | None]) -> Dialogs:
         ask_picture=lambda current: _file(parent(), "Choose a picture", str(Path(current).parent), PICTURES),
         ask_sound=lambda: _file(parent(), "Choose a sound file", "", SOUNDS),
         ask_video=lambda: _file(parent(), "Choose a video file", "", VIDEOS),
-        ask_name=lambda current: _name(parent(), current),
+        ask_name=lambda current: _text(parent(), "Save profile", "Profile name:", current),
         ask_profile=lambda: _file(parent(), "Choose a profile", "", PROFILES),
         ask_profile_to_write=lambda name: _new_file(parent(), "Export profile", f"{name}.json", PROFILES),
         ask_folder=lambda current: _folder(parent(), current),
+        ask_title=lambda current: _text(parent(), "Rename avatar", "Avatar name:", current),
+        ask_avatar=lambda: _file(parent(), "Choose an avatar file", "", AVATARS),
+        ask_avatar_to_write=lambda name: _new_file(parent(), "Export avatar", name, AVATARS),
+        ask_delete=lambda name: _agrees(parent(), name),
     )
 
 
@@ -49,6 +55,15 @@ def _folder(parent: QWidget | None, current: str) -> str | None:
     return QFileDialog.getExistingDirectory(parent, "Choose a folder for recordings", current) or None
 
 
-def _name(parent: QWidget | None, current: str) -> str | None:
-    text, is_given = QInputDialog.getText(parent, "Save profile", "Profile name:", text=current)
+def _text(parent: QWidget | None, title: str, label: str, current: str) -> str | None:
+    text, is_given = QInputDialog.getText(parent, title, label, text=current)
     return text if is_given and text.strip() else None
+
+
+def _agrees(parent: QWidget | None, name: str) -> bool:
+    """Ask whether an avatar is to be deleted; Escape and Enter mean no."""
+    box = QMessageBox(QMessageBox.Icon.Question, "Delete avatar", DELETE.format(name), parent=parent)
+    yes = box.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+    box.exec()
+    return box.clickedButton() is yes

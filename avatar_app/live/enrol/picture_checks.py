@@ -93,5 +93,5 @@ def _problem(full: CameraFrame, tracked: Tracked) -> PictureProblem | None:
     if detected is None:
         return check_picture(full.pixels, None, 0.0, 0.0)
     scale = full.pixels.shape[1] / tracked.frame.pixels.shape[1]
-    points = detected.points_px * scale
-    return check_picture(full.pixels, points, detected.face.yaw_deg, detected.face.pitch_deg)
+    points, face = detected.points_px * scale, detected.face
+    return check_picture(full.pixels, points, face.yaw_deg, face.pitch_deg, detected.n_faces)

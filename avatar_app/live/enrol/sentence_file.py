@@ -23,8 +23,6 @@ from avatar_app.live.record.formats import RecordFormat, VideoSize
 from avatar_app.live.record.sound_track import SoundTrack
 from avatar_app.live.record.video_file import AAC_RATE_HZ as RATE_HZ
 
-# Matroska holds pictures at any time and FLAC; a file that was cut off stays readable.
-SUFFIX = ".mkv"
 CONTAINER, SOUND_CODEC = "matroska", "flac"
 # Milliseconds: the resolution of Matroska.
 TICKS_PER_S = 1000
@@ -39,7 +37,7 @@ class SentenceFile:
     """Writes one file; it appears under its name when `finish` succeeds, and never otherwise. Thread: one at a time.
 
     Args:
-        path: of the file, which ends with `SUFFIX`.
+        path: of the file, which ends with `RECORDING_SUFFIX`.
         size: width and height of the pictures; an odd last row or column is left out.
         t_zero_ns: instant at which the file begins.
 

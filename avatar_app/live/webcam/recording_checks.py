@@ -74,11 +74,13 @@ class FacePatch:
     """The face cut from a picture, at a fixed scale.
 
     Attributes:
+        bgr: (h, w, 3) uint8.
         grey: (h, w) uint8.
         points_px: (n, 2) float32, the landmarks in pixels of the patch.
         mask: (h, w) uint8, 255 inside the outline of the face.
     """
 
+    bgr: UInt8
     grey: UInt8
     points_px: Float32
     mask: UInt8
@@ -176,10 +178,11 @@ def face_patch(bgr: UInt8, points_px: Float32) -> FacePatch | None:
         return None
     scale = EYES_PX / max(eyes_distance_px(points), 1.0)
     size = (max(2, round((right - left) * scale)), max(2, round((bottom - top) * scale)))
-    grey = cv2.cvtColor(bgr[top:bottom, left:right], cv2.COLOR_BGR2GRAY)
-    grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    colours = np.asarray(cv2.resize(bgr[top:bottom, left:right], size, interpolation=interpolation), np.uint8)
+    grey = np.asarray(cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY), np.uint8)
     inside = ((points - (left, top)) * scale).astype(np.float32)
-    return FacePatch(np.asarray(grey, np.uint8), inside, filled(inside[list(FACE_OVAL)], (size[1], size[0])))
+    return FacePatch(colours, grey, inside, filled(inside[list(FACE_OVAL)], (size[1], size[0])))
 
 
 def filled(outline_px: Float32, shape: tuple[int, int]) -> UInt8:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,17 @@ UInt8 = NDArray[np.uint8]
 
 JPEG_QUALITY = 95
 
+Count = Callable[[int, int], None]
 
-def write_avatar(data: AvatarData, out: Path, models: Sequence[str]) -> None:
+
+def write_avatar(data: AvatarData, out: Path, models: Sequence[str], count: Count | None = None) -> None:
     """Write an avatar folder; an older one is replaced when the new one is complete.
 
     Args:
         data: the material.
         out: the folder; its name is the avatar's id.
         models: ids of the students that generate its mouth, best first.
+        count: receives the numbers of finished and of all idle pictures; None draws a progress bar.
 
     Raises:
         StudioError: an idle picture has another size, or there are more or fewer than crops.
@@ -44,7 +47,7 @@ def write_avatar(data: AvatarData, out: Path, models: Sequence[str]) -> None:
     try:
         with replacing_folder(out) as folder:
             (folder / "idle").mkdir()
-            _write_idle(data, folder / "idle")
+            _write_idle(data, folder / "idle", count)
             _write_picture(folder / "reference.png", data.reference)
             _write_picture(folder / "mask.png", data.mask)
             text = json.dumps(_description(data, out.name, models), indent=1)
@@ -53,11 +56,13 @@ def write_avatar(data: AvatarData, out: Path, models: Sequence[str]) -> None:
         raise OutputError(f"The avatar folder {out} cannot be written: {error}.", "Choose another --out.") from error
 
 
-def _write_idle(data: AvatarData, folder: Path) -> None:
+def _write_idle(data: AvatarData, folder: Path, count: Count | None) -> None:
     """Colours as JPEG and alpha as PNG, as the live path reads them."""
     n_expected, n_written, shape = len(data.crop_to_portrait), 0, (data.size_px, data.size_px, 4)
     progress = ProgressBar()
-    progress.start(n_expected, data.fps)
+    if count is None:
+        progress.start(n_expected, data.fps)
+        count = lambda n_done, n_all: progress.advance()  # noqa: E731
     for picture in data.idle:
         if picture.shape != shape:
             raise StudioError(f"Idle picture {n_written} is {picture.shape}, not {shape}.", "Prepare the data again.")
@@ -66,7 +71,7 @@ def _write_idle(data: AvatarData, folder: Path) -> None:
         _write_picture(stem.with_suffix(".jpg"), spread_colours(colours, alpha), options)
         _write_picture(stem.with_suffix(".png"), alpha, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         n_written += 1
-        progress.advance()
+        count(n_written, n_expected)
     progress.end()
     if n_written != n_expected or not n_written:
         raise StudioError(f"There are {n_written} idle pictures and {n_expected} crops.", "Prepare the data again.")

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avatar_app.contracts.mouth import PatchBox
 from avatar_app.studio import arithmetic
 from avatar_app.studio.data.person_clips import FaceClip
-from avatar_app.studio.data.person_pictures import PersonPictures, person_pictures
+from avatar_app.studio.data.person_pictures import N_NUISANCES, Normal, PersonPictures, light_of, person_pictures
 from avatar_app.studio.metrics.scores import psnr_db, sharpness_ratio
 from avatar_app.studio.nets.mouth_renderer import NOVA_BOX, MouthRenderer, load_mouth_renderer, save_mouth_renderer
 from avatar_app.studio.nets.person_renderer import PersonRenderer, PictureTable
 from avatar_app.studio.train import parallel
+from avatar_app.studio.train.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from avatar_app.studio.train.loop import LoopPlan, descend, set_rate, train, update_average
 from avatar_app.studio.train.mouth_renderer import MOUTH, one_cycle, pixel_weight, pixels_of
 from avatar_app.studio.train.person_losses import LossWeights, picture_losses
 from avatar_app.studio.train.run_folder import RunFolder
 
 UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
 
-# Steps by quality.
-STEPS = {"quick": 3000, "good": 12000, "best": 30000}
+# Steps by quality. On two cores without native bf16 they take about 6, 21 and 55 minutes.
+STEPS = {"quick": 2500, "good": 9000, "best": 24000}
+LOG_STEPS = 50
 CHECKPOINT_STEPS = 250
-EVALUATE_STEPS = 1000
+EVALUATE_STEPS = 500
 N_SAMPLES = 6
+# Pixels this near to those that are shown count as much, and the others by this factor.
+MARGIN_PX, HIDDEN_WEIGHT = 16, 0.1
+# Highest chance of a picture to be drawn, relative to the lowest; a parameter that varies less counts less.
+MAX_CHANCE, MIN_SPREAD = 4.0, np.float32(0.05)
+# Largest correction of a parameter, relative to its standard deviation.
+CORRECTION_RATIO = np.float32(0.5)
+# Training pictures from which the base picture and the weights of the loss are measured.
+N_SAMPLED = 400
 # Held-out pictures that an evaluation renders.
 N_EVALUATED = 200
 
@@ -69,6 +83,7 @@ class PersonRendererTask:
         seed: of the initial weights.
         initial: network to continue from; None starts from random weights.
         progress: called after each step with the number of steps so far and of the run.
+        shown: (256, 256) float32 in 0..1, how much of each pixel of the crop the avatar shows; None means all.
     """
 
     def __init__(
@@ -78,6 +93,7 @@ class PersonRendererTask:
         seed: int,
         initial: MouthRenderer | None = None,
         progress: Callable[[int, int], None] | None = None,
+        shown: Float32 | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self._device, self._recipe, self._progress = parallel.device(), recipe, progress
@@ -87,16 +103,18 @@ class PersonRendererTask:
         self._params = torch.from_numpy(data.params).to(self._device)
         self._nuisances = torch.from_numpy(data.nuisances).to(self._device)
         self._train = np.flatnonzero(data.is_train)
+        self._chance = chances(data.params[self._train])
         held_out = np.flatnonzero(~data.is_train)
-        shown = held_out if len(held_out) else self._train
-        self._held_out = shown[:: -(-len(shown) // N_EVALUATED)]
-        sample = data.patches[self._train[::4]]
+        held_out = held_out if len(held_out) else self._train
+        self._held_out = held_out[:: -(-len(held_out) // N_EVALUATED)]
+        sample = data.patches[self._train[:: -(-len(self._train) // N_SAMPLED)]]
         renderer.base.data = pixels_of(sample).mean(dim=0, keepdim=True)
-        self._weight = pixel_weight(sample).to(self._device)
+        self._weight = (pixel_weight(sample) * _share(shown, self._box)).to(self._device)
         net = PersonRenderer(renderer, data.nuisances.shape[1], recipe.n_latents)
         self.net: PersonRenderer = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: PersonRenderer = copy.deepcopy(self.net).eval()
-        self._pictures = PictureTable(len(data.params), recipe.n_latents).to(self._device)
+        reach = torch.from_numpy(CORRECTION_RATIO * data.params[self._train].std(axis=0))
+        self._pictures = PictureTable(len(data.params), recipe.n_latents, reach).to(self._device)
         self._adam = torch.optim.Adam(self.net.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.99))
         # Without momentum: it would move pictures that are not in the batch.
         self._adam_pictures = torch.optim.Adam(self._pictures.parameters(), lr=recipe.picture_rate, betas=(0.0, 0.999))
@@ -114,7 +132,7 @@ class PersonRendererTask:
         rate = one_cycle(index, n_steps, self._recipe)
         set_rate(self._adam, rate)
         set_rate(self._adam_pictures, self._recipe.picture_rate * rate / self._recipe.peak_rate)
-        numbers = rng.choice(self._train, self._recipe.batch)[parallel.share(self._recipe.batch)]
+        numbers = rng.choice(self._train, self._recipe.batch, p=self._chance)[parallel.share(self._recipe.batch)]
         parts = self._losses(torch.from_numpy(numbers).to(self._device))
         self._adam_pictures.zero_grad(set_to_none=True)
         descend(self._adam, parts["loss"])
@@ -144,10 +162,6 @@ class PersonRendererTask:
             [np.concatenate(list(p), axis=1) for p in (self._patches[chosen], self._rendered(chosen))]
         )
 
-    def folded(self) -> MouthRenderer:
-        """The averaged network as a mouth renderer, for normal conditions."""
-        return self.average.folded(torch.zeros(self._nuisances.shape[1], device=self._device)).cpu()
-
     def _losses(self, chosen: Tensor) -> dict[str, Tensor]:
         ground_truth = pixels_of(self._patches[chosen.cpu().numpy()]).to(self._device)
         corrected, latents = self._pictures.corrected(self._params[chosen], chosen), self._pictures.latents[chosen]
@@ -171,12 +185,36 @@ class PersonRendererTask:
         return np.ascontiguousarray(np.concatenate(found))
 
 
+def chances(params: Float32) -> NDArray[np.float64]:
+    """(n,) chance of each picture to be in a batch, with sum 1.
+
+    Most pictures of speech show mouths that are nearly closed, and few show one that is wide open. Those that differ
+    more from the mean mouth have a higher chance, up to `MAX_CHANCE` times the lowest.
+
+    Args:
+        params: (n, 14) mouth parameters.
+    """
+    distance = np.linalg.norm((params - params.mean(axis=0)) / (params.std(axis=0) + MIN_SPREAD), axis=1)
+    weight = np.clip(distance / max(float(np.median(distance)), 1e-6), 1, MAX_CHANCE).astype(np.float64)
+    return weight / weight.sum()  # type: ignore[no-any-return]
+
+
+def _share(shown: Float32 | None, box: PatchBox) -> Tensor:
+    """(1, 1, h, w) factor of the loss weight inside the box; mouths of the pixels around what is shown still count."""
+    if shown is None:
+        return torch.ones(1, 1, 1, 1)
+    near = cv2.GaussianBlur(cv2.dilate(shown, np.ones((MARGIN_PX, MARGIN_PX), np.uint8)), (0, 0), MARGIN_PX / 4)
+    share = HIDDEN_WEIGHT + (1 - HIDDEN_WEIGHT) * near[box.y : box.y + box.h, box.x : box.x + box.w]
+    return torch.from_numpy(share.astype(np.float32))[None, None]
+
+
 def train_person_renderer(
     clips: Sequence[FaceClip],
     run: Path,
     recipe: PersonRecipe,
     initial: Path | None,
     *,
+    mask: UInt8 | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -187,12 +225,13 @@ def train_person_renderer(
         run: run folder. `samples/` receives pictures of the progress, ground truth above the result.
         recipe: hyper-parameters.
         initial: folder of the mouth renderer to continue from; None starts from random weights.
+        mask: (256, 256) uint8, where the mouth is pasted; other pixels count little. None means that all count.
         seed: of all randomness.
         progress: called after each step with the number of steps so far and of the run. If it raises an error, the run
             stops there and can be continued.
 
     Returns:
-        Folder of the result, see `load_mouth_renderer`: the network of normal conditions.
+        Folder of the result in median light, see `load_mouth_renderer` and `in_light_of`.
 
     Raises:
         StudioError: too few pictures, no initial network, or the folder cannot be written or holds another run.
@@ -201,9 +240,33 @@ def train_person_renderer(
     data = person_pictures(clips, NOVA_BOX)
     folder = RunFolder(run)
     folder.open_request({"n_pictures": len(data.params), "is_from_scratch": before is None, **asdict(recipe)}, seed)
-    task = PersonRendererTask(data, recipe, seed, before, progress)
-    plan = LoopPlan(recipe.n_steps, 50, CHECKPOINT_STEPS, EVALUATE_STEPS, seed)
-    train(task, folder, plan)
+    shown = None if mask is None else mask.astype(np.float32) / np.float32(255)
+    task = PersonRendererTask(data, recipe, seed, before, progress, shown)
+    train(task, folder, LoopPlan(recipe.n_steps, LOG_STEPS, CHECKPOINT_STEPS, EVALUATE_STEPS, seed))
     facts = {"recipe": asdict(recipe), "held_out": dict(task.evaluate()), "is_from_scratch": before is None}
-    save_mouth_renderer(run / "best", task.folded(), facts)
+    light = [round(float(value), 2) for value in data.normal.light]
+    save_mouth_renderer(run / "best", task.average.folded(torch.zeros(N_NUISANCES)), {**facts, "light": light})
     return run / "best"
+
+
+def in_light_of(run: Path, rest: UInt8) -> Path:
+    """The result of a finished run in the light of the face that the mouth is pasted on.
+
+    Args:
+        run: run folder of `train_person_renderer`.
+        rest: (256, 256, 3) uint8 BGR, the face at rest.
+
+    Returns:
+        Folder of the mouth renderer.
+
+    Raises:
+        StudioError: the run is not finished, or a file is damaged.
+    """
+    median = load_mouth_renderer(run / "best")
+    facts = json.loads((run / "best" / "picture.json").read_text(encoding="utf-8"))
+    net = PersonRenderer(median, N_NUISANCES, facts["recipe"]["n_latents"])
+    load_checkpoint(run / CHECKPOINT_NAME, {"average": net}, {})
+    no_turn = np.zeros(3, np.float32)
+    conditions = Normal(no_turn, np.array(facts["light"], np.float32)).nuisances(no_turn[None], light_of(rest)[None])
+    save_mouth_renderer(run / "lit", net.folded(torch.from_numpy(conditions[0])), facts)
+    return run / "lit"

@@ -18,7 +18,7 @@ from avatar_app.contracts.errors import InputFileError, StudioError, UserError
 from avatar_app.contracts.input_file import read_bytes
 from avatar_app.live.frame import list_avatars
 from avatar_app.settings.paths import ProfilePaths, user_path
-from avatar_app.studio.enrol.person.enrol_input import QUALITIES, EnrolInput, Recording
+from avatar_app.studio.enrol.person.enrol_input import LANGUAGES, QUALITIES, EnrolInput, Recording
 from avatar_app.studio.enrol.person.enrolment import enrol
 from avatar_app.studio.enrol.person.progress import Report
 from avatar_app.studio.enrol.person.workspace import Workspace
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--consent", action="store_true", help="you are the person in the video, or have the person's permission"
     )
     parser.add_argument("--text", type=Path, metavar="FILE", help="what is spoken, a sentence a line")
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="language of the text (en)")
     parser.add_argument("--quality", choices=QUALITIES, default="good", help="how long it learns (good)")
     parser.add_argument("--keep-background", action="store_true", help="keep the room in the picture")
     parser.add_argument(
@@ -97,6 +98,7 @@ def _enrol(arguments: argparse.Namespace, report_to: Callable[[Report], None]) -
         videos=tuple(map(Recording.of, arguments.video)),
         held_out=tuple(map(Recording.of, arguments.held_out)),
         text=_text(arguments.text),
+        language=arguments.language,
         consent=Consent(arguments.name, STATEMENT, datetime.date.today().isoformat()),
         quality=arguments.quality,
         keep_background=arguments.keep_background,

@@ -17,6 +17,8 @@ from avatar_app.settings.paths import user_path
 
 INPUT_SCHEMA = 1
 QUALITIES = ("quick", "good", "best")
+# Of the sentences that the recording wizard shows.
+LANGUAGES = ("en", "de", "fr", "es", "pt", "it")
 PIECE_BYTES = 1 << 20
 
 
@@ -64,6 +66,7 @@ class EnrolInput:
         videos: recordings to learn from.
         held_out: recordings for the report only.
         text: what the person says; empty if unknown.
+        language: of the text, two letters (ISO 639-1).
         consent: of the person.
         quality: one of `QUALITIES`.
         keep_background: whether the room stays in the picture.
@@ -76,6 +79,7 @@ class EnrolInput:
     videos: tuple[Recording, ...]
     held_out: tuple[Recording, ...]
     text: str
+    language: str
     consent: Consent
     quality: str
     keep_background: bool
@@ -85,6 +89,8 @@ class EnrolInput:
             raise ValueError(f"quality {self.quality!r} is none of {', '.join(QUALITIES)}")
         if not isinstance(self.name, str) or not self.name.strip():
             raise ValueError("there is no name")
+        if self.language not in LANGUAGES:
+            raise ValueError(f"language {self.language!r} is none of {', '.join(LANGUAGES)}")
         if not self.videos:
             raise ValueError("there is no video")
 
@@ -98,6 +104,7 @@ class EnrolInput:
             "video": (_contents(self.videos), _contents(other.videos)),
             "held-out video": (_contents(self.held_out), _contents(other.held_out)),
             "text": (self.text, other.text),
+            "language": (self.language, other.language),
             "person": (self.consent.person, other.consent.person),
             "background": (self.keep_background, other.keep_background),
         }
@@ -124,6 +131,7 @@ class EnrolInput:
             videos=videos,
             held_out=held_out,
             text=data["text"],
+            language=data["language"],
             consent=Consent.from_json(data["consent"]),
             quality=data["quality"],
             keep_background=bool(data["keep_background"]),
@@ -137,6 +145,7 @@ class EnrolInput:
             "videos": _entries(self.videos),
             "held_out": _entries(self.held_out),
             "text": self.text,
+            "language": self.language,
             "consent": self.consent.to_json(),
             "quality": self.quality,
             "keep_background": self.keep_background,

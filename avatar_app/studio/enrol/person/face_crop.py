@@ -24,6 +24,7 @@ from avatar_app.studio.data.clips import CROP_PX
 from avatar_app.studio.enrol.person.alignment import EYES_AT, LIPS_AT, Neutral, has_face, place
 from avatar_app.studio.enrol.person.material import Bool, FaceCrops, FaceTrack, Take
 from avatar_app.studio.enrol.person.smooth import filled, smoothed
+from avatar_app.studio.enrol.person.steady import steadied
 
 Float64 = NDArray[np.float64]
 # Arguments: pictures written, and pictures in all. An exception that it raises ends the work.
@@ -65,7 +66,7 @@ def crop_take(
     Raises:
         StudioError: no picture shows a face, or the folder cannot be written.
     """
-    to_picture = crop_to_picture(track, neutral)
+    to_picture = steadied(take.pictures, crop_to_picture(track, neutral))
     pose_deg = pose_of(track)
     usable: Bool = has_face(track.landmarks_px) & (np.abs(pose_deg) <= MAX_TURN_DEG).all(axis=1)
     if is_usable is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +75,11 @@ class PersonClip:
         pose_deg: (n, 3) float32, see `FaceCrops`.
         is_usable: (n,) bool, see `FaceCrops`.
         sound: (n * 640,) float32 at 16 kHz.
-        text: what the person says; empty if unknown.
         gap: (n,) float32, gap between the inner lips over the distance of the outer corners of the eyes; 0 when
             closed. Empty if unknown; then the opening of the lips is not scored.
+        take: name of the take that the sentence is a part of.
+        first: number of its first picture in the take.
+        text: what the person says; empty if unknown.
     """
 
     name: str
@@ -87,8 +89,10 @@ class PersonClip:
     pose_deg: Float32
     is_usable: Bool
     sound: Float32
+    gap: Float32
+    take: str
+    first: int
     text: str = ""
-    gap: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def frames(self) -> Iterator[UInt8]:
         """See `AvatarClip.frames`."""

@@ -84,11 +84,14 @@ class Progress:
         """Pass a step that an earlier run has finished."""
         self.start(name, 1.0)
 
-    def advance(self, done: float, preview: Path | None = None) -> None:
+    def advance(self, done: float) -> None:
         """Report the share of the step that is done."""
-        self._preview = preview or self._preview
-        if self._now_s() - self._t_reported_s >= REPORT_S or preview is not None:
+        if self._now_s() - self._t_reported_s >= REPORT_S:
             self._report(done)
+
+    def show(self, preview: Path) -> None:
+        """Add a picture of what has been learned so far to the next reports."""
+        self._preview = preview
 
     def finish(self) -> None:
         """End the step."""

@@ -15,28 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.contracts.packets import LIVE_RATE_HZ, Float32
-from avatar_app.live.webcam.face import LEFT, LOWER_LIP, RIGHT, UPPER_LIP
 from avatar_app.studio.data.clips import FPS
-from avatar_app.studio.enrol.person.material import FaceTrack
+from avatar_app.studio.enrol.person.mouth_parameters import opening_mm
 from avatar_app.studio.enrol.person.mouth_prediction import predicted_parameters
 from avatar_app.studio.train.speech_encoder_score import MouthPredictor
 
 Floats = NDArray[np.float64]
 
-# Gap between the lips of the rendered head, in mm per unit of each parameter: `studio.mouth.lip_opening_mm` of its rig,
-# rounded; those below 1.5 mm are left out.
-OPENING_MM = {"jawOpen": 26.0, "mouthClose": -26.0, "mouthPucker": 2.0, "mouthFunnel": 16.0, "mouthUpperUp": 2.0,
-              "mouthLowerDown": 7.0}  # fmt: skip
 # Both curves are compared at this rate.
 CURVE_HZ = 100
 SEARCH_MS = 500
 MAX_OFFSET_MS = 250.0
 # Slower changes, such as pauses between sentences, fit at many offsets.
 HIGHPASS_S = 0.3
-# Own speech of six talkers, 12 s or more: 0.39 and above. Another sentence by the same talker: 0.35 at most.
-MIN_CORRELATION = 0.3
+# Twenty seconds of own speech: 0.4 and above, with noise as loud as the voice 0.3. Music or another voice: below 0.1.
+MIN_CORRELATION = 0.2
 
 # From (n * 640,) float32 samples at 16 kHz to the opening of the lips in mm at (k + 0.5) / 100 s, (4 n,) float64.
 Predict = Callable[[Float32], Floats]
@@ -108,26 +102,13 @@ def shift_sound(samples: Float32, ms: float) -> Float32:
     return shifted
 
 
-def lips_opening(track: FaceTrack) -> Float32:
-    """Gap between the lips over the distance of the outer corners of the eyes, (n,) float32; NaN without a face."""
-    points = track.landmarks_px[:, :, :2]
-    gap = np.linalg.norm(points[:, LOWER_LIP] - points[:, UPPER_LIP], axis=1)
-    eyes = np.linalg.norm(points[:, RIGHT.outer] - points[:, LEFT.outer], axis=1)
-    return np.asarray(gap / np.maximum(eyes, 1e-6), np.float32)
-
-
 def opening_predictor(net: MouthPredictor) -> Predict:
-    """Predicts the opening of the lips with a speech encoder, at its longest look-ahead.
+    """Predicts the opening of the lips with the published speech encoder.
 
     Args:
-        net: the published speech encoder, in evaluation mode.
+        net: in evaluation mode.
     """
-    weights = np.array([OPENING_MM.get(name, 0.0) for name in MOUTH_NAMES])
-
-    def predict(samples: Float32) -> Floats:
-        return np.asarray(predicted_parameters(net, samples, CURVE_HZ) @ weights, np.float64)
-
-    return predict
+    return lambda samples: opening_mm(predicted_parameters(net, samples, CURVE_HZ)).astype(np.float64)
 
 
 def _curves(opening: Float32, predicted_mm: Floats) -> tuple[Floats, Floats]:

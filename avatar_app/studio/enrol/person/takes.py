@@ -7,7 +7,6 @@ The workspace holds a folder for each video, with the pictures and sound of `vid
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -45,8 +44,6 @@ MIN_TAKE_S = 1.0
 MIN_CUT_LEVELS, MIN_CUT_RATIO = 4.0, 2.5
 CUT_REACH = 6
 CUT_SIZE = (64, 48)
-# Left free for the later steps.
-SPARE_BYTES = 500_000_000
 
 # Arguments: pictures done, and pictures in all. An exception that it raises ends the step.
 Progress = Callable[[int, int], None]
@@ -88,7 +85,6 @@ def import_takes(
     paths = [user_path(path) for path in paths]
     facts = survey_all(paths, limits)
     n_all, n_before = sum(one.n_frames for one in facts), 0
-    _check_space(folder, facts)
     parts: list[_Part] = []
     for number, (path, one) in enumerate(zip(paths, facts, strict=True)):
         name = f"{prefix}-{number:02d}"
@@ -202,19 +198,6 @@ def _check_parts(parts: Sequence[_Part], limits: Limits) -> None:
         raise StudioError(
             f"The videos have many cuts: only {whole_s:.1f} s are in pieces longer than {MIN_TAKE_S:.0f} s.",
             "Record yourself without cuts.",
-        )
-
-
-def _check_space(folder: Path, facts: Sequence[VideoFacts]) -> None:
-    """Check that the pictures of all videos fit on the disk."""
-    n_bytes = sum(3 * one.size[0] * one.size[1] * one.n_frames for one in facts)
-    present = sum(file.stat().st_size for file in folder.glob(f"*/{PICTURES}"))
-    existing = next(parent for parent in (folder, *folder.resolve().parents) if parent.is_dir())
-    n_missing = n_bytes - present + SPARE_BYTES - shutil.disk_usage(existing).free
-    if n_missing > 0:
-        raise StudioError(
-            f"The disk is full: the enrolment needs {(n_bytes + SPARE_BYTES) / 1e9:.1f} GB while it runs.",
-            f"Free {n_missing / 1e9:.1f} GB, then give the same command again.",
         )
 
 

@@ -26,9 +26,7 @@ from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 
 # In this order; each reads results of earlier ones.
-STEPS = (
-    "takes", "track", "crop", "offset", "mouth", "sentences", "renderer", "encoder", "idle", "publish", "report",
-)  # fmt: skip
+STEPS = ("takes", "track", "crop", "mouth", "renderer", "encoder", "idle", "publish", "report")
 INPUT, FINISHED = "input.json", "steps.json"
 STEPS_SCHEMA = 1
 CROP_PX = 256
