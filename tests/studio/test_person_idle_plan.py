@@ -49,7 +49,7 @@ def test_plan_loop_when_runs_are_short_then_joined_and_played_there_and_back() -
 
 
 def test_plan_loop_when_one_run_is_far_from_the_others_then_left_out() -> None:
-    features = [sway(26, period=100, seed=seed) for seed in range(10)]
+    features = [sway(26, period=100, seed=seed) for seed in range(7)]
     features[3] = features[3] + 100
     assert 3 not in {step.first[0] for step in plan_loop(features)}
 
@@ -58,6 +58,12 @@ def test_plan_loop_when_there_is_one_short_run_then_repeated() -> None:
     steps = plan_loop([sway(15, period=60)])
     assert 100 <= len(steps) <= 300
     assert all(0 <= step.first[1] < 15 for step in steps)
+
+
+def test_plan_loop_when_a_long_run_cannot_be_closed_then_its_middle_there_and_back() -> None:
+    places = [step.first[1] for step in plan_loop([run(*np.linspace(0, 1, 230))])]
+    assert 40 <= min(places) < 60
+    assert max(places) == 189
 
 
 def test_plan_loop_when_there_is_no_run_then_empty() -> None:

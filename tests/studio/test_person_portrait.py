@@ -45,7 +45,7 @@ def test_portrait_of_when_the_picture_ends_below_then_the_portrait_ends_there_to
     assert bottom == pytest.approx(287.5, abs=0.01)
     assert left >= -0.5
     assert right <= 359.5
-    assert top > -0.5
+    assert top >= -0.5
 
 
 def test_portrait_of_when_the_face_is_beside_the_middle_then_the_square_stays_inside() -> None:

@@ -124,10 +124,15 @@ def test_text_when_in_one_line_then_split_at_the_ends_of_sentences():
     assert [one.text for one in found] == [f"{line(30)}.", f"{line(14)}!"]
 
 
-@pytest.mark.parametrize("text", ["\n".join([line(30), line(150), line(4)]), "\n".join([line(200)] * 3), "a\nb\nc"])
+@pytest.mark.parametrize("text", ["\n".join([line(200)] * 3), "a\nb\nc"])
 def test_text_when_it_does_not_fit_the_sound_then_refused(text):
     with pytest.raises(StudioError, match="The text does not fit the sound"):
         with_text(pieces(2, 1, 3), text)
+
+
+def test_text_when_one_line_is_much_too_long_then_refused_with_its_beginning():
+    with pytest.raises(StudioError, match=r"“b{45}” would take 1\.0 s"):
+        with_text(pieces(5, 1), f"{line(30)}\n{'b' * 45}")
 
 
 def test_text_when_unknown_then_the_pieces():

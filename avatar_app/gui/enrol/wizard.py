@@ -188,7 +188,8 @@ class EnrolWizard(QDialog):
             if spoken:
                 write_text(folder / TEXT_NAME, spoken + "\n")
             text_file = str(folder / TEXT_NAME) if spoken else ""
-            request = EnrolRequest(before.name, before.consent, videos, text_file, quality, keeps_background)
+            language = self.record.language.value() if spoken else ""
+            request = EnrolRequest(before.name, before.consent, videos, text_file, language, quality, keeps_background)
             if _is_other(before, request, folder):
                 clear_results(folder)
             self._write(request)

@@ -1,4 +1,4 @@
-"""Face detection and landmarks by mediapipe; only this module uses it, and only in the tracker process."""
+"""Face detection and landmarks by mediapipe, which is imported here alone, and only in processes of its own."""
 
 from __future__ import annotations
 

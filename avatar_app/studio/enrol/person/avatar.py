@@ -12,8 +12,9 @@ from avatar_app.studio.data.clips import CROP_PX, FPS
 from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.person.alignment import Neutral
 from avatar_app.studio.enrol.person.cut_out import CutOut, keep_background
-from avatar_app.studio.enrol.person.idle_loop import Material, make_loop, measure_loop, plan_sources
+from avatar_app.studio.enrol.person.idle_loop import Progress, make_loop, measure_loop
 from avatar_app.studio.enrol.person.idle_material import LIPS, rest_runs
+from avatar_app.studio.enrol.person.idle_sources import Material, plan_sources
 from avatar_app.studio.enrol.person.mouth_mask import person_mask_shape
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.portrait import SIZE_PX
@@ -35,6 +36,7 @@ def person_avatar_data(
     find_person: PersonFinder | None,
     size_px: int = SIZE_PX,
     clips: Sequence[AvatarClip] = (),
+    progress: Progress = lambda n_done, n_all: None,
 ) -> AvatarData:
     """Make the avatar's material from a person's video.
 
@@ -46,14 +48,15 @@ def person_avatar_data(
         find_person: the segmentation model, see `PersonFinderProcess`; None keeps the background.
         size_px: side of the portraits, 512 to 1024.
         clips: speech of the person.
+        progress: called after each picture that is prepared.
 
     Raises:
         StudioError: no part of the video is silent with the mouth closed, the face is too small or too near the edge,
             or the background cannot be removed.
     """
-    sources, steps = plan_sources(material, size_px, align_takes=find_person is not None)
+    sources, steps = plan_sources(material, find_person, size_px, align_takes=find_person is not None)
     cut_out = keep_background if find_person is None else CutOut(material, sources, find_person)
-    loop = make_loop(material, sources, steps, cut_out)
+    loop = make_loop(material, sources, steps, cut_out, progress)
     return AvatarData(
         title=title,
         licence=LICENCE,

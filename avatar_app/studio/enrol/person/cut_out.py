@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from avatar_app.contracts.packets import Float32, UInt8
-from avatar_app.studio.enrol.person.idle_loop import Material, Sources
 from avatar_app.studio.enrol.person.idle_material import Run
+from avatar_app.studio.enrol.person.idle_sources import Material, Sources
 from avatar_app.studio.enrol.person.matting import Plate, background_plate, matte, steady
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.portrait import cut_portrait

@@ -4,55 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.studio.enrol.person.flow_morph import Flow, measure_flow, morph
-from avatar_app.studio.enrol.person.idle_material import Run, rest_runs
-from avatar_app.studio.enrol.person.idle_plan import Step, joins_of, plan_loop
-from avatar_app.studio.enrol.person.material import FaceCrops, Take
-from avatar_app.studio.enrol.person.portrait import SIZE_PX, Area, alignment, composed, cut_portrait, portrait_of
+from avatar_app.studio.enrol.person.idle_material import Run
+from avatar_app.studio.enrol.person.idle_plan import Step, joins_of
+from avatar_app.studio.enrol.person.idle_sources import Material, Sources
+from avatar_app.studio.enrol.person.portrait import cut_portrait
 from avatar_app.studio.enrol.person.smooth import smoothed
 
 Float64 = NDArray[np.float64]
-Material = Sequence[tuple[Take, FaceCrops]]
+CutOutFunction = Callable[[Run, UInt8], UInt8]
+# Arguments: pictures done, and pictures in all. An exception that it raises ends the work.
+Progress = Callable[[int, int], None]
 
-# Landmarks of mediapipe's face mesh: outline, brows, eyes, irises, nose, lips.
-COMPARED = (
-    10, 338, 297, 284, 389, 454, 361, 397, 378, 152, 149, 172, 132, 234, 162, 54, 67, 109, 70, 63, 105, 66, 107, 336,
-    296, 334, 293, 300, 33, 159, 133, 145, 362, 386, 263, 374, 468, 473, 468, 473, 1, 6, 61, 291, 0, 17,
-)  # fmt: skip
-THUMBNAIL_PX = 24
-# One grey level of the thumbnail counts as much as this many pixels of the landmarks.
-LEVEL_PX = 0.5
 # The light of the forehead and the cheeks, in the crop: rows and columns.
 SKIN = (slice(48, 150), slice(72, 184))
 LIGHT_SMOOTHING_FRAMES = 8.0
 GAIN_RANGE = (0.75, 1.33)
 # Flow is averaged over the pictures of a join, because it changes little and its noise would be seen as jitter.
 FLOW_SMOOTHING_FRAMES = 2.0
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The pictures that a loop is made of.
-
-    Attributes:
-        runs: consecutive pictures at rest.
-        to_portrait: per run (2, 3), from the pictures of its take to the portrait.
-        crops: per run (n, 2, 3) float64, from the face crop to the portrait.
-        size_px: side of the portrait.
-    """
-
-    runs: Sequence[Run]
-    to_portrait: Sequence[Float64]
-    crops: Sequence[Float64]
-    size_px: int
 
 
 @dataclass(frozen=True)
@@ -93,51 +68,12 @@ class IdleLoop:
         return [Flow(*both) for both in zip(there, back, strict=True)]
 
 
-def plan_sources(material: Material, size_px: int = SIZE_PX, *, align_takes: bool = True) -> tuple[Sources, list[Step]]:
-    """Find the pictures at rest, and plan the loop by head pose, gaze, and light.
-
-    Args:
-        material: takes and their face crops.
-        size_px: side of the portrait.
-        align_takes: move the pictures of each take so that the faces are at the same place; moves the background too.
-
-    Raises:
-        StudioError: no part of the video is silent with the mouth closed.
-    """
-    runs = rest_runs(material)
-    if not runs:
-        raise StudioError(
-            "The video has no half second of silence with the mouth closed.",
-            "Record again, and begin with ten seconds still and silent.",
-        )
-    sources = _sources(material, runs, size_px, align_takes, {run.take for run in runs})
-    steps = plan_loop([_features(material, run, sources, k) for k, run in enumerate(runs)])
-    # Only now the takes are known, of which the portrait must not leave the pictures.
-    used = {runs[step.first[0]].take for step in steps}
-    return _sources(material, runs, size_px, align_takes, used), steps
-
-
-def _sources(material: Material, runs: Sequence[Run], size_px: int, align_takes: bool, shown: set[int]) -> Sources:
-    main = max(runs, key=len).take
-    rest = {take: _at_rest(runs, material, take) for take in {run.take for run in runs}}
-    aligned = {take: alignment(rest[take] if align_takes else rest[main], rest[main]) for take in rest}
-    areas = [Area.of(*_size(material[take][0])).moved(aligned[take]) for take in sorted(shown)]
-    portrait = portrait_of(rest[main], reduce(Area.shared, areas), size_px)
-    to_portrait = {take: composed(portrait, aligned[take]) for take in rest}
-    crops = [
-        composed(to_portrait[run.take], material[run.take][1].crop_to_picture[run.start : run.stop].astype(np.float64))
-        for run in runs
-    ]
-    return Sources(runs, [to_portrait[run.take] for run in runs], crops, size_px)
-
-
-def _size(take: Take) -> tuple[int, int]:
-    """Width and height of the pictures."""
-    return take.pictures.shape[2], take.pictures.shape[1]
-
-
 def make_loop(
-    material: Material, sources: Sources, steps: Sequence[Step], cut_out: Callable[[Run, UInt8], UInt8]
+    material: Material,
+    sources: Sources,
+    steps: Sequence[Step],
+    cut_out: CutOutFunction,
+    progress: Progress = lambda n_done, n_all: None,
 ) -> IdleLoop:
     """Make the pictures of a planned loop.
 
@@ -147,24 +83,21 @@ def make_loop(
         steps: the plan.
         cut_out: alpha and clean colours, (n, size, size, 4) uint8 BGRA, for the portraits of some consecutive pictures
             of a run, (n, size, size, 3) uint8 BGR; the `Run` names the pictures.
+        progress: called after the pictures of each run.
     """
     gains = _gains(material, sources.runs)
+    used = [_used(steps, number) for number in range(len(sources.runs))]
+    n_done, n_all = 0, sum(map(len, used))
     portraits: list[dict[int, UInt8]] = []
-    for number, run in enumerate(sources.runs):
-        used = _used(steps, number)
+    for number, (run, places) in enumerate(zip(sources.runs, used, strict=True)):
         pictures: dict[int, UInt8] = {}
-        if used:
-            take = material[run.take][0]
-            part = Run(run.take, run.start + min(used), run.start + max(used) + 1)
-            cut = np.stack(
-                [
-                    cut_portrait(np.asarray(take.pictures[k]), sources.to_portrait[number], sources.size_px)
-                    for k in range(part.start, part.stop)
-                ]
-            )
-            shown = cut_out(part, cut)
-            for place, picture in zip(range(min(used), max(used) + 1), shown, strict=True):
+        if places:
+            part = Run(run.take, run.start + places.start, run.start + places.stop)
+            shown = cut_out(part, _cut(material, sources, number, part))
+            for place, picture in zip(places, shown, strict=True):
                 pictures[place] = _lit(picture, gains[number][place])
+            n_done += len(places)
+            progress(n_done, n_all)
         portraits.append(pictures)
     return IdleLoop(steps, portraits, _crops_of(sources, steps))
 
@@ -200,32 +133,6 @@ def measure_loop(loop: IdleLoop) -> dict[str, float]:
     }
 
 
-def _at_rest(runs: Sequence[Run], material: Material, take: int) -> Float32:
-    """(n, 2, 3) crop to picture of all pictures at rest of a take."""
-    parts = [material[take][1].crop_to_picture[run.start : run.stop] for run in runs if run.take == take]
-    return np.concatenate(parts)
-
-
-def _features(material: Material, run: Run, sources: Sources, number: int) -> Float32:
-    """(n, F) float32: landmarks in the portrait and a thumbnail, scaled so that distances are in pixels."""
-    take, crops = material[run.take]
-    marks = crops.landmarks_px[run.start : run.stop][:, COMPARED, :2].astype(np.float64)
-    maps = sources.crops[number]
-    placed = np.einsum("nij,nkj->nki", maps[:, :, :2], marks) + maps[:, None, :, 2]
-    small = sources.to_portrait[number] * (THUMBNAIL_PX / sources.size_px)
-    thumbnails = np.stack(
-        [
-            cv2.cvtColor(cut_portrait(np.asarray(take.pictures[k]), small, THUMBNAIL_PX), cv2.COLOR_BGR2GRAY)
-            for k in range(run.start, run.stop)
-        ]
-    )
-    parts = (
-        placed.reshape(len(run), -1) / np.sqrt(len(COMPARED)),
-        thumbnails.reshape(len(run), -1) * (LEVEL_PX / THUMBNAIL_PX),
-    )
-    return np.concatenate(parts, axis=1).astype(np.float32)
-
-
 def _gains(material: Material, runs: Sequence[Run]) -> list[Float64]:
     """Per run (n, 3): factors that give the skin the same light in all pictures, without slow drift."""
     light = [
@@ -248,10 +155,17 @@ def _lit(picture: UInt8, gain: Float64) -> UInt8:
     return np.dstack((np.rint(lit).astype(np.uint8), picture[:, :, 3]))
 
 
-def _used(steps: Sequence[Step], run: int) -> set[int]:
-    """Places of the pictures of a run that the loop shows."""
-    places = [place for step in steps for place in (step.first, step.second) if place is not None]
-    return {place[1] for place in places if place[0] == run}
+def _used(steps: Sequence[Step], run: int) -> range:
+    """Places of the pictures of a run that the loop shows, and those between."""
+    shown = [place for step in steps for place in (step.first, step.second) if place is not None]
+    places = [place[1] for place in shown if place[0] == run]
+    return range(min(places), max(places) + 1) if places else range(0)
+
+
+def _cut(material: Material, sources: Sources, number: int, part: Run) -> UInt8:
+    """(n, size, size, 3): the portraits of some pictures of a run."""
+    pictures = material[part.take][0].pictures[part.start : part.stop]
+    return np.stack([cut_portrait(np.asarray(p), sources.to_portrait[number], sources.size_px) for p in pictures])
 
 
 def _crops_of(sources: Sources, steps: Sequence[Step]) -> Float32:

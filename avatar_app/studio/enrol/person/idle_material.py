@@ -25,7 +25,7 @@ REST_RATIO = 0.015
 # Mean distance of the lips' landmarks from their median at rest, in pixels of the crop.
 MAX_SHAPE_PX = 4.0
 # Sound is silent up to this share of the way from the recording's quiet to its loud parts, in dB, or to this level
-# above the quiet ones. Breath and noises are louder than the room, and longer sounds than these with closed lips are rare.
+# above the quiet ones, because breath is louder than the room. A sound of a few pictures with closed lips is a noise.
 SILENT_SHARE, SILENT_DB = 0.45, 12.0
 NOISE_FRAMES = 4
 MIN_LEVEL = 1e-5

@@ -58,8 +58,8 @@ def plan_loop(features: Sequence[Float32]) -> list[Step]:
 
     Returns:
         100 to 300 steps; the last one is followed by the first one. A run of eight seconds is closed by a join with
-        itself, unless the head has moved away meanwhile. Other runs are played there and back, which needs no join at the turn, and if that does not suffice,
-        repeated. Empty without any run.
+        itself, unless the head has moved away meanwhile. Other runs are played there and back, which needs no join at
+        the turn, and if that does not suffice, repeated. Empty without any run.
     """
     if not features:
         return []

@@ -20,8 +20,8 @@ EYES_PX, LIPS_PX = (tuple(CROP_PX * part for part in at) for at in (EYES_AT, LIP
 # Nova's portrait is two crops wide; its eyes are at 0.44 of the height.
 PORTRAIT_CROPS = 2.0
 EYES_AT_RATIO, LOWEST_EYES_RATIO = 0.44, 0.48
-# From the eyes to the top of the hair, and free space above it, in sides of the crop.
-HAIR_CROPS, HEADROOM_CROPS = 0.62, 0.10
+# From the eyes to the top of the hair: usual, least, and most; and free space above it, in sides of the crop.
+HAIR_CROPS, MIN_HAIR_CROPS, MAX_HAIR_CROPS, HEADROOM_CROPS = 0.7, 0.4, 1.2, 0.08
 MIN_SIDE_PX = 160
 # Below this scale a picture is blurred before it is reduced, because bilinear reduction would alias.
 ALIAS_SCALE = 0.75
@@ -57,7 +57,9 @@ class Area:
         )
 
 
-def portrait_of(crop_to_picture: Float32, area: Area, size_px: int = SIZE_PX) -> Float64:
+def portrait_of(
+    crop_to_picture: Float32, area: Area, size_px: int = SIZE_PX, head_top_px: float | None = None
+) -> Float64:
     """The map from pictures to the portrait.
 
     The square is as large as Nova's in relation to the face, and smaller where the picture ends below. It may leave
@@ -67,6 +69,7 @@ def portrait_of(crop_to_picture: Float32, area: Area, size_px: int = SIZE_PX) ->
         crop_to_picture: (n, 2, 3), the face in pictures with the head at rest, see `FaceCrops`.
         area: what the pictures show.
         size_px: side of the portrait.
+        head_top_px: y of the top of the hair in the pictures; None if unknown.
 
     Returns:
         (2, 3) float64; picture point p lies at M @ (p, 1) in the portrait. Points are pixel centres.
@@ -81,7 +84,8 @@ def portrait_of(crop_to_picture: Float32, area: Area, size_px: int = SIZE_PX) ->
     side = PORTRAIT_CROPS * crop_px
     below = min((1 - EYES_AT_RATIO) * side, area.bottom - eyes[1])
     side = min(side, below / (1 - LOWEST_EYES_RATIO), width)
-    above_px = (HAIR_CROPS + HEADROOM_CROPS) * crop_px
+    hair = HAIR_CROPS if head_top_px is None else (float(eyes[1]) - head_top_px) / crop_px
+    above_px = (float(np.clip(hair, MIN_HAIR_CROPS, MAX_HAIR_CROPS)) + HEADROOM_CROPS) * crop_px
     side = max(side, min(below + above_px, height, width))
     if side < MIN_SIDE_PX or below < 0.6 * crop_px:
         raise StudioError(
@@ -89,7 +93,7 @@ def portrait_of(crop_to_picture: Float32, area: Area, size_px: int = SIZE_PX) ->
             "Record with the head in the middle of the picture, shoulders included.",
         )
     top = eyes[1] + below - side
-    left = float(np.clip(eyes[0] - side / 2, area.left, max(area.right - side, area.left)))
+    left = float(np.clip(eyes[0] - side / 2, area.left, area.right - side))
     scale = size_px / side
     return np.array([[scale, 0, -left * scale - 0.5], [0, scale, -top * scale - 0.5]])
 
