@@ -183,6 +183,13 @@ def test_avatar_when_changed_quickly_then_the_last_one_wins_with_its_model(desk)
     assert desk.notices.current() == ()
 
 
+def test_avatar_when_it_was_made_again_then_it_is_opened_again_with_its_model(desk):
+    before = desk.pipeline._avatar.part, desk.pipeline._model.part
+    desk.pipeline.refresh_avatar()
+    assert desk.settle() == ("ada", "ada-hd")
+    assert desk.pipeline._avatar.part is not before[0] and desk.pipeline._model.part is not before[1]
+
+
 def test_start_when_the_avatar_is_gone_then_the_programs_own_is_the_one_to_go_on_with(make_desk):
     desk = make_desk(avatar="gone", model="gone-hd")
     desk.settle()
