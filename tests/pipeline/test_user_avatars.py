@@ -13,6 +13,7 @@ from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.mouth import Mouth, MouthShape
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live import loader
 from avatar_app.live.avatar_models import choose_model, models_of
 from avatar_app.live.frame import load_avatar
 from avatar_app.live.frame_thread import FrameLoop
@@ -172,6 +173,24 @@ def test_precision_when_it_changes_while_a_bad_avatar_is_opened_then_the_avatar_
     desk.change(precision="fp16", engine="openvino")
     assert desk.settle() == ("ada", "ada-hd")
     assert desk.pipeline.status().engine == "openvino"
+
+
+def test_model_of_the_avatar_before_when_it_opens_later_than_another_avatar_then_it_is_not_used(desk, monkeypatch):
+    real, may_open, is_opening = loader.open_driver, threading.Event(), threading.Event()
+
+    def open_slowly(model_id, *rest, **options):
+        if model_id == "ada-96":
+            is_opening.set()
+            assert may_open.wait(WAIT_S)
+        return real(model_id, *rest, **options)
+
+    monkeypatch.setattr(loader, "open_driver", open_slowly)
+    desk.change(model="ada-96")
+    assert is_opening.wait(WAIT_S)
+    desk.change(avatar="bob", model="")
+    desk.pipeline._avatar.wait_until_idle()
+    may_open.set()
+    assert desk.settle() == ("bob", "bob-hd")
 
 
 def test_avatar_when_changed_quickly_then_the_last_one_wins_with_its_model(desk):
