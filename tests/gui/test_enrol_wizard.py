@@ -345,7 +345,7 @@ def test_result_when_finished_then_shows_video_and_figures(wizard, command, made
     go_to_make(wizard, tmp_path)
     press(wizard.next)
     qtbot.waitUntil(lambda: wizard.index == LOOK)
-    assert "The lips follow the voice well." in wizard.look.sentences.text()
+    assert [label.text() for label in wizard.look.sentences] == ["The lips follow the voice well."]
     qtbot.waitUntil(lambda: wizard.look.video.n_shown >= 2)
     assert wizard.look.video.image.width() == 64
 

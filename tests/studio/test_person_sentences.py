@@ -131,7 +131,7 @@ def test_text_when_it_does_not_fit_the_sound_then_refused(text):
 
 
 def test_text_when_one_line_is_much_too_long_then_refused_with_its_beginning():
-    with pytest.raises(StudioError, match="“b{45}” would take 1.0 s"):
+    with pytest.raises(StudioError, match=r"“b{45}” would take 1\.0 s"):
         with_text(pieces(5, 1), f"{line(30)}\n{'b' * 45}")
 
 

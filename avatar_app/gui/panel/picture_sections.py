@@ -85,8 +85,24 @@ class AvatarGroup(Group):
         self._list()
         self.avatar.chosen.connect(self._choose)
         menu.used.connect(self._choose)
-        menu.list_changed.connect(self.refresh)
+        menu.list_changed.connect(lambda: self.refresh())
         self.model.chosen.connect(lambda value: self.changed.emit({"model": value}))
+
+    def refresh(self, settings: Settings | None = None) -> bool:
+        """List avatars and models again without emitting `changed`.
+
+        Args:
+            settings: to show; None keeps the shown ones.
+
+        Returns:
+            False if a list is open: it must not change below the pointer.
+        """
+        if self.avatar.view().isVisible() or self.model.view().isVisible():
+            return False
+        self._list()
+        self._models_of = None
+        self.show_settings(settings or self._settings)
+        return True
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without emitting `changed`; a single model is hidden."""
@@ -107,15 +123,6 @@ class AvatarGroup(Group):
         self._improvable = improvable
         self._unfinished = unfinished
         self.refresh()
-
-    def refresh(self) -> bool:
-        """List avatars and models again; False if a list is open: it must not change below the pointer."""
-        if self.avatar.view().isVisible() or self.model.view().isVisible():
-            return False
-        self._list()
-        self._models_of = None
-        self.show_settings(self._settings)
-        return True
 
     def _list(self) -> None:
         enrolments = (Option(f"{CONTINUE_PREFIX}{one.value}", one.text, one.tip) for one in self._unfinished)
