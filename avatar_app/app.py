@@ -22,6 +22,7 @@ from avatar_app.contracts.clock import MonotonicClock
 from avatar_app.contracts.notices import Level, Notice, NoticeBoard
 from avatar_app.gui.control.device_watcher import MicWatcher
 from avatar_app.gui.control.global_keys import GlobalKeys
+from avatar_app.gui.control.library_watcher import LibraryWatcher
 from avatar_app.gui.control.remote import Remote
 from avatar_app.gui.control.settings_keeper import SettingsKeeper
 from avatar_app.gui.control.single_instance import SingleInstance
@@ -114,6 +115,7 @@ def run(
         _connect_control(stack, window, keeper, remote, board)
         _connect_enrolments(stack, window, keeper, paths, parts, board)
         _watch_mics(stack, window, parts.refresh_mics)
+        _watch_library(stack, window, keeper, paths, pipeline)
         stack.callback(install_excepthooks(partial(_post_fault, board)))
         instance.raise_asked.connect(window.bring_to_front)
         _begin(window, _tray(stack, app, window, keeper), options, board, is_booth=settings.is_kiosk)
@@ -232,6 +234,22 @@ def _watch_mics(stack: ExitStack, window: Window, refresh: Callable[[], None] | 
     watcher = MicWatcher(refresh)
     stack.callback(watcher.stop)
     watcher.changed.connect(window.panel.refresh_devices)
+    QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
+
+
+def _watch_library(
+    stack: ExitStack, window: Window, keeper: SettingsKeeper, paths: ProfilePaths, pipeline: Live
+) -> None:
+    """Update the lists of avatars and models, and open an avatar that was made again, while the window is open."""
+    from avatar_app.live.library import library_state, made_state
+
+    watcher = LibraryWatcher(
+        lambda: library_state(paths),
+        window.panel.avatar.refresh,
+        lambda: (keeper.settings.avatar, made_state(keeper.settings.avatar, paths)),
+        pipeline.refresh_avatar,
+    )
+    stack.callback(watcher.stop)
     QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
 
 

@@ -265,7 +265,11 @@ def _settings(arguments: argparse.Namespace, notices: NoticeBoard) -> tuple[Sett
     changes = {name: getattr(arguments, name) for name in SETTING_FLAGS if hasattr(arguments, name)}
     changes |= _camera_changes(getattr(arguments, "camera", None))
     saved = store.load(paths, notices)
-    return saved, _for_this_start(arguments, saved, paths, notices).replace(**changes), paths
+    base = _for_this_start(arguments, saved, paths, notices)
+    if changes.get("avatar", base.avatar) != base.avatar:
+        # The saved model is of another avatar.
+        changes.setdefault("model", "")
+    return saved, base.replace(**changes), paths
 
 
 def _camera_changes(camera: str | None) -> dict[str, object]:

@@ -28,6 +28,7 @@ from avatar_app.contracts.fields import problem
 from avatar_app.contracts.input_file import read_arrays
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.student_spec import STUDENT_KIND, Precision, StudentSpec
+from avatar_app.live.avatar_models import choose_model
 from avatar_app.live.camera import camera_findings
 from avatar_app.live.frame import Avatar, list_avatars, load_avatar
 from avatar_app.live.mic import list_devices
@@ -187,6 +188,7 @@ def _webcam() -> Iterator[Finding]:
 def _avatars(paths: ProfilePaths) -> Iterator[Finding]:
     for folder in list_avatars(user_dir=paths.avatars_dir):
         yield from _guarded("avatar", _avatar(folder.name, paths))
+        yield from _guarded("avatar", _mouth_of(folder.name, paths))
     if not demo_sample().is_file():
         yield _failed("sample", f"The demo sample {demo_sample()} is missing.", "Install the program again.")
 
@@ -204,6 +206,14 @@ def _avatar(avatar_id: str, paths: ProfilePaths) -> Iterator[Finding]:
         yield _failed("avatar", f"{avatar.spec.title}: {text}", "Install the avatar again.")
         return
     yield _ok("avatar", f"{avatar.spec.title}: {avatar.n_idle} idle pictures of {avatar.spec.size_px} px")
+
+
+def _mouth_of(avatar_id: str, paths: ProfilePaths) -> Iterator[Finding]:
+    """A finding if the avatar cannot speak."""
+    try:
+        choose_model(avatar_id, "", paths)
+    except ModelError as error:
+        yield _warning("avatar", error.what, error.what_to_do)
 
 
 def _models(paths: ProfilePaths) -> Iterator[Finding]:

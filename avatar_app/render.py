@@ -28,6 +28,7 @@ from avatar_app.contracts.mouth import Mouth, MouthDriver
 from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, AudioBlock, Float32, UInt8
 from avatar_app.contracts.renderer import Renderer
 from avatar_app.contracts.units import samples_to_ns
+from avatar_app.live.avatar_models import choose_model
 from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.media_file import shown
 from avatar_app.live.mic.audio_file import SoundFile, missing_text, resampled
@@ -168,7 +169,8 @@ def open_mouth_driver(settings: Settings, profile: ProfilePaths) -> MouthDriver:
         n_threads=student_threads(n_cores()),
         cache_dir=profile.cache_dir,
     )
-    return open_driver(settings.model, options, user_dir=profile.models_dir)
+    model_id = choose_model(settings.avatar, settings.model, profile)
+    return open_driver(model_id, options, user_dir=profile.models_dir)
 
 
 def student_threads(cores: int) -> int:

@@ -31,6 +31,7 @@ class EnrolRequest:
         consent: the sentence that the user confirmed; empty without consent.
         videos: absolute paths, in the order of the sentences.
         text: absolute path of the text that is spoken, one line for each sentence; empty when unknown.
+        language: of the text, such as `de`; empty without a text.
         quality: one of `QUALITIES`.
         keep_background: keep the background instead of cutting the person out.
     """
@@ -39,6 +40,7 @@ class EnrolRequest:
     consent: str
     videos: tuple[str, ...] = ()
     text: str = ""
+    language: str = ""
     quality: str = "good"
     keep_background: bool = False
 
@@ -86,6 +88,7 @@ def command_arguments(avatar_id: str, request: EnrolRequest, profile_dir: Path |
     words += ["--progress", "json"]
     words += ["--consent"] if request.consent else []
     words += ["--text", request.text] if request.text else []
+    words += ["--language", request.language] if request.text and request.language else []
     words += ["--keep-background"] if request.keep_background else []
     words += ["--profile-dir", str(profile_dir)] if profile_dir is not None else []
     return [*words, "--video", *request.videos]

@@ -64,7 +64,9 @@ class FrameLoop:
         self._pose_at = pose_at
         self._meters = meters
         self._new_mouth = mouth
-        self._new_renderer: Latest[Renderer] = Latest()
+        self._lock = threading.Lock()
+        self._waiting: Renderer | None = None
+        self._new_renderer: Latest[tuple[Renderer, bool]] = Latest()
         self._new_background: Latest[BackgroundSource] = Latest()
         self._renderer: Renderer | None = None
         self._background: BackgroundSource | None = None
@@ -86,9 +88,25 @@ class FrameLoop:
         """Change the frame rate from the next tick on."""
         self._fps = fps
 
-    def set_renderer(self, renderer: Renderer) -> None:
-        """Use another renderer from the next tick on."""
-        self._new_renderer.put(renderer)
+    def set_renderer(self, renderer: Renderer, *, awaits_mouths: bool = False) -> None:
+        """Use another renderer from the next tick on.
+
+        Args:
+            renderer: the new one.
+            awaits_mouths: it is of another avatar: it and those set after it wait until `change_mouths` is called.
+        """
+        with self._lock:
+            if awaits_mouths or self._waiting is not None:
+                self._waiting = renderer
+            else:
+                self._new_renderer.put((renderer, False))
+
+    def change_mouths(self) -> None:
+        """The mouths are those of another avatar from now on: use its renderer, and forget the older mouth."""
+        with self._lock:
+            if self._waiting is not None:
+                self._new_renderer.put((self._waiting, True))
+                self._waiting = None
 
     def set_background(self, background: BackgroundSource) -> None:
         """Use another background from the next tick on."""
@@ -113,14 +131,21 @@ class FrameLoop:
             self._pacer, self._pacer_fps = Pacer(self._clock, self._fps, self._clock.now_ns()), self._fps
             self._phase_lock = PhaseLock(NS_PER_S // self._fps)
         tick = self._pacer.next_tick(stop)
+        # Another avatar that came in the meantime comes with its own mouths.
+        self._adopt()
         if tick is not None:
-            self._show(renderer, tick)
+            self._show(self._renderer or renderer, tick)
 
     def _adopt(self) -> None:
-        renderer, background = self._new_renderer.take(), self._new_background.take()
-        if renderer is None and background is None:
+        new, background = self._new_renderer.take(), self._new_background.take()
+        if new is None and background is None:
             return
-        self._renderer, self._background = renderer or self._renderer, background or self._background
+        if new is not None:
+            self._renderer, is_other_avatar = new
+            if is_other_avatar:
+                self._mouth = None
+                self._new_mouth.take()
+        self._background = background or self._background
         if self._renderer is not None and self._background is not None:
             self._renderer.set_background(self._background)
         self._last = None

@@ -13,6 +13,7 @@ from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Float32
 from avatar_app.contracts.renderer import Renderable, Renderer
 from avatar_app.contracts.student_spec import StudentSpec
+from avatar_app.live.avatar_models import choose_model
 from avatar_app.live.frame import Background, load_avatar
 from avatar_app.live.frame_thread import FrameLoop
 from avatar_app.live.head_tracking import HeadTracking
@@ -26,19 +27,86 @@ from avatar_app.settings.schema import AUTO, BackgroundKind, Settings
 log = logging.getLogger(__name__)
 
 
-class AvatarSlot(Slot[Renderable]):
-    """The avatar. Thread: see `Slot`."""
+# Puts a driver into use, and calls the function when the older one makes no more mouths.
+HandOver = Callable[[MouthDriver, Settings, Callable[[], None]], None]
 
-    def __init__(self, settings: Settings, notices: NoticeBoard, profile: ProfilePaths, frame: FrameLoop) -> None:
+
+class AvatarSlot(Slot[Renderable]):
+    """The avatar. Thread: see `Slot`.
+
+    Another avatar comes with its own model: both are opened before either is used, so that no mouth is pasted on the
+    wrong face, and the avatar in use stays if one of the two fails. The first avatar does not wait for its model.
+
+    Args:
+        settings: see `Slot`.
+        notices: see `Slot`.
+        profile: the user's folders.
+        frame: uses the avatar.
+        hand_over: puts the model of another avatar into use; None leaves models alone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        notices: NoticeBoard,
+        profile: ProfilePaths,
+        frame: FrameLoop,
+        hand_over: HandOver | None = None,
+    ) -> None:
         super().__init__("avatar", ("avatar",), settings, notices)
+        self.refused_fields = ("avatar", "model")
         self._profile = profile
         self._frame = frame
+        self._hand_over = hand_over
+        self._driver: MouthDriver | None = None
+
+    def opens_model(self, settings: Settings) -> bool:
+        """Whether a request for these settings opens the model too."""
+        part = self.part
+        return self._hand_over is not None and part is not None and part.id != settings.avatar
 
     def _open(self, settings: Settings) -> Renderable:
-        return load_avatar(settings.avatar, user_dir=self._profile.avatars_dir)
+        avatar = load_avatar(settings.avatar, user_dir=self._profile.avatars_dir)
+        if self.opens_model(settings):
+            self._driver = _opened_driver(settings, avatar, self._profile)
+        return avatar
 
     def _install(self, part: Renderable, settings: Settings) -> None:
-        self._frame.set_renderer(part.renderer())
+        renderer, driver = part.renderer(), self._driver
+        self._driver = None
+        if driver is None or self._hand_over is None:
+            self._frame.set_renderer(renderer)
+        else:
+            self._frame.set_renderer(renderer, awaits_mouths=True)
+            self._hand_over(driver, settings, self._frame.change_mouths)
+
+    def _close(self, part: Renderable) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.close()
+
+    def _refuse(self, request: Request, error: UserError) -> None:
+        default = Settings().avatar
+        if self.part is None and request.settings.avatar != default:
+            # Nothing to stay with: the window goes on with the program's own avatar.
+            self.in_use = request.settings.replace(avatar=default, model="")
+        super()._refuse(request, error)
+
+
+def _opened_driver(settings: Settings, avatar: Renderable, profile: ProfilePaths) -> MouthDriver:
+    """Open the model of an avatar that the settings name.
+
+    Raises:
+        UserError: there is none, or it cannot be used.
+    """
+
+    def face_of(avatar_id: str, size_px: int) -> Float32:
+        # The one that is open is not loaded again.
+        face = avatar if avatar.id == avatar_id else load_avatar(avatar_id, user_dir=profile.avatars_dir)
+        return face.face_input(size_px)
+
+    options = DriverOptions(face_of, settings.precision, settings.engine, cache_dir=profile.cache_dir)
+    return open_driver(choose_model(avatar.id, settings.model, profile), options, user_dir=profile.models_dir)
 
 
 class BackgroundSlot(Slot[Background]):
@@ -102,20 +170,42 @@ class ModelSlot(Slot[MouthDriver]):
             measuring.kill()
             measuring.communicate()
 
-    def _open(self, settings: Settings) -> MouthDriver:
-        options = DriverOptions(self._face_of, settings.precision, settings.engine, cache_dir=self._profile.cache_dir)
-        return open_driver(settings.model, options, user_dir=self._profile.models_dir)
+    def hand_over(self, driver: MouthDriver, settings: Settings, then: Callable[[], None]) -> None:
+        """Put the model of another avatar into use, see `AvatarSlot`. Thread: that of the avatar's slot.
 
-    def _face_of(self, avatar_id: str, size_px: int) -> Float32:
-        """The face at rest of an avatar; the one in use is not loaded again."""
+        Args:
+            driver: the opened model.
+            settings: that name it.
+            then: called when the older model makes no more mouths.
+        """
+        with self._changed:
+            self._part, self.in_use = driver, settings
+            self._notices.clear(self.name)
+            self._use(driver, settings, then)
+
+    def _open(self, settings: Settings) -> MouthDriver:
         avatar = self._avatar.wait_until_idle()
-        if avatar is None or avatar.id != avatar_id:
-            avatar = load_avatar(avatar_id, user_dir=self._profile.avatars_dir)
-        return avatar.face_input(size_px)
+        settings = self._fitting(settings, avatar)
+        if avatar is None:
+            avatar = load_avatar(settings.avatar, user_dir=self._profile.avatars_dir)
+        return _opened_driver(settings, avatar, self._profile)
+
+    def _used(self, part: MouthDriver, settings: Settings) -> Settings:
+        return self._fitting(settings, self._avatar.part)
+
+    def _fitting(self, settings: Settings, avatar: Renderable | None) -> Settings:
+        """The settings with the avatar in use; the one that they name was refused if it is another one."""
+        in_use = Settings().avatar if avatar is None else avatar.id
+        if settings.avatar == in_use:
+            return settings
+        return settings.replace(avatar=in_use, model=self.in_use.model if self.in_use.avatar == in_use else "")
 
     def _install(self, part: MouthDriver, settings: Settings) -> None:
+        self._use(part, settings, None)
+
+    def _use(self, part: MouthDriver, settings: Settings, then: Callable[[], None] | None) -> None:
         # The speech thread closes the older one when it uses this one.
-        self._speech.set_driver(part)
+        self._speech.set_driver(part, then)
         self._on_change()
         if isinstance(part, Student) and AUTO in (settings.precision, settings.engine):
             self._measure(part.spec)

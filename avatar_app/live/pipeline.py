@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ import psutil
 from avatar_app.contracts.clock import Clock
 from avatar_app.contracts.handoff import Fan, Latest, Mailboxes
 from avatar_app.contracts.head_pose import AvatarPose
-from avatar_app.contracts.mouth import Mouth
+from avatar_app.contracts.mouth import Mouth, MouthDriver
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.packets import Picture, VoiceBlock
 from avatar_app.contracts.units import ns_to_ms
@@ -97,7 +97,7 @@ class LivePipeline:
         self._speech = SpeechLoop(clock, self._meters, self._mouth)
         self._following = HeadTracking(clock, notices, profile.state_dir)
         self._frame = FrameLoop(clock, self._meters, self._mouth, settings.fps, self._following.pose)
-        self._avatar = AvatarSlot(settings, notices, profile, self._frame)
+        self._avatar = AvatarSlot(settings, notices, profile, self._frame, self._hand_over)
         self._background = BackgroundSlot(settings, notices, self._frame)
         self._mic = MicSlot(settings, notices, clock, self._controls, self._voice)
         self._cleaning = CleaningSlot(settings, notices, self._mic)
@@ -117,6 +117,9 @@ class LivePipeline:
     def settings(self) -> Settings:
         """The settings in use; they differ from the requested ones if something failed."""
         used = {name: value for slot in self._slots for name, value in slot.values().items()}
+        if self._model.in_use.avatar != self._avatar.in_use.avatar:
+            # The first avatar was refused, and its model with it.
+            used["model"] = ""
         return self._wanted.replace(**used)
 
     def take_results(self) -> tuple[Result, ...]:
@@ -209,13 +212,22 @@ class LivePipeline:
         changed = [slot for slot in self._slots if _differs(old, settings, slot.fields)]
         if old.avatar != settings.avatar:
             # A model and the poses belong to an avatar.
-            changed += [slot for slot in (self._model, self._webcam) if slot not in changed]
+            changed = [slot for slot in self._slots if slot in (*changed, self._model, self._webcam)]
+            if self._avatar.opens_model(settings):
+                # What the model's slot opens now is of the avatar before.
+                self._model.cancel()
+                changed.remove(self._model)
         return self._request(changed, settings)
 
     def refresh_mic(self) -> None:
         """Open the microphone again, as after a change of devices."""
         if self._running is not None:
             self._mic.request(self._wanted, self._next_number())
+
+    def refresh_avatar(self) -> None:
+        """Open avatar and model again, after they were made again."""
+        if self._running is not None:
+            self._request((self._avatar, self._model, self._webcam), self._wanted)
 
     def open_devices(self) -> OpenDevices:
         """Whether microphone and webcam are open now; cheap."""
@@ -271,6 +283,9 @@ class LivePipeline:
     def _slots(self) -> tuple[Slot[Any], ...]:
         """In the order of their requests: the model waits for its avatar."""
         return self._avatar, self._background, self._mic, self._cleaning, self._model, self._webcam
+
+    def _hand_over(self, driver: MouthDriver, settings: Settings, then: Callable[[], None]) -> None:
+        self._model.hand_over(driver, settings, then)
 
     def _request(self, slots: Iterable[Slot[Any]], settings: Settings) -> int:
         number = self._next_number()

@@ -46,7 +46,8 @@ class SpeechLoop:
         self._clock = clock
         self._meters = meters
         self._mouth = mouth
-        self._new_driver: Latest[MouthDriver] = Latest()
+        self._lock = threading.Lock()
+        self._new_driver: tuple[MouthDriver, Callable[[], None] | None] | None = None
         self._driver: MouthDriver | None = None
         self._source: Ring[AudioBlock] | None = None
         self._mel = MelStream()
@@ -66,9 +67,18 @@ class SpeechLoop:
         """Counters, and whether the user speaks."""
         return self._state
 
-    def set_driver(self, driver: MouthDriver) -> None:
-        """Use another driver from the next frame on; this thread closes the old one."""
-        self._new_driver.put(driver)
+    def set_driver(self, driver: MouthDriver, then: Callable[[], None] | None = None) -> None:
+        """Use another driver from the next frame on; this thread closes the old one.
+
+        Args:
+            driver: the new one.
+            then: called on this thread when the old driver makes no more mouths, also if yet another driver replaces
+                this one before.
+        """
+        with self._lock:
+            if then is None and self._new_driver is not None:
+                then = self._new_driver[1]
+            self._new_driver = driver, then
 
     def configure(self, fps: int, lookahead_ms: int) -> None:
         """Set frame rate and look-ahead; both take effect at the next block.
@@ -118,11 +128,16 @@ class SpeechLoop:
             self._drive_due(columns)
 
     def _adopt_driver(self) -> None:
-        driver = self._new_driver.take()
-        if driver is not None:
-            old, self._driver = self._driver, driver
-            if old is not None:
-                old.close()
+        with self._lock:
+            new, self._new_driver = self._new_driver, None
+        if new is None:
+            return
+        old = self._driver
+        self._driver, then = new
+        if then is not None:
+            then()
+        if old is not None:
+            old.close()
 
     def _note_openness(self, block: AudioBlock) -> None:
         """Keep the gate's openness for every 10 ms of sound."""

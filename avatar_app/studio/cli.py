@@ -37,6 +37,8 @@ COMMANDS = (
     Command(("avatar",), "avatar_app.studio.enrol.avatar", "build an avatar folder from pictures and clips", ()),
     Command(("enrol",), "avatar_app.studio.enrol.person.cli", "make an avatar of a person from a video",
             ("torch", "onnx")),
+    Command(("fit-landmarks",), "avatar_app.studio.enrol.person.fit_landmarks",
+            "learn to read mouth parameters from landmarks", ()),
     Command(("pose",), "avatar_app.studio.enrol.pose", "add the poses for head tracking to an avatar", ()),
     Command(("train", "speech-encoder"), "avatar_app.studio.train.speech_encoder", "train sound to parameters"),
     Command(("speak",), "avatar_app.studio.corpus.spoken", "speak training texts with synthetic voices"),

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from avatar_app.settings.paths import demo_sample
+from avatar_app.contracts.errors import UserError
+from avatar_app.live.avatar_models import choose_model
+from avatar_app.settings.paths import ProfilePaths, demo_sample
 from tests.end2end.program import REPO, environment, run
+from tests.fakes.own_avatar import write_own
 
 MOUTH = (slice(290, 370), slice(210, 300))
 
@@ -117,3 +120,20 @@ def test_render_when_disk_is_full_then_an_error_and_what_was_there_stays(tmp_pat
     assert ended.returncode == 2, ended.stderr
     assert "could not be written" in ended.stderr or "full" in ended.stderr
     assert out.read_bytes() == b"the old video"
+
+
+def test_render_when_the_avatar_is_the_users_then_its_own_model_moves_its_mouth(tmp_path, spoken):
+    paths = ProfilePaths(tmp_path / "profile")
+    write_own(paths)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(72_000), 16_000)
+    mouths = []
+    for sound in (spoken, tmp_path / "silence.wav"):
+        out = tmp_path / f"{sound.stem}.mp4"
+        run("render", "--audio", sound, "--out", out, "--avatar", "ada", "--profile-dir", paths.dir, "--crf", 0)
+        mouths.append(np.stack([picture.astype(int) for picture in pictures(out)])[:110])
+    assert mouths[0].shape[1:] == (128, 128, 3)
+    difference = np.abs(mouths[0] - mouths[1])[20:85].mean(axis=(0, 3))
+    # The box of the model in `tests/fakes/model_folder.py`.
+    assert difference[68:84, 52:76].min() > 5 and difference[:60].max() == 0
+    with pytest.raises(UserError, match="was made for another avatar than ada"):
+        choose_model("ada", "nova-hd", paths)

@@ -12,8 +12,8 @@ from avatar_app.settings.schema import Settings
 from tests.fakes.webcam_status import RUNNING
 
 ROLE = QAccessible.Role
-AVATAR_PAGE = ("Settings", "Microphone", "Gain", "Head tracking", "Webcam", "Avatar", "More for this avatar", "Model", "Precision",
-               "Frame rate", "Look-ahead", "Background", "Theme")  # fmt: skip
+AVATAR_PAGE = ("Settings", "Microphone", "Gain", "Head tracking", "Webcam", "Avatar", "More for this avatar",
+               "Model", "Precision", "Frame rate", "Look-ahead", "Background", "Theme")  # fmt: skip
 FOLLOWING = ("Set neutral pose", "Head", "Gaze", "Blinks", "Brows", "Idle motion", "Mirror")
 OUTPUT_PAGE = ("Settings", "Profile", "More", "Recordings", "Folder for recordings", "Mark as AI", "Virtual camera",
                "Browser source", "Voice in sync", "Delay in OBS …", "Noise suppression", "Automatic gain",

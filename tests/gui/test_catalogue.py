@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from avatar_app.gui.panel.catalogue import catalogue
+from avatar_app.gui.panel.catalogue import avatar_options, catalogue
+from avatar_app.settings.paths import ProfilePaths, assets_dir, models_dir
+from tests.fakes.own_avatar import change_avatar, write_own
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,26 @@ def test_outputs_when_of_another_system_then_keep_their_order():
     devices = tuple(FakeDevice(label) for label in listed)
     found = catalogue(tuple, Path(), Path(), list_outputs=lambda: devices).outputs()
     assert tuple(option.value for option in found) == listed
+
+
+def test_avatar_when_it_shows_a_person_then_its_tip_names_the_consent(tmp_path):
+    paths = ProfilePaths(tmp_path)
+    write_own(paths)
+    folder = write_own(paths, "bob", models=())
+    change_avatar(folder, consent=None)
+    for name, consent in (("cat", "yes"), ("dan", {"person": 3}), ("eve", [])):
+        change_avatar(write_own(paths, name, models=()), consent=consent)
+    tips = {option.value: option.tip for option in avatar_options(assets_dir(), paths.avatars_dir)}
+    assert tips["ada"] == "Ada. Licence: Apache-2.0. Consent: Ada, 2026-11-30"
+    assert not any("Consent" in tip for name, tip in tips.items() if name != "ada")
+
+
+def test_models_when_of_a_users_avatar_then_its_own_in_its_order_and_no_others(tmp_path):
+    paths = ProfilePaths(tmp_path)
+    write_own(paths, models=("z-first", "a-second"))
+    change_avatar(paths.avatars_dir / "ada", models=["z-first", "a-second"])
+    write_own(paths, "bob", models=("bob-hd",))
+    found = catalogue(tuple, assets_dir(), models_dir(), paths.models_dir, paths.avatars_dir)
+    assert [option.value for option in found.models("ada")] == ["z-first", "a-second"]
+    assert [option.value for option in found.models("nova")] == ["nova-hd", "nova-96"]
+    assert {option.value for option in found.avatars()} == {"ada", "bob", "nova"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from torch import nn
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.studio.data import teacher_inputs as inputs_module
@@ -25,6 +27,7 @@ from avatar_app.studio.nets.offline_teacher import (
 )
 from avatar_app.studio.train import offline_speech_teacher as module
 from avatar_app.studio.train import soft_targets, speech_encoder
+from avatar_app.studio.train.norm_statistics import fit_norm_statistics
 from avatar_app.studio.train.soft_targets import SoftTargetPlan, with_soft_targets
 
 pytestmark = pytest.mark.studio
@@ -207,19 +210,48 @@ def test_encoder_when_distilled_then_its_facts_name_the_teacher_and_the_encoder_
     assert str(tmp_path) not in json.dumps(recipe)
 
 
-def test_encoder_when_it_begins_with_another_then_with_its_weights(data):
+def test_encoder_when_it_begins_with_another_then_it_computes_the_same(data):
     voices = speech_encoder.load_data(data, data / "cache")
-    recipe = speech_encoder.SpeechRecipe(width=8, dilations=(1, 1))
-    before = speech_encoder.SpeechTask(voices, recipe, seed=0).net
-    task = speech_encoder.SpeechTask(voices, speech_encoder.SpeechRecipe(), seed=1, begin=before)
+    recipe = speech_encoder.SpeechRecipe(width=8, dilations=(1, 1), n_examples=2, n_outputs=16)
+    before = speech_encoder.SpeechTask(voices, recipe, seed=0).net.eval()
+    task = speech_encoder.SpeechTask(voices, replace(recipe, width=16), seed=1, begin=before)
     assert task.net.shape == before.shape
-    assert all(torch.equal(a, b) for a, b in zip(task.net.parameters(), before.parameters(), strict=True))
-    assert task.net is not before
+    mel = torch.rand(2, 1, 80, 20, generator=torch.Generator().manual_seed(0))
+    for net in (task.net, task.average):
+        assert net is not before
+        torch.testing.assert_close(net(mel), before(mel), atol=1e-5, rtol=1e-4)
 
 
-def test_encoder_when_there_are_sounds_without_a_teacher_then_one_sentence(data, tmp_path):
+def test_norms_when_merged_then_the_same_in_evaluation_and_nearly_in_training():
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(4)
+    nn.init.normal_(norm.weight, 1.0)
+    nn.init.normal_(norm.bias)
+    net = nn.Sequential(nn.Conv1d(3, 4, 1), norm, nn.ReLU(), nn.Conv1d(4, 4, 1), nn.BatchNorm1d(4)).eval()
+    batches = [5 + 3 * torch.randn(8, 3, 50) for _ in range(4)]
+    before = net(batches[0])
+    assert (net.train()(batches[0]) - before).abs().max() > 1
+    for each in (norm, net[4]):
+        each.reset_running_stats()
+    fit_norm_statistics(net, batches)
+    torch.testing.assert_close(net(batches[0]), before, atol=1e-4, rtol=1e-3)
+    assert (net.train()(batches[0]) - before).abs().mean() < 0.1 * before.std()
+
+
+def test_encoder_when_sounds_have_neither_phones_nor_a_teacher_then_one_sentence(data, tmp_path):
+    soundfile.write(tmp_path / "joe.wav", np.zeros(8000), 16_000)
     with pytest.raises(StudioError, match="need a teacher"):
         speech_encoder.main(["--data", str(data), "--run", str(tmp_path / "run"), *ENCODER, "--sounds", str(tmp_path)])
+
+
+def test_soft_targets_when_sounds_have_phone_times_then_no_teacher_is_needed(data, corpus, tmp_path):
+    speech = data / "speech" / "librispeech"
+    plan = SoftTargetPlan(sounds=(speech,))
+    found = with_soft_targets(corpus, speech, plan, tmp_path)
+    assert found.real == list(corpus.real)
+    assert len(found.synthetic) == 30
+    np.testing.assert_array_equal(found.synthetic[-1].mouth, corpus.real[-1].mouth)
+    assert soft_targets.facts_of(plan) == {"n_sounds": 30}
 
 
 def test_fixture_when_read_then_silence_is_rest(corpus, data):

@@ -10,6 +10,7 @@ import torch
 from avatar_app.contracts.avatar_data import Split
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mouth import N_MOUTH
+from avatar_app.studio.data import person_pictures as person_pictures_module
 from avatar_app.studio.data.person_pictures import LIGHT_UNIT, N_NUISANCES, light_of, person_pictures
 from avatar_app.studio.nets.mouth_renderer import (
     NOVA_BOX,
@@ -18,7 +19,7 @@ from avatar_app.studio.nets.mouth_renderer import (
     load_mouth_renderer,
     save_mouth_renderer,
 )
-from avatar_app.studio.nets.person_renderer import MAX_CORRECTION, PersonRenderer, PictureTable
+from avatar_app.studio.nets.person_renderer import PersonRenderer, PictureTable
 from avatar_app.studio.train import person_renderer as module
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.person_losses import detail_loss
@@ -75,10 +76,11 @@ def test_net_when_latents_are_missing_then_they_are_zero():
 
 @torch.no_grad()
 def test_table_when_corrections_are_huge_then_parameters_move_by_the_limit():
-    table, params = PictureTable(3, 2), torch.full((1, N_MOUTH), 0.5)
+    reach = torch.linspace(0.0, 0.2, N_MOUTH)
+    table, params = PictureTable(3, 2, reach), torch.full((1, N_MOUTH), 0.5)
     table.corrections[1] = 100.0
     assert torch.equal(table.corrected(params, torch.tensor([0])), params)
-    assert torch.allclose(table.corrected(params, torch.tensor([1])), params + MAX_CORRECTION)
+    assert torch.allclose(table.corrected(params, torch.tensor([1])), params + reach)
 
 
 def test_pictures_when_the_light_changes_then_the_nuisances_tell_it_in_units(clips):
@@ -96,6 +98,13 @@ def test_pictures_when_some_are_not_usable_then_left_out_and_test_clips_too(clip
     data = person_pictures([replace(clip, is_usable=use) for clip in clips], NOVA_BOX)
     assert len(data.params) == 3 * use.sum() and data.is_train.sum() == 2 * use.sum()
     assert np.array_equal(data.params[: use.sum()], clips[0].params[use])
+
+
+def test_pictures_when_there_are_too_many_then_equal_steps_are_taken(clips, monkeypatch):
+    monkeypatch.setattr(person_pictures_module, "MAX_PICTURES", 45)
+    data = person_pictures(clips, NOVA_BOX)
+    assert len(data.params) <= 45
+    assert np.array_equal(data.params[:13], clips[0].params[::2])
 
 
 def test_pictures_when_too_few_are_usable_then_an_error_says_so(clips):
@@ -130,9 +139,35 @@ def test_training_when_continued_then_same_weights_as_in_one_go(tmp_path, clips,
     for name, module_ in whole.modules().items():
         for one, other in zip(module_.state_dict().values(), parts.modules()[name].state_dict().values(), strict=True):
             assert torch.equal(one, other), name
+    reach = whole.modules()["pictures"].state_dict()["reach"].numpy()
+    assert np.allclose(reach, 0.5 * person_pictures(clips, NOVA_BOX).params[: 2 * N_PICTURES].std(axis=0))
     # Only pictures of the batches were learned, none of them for validation.
     moved = whole.modules()["pictures"].state_dict()["latents"].abs().sum(dim=1) > 0
     assert 0 < moved.sum() <= 12 and not moved[2 * N_PICTURES :].any()
+
+
+def test_step_when_a_picture_is_not_in_the_batch_then_its_latents_stay(clips):
+    torch.manual_seed(0)
+    task = PersonRendererTask(person_pictures(clips, NOVA_BOX), SHORT, 0, MouthRenderer(RENDERER))
+    states = []
+    for seed in (1, 2):
+        task.step(0, 2, np.random.default_rng(seed))
+        states.append(task.modules()["pictures"].state_dict()["latents"].clone())
+    first, second = (np.random.default_rng(k).choice(2 * N_PICTURES, SHORT.batch, p=task._chance) for k in (1, 2))
+    stays = np.setdiff1d(first, second)
+    assert len(stays) and torch.equal(states[0][stays], states[1][stays])
+    assert states[0][stays].abs().sum() > 0 and not torch.equal(states[0][second], states[1][second])
+
+
+def test_chances_when_one_mouth_is_wide_open_then_it_is_drawn_four_times_as_often_as_the_others():
+    params = np.zeros((100, N_MOUTH), np.float32)
+    params[:, 0] = np.linspace(0, 0.1, 100)
+    params[7, 0] = 1.0
+    found = module.chances(params)
+    assert found.sum() == pytest.approx(1)
+    assert found[7] / found.min() == pytest.approx(module.MAX_CHANCE)
+    assert np.argmax(found) == 7
+    assert np.allclose(module.chances(np.zeros((3, N_MOUTH), np.float32)), 1 / 3)
 
 
 def test_train_when_stopped_by_the_progress_then_continues_there(tmp_path, clips, initial, monkeypatch):

@@ -137,3 +137,18 @@ def test_safe_mode_when_requested_then_no_saved_setting_applies(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"version": 1, "is_camera_on": True, "engine": "openvino"}))
     _, settings, _ = cli._settings(parse("--profile-dir", str(tmp_path), "--safe-mode"), cli.NoticeBoard())
     assert (settings.is_camera_on, settings.engine, settings.precision) == (False, "onnxruntime-cpu", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("words", "model"),
+    [
+        (("--avatar", "ada"), ""),
+        (("--avatar", "nova"), "nova-96"),
+        (("--avatar", "ada", "--model", "ada-96"), "ada-96"),
+        ((), "nova-96"),
+    ],
+)
+def test_avatar_when_another_one_is_named_then_the_saved_model_is_not_used(tmp_path, words, model):
+    (tmp_path / "settings.json").write_text(json.dumps({"version": 1, "model": "nova-96"}))
+    saved, settings, _ = cli._settings(parse("--profile-dir", str(tmp_path), *words), cli.NoticeBoard())
+    assert (saved.model, settings.model) == ("nova-96", model)

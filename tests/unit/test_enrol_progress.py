@@ -48,7 +48,7 @@ def test_line_when_it_is_no_message_then_is_ignored(line):
 
 
 def test_request_when_written_then_is_read_again(tmp_path):
-    request = EnrolRequest("Ada L.", "It is my face.", ("/v/a.mp4", "/v/b.mp4"), "/v/text.txt", "best", True)
+    request = EnrolRequest("Ada L.", "It is my face.", ("/v/a.mp4", "/v/b.mp4"), "/v/text.txt", "de", "best", True)
     write_request(tmp_path / "ada", request)
     assert read_request(tmp_path / "ada") == request
 
@@ -73,10 +73,11 @@ def test_enrolments_when_a_profile_folder_is_given_then_lie_inside(tmp_path):
 
 
 def test_arguments_when_made_then_are_those_of_the_command(tmp_path):
-    request = EnrolRequest("Ada L.", "It is my face.", ("/v/a.mp4", "/v/b.mp4"), "/v/text.txt", "best", True)
+    request = EnrolRequest("Ada L.", "It is my face.", ("/v/a.mp4", "/v/b.mp4"), "/v/text.txt", "de", "best", True)
     assert command_arguments("ada", request, tmp_path) == [
         "studio", "enrol", "--id", "ada", "--name", "Ada L.", "--quality", "best", "--progress", "json", "--consent",
-        "--text", "/v/text.txt", "--keep-background", "--profile-dir", str(tmp_path), "--video", "/v/a.mp4", "/v/b.mp4",
+        "--text", "/v/text.txt", "--language", "de", "--keep-background", "--profile-dir", str(tmp_path),
+        "--video", "/v/a.mp4", "/v/b.mp4",
     ]  # fmt: skip
     bare = command_arguments("ada", EnrolRequest("Ada", "", ("/v/a.mp4",)), None)
-    assert not {"--consent", "--text", "--keep-background", "--profile-dir"} & set(bare)
+    assert not {"--consent", "--text", "--language", "--keep-background", "--profile-dir"} & set(bare)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 
 from avatar_app.gui.enrol.page import GAP_PX, button, text
 from avatar_app.gui.widgets.rows import set_state, show_text
@@ -15,8 +15,8 @@ from avatar_app.gui.widgets.rows import set_state, show_text
 DROP = "Drop a video here"
 WANTED = (
     "Ten seconds still and silent, then about 45 seconds of speech.",
-    "Film upright or across; your face fills a quarter of the picture or more.",
-    "Light from the front, a quiet room, nobody else in the picture.",
+    "Upright or across; your face fills a quarter of the picture or more.",
+    "Light from the front, a quiet room, one person in the picture.",
 )
 NO_FILE = "There is no video file in what was dropped. Drop a video from the phone or the camera."
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".3gp")
@@ -108,9 +108,13 @@ class FilePane(QFrame):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP_PX)
         column.addWidget(self.area, 1)
-        column.addWidget(_list(WANTED))
+        column.addLayout(_list(WANTED))
 
 
-def _list(lines: Sequence[str]) -> QWidget:
+def _list(lines: Sequence[str]) -> QVBoxLayout:
     """Lines with a dot in front of each."""
-    return text("hint", "\n".join(f"•  {line}" for line in lines))
+    column = QVBoxLayout()
+    column.setSpacing(2)
+    for line in lines:
+        column.addWidget(text("hint", f"•  {line}"))
+    return column

@@ -73,9 +73,10 @@ class EnrolJob(QObject):
         self.newest = None
         process = QProcess(self)
         process.setProcessEnvironment(_environment())
-        process.readyReadStandardOutput.connect(self._read)
-        process.finished.connect(self._end)
-        process.errorOccurred.connect(self._refuse)
+        # Each handler ignores a process that is no longer the current one.
+        process.readyReadStandardOutput.connect(lambda: self._read(process))
+        process.finished.connect(lambda code, status: self._end(process, code, status))
+        process.errorOccurred.connect(lambda error: self._refuse(process, error))
         process.started.connect(self._lower_priority)
         self._process = process
         process.start(self._command[0], [*self._command[1:], *arguments])
@@ -96,7 +97,6 @@ class EnrolJob(QObject):
         process, self._process = self._process, None
         if process is None:
             return
-        process.disconnect(self)
         everything = self._processes_of(process)
         if self._is_paused:
             # A suspended process does not see that it is asked to end.
@@ -111,12 +111,10 @@ class EnrolJob(QObject):
             with suppress(psutil.Error):
                 one.kill()
         self._is_paused = False
-        process.deleteLater()
         self.changed.emit()
 
-    def _read(self) -> None:
-        process = self._process
-        while process is not None and process.canReadLine():
+    def _read(self, process: QProcess) -> None:
+        while process is self._process and process.canReadLine():
             self._handle(bytes(process.readLine().data()).decode("utf-8", "replace"))
 
     def _handle(self, line: str) -> None:
@@ -131,17 +129,16 @@ class EnrolJob(QObject):
             self._forget()
             signal.emit(message)
 
-    def _end(self, code: int, status: QProcess.ExitStatus) -> None:
-        self._read()
-        process = self._process
-        if process is None:
+    def _end(self, process: QProcess, code: int, status: QProcess.ExitStatus) -> None:
+        self._read(process)
+        if process is not self._process:
             return
         lines = bytes(process.readAllStandardError().data()).decode("utf-8", "replace").splitlines()
         log.error("enrol ended with %s (%s): %s", code, status.name, " | ".join(lines[-N_LOGGED_LINES:]))
         self._fail(ENDED)
 
-    def _refuse(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:
+    def _refuse(self, process: QProcess, error: QProcess.ProcessError) -> None:
+        if process is self._process and error == QProcess.ProcessError.FailedToStart:
             self._fail(NOT_STARTED)
 
     def _fail(self, failure: EnrolFailure) -> None:
@@ -151,13 +148,9 @@ class EnrolJob(QObject):
     def _forget(self) -> None:
         process, self._process = self._process, None
         self._is_paused = False
-        if process is not None:
-            process.disconnect(self)
-            process.finished.connect(process.deleteLater)
-            if process.state() == QProcess.ProcessState.NotRunning:
-                process.deleteLater()
-            else:
-                QTimer.singleShot(END_TIMEOUT_MS, process, process.kill)
+        # Not deleted: its own signals may be running. This object owns it.
+        if process is not None and process.state() != QProcess.ProcessState.NotRunning:
+            QTimer.singleShot(END_TIMEOUT_MS, process, process.kill)
         self.changed.emit()
 
     def _lower_priority(self) -> None:

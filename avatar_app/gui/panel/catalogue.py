@@ -11,8 +11,9 @@ from avatar_app.contracts.errors import InputFileError, UserError
 from avatar_app.contracts.input_file import read_object
 from avatar_app.gui.ports import Catalogue, Option
 from avatar_app.live.audio.pulse import ALSA, HOST_API
+from avatar_app.live.avatar_models import models_of
 from avatar_app.live.frame import list_avatars
-from avatar_app.live.student.registry import find_model, list_models
+from avatar_app.live.student.registry import find_model
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def catalogue(
         mics=lambda: servers_first(device_options(list_mics)),
         cameras=lambda: tuple(Option(camera.name, camera.name, camera.name) for camera in list_cameras()),
         avatars=lambda: avatar_options(assets, user_avatars),
-        models=lambda avatar_id: model_options(models, avatar_id, user_models),
+        models=lambda avatar_id: model_options(models, avatar_id, user_models, assets, user_avatars),
     )
 
 
@@ -100,22 +101,37 @@ def avatar_options(assets: Path, user_avatars: Path | None = None) -> tuple[Opti
     return tuple(sorted(options, key=lambda option: option.text.lower()))
 
 
-def model_options(models: Path, avatar_id: str, user_models: Path | None = None) -> tuple[Option, ...]:
-    """The models of an avatar: the default, the other registered ones, the user's own."""
+def model_options(
+    models: Path,
+    avatar_id: str,
+    user_models: Path | None = None,
+    assets: Path | None = None,
+    user_avatars: Path | None = None,
+) -> tuple[Option, ...]:
+    """The models of an avatar, best first."""
+    folders = {"user_avatars": user_avatars, "user_models": user_models, "assets_dir": assets, "models_dir": models}
     try:
-        ids = list_models(models, user_models)
+        ids = models_of(avatar_id, **folders)
         files = [find_model(name, models, user_models) / "manifest.json" for name in ids]
     except UserError as error:
         log.warning("cannot list models: %s", error)
         return ()
-    return tuple(_option(file.parent, data) for file, data in _described(files) if data.get("avatar_id") == avatar_id)
+    return tuple(_option(file.parent, data) for file, data in _described(files))
 
 
 def _option(folder: Path, data: dict[str, Any]) -> Option:
-    """The option of a folder; title, credit and licence are its texts."""
+    """The option of a folder; title, credit, licence and consent are its texts."""
     title, credit, licence = (_text(data.get(name)) for name in ("title", "credit", "licence"))
-    facts = (title, credit, f"Licence: {licence or 'not stated'}")
+    facts = (title, credit, f"Licence: {licence or 'not stated'}", _consent(data.get("consent")))
     return Option(folder.name, title or folder.name, ". ".join(fact for fact in facts if fact))
+
+
+def _consent(data: object) -> str:
+    """Who permitted the avatar, and when; empty for one that shows no real person."""
+    if not isinstance(data, dict):
+        return ""
+    person, date = _text(data.get("person")), _text(data.get("date"))
+    return f"Consent: {person}, {date}" if person and date else ""
 
 
 def _text(value: object) -> str:

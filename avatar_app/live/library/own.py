@@ -56,6 +56,28 @@ def list_own(paths: ProfilePaths) -> list[OwnAvatar]:
     return sorted((_own(folder, paths) for folder in folders), key=lambda avatar: avatar.title.lower())
 
 
+def library_state(paths: ProfilePaths) -> object:
+    """A value that is equal as long as the user's avatars and models are the same; cheap enough for once a second."""
+    files = (*paths.avatars_dir.glob(f"*/{DESCRIPTION}"), *paths.models_dir.glob(f"*/{MANIFEST}"))
+    found = set()
+    for file in files:
+        # It may be deleted just now.
+        with contextlib.suppress(OSError):
+            facts = file.stat()
+            found.add((str(file), facts.st_mtime_ns, facts.st_size))
+    return frozenset(found)
+
+
+def made_state(avatar_id: str, paths: ProfilePaths) -> object:
+    """A value that changes when an avatar of the user or a model of it is made again, and not when it is renamed."""
+    found = set()
+    for folder in (paths.avatars_dir / avatar_id, *own_models(avatar_id, paths)):
+        with contextlib.suppress(OSError):
+            facts = folder.stat()
+            found.add((str(folder), facts.st_dev, facts.st_ino))
+    return frozenset(found)
+
+
 def own_folder(avatar_id: str, paths: ProfilePaths) -> Path:
     """Folder of one of the user's avatars.
 

@@ -102,6 +102,8 @@ class Slot(ABC, Generic[P]):
         title: str = "",
     ) -> None:
         self.name, self.fields = name, fields
+        # Settings that a refusal takes back.
+        self.refused_fields = fields
         self.in_use = settings
         self._notices = notices
         self._is_exclusive = is_exclusive
@@ -214,7 +216,7 @@ class Slot(ABC, Generic[P]):
     def _refuse(self, request: Request, error: UserError) -> None:
         # If there is no older part either, the state lasts until something else is chosen.
         self._notices.error(self.name, error, is_lasting=self._part is None)
-        self._results.put(Refused(request.number, request.settings, self.fields, self.name, error))
+        self._results.put(Refused(request.number, request.settings, self.refused_fields, self.name, error))
 
     def _retry(self, settings: Settings) -> None:
         """From `_idle`: serve the last request again, unless there was a newer one or a `close`."""
@@ -267,7 +269,7 @@ class Slot(ABC, Generic[P]):
             # The worker posts the notice; the window must not show settings that are not in use.
             with self._changed:
                 if self._is_current():
-                    self._results.put(Refused(request.number, request.settings, self.fields, self.name))
+                    self._results.put(Refused(request.number, request.settings, self.refused_fields, self.name))
             raise
         with self._changed:
             is_used = self._is_current() and self._put_to_use(part, request)

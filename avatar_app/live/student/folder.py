@@ -41,6 +41,15 @@ def read_kind(folder: Path) -> str:
     return str(_read(folder).get("kind", STUDENT_KIND))
 
 
+def read_avatar_id(folder: Path) -> str:
+    """The avatar that a model was made for; "" if it fits every avatar.
+
+    Raises:
+        ModelError: the manifest is missing or invalid.
+    """
+    return str(_read(folder).get("avatar_id") or "")
+
+
 def verified_bytes(folder: Path, file: ModelFile) -> bytes:
     """Read a file and verify its checksum.
 

@@ -32,6 +32,7 @@ from avatar_app.studio.train import parallel
 from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.gain_calibration import apply_gain, calibrate_gain
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, descend, set_rate, train, update_average
+from avatar_app.studio.train.norm_statistics import fit_norm_statistics
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.soft_targets import (
     SoftTargetPlan,
@@ -45,6 +46,8 @@ from avatar_app.studio.train.speech_encoder_score import motion_mm, predict, sco
 from avatar_app.studio.train.speech_losses import LossWeights, SpeechLosses, Targets
 
 CHECKPOINT_STEPS = 250
+# Batches for the norms of a network to begin with.
+N_NORM_BATCHES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,6 @@ class SpeechTask:
         self._device = parallel.device()
         shape = SpeechEncoderShape(recipe.width, recipe.dilations, recipe.dropout)
         self.net = (SpeechEncoder(shape) if begin is None else copy.deepcopy(begin)).to(self._device)
-        self.average = copy.deepcopy(self.net).eval()
         self._data, self._recipe = data, recipe
         self._plan = BatchPlan(
             n_examples=recipe.n_examples,
@@ -167,8 +169,15 @@ class SpeechTask:
             window_columns=self.net.shape.window_columns,
             synthetic_ratio=recipe.synthetic_ratio,
         )
+        if begin is not None:
+            self._fit_norms(np.random.default_rng(seed))
+        self.average = copy.deepcopy(self.net).eval()
         self._losses = SpeechLosses(recipe.loss_weights(), data.opening_mm, data.visible)
         self._optimizer = torch.optim.AdamW(self.net.parameters(), weight_decay=recipe.weight_decay)
+
+    def _fit_norms(self, rng: np.random.Generator) -> None:
+        batches = (draw_batch(self._data.corpus, self._plan, rng).mel.to(self._device) for _ in range(N_NORM_BATCHES))
+        fit_norm_statistics(self.net, batches)
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The network and its average."""

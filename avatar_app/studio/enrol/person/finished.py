@@ -30,6 +30,7 @@ from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.person.steps import Count, Steps
 from avatar_app.studio.metrics.person_scores import PersonTests
 from avatar_app.studio.publish.person import PersonModel, publish_person
+from avatar_app.studio.train.person_renderer import in_light_of
 
 FILM, REPORT = "comparison.mp4", "report.json"
 # The film shows the first held-out sentences.
@@ -60,7 +61,12 @@ def make_head(
         n = recorded.n_learned
         material = list(zip(recorded.takes[:n], recorded.crops[:n], strict=True))
         data = person_avatar_data(
-            material, recorded.neutral, wanted.consent, title=wanted.name, find_person=find_person
+            material,
+            recorded.neutral,
+            wanted.consent,
+            title=wanted.name,
+            find_person=find_person,
+            progress=count,
         )
         write_avatar(data, folder, [avatar_id], count)
         steps.note({name: round(float(value), 4) for name, value in data.quality.items()})
@@ -88,7 +94,8 @@ def publish(
         facts = {"enrolment": {step: workspace.facts(step) for step in workspace.finished}}
         about = PersonModel(avatar.id, avatar.id, wanted.name, {**facts, **_facts_of(networks)})
         tests = PersonTests.of_clips(clips, avatar.reference, avatar.mask)
-        publish_person(networks.encoder, networks.renderer, about, clips, tests, paths.models_dir)
+        renderer = in_light_of(networks.renderer.parent, avatar.reference)
+        publish_person(networks.encoder, renderer, about, clips, tests, paths.models_dir)
         count(9, 10)
         source = workspace.folder("idle") / avatar.id
         try:
@@ -170,7 +177,9 @@ def _portraits(recorded: Recorded, clip: PersonClip, avatar: Avatar) -> Iterator
     to_portrait = _composed(avatar.spec.crop_to_portrait[0], crops.crop_to_picture[clip.first])
     side_px = avatar.spec.size_px
     for picture in take.pictures[clip.first : clip.first + len(clip.pictures)]:
-        yield cv2.warpAffine(picture, to_portrait, (side_px, side_px), flags=cv2.INTER_CUBIC)
+        yield cv2.warpAffine(
+            picture, to_portrait, (side_px, side_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
 
 
 def _take_of(recorded: Recorded, clip: PersonClip) -> tuple[Take, FaceCrops]:

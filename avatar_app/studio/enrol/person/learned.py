@@ -9,8 +9,9 @@ from pathlib import Path
 
 from avatar_app.contracts.packets import Float32
 from avatar_app.settings.paths import models_dir
-from avatar_app.studio.data.clips import FPS
+from avatar_app.studio.data.clips import CROP_PX, FPS
 from avatar_app.studio.data.tts import SpeechCache, available_engines, choose_voices
+from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.person.alignment import lip_gap_ratio
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 from avatar_app.studio.enrol.person.material import PersonClip
@@ -97,9 +98,8 @@ def learn_renderer(steps: Steps, clips: Sequence[PersonClip], published: Publish
                 steps.show(samples[-1])
             count(n_done, n_all)
 
-        return train_person_renderer(
-            clips, folder, PersonRecipe(n_steps=STEPS[quality]), published.renderer, progress=progress
-        )
+        recipe, mask = PersonRecipe(n_steps=STEPS[quality]), mouth_mask(CROP_PX)
+        return train_person_renderer(clips, folder, recipe, published.renderer, mask=mask, progress=progress)
 
     return steps.run("renderer", train, lambda: folder / "best")
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from avatar_app.live.webcam.face import LEFT, RIGHT
 from avatar_app.studio.enrol.person.alignment import place
+from avatar_app.studio.enrol.person.smooth import filled, smoothed
 
 Float64 = NDArray[np.float64]
 
@@ -40,6 +41,9 @@ _PLACES: dict[str, tuple[tuple[int, ...], int]] = {
 }
 FEATURE_NAMES = (*_DIFFERENCES, *_PLACES)
 GAP = FEATURE_NAMES.index("gap in the middle")
+N_GAPS = 3
+# Standard deviation of the smoothing in pictures of 40 ms.
+SMOOTH_PICTURES = 0.5
 
 
 def features_of(landmarks_px: NDArray[np.floating], neutral_px: NDArray[np.floating]) -> Float64:
@@ -56,6 +60,15 @@ def features_of(landmarks_px: NDArray[np.floating], neutral_px: NDArray[np.float
     rest = np.asarray(neutral_px, np.float64)
     unit = np.linalg.norm(rest[LEFT.outer, :2] - rest[RIGHT.outer, :2])
     return np.asarray((_measured(still) - _measured(rest[None])) / unit)
+
+
+def smoothed_features(features: Float64) -> Float64:
+    """(n, 21) measurements of consecutive pictures with less noise, without lag; pictures without a face interpolated.
+
+    The gaps stay as they are: they have hardly any noise, and smoothing would open the lips of a short p or b.
+    """
+    known = filled(features)
+    return np.concatenate((known[:, :N_GAPS], smoothed(known[:, N_GAPS:], SMOOTH_PICTURES)), axis=1)
 
 
 def _measured(points: Float64) -> Float64:

@@ -31,7 +31,7 @@ RARE_SHARE = 0.02
 MIN_REACH = 1e-4
 # Gap over its reach at which the opening in millimetres is tabulated.
 GAP_KNOTS = np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5])
-RIDGE = 0.01
+RIDGE = 0.03
 
 
 @dataclass(frozen=True)

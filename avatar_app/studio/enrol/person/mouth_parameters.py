@@ -1,9 +1,9 @@
 """The mouth parameters of a person, read from landmarks.
 
 Three things of a person are measured on their recording: the face at rest, the reach of each measurement, and, where
-the sound is known, what their mouth does when the published speech encoder hears a certain shape. Faces move alike but
-not equally: on some a lip gets thinner where it gets thicker on others. The sound tells which movement is which shape,
-without any label. The gap between the lips is read from the landmarks alone.
+the sound is known, how their mouth moves when the published speech encoder predicts a certain shape. Faces move alike
+but not equally: on some a lip gets thinner where it gets thicker on others. The sound tells which movement belongs to
+which shape, without any label. The gap between the lips is read from the landmarks alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from avatar_app.contracts.packets import Float32
 from avatar_app.studio.data.cache_file import written
 from avatar_app.studio.enrol.person.alignment import has_face, lip_gap_ratio, neutral_landmarks
 from avatar_app.studio.enrol.person.face_crop import MAX_TURN_DEG
-from avatar_app.studio.enrol.person.mouth_features import features_of
+from avatar_app.studio.enrol.person.mouth_features import features_of, smoothed_features
 from avatar_app.studio.enrol.person.mouth_map import MouthMap, published_map, reach_of, ridge_toward
-from avatar_app.studio.enrol.person.smooth import filled, smoothed
 from avatar_app.studio.mouth import JAW, REST
 
 __all__ = ["PersonMouth", "fit_person", "lip_gap_ratio", "opening_mm", "read_person"]
@@ -32,11 +31,9 @@ __all__ = ["PersonMouth", "fit_person", "lip_gap_ratio", "opening_mm", "read_per
 Float64 = NDArray[np.float64]
 
 MAX_BYTES = 10_000_000
-# Standard deviation of the smoothing in pictures of 40 ms. More would open the lips of a short p or b.
-SMOOTH_PICTURES = 0.5
 # Pull of the published map while a person's own is learned from the sound, see `ridge_toward`.
-HEARD_RIDGE = 0.1
-N_MIN_HEARD = 250
+SOUND_RIDGE = 0.1
+N_MIN_PREDICTED = 250
 # Regression on an uncertain prediction moves too little; the movement is enlarged to that of the prediction.
 MAX_GAIN = 1.6
 OPENERS = [MOUTH_NAMES.index(name) for name in ("jawOpen", "mouthFunnel", "mouthUpperUp", "mouthLowerDown")]
@@ -86,38 +83,36 @@ class PersonMouth:
             np.savez(opened, neutral_px=self.neutral_px, reach=self.reach, weight=self.weight, gain=self.gain)
 
     def _ratios(self, landmarks_px: NDArray[np.floating]) -> Float64:
-        features = filled(features_of(landmarks_px, self.neutral_px))
+        features = smoothed_features(features_of(landmarks_px, self.neutral_px))
         if not np.isfinite(features).all():
             raise StudioError("The video shows no face.", "Record again with your face in front of the camera.")
-        return smoothed(features, SMOOTH_PICTURES) / self.reach
+        return features / self.reach
 
 
 def fit_person(
     landmarks_px: Sequence[NDArray[np.floating]],
     poses_deg: Sequence[Float32],
-    heard: Sequence[Float32] = (),
+    predicted: Sequence[Float32] = (),
 ) -> PersonMouth:
     """Measure a person on their recordings.
 
     Args:
         landmarks_px: (n, 478, 3) per recording, NaN without a face.
         poses_deg: (n, 3) per recording, yaw, pitch and roll; pictures with a turned head are ignored.
-        heard: (n, 14) per recording, what the published speech encoder hears at the instants of the pictures; without
-            it the map of the rendered face is used as it is.
+        predicted: (n, 14) per recording, what the published speech encoder predicts from the sound at the instants of
+            the pictures; without it the published map is used as it is.
 
     Raises:
         StudioError: too few pictures show a face.
     """
     seen = [_ahead(marks, pose) for marks, pose in zip(landmarks_px, poses_deg, strict=True)]
     neutral_px = neutral_landmarks(np.concatenate(seen))
-    features = [
-        smoothed(filled(features_of(marks, neutral_px)), SMOOTH_PICTURES) for marks in seen if has_face(marks).any()
-    ]
+    features = [smoothed_features(features_of(marks, neutral_px)) for marks in seen if has_face(marks).any()]
     reach = reach_of(np.concatenate(features))
     weight, gain = np.asarray(published_map().weight, np.float64), np.ones(N_MOUTH)
-    if heard:
+    if predicted:
         ratios = np.concatenate([_measured(marks, neutral_px, reach) for marks in seen])
-        weight, gain = _fit_to_sound(ratios, np.concatenate(heard), published_map())
+        weight, gain = _fit_to_sound(ratios, np.concatenate(predicted), published_map())
     return PersonMouth(*(np.asarray(part, np.float32) for part in (neutral_px, reach, weight, gain)))
 
 
@@ -150,18 +145,18 @@ def _measured(landmarks_px: Float64, neutral_px: Float64, reach: Float64) -> Flo
     features = features_of(landmarks_px, neutral_px)
     is_seen = np.isfinite(features).all(axis=1)
     if is_seen.any():
-        features[is_seen] = smoothed(filled(features), SMOOTH_PICTURES)[is_seen]
+        features[is_seen] = smoothed_features(features)[is_seen]
     return np.asarray(features / reach)
 
 
-def _fit_to_sound(ratios: Float64, heard: Float32, table: MouthMap) -> tuple[Float64, Float64]:
-    """Weights (terms + 1, 14) and gain (14,) that follow what the encoder hears; the published ones if it is short."""
+def _fit_to_sound(ratios: Float64, predicted: Float32, table: MouthMap) -> tuple[Float64, Float64]:
+    """Weights (terms + 1, 14) and gain (14,) that follow the prediction; the published ones if it is short."""
     is_seen = np.isfinite(ratios).all(axis=1)
     prior = np.asarray(table.weight, np.float64)
-    if is_seen.sum() < N_MIN_HEARD:
+    if is_seen.sum() < N_MIN_PREDICTED:
         return prior, np.ones(N_MOUTH)
-    design, wanted = table.design(ratios[is_seen]), heard[is_seen]
-    weight = ridge_toward(design, wanted, prior, HEARD_RIDGE)
+    design, wanted = table.design(ratios[is_seen]), predicted[is_seen]
+    weight = ridge_toward(design, wanted, prior, SOUND_RIDGE)
     spread = np.maximum((design @ weight).std(axis=0), 1e-6)
     return weight, np.clip(wanted.std(axis=0) / spread, 1.0, MAX_GAIN)
 

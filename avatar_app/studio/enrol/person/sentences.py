@@ -26,11 +26,12 @@ from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.video_import import SAMPLES_PER_PICTURE
 
 BLOCKS_PER_S = LIVE_RATE_HZ // BLOCK_SAMPLES
+# Digital silence, as where the sound begins late, is not the room.
+MAX_RANGE_DB = 45.0
 # Levels are smoothed over this time.
 SMOOTH_S = 0.05
 # Thresholds for speech and for its loud vowels, between the room (0) and the loudest sound (1) in dB.
 SPEECH_SHARE, VOWEL_SHARE = 0.35, 0.6
-MIN_OVER_ROOM_DB = 6.0
 # Periodicity of a voiced sound, and the longest time without voice inside a word, as in "six".
 MIN_PERIODICITY, NEAR_VOICE_S = 0.6, 0.25
 # A shorter pause belongs to a sentence; in a sentence that is longer than `LONG_S`, shorter pauses separate too.
@@ -48,8 +49,8 @@ MAX_TEMPO_RATIO = 3.0
 MIN_LETTERS_PER_S, MAX_LETTERS_PER_S = 4.0, 30.0
 # Pauses and short words make the tempo of short lines vary: so many letters are added to each line.
 EXTRA_LETTERS = 6
-# Lines and pieces that may belong together, and what each further one costs, so that equal numbers pair one by one.
-MAX_MERGED, MERGE_COST = 8, 0.05
+# Lines and pieces that may belong together.
+MAX_MERGED = 8
 STEPS = [(n, 1) for n in range(1, MAX_MERGED + 1)] + [(1, n) for n in range(2, MAX_MERGED + 1)]
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 MIN_LINES = 3
@@ -84,9 +85,9 @@ def find_sentences(sounds: Sequence[Float32]) -> list[Sentence]:
         The pieces of speech in order, each with up to 0.2 s of silence on either side.
     """
     levels = [_smooth(block_levels_db(samples)) for samples in sounds]
-    room_db, speech_db = np.percentile(np.concatenate(levels), (ROOM_PERCENTILE, SPEECH_PERCENTILE))
-    range_db = max(speech_db - room_db, MIN_OVER_ROOM_DB / SPEECH_SHARE)
-    speech_db, vowel_db = room_db + SPEECH_SHARE * range_db, room_db + VOWEL_SHARE * range_db
+    room_db, loud_db = np.percentile(np.concatenate(levels), (ROOM_PERCENTILE, SPEECH_PERCENTILE))
+    room_db = max(room_db, loud_db - MAX_RANGE_DB)
+    speech_db, vowel_db = (room_db + share * (loud_db - room_db) for share in (SPEECH_SHARE, VOWEL_SHARE))
     found = []
     for number, (level_db, samples) in enumerate(zip(levels, sounds, strict=True)):
         spans = _speech((level_db > speech_db) & _near_voice(samples, level_db > vowel_db))
@@ -207,7 +208,7 @@ def _pairs(pieces: Sequence[Sentence], letters: NDArray[np.float64]) -> list[tup
             if end[0] > n_lines or end[1] > n_pieces or pieces[piece].take != pieces[end[1] - 1].take:
                 continue
             rate = letters[line : end[0]].sum() / _seconds(pieces[piece : end[1]])
-            candidate = cost[line, piece] + np.log(rate / mean_rate) ** 2 + MERGE_COST * (n_said + n_run - 2)
+            candidate = cost[line, piece] + np.log(rate / mean_rate) ** 2
             if candidate < cost[end]:
                 cost[end], back[end] = candidate, (line, piece)
     at, found = (n_lines, n_pieces), []

@@ -32,7 +32,7 @@ def filled(curves: NDArray[np.floating]) -> Float64:
 def smoothed(curves: NDArray[np.floating], sigma_pictures: float) -> Float64:
     """Smooth with a symmetric Gaussian kernel, so nothing is delayed.
 
-    At the ends the curve is continued by its point reflection, which keeps a slope as it is.
+    Near the ends a line is fitted under the kernel (local linear regression), which keeps a slope as it is.
 
     Args:
         curves: (n, ...) without NaN.
@@ -42,13 +42,20 @@ def smoothed(curves: NDArray[np.floating], sigma_pictures: float) -> Float64:
         (n, ...) float64.
     """
     flat = np.asarray(curves, np.float64).reshape(len(curves), -1)
-    reach = min(int(np.ceil(_REACH_SIGMAS * sigma_pictures)), len(flat) - 1)
-    if sigma_pictures <= 0 or reach <= 0:
+    if sigma_pictures <= 0 or len(flat) < 2:
         return flat.reshape(curves.shape).copy()
-    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma_pictures))
-    kernel /= kernel.sum()
-    before = 2 * flat[:1] - flat[reach:0:-1]
-    after = 2 * flat[-1:] - flat[-2 : -reach - 2 : -1]
-    continued = np.concatenate((before, flat, after))
-    result = np.stack([np.convolve(column, kernel, mode="valid") for column in continued.T], axis=1)
-    return result.reshape(curves.shape)
+    reach = int(np.ceil(_REACH_SIGMAS * sigma_pictures))
+    at = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * np.square(at / sigma_pictures))
+    ones = np.ones((len(flat), 1))
+    sum_w, sum_wt, sum_wtt = (_correlated(ones, kernel * at**power) for power in range(3))
+    sum_wx, sum_wtx = _correlated(flat, kernel), _correlated(flat, kernel * at)
+    result = (sum_wtt * sum_wx - sum_wt * sum_wtx) / (sum_wtt * sum_w - sum_wt**2)
+    return np.asarray(result.reshape(curves.shape), np.float64)
+
+
+def _correlated(columns: Float64, kernel: Float64) -> Float64:
+    """(n, m) columns with a kernel around each row; 0 beyond the ends."""
+    reach = len(kernel) // 2
+    rows = [np.convolve(column, kernel[::-1])[reach : reach + len(columns)] for column in columns.T]
+    return np.stack(rows, axis=1)

@@ -37,7 +37,8 @@ def steadied(pictures: UInt8, to_picture: Float32) -> Float32:
         (n, 2, 3) float32; unchanged where the nose cannot be measured in any picture.
     """
     chosen = np.unique(np.linspace(0, len(pictures) - 1, N_REFERENCE).astype(int)).tolist()
-    reference = np.mean([_nose(pictures[k], to_picture[k]) for k in chosen], axis=0, dtype=np.float32)
+    noses = np.stack([_nose(pictures[k], to_picture[k]) for k in chosen])
+    reference = np.asarray(noses.mean(axis=0), np.float32)
     measured = filled(
         np.array([_shift(reference, _nose(picture, at)) for picture, at in zip(pictures, to_picture, strict=True)])
     )
@@ -60,7 +61,7 @@ def _nose(picture: UInt8, to_picture: Float32) -> Float32:
 
 
 def _shift(reference: Float32, patch: Float32) -> Float64:
-    """X and y by which a patch is shifted, in pixels of the crop; NaN if it does not look like the reference.
+    """Shift of a patch in x and y, in pixels of the crop; NaN if it does not look like the reference.
 
     Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization" (2008).
     """

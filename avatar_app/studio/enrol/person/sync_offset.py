@@ -29,8 +29,8 @@ SEARCH_MS = 500
 MAX_OFFSET_MS = 250.0
 # Slower changes, such as pauses between sentences, fit at many offsets.
 HIGHPASS_S = 0.3
-# Own speech of six talkers, 12 s or more: 0.39 and above. Another sentence by the same talker: 0.35 at most.
-MIN_CORRELATION = 0.3
+# Twenty seconds of own speech: 0.4 and above, with noise as loud as the voice 0.3. Music or another voice: below 0.1.
+MIN_CORRELATION = 0.2
 
 # From (n * 640,) float32 samples at 16 kHz to the opening of the lips in mm at (k + 0.5) / 100 s, (4 n,) float64.
 Predict = Callable[[Float32], Floats]
