@@ -100,9 +100,9 @@ def _check_report(finished):
     with open(finished.report, encoding="utf-8") as opened:
         report = json.load(opened)
     assert report["sentences"] and set(report["figures"]) >= {"opening_correlation", "sharpness"}
-    film = cv2.VideoCapture(finished.comparison)
-    assert film.get(cv2.CAP_PROP_FRAME_WIDTH) == 2 * 512 + 3 * 8
-    assert film.get(cv2.CAP_PROP_FRAME_COUNT) > 25
+    video = cv2.VideoCapture(finished.comparison)
+    assert video.get(cv2.CAP_PROP_FRAME_WIDTH) == 2 * 512 + 3 * 8
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) > 25
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def _check_report(finished):
 )
 def test_command_when_it_cannot_start_then_one_sentence_and_nothing_written(tmp_path, changes, sentence, capsys):
     video = tmp_path / "me.mp4"
-    video.write_bytes(b"no film")
+    video.write_bytes(b"no video")
     words = {"--video": [str(video)], "--name": ["Me"], "--consent": [], "--profile-dir": [str(tmp_path / "profile")]}
     words |= changes
     argv = [word for flag, values in words.items() if values is not None for word in (flag, *values)]
@@ -131,7 +131,7 @@ def test_command_when_it_cannot_start_then_one_sentence_and_nothing_written(tmp_
 
 def test_command_prints_progress_as_json_lines(tmp_path, monkeypatch, capsys):
     video = tmp_path / "me.mp4"
-    video.write_bytes(b"a film")
+    video.write_bytes(b"a video")
 
     def fake(workspace, wanted, paths, report_to):
         from avatar_app.studio.enrol.person.progress import Progress
@@ -140,7 +140,7 @@ def test_command_prints_progress_as_json_lines(tmp_path, monkeypatch, capsys):
         progress = Progress(steps_of(wanted.quality), report_to)
         progress.start("takes")
         progress.finish()
-        return EnrolFinished(workspace.root.name, "me", "report.json", "film.mp4")
+        return EnrolFinished(workspace.root.name, "me", "report.json", "comparison.mp4")
 
     monkeypatch.setattr(cli, "enrol", fake)
     argv = ["--video", str(video), "--name", "Mé Two", "--consent", "--profile-dir", str(tmp_path)]

@@ -63,5 +63,5 @@ def enrol(
         find_person = None if wanted.keep_background else tools.open_finder()
         avatar = make_head(steps, recorded, wanted, avatar_id, find_person)
         publish(steps, clips, Networks(encoder, renderer), avatar, wanted, paths)
-        film, report = compare(steps, recorded, clips, avatar_id, paths)
-    return EnrolFinished(avatar_id, avatar_id, str(report), str(film))
+        comparison, report = compare(steps, recorded, clips, avatar_id, paths)
+    return EnrolFinished(avatar_id, avatar_id, str(report), str(comparison))
