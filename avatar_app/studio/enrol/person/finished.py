@@ -135,7 +135,8 @@ def compare(
         count(9, 10)
         held_out = student.spec.quality["held_out"]
         figures = figures_of(held_out[f"lookahead_{lookahead_ms}"], recorded)
-        content = {"sentences": in_words(figures), "figures": asdict(figures), "held_out": held_out}
+        words = in_words(figures) + list(steps.workspace.facts("crop").get("advice", ()))
+        content = {"sentences": words, "figures": asdict(figures), "held_out": held_out}
         write_text(report, json.dumps(content, indent=1) + "\n")
 
     steps.run("report", write, lambda: None)
