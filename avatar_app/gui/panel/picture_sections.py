@@ -50,7 +50,8 @@ BADGE_CHOICES = (
 
 
 # Values of the avatar list that are no avatars.
-MAKE = Option("make-avatar", "Make an avatar of yourself …", "A minute of video becomes an avatar that speaks with you")
+# No avatar can have this id.
+MAKE = Option("make:avatar", "Make an avatar of yourself …", "A minute of video becomes an avatar that speaks with you")
 CONTINUE_PREFIX = "continue:"
 
 
@@ -107,9 +108,10 @@ class AvatarGroup(Group):
         """Show settings without emitting `changed`; a single model is hidden."""
         self._settings = settings
         self.avatar.set_value(settings.avatar, f"{settings.avatar} (missing)")
-        self.menu.show_avatar(settings.avatar, self._improvable)
         if settings.avatar != self._models_of:
+            # Not at each change of a setting: both read files.
             self._models_of = settings.avatar
+            self.menu.show_avatar(settings.avatar, self._improvable)
             self._models = self._catalogue.models(settings.avatar)
             self.model.set_options(self._models)
         default = self._models[0].value if self._models else ""

@@ -177,7 +177,9 @@ def _portraits(recorded: Recorded, clip: PersonClip, avatar: Avatar) -> Iterator
     to_portrait = _composed(avatar.spec.crop_to_portrait[0], crops.crop_to_picture[clip.first])
     side_px = avatar.spec.size_px
     for picture in take.pictures[clip.first : clip.first + len(clip.pictures)]:
-        yield cv2.warpAffine(picture, to_portrait, (side_px, side_px), flags=cv2.INTER_CUBIC)
+        yield cv2.warpAffine(
+            picture, to_portrait, (side_px, side_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
 
 
 def _take_of(recorded: Recorded, clip: PersonClip) -> tuple[Take, FaceCrops]:
