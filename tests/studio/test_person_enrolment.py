@@ -1,7 +1,6 @@
 """An avatar of a person from a video, through all steps, with a kill at the start of each."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import cv2
@@ -149,21 +148,3 @@ def test_command_prints_progress_as_json_lines(tmp_path, monkeypatch, capsys):
     assert [type(m) for m in messages] == [EnrolProgress, EnrolProgress, EnrolFinished]
     assert messages[0].title == "Reading the video" and messages[0].done < messages[1].done
     assert messages[2].avatar_id == "me-two"
-
-
-@needs_tracker
-def test_command_when_the_recording_has_another_voice_then_one_sentence(tmp_path, video, few_steps):
-    """The sound of the recording played backwards is speech, but not that of this mouth."""
-    import av
-
-    from tests.fakes.person import write_recording
-
-    with av.open(str(video)) as opened:
-        pictures = [frame.to_ndarray(format="bgr24") for frame in opened.decode(video=0)][:275]
-    path = write_recording(tmp_path / "wrong.mkv", pictures, read_audio(demo_sample())[: 11 * 16000][::-1].copy())
-    wanted = EnrolInput("Me", (Recording.of(path),), (), "", "en", CONSENT, "quick", False)
-    paths = ProfilePaths(tmp_path / "profile")
-    with pytest.raises(StudioError, match="does not fit the movement of the lips"):
-        enrol(Workspace(paths.enrolments_dir / "me"), wanted, paths, lambda report: None)
-    assert not paths.avatars_dir.exists() and not paths.models_dir.exists()
-    shutil.rmtree(paths.enrolments_dir)
