@@ -238,9 +238,20 @@ def test_norms_when_merged_then_the_same_in_evaluation_and_nearly_in_training():
     assert (net.train()(batches[0]) - before).abs().mean() < 0.1 * before.std()
 
 
-def test_encoder_when_there_are_sounds_without_a_teacher_then_one_sentence(data, tmp_path):
+def test_encoder_when_sounds_have_neither_phones_nor_a_teacher_then_one_sentence(data, tmp_path):
+    soundfile.write(tmp_path / "joe.wav", np.zeros(8000), 16_000)
     with pytest.raises(StudioError, match="need a teacher"):
         speech_encoder.main(["--data", str(data), "--run", str(tmp_path / "run"), *ENCODER, "--sounds", str(tmp_path)])
+
+
+def test_soft_targets_when_sounds_have_phone_times_then_no_teacher_is_needed(data, corpus, tmp_path):
+    speech = data / "speech" / "librispeech"
+    plan = SoftTargetPlan(sounds=(speech,))
+    found = with_soft_targets(corpus, speech, plan, tmp_path)
+    assert found.real == list(corpus.real)
+    assert len(found.synthetic) == 30
+    np.testing.assert_array_equal(found.synthetic[-1].mouth, corpus.real[-1].mouth)
+    assert soft_targets.facts_of(plan) == {"n_sounds": 30}
 
 
 def test_fixture_when_read_then_silence_is_rest(corpus, data):
