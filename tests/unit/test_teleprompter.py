@@ -152,13 +152,14 @@ def test_sentence_when_selected_then_can_be_repeated_but_not_while_recording(des
 def test_result_when_it_arrives_after_a_pause_then_does_not_count_for_the_next_sentence(desk):
     desk.go()
     desk.run(15.0)
+    desk.camera.outcomes = ["Late."]
     desk.camera.end()
-    stale = desk.camera.take_result()
     desk.prompter.pause()
-    desk.camera._result = stale
     desk.go()
-    desk.run(3.1)
-    assert desk.phase is Phase.RECORDING and desk.prompter.marks[1] is Mark.NONE
+    desk.run(3.2)
+    desk.prompter.next()
+    desk.run(0.1)
+    assert desk.prompter.marks[1] is Mark.GOOD and desk.prompter.problems[1] == ""
 
 
 def test_prompts_when_of_two_languages_then_share_the_silence_only(tmp_path):
