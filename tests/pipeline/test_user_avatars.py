@@ -13,6 +13,7 @@ from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.mouth import Mouth, MouthShape
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live import loader
 from avatar_app.live.avatar_models import choose_model, models_of
 from avatar_app.live.frame import load_avatar
 from avatar_app.live.frame_thread import FrameLoop
@@ -103,13 +104,16 @@ def test_avatar_when_it_is_the_users_then_the_live_path_opens_it(tmp_path):
         slot.join(30)
 
 
-def test_avatar_when_another_one_is_chosen_then_it_speaks_with_its_own_model(desk):
+def test_avatar_when_another_one_is_chosen_then_it_speaks_with_its_own_model(desk, monkeypatch):
+    real, n_opened = loader.open_driver, []
+    monkeypatch.setattr(loader, "open_driver", lambda *a, **b: n_opened.append(a[0]) or real(*a, **b))
     sink = desk.pipeline.pictures.add()
     desk.change(avatar="bob", model="")
     assert desk.settle() == ("bob", "bob-hd") and desk.notices.current() == ()
     assert desk.pipeline.settings == desk.settings
     desk.wait_for(lambda: desk.pipeline.status().t_first_mouth_ns is not None)
     assert sink.take(timeout_s=WAIT_S).pixels.shape == (128, 128, 4)
+    assert n_opened == ["bob-hd"], "once"
     desk.change(avatar="ada", model="ada-96")
     assert desk.settle() == ("ada", "ada-96")
 
@@ -174,6 +178,24 @@ def test_precision_when_it_changes_while_a_bad_avatar_is_opened_then_the_avatar_
     assert desk.pipeline.status().engine == "openvino"
 
 
+def test_model_of_the_avatar_before_when_it_opens_later_than_another_avatar_then_it_is_not_used(desk, monkeypatch):
+    real, may_open, is_opening = loader.open_driver, threading.Event(), threading.Event()
+
+    def open_slowly(model_id, *rest, **options):
+        if model_id == "ada-96":
+            is_opening.set()
+            assert may_open.wait(WAIT_S)
+        return real(model_id, *rest, **options)
+
+    monkeypatch.setattr(loader, "open_driver", open_slowly)
+    desk.change(model="ada-96")
+    assert is_opening.wait(WAIT_S)
+    desk.change(avatar="bob", model="")
+    desk.pipeline._avatar.wait_until_idle()
+    may_open.set()
+    assert desk.settle() == ("bob", "bob-hd")
+
+
 def test_avatar_when_changed_quickly_then_the_last_one_wins_with_its_model(desk):
     for avatar in ("bob", "ada", "bob", "ada", "bob"):
         desk.change(avatar=avatar, model="")
@@ -200,6 +222,18 @@ def test_start_when_the_avatar_is_gone_then_the_programs_own_is_the_one_to_go_on
     assert (in_use.avatar, in_use.model) == ("nova", "")
     desk.change(avatar="nova", model="")
     assert desk.settle() == ("nova", "nova-hd")
+
+
+def test_settings_when_the_first_avatar_is_gone_then_its_model_is_not_in_use_while_another_one_is_opened(
+    make_desk, monkeypatch
+):
+    real, may_open = loader.open_driver, threading.Event()
+    monkeypatch.setattr(loader, "open_driver", lambda *a, **b: (may_open.wait(WAIT_S), real(*a, **b))[1])
+    desk = make_desk(avatar="gone", model="gone-hd")
+    desk.pipeline._avatar.wait_until_idle()
+    in_use = desk.pipeline.settings
+    may_open.set()
+    assert (in_use.avatar, in_use.model) == ("nova", "")
 
 
 def test_frame_when_another_avatar_waits_for_its_mouths_then_the_older_mouth_is_never_on_it(tmp_path):
