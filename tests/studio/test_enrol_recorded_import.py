@@ -34,5 +34,5 @@ def test_recording_when_imported_then_picture_and_sound_are_in_sync(tmp_path):
     t_flash_ms = (int(np.argmax(brightness > 120)) + 0.5) * 40
     t_tone_ms = int(np.argmax(heard > 0.25)) / 16
     assert t_tone_ms == pytest.approx(FLASH_MS - first_ms, abs=3)
-    assert t_flash_ms == pytest.approx(seen_ms - first_ms, abs=25)
+    assert 0 <= t_flash_ms - (seen_ms - first_ms) <= 40
     assert len(heard) == len(brightness) * 640
