@@ -168,6 +168,8 @@ def test_model_when_it_is_of_another_avatar_then_one_sentence_and_the_old_one_st
     (notice,) = desk.notices.current()
     assert notice.text == "The model bob-hd was made for another avatar than ada."
     assert notice.what_to_do == "Choose one of: ada-hd, ada-96."
+    desk.change(avatar="bob", model="")
+    assert desk.settle() == ("bob", "bob-hd") and desk.notices.current() == ()
 
 
 def test_precision_when_it_changes_while_a_bad_avatar_is_opened_then_the_avatar_in_use_gets_it(desk):
