@@ -395,6 +395,18 @@ def test_delete_when_pressed_then_asks_and_removes_everything(make_wizard, wish,
     assert wizard.isVisible() is not agrees
 
 
+def test_delete_when_pressed_before_the_end_then_the_recording_is_gone(wizard, wish, job, command, paths, qtbot):
+    fill_who(wizard)
+    record_all(wizard, wish)
+    press(wizard.next)
+    press(wizard.next)
+    qtbot.waitUntil(lambda: job.newest is not None)
+    assert not wizard.discard.isEnabled()
+    press(wizard.make.cancel)
+    press(wizard.discard)
+    assert not wizard.isVisible() and list(paths.enrolments_dir.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("content", "wanted"),
     [
