@@ -21,9 +21,9 @@ from avatar_app.live.student.loading import load_folder
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.studio.enrol.avatar import write_avatar
 from avatar_app.studio.enrol.person.avatar import person_avatar_data
+from avatar_app.studio.enrol.person.comparison import Sentence, write_comparison
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 from avatar_app.studio.enrol.person.figures import PersonFigures, in_words
-from avatar_app.studio.enrol.person.film import Sentence, write_film
 from avatar_app.studio.enrol.person.material import FaceCrops, PersonClip, Take
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.recorded import Recorded
@@ -32,9 +32,9 @@ from avatar_app.studio.metrics.person_scores import PersonTests
 from avatar_app.studio.publish.person import PersonModel, publish_person
 from avatar_app.studio.train.person_renderer import in_light_of
 
-FILM, REPORT = "comparison.mp4", "report.json"
-# The film shows the first held-out sentences.
-FILM_S = 30.0
+COMPARISON, REPORT = "comparison.mp4", "report.json"
+# The video shows the first held-out sentences.
+COMPARED_S = 30.0
 BACKGROUND = "#3a3f47"
 LEFT_EYE, RIGHT_EYE = 33, 263
 
@@ -113,13 +113,13 @@ def publish(
 def compare(
     steps: Steps, recorded: Recorded, clips: Sequence[PersonClip], avatar_id: str, paths: ProfilePaths
 ) -> tuple[Path, Path]:
-    """Write the film of held-out sentences and the report; returns their files.
+    """Write the video of held-out sentences and the report; returns their files.
 
     Raises:
         UserError: the avatar cannot be opened, or a file cannot be written.
     """
     folder = steps.workspace.folder("report")
-    film, report = folder / FILM, folder / REPORT
+    comparison, report = folder / COMPARISON, folder / REPORT
 
     def write(count: Count) -> None:
         avatar = load_avatar(avatar_id, user_dir=paths.avatars_dir)
@@ -127,19 +127,20 @@ def compare(
         renderer = avatar.renderer()
         renderer.set_background(Background.colour(BACKGROUND))
         student = load_folder(paths.models_dir / avatar_id)
-        shown = _film_clips(clips)
+        shown = _compared_clips(clips)
         sentences = [Sentence(_portraits(recorded, clip, avatar), clip.sound) for clip in shown]
         lookahead_ms = student.spec.best_lookahead_ms
-        write_film(film, sentences, renderer, student, lookahead_ms)
+        write_comparison(comparison, sentences, renderer, student, lookahead_ms)
         student.close()
         count(9, 10)
         held_out = student.spec.quality["held_out"]
         figures = figures_of(held_out[f"lookahead_{lookahead_ms}"], recorded)
-        content = {"sentences": in_words(figures), "figures": asdict(figures), "held_out": held_out}
+        words = in_words(figures) + list(steps.workspace.facts("crop").get("advice", ()))
+        content = {"sentences": words, "figures": asdict(figures), "held_out": held_out}
         write_text(report, json.dumps(content, indent=1) + "\n")
 
     steps.run("report", write, lambda: None)
-    return film, report
+    return comparison, report
 
 
 def figures_of(scores: Mapping[str, Any], recorded: Recorded) -> PersonFigures:
@@ -162,10 +163,10 @@ def _facts_of(networks: Networks) -> dict[str, Any]:
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
-def _film_clips(clips: Sequence[PersonClip]) -> list[PersonClip]:
+def _compared_clips(clips: Sequence[PersonClip]) -> list[PersonClip]:
     shown, n_pictures = [], 0
     for clip in clips:
-        if clip.split is Split.TEST and n_pictures < FILM_S * 25:
+        if clip.split is Split.TEST and n_pictures < COMPARED_S * 25:
             shown.append(clip)
             n_pictures += len(clip.pictures)
     return shown
