@@ -24,6 +24,8 @@ from avatar_app.studio.enrol.person.avatar import person_avatar_data
 from avatar_app.studio.enrol.person.comparison import Sentence, write_comparison
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 from avatar_app.studio.enrol.person.figures import PersonFigures, in_words
+from avatar_app.studio.enrol.person.head_turn import write_head_turn
+from avatar_app.studio.enrol.person.idle_loop import IdleLoop
 from avatar_app.studio.enrol.person.material import FaceCrops, PersonClip, Take
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.recorded import Recorded
@@ -69,6 +71,9 @@ def make_head(
             progress=count,
         )
         write_avatar(data, folder, [avatar_id], count)
+        # With the room in the picture, the room would turn with the head.
+        if find_person is not None and isinstance(data.idle, IdleLoop):
+            write_head_turn(folder, data.idle, material, recorded.neutral)
         steps.note({name: round(float(value), 4) for name, value in data.quality.items()})
         return Avatar.open(folder)
 

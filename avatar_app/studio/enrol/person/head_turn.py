@@ -98,7 +98,7 @@ def write_head_turn(folder: Path, loop: IdleLoop, material: Material, neutral: N
     moves: Arrays = {
         "fields": fields.astype(np.float16),
         "idle": idle.astype(np.float32),
-        "head_rows": np.float32(rows),
+        "head_rows": rows.astype(np.float32),
     }
     arrays = {"fields": moves, "eyes": _eyes(rest, material, neutral)}
     _write(folder / "pose", rest.picture, nodes, arrays, about)
