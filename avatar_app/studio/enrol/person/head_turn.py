@@ -1,12 +1,11 @@
 """What a person's head needs to follow a webcam: `pose/` in the avatar folder, see `live.frame.pose_assets`.
 
 The pictures of turned heads are the portrait at rest, moved along the surface of the face. The range is that of the
-video, because nobody knows what the head looks like beyond it.
+video, which does not show what the head looks like beyond it.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +81,7 @@ def write_head_turn(folder: Path, loop: IdleLoop, material: Material, neutral: N
     pose_deg = loop.mixed([crops.pose_deg for _, crops in material])
     closed = _closed(loop, material)
     number = int(np.argmin(np.abs(pose_deg).sum(axis=1) + 10 * closed + 100 * joins_of(loop.steps)))
-    rest = _Rest(next(itertools.islice(loop, number, None)), loop.crop_to_portrait[number].astype(np.float64))
+    rest = _Rest(loop.first(number), loop.crop_to_portrait[number].astype(np.float64))
     marks = _in_portrait(neutral, rest.crop)
     columns = _columns(rest.picture, float(marks[CHIN, 1]))
     beside = np.flatnonzero(_beside(rest.picture, columns))
@@ -217,7 +216,7 @@ def _eyes(rest: _Rest, material: Material, neutral: Neutral) -> Arrays:
 
 
 def _blink(open_face: UInt8, material: Material) -> tuple[Float64, UInt8]:
-    """Levels from 0 to 1, and face crops (n, 256, 256, 3); the open face alone, twice, if nobody blinks."""
+    """Levels from 0 to 1, and face crops (n, 256, 256, 3); the open face alone, twice, without a blink."""
     openings = [_opening_px(crops.landmarks_px) for _, crops in material]
     usual = float(np.nanmedian(np.concatenate(openings)))
     found: list[tuple[float, float, int, int]] = []

@@ -55,6 +55,10 @@ class IdleLoop:
             for k, step in enumerate(join):
                 yield self._picture(step, flows[k] if flows else None)
 
+    def first(self, k: int) -> UInt8:
+        """Picture k of the loop; in a join, the one that passes into another, before the morph."""
+        return self._picture(self.steps[k], None)
+
     def mixed(self, values: Sequence[NDArray[np.floating]]) -> Float64:
         """(n_steps, d): values of the pictures of each take, (n, d), for the pictures of the loop."""
 
