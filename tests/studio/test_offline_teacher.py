@@ -25,9 +25,10 @@ from avatar_app.studio.nets.offline_teacher import (
     load_offline_teacher,
     save_offline_teacher,
 )
+from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderShape
 from avatar_app.studio.train import offline_speech_teacher as module
 from avatar_app.studio.train import soft_targets, speech_encoder
-from avatar_app.studio.train.norm_statistics import fit_norm_statistics
+from avatar_app.studio.train.norm_statistics import fit_norm_statistics, merge_norms
 from avatar_app.studio.train.soft_targets import SoftTargetPlan, with_soft_targets
 
 pytestmark = pytest.mark.studio
@@ -236,6 +237,32 @@ def test_norms_when_merged_then_the_same_in_evaluation_and_nearly_in_training():
     fit_norm_statistics(net, batches)
     torch.testing.assert_close(net(batches[0]), before, atol=1e-4, rtol=1e-3)
     assert (net.train()(batches[0]) - before).abs().mean() < 0.1 * before.std()
+
+
+def test_norms_when_merged_then_the_output_stays():
+    torch.manual_seed(0)
+    net = SpeechEncoder(SpeechEncoderShape(width=8, dilations=(1,), front_widths=(4, 4, 4)))
+    mel = torch.randn(2, 1, 80, 30)
+    net.train()(mel)
+    before = net.eval()(mel)
+    merge_norms(net)
+    torch.testing.assert_close(net(mel), before, atol=1e-5, rtol=1e-4)
+
+
+def test_encoder_when_mixed_with_its_begin_then_between_both(data):
+    voices = speech_encoder.load_data(data, data / "cache")
+    recipe = speech_encoder.SpeechRecipe(width=8, dilations=(1, 1), n_examples=2, n_outputs=16)
+    begin = speech_encoder.SpeechTask(voices, recipe, seed=0).net.eval()
+    task = speech_encoder.SpeechTask(voices, recipe, seed=0, begin=begin)
+    with torch.no_grad():
+        task.average.mouth.bias.add_(1.0)
+    mel = torch.rand(1, 1, 80, 20, generator=torch.Generator().manual_seed(0))
+    before = begin(mel)
+    task.mix_with_begin(0.25)
+    torch.testing.assert_close(task.average(mel), before + 0.75, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(begin(mel), before)
+    task.mix_with_begin(1.0)
+    torch.testing.assert_close(task.average(mel), before, atol=1e-4, rtol=1e-4)
 
 
 def test_encoder_when_sounds_have_neither_phones_nor_a_teacher_then_one_sentence(data, tmp_path):
