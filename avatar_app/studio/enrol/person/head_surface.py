@@ -12,7 +12,7 @@ from avatar_app.studio.enrol.pose_scatter import scatter
 Float64 = NDArray[np.float64]
 
 # Landmarks of mediapipe's face mesh: the outline of the face beside the cheeks, the chin, the top, the lips.
-EARS, CHIN, TOP, LIPS = (234, 454), 152, 10, (13, 14)
+SIDES, CHIN, TOP, LIPS = (234, 454), 152, 10, (13, 14)
 N_MESH = 468
 STEP_PX = 8
 # From the chin down, in heights of the face, the neck follows less and less.
@@ -34,13 +34,13 @@ class HeadSurface:
 
     def __init__(self, landmarks: Float64, size_px: int, still_from_px: float | None = None) -> None:
         self.size_px = size_px
-        ear_points = landmarks[list(EARS)]
+        side_points = landmarks[list(SIDES)]
         self.chin_px, self.top_px = float(landmarks[CHIN, 1]), float(landmarks[TOP, 1])
-        self.width_px = float(ear_points[1, 0] - ear_points[0, 0])
+        self.width_px = float(side_points[1, 0] - side_points[0, 0])
         neck_end_px = self.chin_px + NECK_RATIO * self.height_px
         self._still_from_px = neck_end_px if still_from_px is None else min(neck_end_px, still_from_px)
-        # Yaw and pitch turn the head about a point between the ear_points, as high as the lips.
-        self._pivot = np.array([ear_points[:, 0].mean(), landmarks[list(LIPS), 1].mean(), ear_points[:, 2].mean()])
+        # Yaw and pitch turn the head about a point between the side_points, as high as the lips.
+        self._pivot = np.array([side_points[:, 0].mean(), landmarks[list(LIPS), 1].mean(), side_points[:, 2].mean()])
         self._depth = self._lattice(landmarks[:N_MESH])
         self._weight = self._follow()
 
@@ -85,7 +85,7 @@ class HeadSurface:
         return np.concatenate(ways, axis=-1)
 
     def _lattice(self, landmarks: Float64) -> Float32:
-        """Depth on a lattice; beyond the face it continues smoothly, and behind the ear_points no further."""
+        """Depth on a lattice; beyond the face it continues smoothly, and behind the side_points no further."""
         n = self.size_px // STEP_PX
         place = np.rint((landmarks[:, :2] - (STEP_PX - 1) / 2) / STEP_PX).astype(int)
         inside = ((place >= 0) & (place < n)).all(axis=1)

@@ -217,7 +217,7 @@ def _eyes(rest: _Rest, material: Material, neutral: Neutral) -> Arrays:
 
 
 def _blink(open_face: UInt8, material: Material) -> tuple[Float64, UInt8]:
-    """Levels from 0 to 1, and face crops (n, 256, 256, 3); the open face alone, twice, if nobody blinks."""
+    """Levels from 0 to 1, and face crops (n, 256, 256, 3); the open face alone, twice, without a blink."""
     openings = [_opening_px(crops.landmarks_px) for _, crops in material]
     usual = float(np.nanmedian(np.concatenate(openings)))
     found: list[tuple[float, float, int, int]] = []
