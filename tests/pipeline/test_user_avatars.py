@@ -177,11 +177,13 @@ def test_model_when_it_is_of_another_avatar_then_one_sentence_and_the_old_one_st
 
 
 def test_precision_when_it_changes_while_a_bad_avatar_is_opened_then_the_avatar_in_use_gets_it(desk):
+    desk.change(model="ada-96")
+    assert desk.settle() == ("ada", "ada-96")
     (desk.paths.models_dir / "bob-hd" / "student-fp16.onnx").write_bytes(b"x")
     desk.change(avatar="bob", model="", precision="fp16")
     desk.change(precision="fp16", engine="openvino")
-    assert desk.settle() == ("ada", "ada-hd")
-    assert desk.pipeline.status().engine == "openvino"
+    assert desk.settle() == ("ada", "ada-96")
+    assert desk.pipeline.status().engine == "openvino" and desk.pipeline.settings.model == "ada-96"
 
 
 def test_model_of_the_avatar_before_when_it_opens_later_than_another_avatar_then_it_is_not_used(desk, monkeypatch):

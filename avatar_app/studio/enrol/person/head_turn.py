@@ -1,7 +1,7 @@
 """What a person's head needs to follow a webcam: `pose/` in the avatar folder, see `live.frame.pose_assets`.
 
 The pictures of turned heads are the portrait at rest, moved along the surface of the face. The range is that of the
-video, which does not show what the head looks like beyond it.
+video, because what the head looks like beyond it is unknown.
 """
 
 from __future__ import annotations
