@@ -21,9 +21,9 @@ from avatar_app.live.student.loading import load_folder
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.studio.enrol.avatar import write_avatar
 from avatar_app.studio.enrol.person.avatar import person_avatar_data
+from avatar_app.studio.enrol.person.comparison import Sentence, write_comparison
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 from avatar_app.studio.enrol.person.figures import PersonFigures, in_words
-from avatar_app.studio.enrol.person.comparison import Sentence, write_comparison
 from avatar_app.studio.enrol.person.material import FaceCrops, PersonClip, Take
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.recorded import Recorded
