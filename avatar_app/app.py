@@ -195,6 +195,7 @@ def _connect_enrolments(
     """Connect the wizard that makes an avatar of the user with the list of avatars."""
     group, commands = window.panel.avatar, window.commands
     questions = dialogs(QApplication.activeWindow)
+    pause = LivePause(lambda: commands.is_running, commands.set_running)
     services = Services(
         paths,
         assets_dir(),
@@ -203,11 +204,13 @@ def _connect_enrolments(
         parts.missing_to_enrol,
         questions.ask_video,
         questions.ask_delete,
-        LivePause(lambda: commands.is_running, commands.set_running).set_live,
+        pause.set_live,
     )
     enrolments = Enrolments(services, board, window, parts.enrol_command)
     stack.callback(group.menu.wait)
     stack.callback(enrolments.close)
+    # Called before: the end of the wizard must not start the live avatar again.
+    stack.callback(pause.forget)
 
     def show_list() -> None:
         group.show_enrolments(enrolments.options(), enrolments.improvable())

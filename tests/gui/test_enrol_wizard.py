@@ -14,6 +14,7 @@ from avatar_app.contracts.enrol_request import EnrolRequest, read_request, write
 from avatar_app.gui.enrol import make_page, services
 from avatar_app.gui.enrol.enrolments import Enrolments
 from avatar_app.gui.enrol.job import EnrolJob
+from avatar_app.gui.enrol.live_pause import LivePause
 from avatar_app.gui.enrol.look_page import NO_REPORT, sentences_of_report
 from avatar_app.gui.enrol.wizard import LOOK, MAKE, RECORD, WHO, EnrolWizard
 from avatar_app.gui.enrol.workspaces import kept, unfinished
@@ -481,6 +482,22 @@ def test_names_when_read_by_a_screen_reader_then_every_control_has_one(wizard, w
         settle()
         controls = [one for one in wizard.findChildren(make_page.QCheckBox.__base__) if one.isVisible()]
         assert all(name_of(one) for one in controls) and controls
+
+
+def test_pause_when_the_live_avatar_ran_then_it_runs_again_unless_the_program_ends():
+    calls, running = [], [True]
+    pause = LivePause(lambda: running[0], calls.append)
+    pause.set_live(False)
+    running[0] = False
+    pause.set_live(False)
+    pause.set_live(True)
+    pause.set_live(True)
+    assert calls == [False, True]
+    running[0] = True
+    pause.set_live(False)
+    pause.forget()
+    pause.set_live(True)
+    assert calls == [False, True, False]
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_command_when_it_cannot_start_then_one_sentence_and_nothing_written(tmp_
     assert not list((tmp_path / "profile").rglob("*.*"))
 
 
-def test_command_prints_progress_as_json_lines(tmp_path, monkeypatch, capsys):
+def test_command_when_it_runs_then_prints_progress_and_result(tmp_path, monkeypatch, capsys):
     video = tmp_path / "me.mp4"
     video.write_bytes(b"a video")
 
@@ -139,7 +139,9 @@ def test_command_prints_progress_as_json_lines(tmp_path, monkeypatch, capsys):
         progress = Progress(steps_of(wanted.quality), report_to)
         progress.start("takes")
         progress.finish()
-        return EnrolFinished(workspace.root.name, "me", "report.json", "comparison.mp4")
+        report = tmp_path / "report.json"
+        report.write_text('{"sentences": ["The lips follow the voice well."]}')
+        return EnrolFinished(workspace.root.name, "me", str(report), "comparison.mp4")
 
     monkeypatch.setattr(cli, "enrol", fake)
     argv = ["--video", str(video), "--name", "Mé Two", "--consent", "--profile-dir", str(tmp_path)]
@@ -148,3 +150,6 @@ def test_command_prints_progress_as_json_lines(tmp_path, monkeypatch, capsys):
     assert [type(m) for m in messages] == [EnrolProgress, EnrolProgress, EnrolFinished]
     assert messages[0].title == "Reading the video" and messages[0].done < messages[1].done
     assert messages[2].avatar_id == "me-two"
+    assert cli.main(argv) == 0
+    printed = capsys.readouterr().out
+    assert "The lips follow the voice well." in printed and "--avatar me-two" in printed

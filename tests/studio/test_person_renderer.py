@@ -170,6 +170,17 @@ def test_training_when_continued_then_same_weights_as_in_one_go(tmp_path, clips,
     assert 0 < moved.sum() <= 12 and not moved[2 * N_PICTURES :].any()
 
 
+def test_evaluation_when_the_light_of_the_pictures_differs_then_it_shows_median_conditions(clips):
+    data = person_pictures(clips, NOVA_BOX)
+    found = []
+    for nuisances in (data.nuisances, data.nuisances + 3):
+        torch.manual_seed(0)
+        task = PersonRendererTask(replace(data, nuisances=nuisances), SHORT, 0, MouthRenderer(RENDERER))
+        task.average.renderer.subpixels.weight.data *= 100
+        found.append(task.evaluate())
+    assert found[0] == found[1]
+
+
 def test_step_when_a_picture_is_not_in_the_batch_then_its_latents_stay(clips):
     torch.manual_seed(0)
     task = PersonRendererTask(person_pictures(clips, NOVA_BOX), SHORT, 0, MouthRenderer(RENDERER))

@@ -157,6 +157,8 @@ def test_recorder_when_cancelled_or_repeated_then_the_older_file_stays(tmp_path)
 
 def test_recorder_when_no_picture_arrives_then_one_sentence(tmp_path):
     desk = Desk()
+    # From before the sentence: it does not count.
+    desk.frames.put(CameraFrame(desk.clock.now_ns() - MS, 0, grey(9)))
     desk.recorder.begin(tmp_path / "s.mkv", SIZE)
     desk.recorder.end()
     desk.clock.advance(2_000 * MS)
@@ -284,6 +286,8 @@ def test_session_when_stopped_then_the_devices_are_closed(make_session):
     wait_for(lambda: session.preview() is not None and session.status().has_mic)
     session.stop()
     assert mic.is_stopped and not source.is_open
+    # No picture of the user stays in memory.
+    assert session._tap.newest is None
 
 
 def test_source_when_recorded_then_keeps_the_full_picture(tmp_path):

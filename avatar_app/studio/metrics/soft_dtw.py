@@ -92,6 +92,34 @@ def soft_dtw(
     return total / (n + m) if options.is_length_normalised else total
 
 
+def soft_alignment(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+    options: SoftDtwOptions = DEFAULT_OPTIONS,
+) -> Tensor:
+    """Expected alignment of each pair of sequences: the gradient of `soft_dtw` with respect to the cost of each cell.
+
+    `soft_dtw` is a concave function of the costs, so minimising the costs weighted by this alignment never increases it
+    (majorisation-minimisation). Arguments and errors as in `soft_dtw`; the normalisation by length is left out.
+
+    Returns:
+        (B, N, M) in 0..1, each row of an item sums to 1 or more; 0 in the padding.
+    """
+    _check_sequences(x, y)
+    weights = _weights(x, options.channel_weights)
+    n, m = _checked_lengths("x", x, x_lengths), _checked_lengths("y", y, y_lengths)
+    _check_band(n, m, options.band_frames)
+    with torch.enable_grad():
+        cost = _cost(x.detach(), y.detach(), n, m, weights, options.band_frames).requires_grad_()
+        is_longer = x.shape[1] > y.shape[1]
+        first, second, ordered = (m, n, cost.mT) if is_longer else (n, m, cost)
+        total = _SoftMinimum.apply(_diagonals(ordered), first, second, options.gamma)  # type: ignore[no-untyped-call]
+        (found,) = torch.autograd.grad(total.sum(), cost)
+    return found
+
+
 def dtw_score(predicted: Tensor, target: Tensor) -> float:
     """DTW score of Chen et al. 2023: cost of the best alignment, which grows with the length of the sequences.
 

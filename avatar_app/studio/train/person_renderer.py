@@ -145,7 +145,7 @@ class PersonRendererTask:
 
     @torch.no_grad()
     def evaluate(self) -> Mapping[str, float]:
-        """The averaged network on held-out pictures, without what is learned about single pictures.
+        """The averaged network on held-out pictures, in median conditions, as it will be exported.
 
         Returns:
             `mouth_psnr_db`: PSNR of lips and teeth in dB; `sharpness`: `scores.sharpness_ratio` of the same area.
@@ -175,12 +175,12 @@ class PersonRendererTask:
 
     @torch.no_grad()
     def _rendered(self, chosen: NDArray[np.int64]) -> UInt8:
-        """(n, h, w, 3) uint8 BGR: the averaged network for these pictures."""
+        """(n, h, w, 3) uint8 BGR: the averaged network for the mouths of these pictures, in median conditions."""
         found = []
         for part in np.array_split(chosen, -(-len(chosen) // 16)):
             numbers = torch.from_numpy(part).to(self._device)
             with arithmetic.autocast(self._device):
-                pictures = self.average(self._params[numbers], self._nuisances[numbers]).float()
+                pictures = self.average(self._params[numbers], 0 * self._nuisances[numbers]).float()
             found.append((pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         return np.ascontiguousarray(np.concatenate(found))
 

@@ -21,11 +21,12 @@ from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.person.sentences import clips_of
 from avatar_app.studio.enrol.person.steps import Count, Steps
 from avatar_app.studio.enrol.person.sync_offset import (
-    measure_offset,
+    measure_offsets,
     opening_predictor,
     require_offset,
     shift_sound,
 )
+from avatar_app.studio.enrol.person.takes import video_of
 from avatar_app.studio.nets.speech_encoder import load_speech_encoder
 from avatar_app.studio.publish.person import ARCHETYPE
 from avatar_app.studio.publish.unpack import unpack
@@ -62,13 +63,17 @@ def measure_mouth(steps: Steps, recorded: Recorded, published: Published, text: 
 
     def measure(count: Count) -> list[PersonClip]:
         net = load_speech_encoder(published.encoder)
-        n = recorded.n_learned
+        takes = recorded.takes
         gaps = [lip_gap_ratio(track.landmarks_px) for track in recorded.tracks]
-        offset = measure_offset(gaps[:n], [take.samples for take in recorded.takes[:n]], opening_predictor(net))
-        ms = require_offset(offset, "the recording")
-        steps.note({"offset_ms": round(offset.ms, 1), "offset_correlation": round(offset.correlation, 3)})
+        videos, heard = [video_of(take.name) for take in takes], [take.samples for take in takes]
+        offsets = measure_offsets(videos, gaps, heard, opening_predictor(net), recorded.n_learned)
+        steps.note({"offset_ms": [round(one.ms, 1) for one in offsets]})
+        steps.note({"offset_correlation": [round(one.correlation, 3) for one in offsets]})
         count(1, 2)
-        sounds = [shift_sound(take.samples, ms) for take in recorded.takes]
+        sounds = [
+            shift_sound(samples, require_offset(offset, "the recording"))
+            for samples, offset in zip(heard, offsets, strict=True)
+        ]
         params = _parameters(recorded, [predicted_parameters(net, sound, FPS) for sound in sounds])
         return clips_of(recorded, sounds, params, gaps, text)
 
