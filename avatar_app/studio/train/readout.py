@@ -22,7 +22,7 @@ from avatar_app.studio.train.speech_losses import SEALED_INDICES
 Float64 = NDArray[np.float64]
 
 # Strength of the ridge, relative to the mean square of each channel.
-RIDGE = 0.01
+RIDGE = 0.1
 # Additional weight of p, b and m, as in training; without it lips close less.
 SEALED_BOOST = 3.0
 
