@@ -115,7 +115,7 @@ def run(
         _connect_control(stack, window, keeper, remote, board)
         _connect_enrolments(stack, window, keeper, paths, parts, board)
         _watch_mics(stack, window, parts.refresh_mics)
-        _watch_library(stack, window, keeper, paths)
+        _watch_library(stack, window, keeper, paths, pipeline)
         stack.callback(install_excepthooks(partial(_post_fault, board)))
         instance.raise_asked.connect(window.bring_to_front)
         _begin(window, _tray(stack, app, window, keeper), options, board, is_booth=settings.is_kiosk)
@@ -195,6 +195,7 @@ def _connect_enrolments(
     """Connect the wizard that makes an avatar of the user with the list of avatars."""
     group, commands = window.panel.avatar, window.commands
     questions = dialogs(QApplication.activeWindow)
+    pause = LivePause(lambda: commands.is_running, commands.set_running)
     services = Services(
         paths,
         assets_dir(),
@@ -203,11 +204,13 @@ def _connect_enrolments(
         parts.missing_to_enrol,
         questions.ask_video,
         questions.ask_delete,
-        LivePause(lambda: commands.is_running, commands.set_running).set_live,
+        pause.set_live,
     )
     enrolments = Enrolments(services, board, window, parts.enrol_command)
     stack.callback(group.menu.wait)
     stack.callback(enrolments.close)
+    # Called before: the end of the wizard must not start the live avatar again.
+    stack.callback(pause.forget)
 
     def show_list() -> None:
         group.show_enrolments(enrolments.options(), enrolments.improvable())
@@ -237,11 +240,18 @@ def _watch_mics(stack: ExitStack, window: Window, refresh: Callable[[], None] | 
     QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
 
 
-def _watch_library(stack: ExitStack, window: Window, keeper: SettingsKeeper, paths: ProfilePaths) -> None:
-    """Update the lists of avatars and models while the window is open."""
-    from avatar_app.live.library import library_state
+def _watch_library(
+    stack: ExitStack, window: Window, keeper: SettingsKeeper, paths: ProfilePaths, pipeline: Live
+) -> None:
+    """Update the lists of avatars and models, and open an avatar that was made again, while the window is open."""
+    from avatar_app.live.library import library_state, made_state
 
-    watcher = LibraryWatcher(lambda: library_state(paths), lambda: window.panel.avatar.refresh(keeper.settings))
+    watcher = LibraryWatcher(
+        lambda: library_state(paths),
+        window.panel.avatar.refresh,
+        lambda: (keeper.settings.avatar, made_state(keeper.settings.avatar, paths)),
+        pipeline.refresh_avatar,
+    )
     stack.callback(watcher.stop)
     QTimer.singleShot(SETTLED_MS, watcher, watcher.start)
 

@@ -69,6 +69,10 @@ class Pipeline(Protocol):
         """Reopen the microphone."""
         ...
 
+    def refresh_avatar(self) -> None:
+        """Open avatar and model again, after they were made again."""
+        ...
+
     def set_hidden(self, *, is_hidden: bool) -> None:
         """Show the background alone, or the avatar again."""
         ...

@@ -224,6 +224,11 @@ class LivePipeline:
         if self._running is not None:
             self._mic.request(self._wanted, self._next_number())
 
+    def refresh_avatar(self) -> None:
+        """Open avatar and model again, after they were made again."""
+        if self._running is not None:
+            self._request((self._avatar, self._model, self._webcam), self._wanted)
+
     def open_devices(self) -> OpenDevices:
         """Whether microphone and webcam are open now; cheap."""
         return OpenDevices(has_mic=self._mic.is_open, has_webcam=self._webcam.is_open)

@@ -70,7 +70,7 @@ class FakeSession:
         self.is_open = False
         self.begun = []
         self.n_cancelled = 0
-        self._result = None
+        self.results = []
 
     def start(self):
         self.is_open = True
@@ -85,19 +85,17 @@ class FakeSession:
         outcome = self.outcomes.pop(0) if self.outcomes else ""
         file = self.begun[-1][0]
         if outcome is None:
-            self._result = SentenceResult(None, "The disk is full.", "Free some space.")
+            self.results.append(SentenceResult(None, "The disk is full.", "Free some space."))
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"video")
-        self._result = SentenceResult(file, outcome)
+        self.results.append(SentenceResult(file, outcome))
 
     def cancel(self):
         self.n_cancelled += 1
-        self._result = None
 
     def take_result(self):
-        result, self._result = self._result, None
-        return result
+        return self.results.pop(0) if self.results else None
 
     def preview(self):
         return CameraFrame(1, 1, np.full((72, 128, 3), 90, np.uint8)) if self.has_camera else None

@@ -135,6 +135,9 @@ class FakePipeline:
     def refresh_mic(self):
         self.calls.append("refresh_mic")
 
+    def refresh_avatar(self):
+        self.calls.append("refresh_avatar")
+
     def webcam(self):
         return self.webcam_status if self.in_use.is_following else None
 

@@ -127,3 +127,13 @@ def test_menu_when_read_then_its_texts_are_plain(desk):
     group.show_enrolments((Option("bo", "Making Bo: 42 % …", "Open the window in which it is made"),), frozenset())
     actions = [action.text() for action in desk.avatar_menu.menu().actions()]
     check((*texts_of(group), *actions))
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_list_when_opened_then_is_wide_enough_for_its_texts(desk):
+    box = desk.panel.avatar.avatar
+    box.showPopup()
+    settle()
+    widest_px = box.fontMetrics().horizontalAdvance(MAKE.text)
+    assert box.view().viewport().width() >= widest_px > box.width() - 48
+    box.hidePopup()

@@ -14,6 +14,7 @@ from avatar_app.contracts.enrol_request import EnrolRequest, read_request, write
 from avatar_app.gui.enrol import make_page, services
 from avatar_app.gui.enrol.enrolments import Enrolments
 from avatar_app.gui.enrol.job import EnrolJob
+from avatar_app.gui.enrol.live_pause import LivePause
 from avatar_app.gui.enrol.look_page import NO_REPORT, sentences_of_report
 from avatar_app.gui.enrol.wizard import LOOK, MAKE, RECORD, WHO, EnrolWizard
 from avatar_app.gui.enrol.workspaces import kept, unfinished
@@ -345,7 +346,7 @@ def test_result_when_finished_then_shows_video_and_figures(wizard, command, made
     go_to_make(wizard, tmp_path)
     press(wizard.next)
     qtbot.waitUntil(lambda: wizard.index == LOOK)
-    assert "The lips follow the voice well." in wizard.look.sentences.text()
+    assert [label.text() for label in wizard.look.sentences] == ["The lips follow the voice well."]
     qtbot.waitUntil(lambda: wizard.look.video.n_shown >= 2)
     assert wizard.look.video.image.width() == 64
 
@@ -393,6 +394,18 @@ def test_delete_when_pressed_then_asks_and_removes_everything(make_wizard, wish,
     assert (paths.enrolments_dir / "ada").exists() is not agrees
     assert (paths.avatars_dir / "ada").exists() is not agrees
     assert wizard.isVisible() is not agrees
+
+
+def test_delete_when_pressed_before_the_end_then_the_recording_is_gone(wizard, wish, job, command, paths, qtbot):
+    fill_who(wizard)
+    record_all(wizard, wish)
+    press(wizard.next)
+    press(wizard.next)
+    qtbot.waitUntil(lambda: job.newest is not None)
+    assert not wizard.discard.isEnabled()
+    press(wizard.make.cancel)
+    press(wizard.discard)
+    assert not wizard.isVisible() and list(paths.enrolments_dir.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -469,6 +482,22 @@ def test_names_when_read_by_a_screen_reader_then_every_control_has_one(wizard, w
         settle()
         controls = [one for one in wizard.findChildren(make_page.QCheckBox.__base__) if one.isVisible()]
         assert all(name_of(one) for one in controls) and controls
+
+
+def test_pause_when_the_live_avatar_ran_then_it_runs_again_unless_the_program_ends():
+    calls, running = [], [True]
+    pause = LivePause(lambda: running[0], calls.append)
+    pause.set_live(False)
+    running[0] = False
+    pause.set_live(False)
+    pause.set_live(True)
+    pause.set_live(True)
+    assert calls == [False, True]
+    running[0] = True
+    pause.set_live(False)
+    pause.forget()
+    pause.set_live(True)
+    assert calls == [False, True, False]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.mouth import Mouth, MouthShape
 from avatar_app.contracts.notices import NoticeBoard
 from avatar_app.contracts.units import NS_PER_S
+from avatar_app.live import loader
 from avatar_app.live.avatar_models import choose_model, models_of
 from avatar_app.live.frame import load_avatar
 from avatar_app.live.frame_thread import FrameLoop
@@ -52,6 +53,10 @@ class Desk:
     def change(self, **changes) -> None:
         self.settings = self.settings.replace(**changes)
         self.pipeline.apply(self.settings)
+
+    def told(self):
+        """The notices, without those about a busy machine."""
+        return tuple(notice for notice in self.notices.current() if not notice.key.startswith("stall"))
 
     def settle(self) -> tuple[str, str]:
         """Wait until no part is being opened; the avatar and the model in use."""
@@ -103,13 +108,16 @@ def test_avatar_when_it_is_the_users_then_the_live_path_opens_it(tmp_path):
         slot.join(30)
 
 
-def test_avatar_when_another_one_is_chosen_then_it_speaks_with_its_own_model(desk):
+def test_avatar_when_another_one_is_chosen_then_it_speaks_with_its_own_model(desk, monkeypatch):
+    real, n_opened = loader.open_driver, []
+    monkeypatch.setattr(loader, "open_driver", lambda *a, **b: n_opened.append(a[0]) or real(*a, **b))
     sink = desk.pipeline.pictures.add()
     desk.change(avatar="bob", model="")
-    assert desk.settle() == ("bob", "bob-hd") and desk.notices.current() == ()
+    assert desk.settle() == ("bob", "bob-hd") and desk.told() == ()
     assert desk.pipeline.settings == desk.settings
     desk.wait_for(lambda: desk.pipeline.status().t_first_mouth_ns is not None)
     assert sink.take(timeout_s=WAIT_S).pixels.shape == (128, 128, 4)
+    assert n_opened == ["bob-hd"], "once"
     desk.change(avatar="ada", model="ada-96")
     assert desk.settle() == ("ada", "ada-96")
 
@@ -119,7 +127,7 @@ def test_avatar_when_another_one_is_chosen_then_it_speaks_with_its_own_model(des
 def test_model_when_it_is_the_users_then_it_runs_in_every_precision_and_engine(desk, engine, precision, monkeypatch):
     monkeypatch.setattr("avatar_app.live.student.measuring.start_measuring", no_child)
     desk.change(avatar="bob", model="", engine=engine, precision=precision)
-    assert desk.settle() == ("bob", "bob-hd") and desk.notices.current() == ()
+    assert desk.settle() == ("bob", "bob-hd") and desk.told() == ()
     status = desk.pipeline.status()
     assert engine in ("auto", status.engine) and (precision == "auto" or status.precision.lower().startswith(precision))
 
@@ -150,7 +158,7 @@ def test_avatar_when_it_or_its_model_cannot_be_used_then_one_sentence_and_the_la
     spoil(desk.paths)
     desk.change(avatar="bob", model="")
     assert desk.settle() == ("ada", "ada-96")
-    (notice,) = desk.notices.current()
+    (notice,) = desk.told()
     assert sentence in notice.text and notice.what_to_do and not notice.is_lasting
     (refused,) = [result for result in desk.pipeline.take_results() if isinstance(result, Refused)]
     assert refused.fields == ("avatar", "model"), "the window takes both back"
@@ -161,17 +169,39 @@ def test_avatar_when_it_or_its_model_cannot_be_used_then_one_sentence_and_the_la
 def test_model_when_it_is_of_another_avatar_then_one_sentence_and_the_old_one_stays(desk):
     desk.change(model="bob-hd")
     assert desk.settle() == ("ada", "ada-hd")
-    (notice,) = desk.notices.current()
+    (notice,) = desk.told()
     assert notice.text == "The model bob-hd was made for another avatar than ada."
     assert notice.what_to_do == "Choose one of: ada-hd, ada-96."
+    desk.change(avatar="bob", model="")
+    assert desk.settle() == ("bob", "bob-hd") and desk.told() == ()
 
 
 def test_precision_when_it_changes_while_a_bad_avatar_is_opened_then_the_avatar_in_use_gets_it(desk):
+    desk.change(model="ada-96")
+    assert desk.settle() == ("ada", "ada-96")
     (desk.paths.models_dir / "bob-hd" / "student-fp16.onnx").write_bytes(b"x")
     desk.change(avatar="bob", model="", precision="fp16")
     desk.change(precision="fp16", engine="openvino")
-    assert desk.settle() == ("ada", "ada-hd")
-    assert desk.pipeline.status().engine == "openvino"
+    assert desk.settle() == ("ada", "ada-96")
+    assert desk.pipeline.status().engine == "openvino" and desk.pipeline.settings.model == "ada-96"
+
+
+def test_model_of_the_avatar_before_when_it_opens_later_than_another_avatar_then_it_is_not_used(desk, monkeypatch):
+    real, may_open, is_opening = loader.open_driver, threading.Event(), threading.Event()
+
+    def open_slowly(model_id, *rest, **options):
+        if model_id == "ada-96":
+            is_opening.set()
+            assert may_open.wait(WAIT_S)
+        return real(model_id, *rest, **options)
+
+    monkeypatch.setattr(loader, "open_driver", open_slowly)
+    desk.change(model="ada-96")
+    assert is_opening.wait(WAIT_S)
+    desk.change(avatar="bob", model="")
+    desk.pipeline._avatar.wait_until_idle()
+    may_open.set()
+    assert desk.settle() == ("bob", "bob-hd")
 
 
 def test_avatar_when_changed_quickly_then_the_last_one_wins_with_its_model(desk):
@@ -180,19 +210,38 @@ def test_avatar_when_changed_quickly_then_the_last_one_wins_with_its_model(desk)
     desk.wait_for(lambda: desk.settle() == ("bob", "bob-hd"))
     speech = desk.pipeline._speech
     desk.wait_for(lambda: speech._driver is not None and speech._driver.spec.id == "bob-hd")
-    assert desk.notices.current() == ()
+    assert desk.told() == ()
+
+
+def test_avatar_when_it_was_made_again_then_it_is_opened_again_with_its_model(desk):
+    before = desk.pipeline._avatar.part, desk.pipeline._model.part
+    desk.pipeline.refresh_avatar()
+    assert desk.settle() == ("ada", "ada-hd")
+    assert desk.pipeline._avatar.part is not before[0] and desk.pipeline._model.part is not before[1]
 
 
 def test_start_when_the_avatar_is_gone_then_the_programs_own_is_the_one_to_go_on_with(make_desk):
     desk = make_desk(avatar="gone", model="gone-hd")
     desk.settle()
-    (notice,) = desk.notices.current()
+    (notice,) = desk.told()
     assert "There is no avatar named 'gone'" in notice.text
     assert any(isinstance(result, Refused) for result in desk.pipeline.take_results())
     in_use = desk.pipeline.settings
     assert (in_use.avatar, in_use.model) == ("nova", "")
     desk.change(avatar="nova", model="")
     assert desk.settle() == ("nova", "nova-hd")
+
+
+def test_settings_when_the_first_avatar_is_gone_then_its_model_is_not_in_use_while_another_one_is_opened(
+    make_desk, monkeypatch
+):
+    real, may_open = loader.open_driver, threading.Event()
+    monkeypatch.setattr(loader, "open_driver", lambda *a, **b: (may_open.wait(WAIT_S), real(*a, **b))[1])
+    desk = make_desk(avatar="gone", model="gone-hd")
+    desk.pipeline._avatar.wait_until_idle()
+    in_use = desk.pipeline.settings
+    may_open.set()
+    assert (in_use.avatar, in_use.model) == ("nova", "")
 
 
 def test_frame_when_another_avatar_waits_for_its_mouths_then_the_older_mouth_is_never_on_it(tmp_path):

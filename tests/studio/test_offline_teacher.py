@@ -25,9 +25,10 @@ from avatar_app.studio.nets.offline_teacher import (
     load_offline_teacher,
     save_offline_teacher,
 )
+from avatar_app.studio.nets.speech_encoder import SpeechEncoder, SpeechEncoderShape
 from avatar_app.studio.train import offline_speech_teacher as module
 from avatar_app.studio.train import soft_targets, speech_encoder
-from avatar_app.studio.train.norm_statistics import fit_norm_statistics
+from avatar_app.studio.train.norm_statistics import fit_norm_statistics, merge_norms
 from avatar_app.studio.train.soft_targets import SoftTargetPlan, with_soft_targets
 
 pytestmark = pytest.mark.studio
@@ -200,6 +201,7 @@ ENCODER = ["--width", "8", "--dilations", "1", "1", "--n-examples", "2", "--n-ou
 
 def test_encoder_when_distilled_then_its_facts_name_the_teacher_and_the_encoder_before(data, tmp_path):
     common = ["--data", str(data), "--cache", str(data / "cache"), *ENCODER, "--correlation-weight", "0.5"]
+    common += ["--begin-share", "0.5", "--readout-batches", "2"]
     teacher = ["--offline-teacher", str(_teacher(tmp_path / "teacher"))]
     assert speech_encoder.main([*common, "--run", str(tmp_path / "first")]) == 0
     begin = ["--begin", str(tmp_path / "first" / "best")]
@@ -238,9 +240,46 @@ def test_norms_when_merged_then_the_same_in_evaluation_and_nearly_in_training():
     assert (net.train()(batches[0]) - before).abs().mean() < 0.1 * before.std()
 
 
-def test_encoder_when_there_are_sounds_without_a_teacher_then_one_sentence(data, tmp_path):
+def test_norms_when_merged_then_the_output_stays():
+    torch.manual_seed(0)
+    net = SpeechEncoder(SpeechEncoderShape(width=8, dilations=(1,), front_widths=(4, 4, 4)))
+    mel = torch.randn(2, 1, 80, 30)
+    net.train()(mel)
+    before = net.eval()(mel)
+    merge_norms(net)
+    torch.testing.assert_close(net(mel), before, atol=1e-5, rtol=1e-4)
+
+
+def test_encoder_when_mixed_with_its_begin_then_between_both(data):
+    voices = speech_encoder.load_data(data, data / "cache")
+    recipe = speech_encoder.SpeechRecipe(width=8, dilations=(1, 1), n_examples=2, n_outputs=16)
+    begin = speech_encoder.SpeechTask(voices, recipe, seed=0).net.eval()
+    task = speech_encoder.SpeechTask(voices, recipe, seed=0, begin=begin)
+    with torch.no_grad():
+        task.average.mouth.bias.add_(1.0)
+    mel = torch.rand(1, 1, 80, 20, generator=torch.Generator().manual_seed(0))
+    before = begin(mel)
+    task.mix_with_begin(0.25)
+    torch.testing.assert_close(task.average(mel), before + 0.75, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(begin(mel), before)
+    task.mix_with_begin(1.0)
+    torch.testing.assert_close(task.average(mel), before, atol=1e-4, rtol=1e-4)
+
+
+def test_encoder_when_sounds_have_neither_phones_nor_a_teacher_then_one_sentence(data, tmp_path):
+    soundfile.write(tmp_path / "joe.wav", np.zeros(8000), 16_000)
     with pytest.raises(StudioError, match="need a teacher"):
         speech_encoder.main(["--data", str(data), "--run", str(tmp_path / "run"), *ENCODER, "--sounds", str(tmp_path)])
+
+
+def test_soft_targets_when_sounds_have_phone_times_then_no_teacher_is_needed(data, corpus, tmp_path):
+    speech = data / "speech" / "librispeech"
+    plan = SoftTargetPlan(sounds=(speech,))
+    found = with_soft_targets(corpus, speech, plan, tmp_path)
+    assert found.real == list(corpus.real)
+    assert len(found.synthetic) == 30
+    np.testing.assert_array_equal(found.synthetic[-1].mouth, corpus.real[-1].mouth)
+    assert soft_targets.facts_of(plan) == {"n_sounds": 30}
 
 
 def test_fixture_when_read_then_silence_is_rest(corpus, data):

@@ -49,6 +49,10 @@ def test_place_when_jaw_opens_then_no_motion():
     assert place(opened(FACE, 40.0)[None], FACE).rotation[0] == pytest.approx(np.eye(3), abs=1e-9)
 
 
+def test_place_when_depth_is_inverted_then_a_rotation_all_the_same():
+    assert np.linalg.det(place((FACE * (1, 1, -3))[None], FACE).rotation[0]) == pytest.approx(1)
+
+
 def test_place_when_no_face_then_nan_there_only():
     seen = np.stack([FACE, np.full_like(FACE, np.nan), FACE])
     placed = place(seen, FACE)

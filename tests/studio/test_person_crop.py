@@ -121,6 +121,17 @@ def test_crop_when_picture_is_large_then_reduced_without_aliases(tmp_path):
     assert crops.frames[0][IN_CROP].std() < 12
 
 
+def test_crop_when_picture_is_large_then_no_shift(tmp_path):
+    take, track = recorded([similarity(0, 4, (720, 720))] * 5, side=1920)
+    at = np.array([1000, 1200])
+    pictures = np.zeros_like(take.pictures)
+    pictures[:, at[1] - 6 : at[1] + 7, at[0] - 6 : at[0] + 7] = 255
+    crops = crop_take(Take("a", pictures, take.samples), track, neutral_of([track]), tmp_path)
+    light = crops.frames[2][:, :, 0].astype(float)
+    y, x = (np.arange(256) @ light.sum(axis=1 - axis) / light.sum() for axis in (0, 1))
+    assert crops.crop_to_picture[2] @ (x, y, 1) == pytest.approx(at, abs=0.5)
+
+
 def test_read_when_written_then_same(tmp_path):
     take, track = recorded(slow_motion(6))
     written = crop_take(take, track, neutral_of([track]), tmp_path)

@@ -8,7 +8,13 @@ from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.studio.enrol.person import mouth_map
 from avatar_app.studio.enrol.person.mouth_features import FEATURE_NAMES, features_of
 from avatar_app.studio.enrol.person.mouth_map import MouthMap, fit_map, published_map, reach_of
-from avatar_app.studio.enrol.person.mouth_parameters import fit_person, lip_gap_ratio, opening_mm, read_person
+from avatar_app.studio.enrol.person.mouth_parameters import (
+    fit_person,
+    lip_gap_ratio,
+    opening_mm,
+    read_person,
+    with_opening,
+)
 from avatar_app.studio.mouth import REST
 from tests.fakes.rendered_mouths import mirrored_mouths, mouths
 
@@ -129,6 +135,29 @@ def test_fit_when_sound_is_known_then_movements_of_this_face_get_their_meaning()
     names = [name for name in VISIBLE if name in before]
     assert np.mean([after[name] for name in names]) > np.mean([before[name] for name in names]) + 0.04
     assert np.corrcoef(opening_mm(with_sound), opening_mm(TEST.params))[0, 1] > 0.98
+
+
+def test_fit_when_prediction_is_uncertain_then_movement_is_as_large_as_predicted():
+    noise = np.random.default_rng(5).normal(0, 0.1, (2, *LEARN.params.shape))
+    predicted = [(LEARN.params + part).astype(np.float32) for part in noise]
+    found = fit_person([LEARN.landmarks_px] * 2, [AHEAD] * 2, predicted)
+    stretch, spread = MOUTH_NAMES.index("mouthStretch"), np.concatenate(predicted).std(axis=0)
+    assert found.gain[stretch] > 1.1
+    assert found.gain.max() == pytest.approx(1.6)
+    read = found.parameters(LEARN.landmarks_px)[:, stretch]
+    assert read.std() > 0.8 * spread[stretch]
+
+
+def test_opening_when_the_jaw_cannot_close_it_then_the_other_parameters_do():
+    table = published_map()
+    params = np.zeros((3, 14))
+    params[:, MOUTH_NAMES.index("mouthFunnel")] = 0.5
+    params[:, 0] = 0.2
+    wanted = np.array([1.0, 10.0, 20.0])
+    changed = with_opening(params, wanted, table.opening_mm)
+    assert opening_mm(changed) == pytest.approx(wanted, abs=0.01)
+    assert changed[0, 0] == 0 and changed[0, 3] < 0.2
+    assert changed[2, 3] == 0.5 and changed[2, 0] > 0.2
 
 
 def test_fit_when_sound_is_short_then_published_map():

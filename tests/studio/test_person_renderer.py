@@ -10,7 +10,15 @@ import torch
 from avatar_app.contracts.avatar_data import Split
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.mouth import N_MOUTH
-from avatar_app.studio.data.person_pictures import LIGHT_UNIT, N_NUISANCES, light_of, person_pictures
+from avatar_app.studio.data import person_pictures as person_pictures_module
+from avatar_app.studio.data.person_pictures import (
+    LIGHT_UNIT,
+    N_NUISANCES,
+    Normal,
+    light_of,
+    person_pictures,
+    unexplained,
+)
 from avatar_app.studio.nets.mouth_renderer import (
     NOVA_BOX,
     MouthRenderer,
@@ -18,7 +26,7 @@ from avatar_app.studio.nets.mouth_renderer import (
     load_mouth_renderer,
     save_mouth_renderer,
 )
-from avatar_app.studio.nets.person_renderer import MAX_CORRECTION, PersonRenderer, PictureTable
+from avatar_app.studio.nets.person_renderer import PersonRenderer, PictureTable
 from avatar_app.studio.train import person_renderer as module
 from avatar_app.studio.train.loop import LoopPlan, train
 from avatar_app.studio.train.person_losses import detail_loss
@@ -75,20 +83,38 @@ def test_net_when_latents_are_missing_then_they_are_zero():
 
 @torch.no_grad()
 def test_table_when_corrections_are_huge_then_parameters_move_by_the_limit():
-    table, params = PictureTable(3, 2), torch.full((1, N_MOUTH), 0.5)
+    reach = torch.linspace(0.0, 0.2, N_MOUTH)
+    table, params = PictureTable(3, 2, reach), torch.full((1, N_MOUTH), 0.5)
     table.corrections[1] = 100.0
     assert torch.equal(table.corrected(params, torch.tensor([0])), params)
-    assert torch.allclose(table.corrected(params, torch.tensor([1])), params + MAX_CORRECTION)
+    assert torch.allclose(table.corrected(params, torch.tensor([1])), params + reach)
 
 
-def test_pictures_when_the_light_changes_then_the_nuisances_tell_it_in_units(clips):
+def test_normal_when_the_light_and_the_pose_differ_then_the_nuisances_tell_it_in_units(clips):
+    light = np.stack([light_of(picture) for picture in clips[0].pictures])
+    normal = Normal(np.array([1, 2, 3], np.float32), light[0])
+    found = normal.nuisances(np.array([[6, 2, 300]], np.float32), light[1:2])
+    assert found.shape == (1, N_NUISANCES)
+    assert np.allclose(found[0, :3], [1, 0, 3])
+    assert np.allclose(found[0, 3:], (light[1] - light[0]) / LIGHT_UNIT, atol=1e-5)
+
+
+def test_pictures_when_read_then_patches_and_nuisances_of_training_and_validation(clips):
     data = person_pictures(clips, NOVA_BOX)
     assert data.patches.shape == (3 * N_PICTURES, NOVA_BOX.h, NOVA_BOX.w, 3)
-    assert data.nuisances.shape == (3 * N_PICTURES, N_NUISANCES)
-    light = np.stack([light_of(picture) for picture in clips[0].pictures])
-    step = (data.nuisances[1, 3:] - data.nuisances[0, 3:]) * LIGHT_UNIT
-    assert np.allclose(step, light[1] - light[0], atol=1e-3)
-    assert np.allclose(np.median(data.nuisances[data.is_train], axis=0), 0, atol=1e-5)
+    assert np.array_equal(data.patches[0], clips[0].pictures[0][144:256, 32:224])
+    light = np.concatenate([[light_of(picture) for picture in clip.pictures] for clip in clips[:3]])
+    assert np.corrcoef(data.nuisances[:, 3], light[:, 0])[0, 1] > 0.95
+    assert np.abs(data.nuisances[data.is_train].mean(axis=0)).max() < 0.5
+
+
+def test_unexplained_when_the_pose_moves_with_the_jaw_then_only_the_turn_of_the_head_is_left():
+    rng = np.random.default_rng(0)
+    params, turn = (rng.uniform(0, 1, (2000, k)).astype(np.float32) for k in (N_MOUTH, 1))
+    measured = turn + 2 * params[:, :1] + params[:, 1:2] ** 2
+    found = unexplained(measured, params, np.arange(2000) < 1500)
+    assert abs(np.corrcoef(found[1500:, 0], params[1500:, 0])[0, 1]) < 0.2
+    assert np.corrcoef(found[1500:, 0], turn[1500:, 0])[0, 1] > 0.95
 
 
 def test_pictures_when_some_are_not_usable_then_left_out_and_test_clips_too(clips):
@@ -96,6 +122,13 @@ def test_pictures_when_some_are_not_usable_then_left_out_and_test_clips_too(clip
     data = person_pictures([replace(clip, is_usable=use) for clip in clips], NOVA_BOX)
     assert len(data.params) == 3 * use.sum() and data.is_train.sum() == 2 * use.sum()
     assert np.array_equal(data.params[: use.sum()], clips[0].params[use])
+
+
+def test_pictures_when_there_are_too_many_then_equal_steps_are_taken(clips, monkeypatch):
+    monkeypatch.setattr(person_pictures_module, "MAX_PICTURES", 45)
+    data = person_pictures(clips, NOVA_BOX)
+    assert len(data.params) <= 45
+    assert np.array_equal(data.params[:13], clips[0].params[::2])
 
 
 def test_pictures_when_too_few_are_usable_then_an_error_says_so(clips):
@@ -130,9 +163,22 @@ def test_training_when_continued_then_same_weights_as_in_one_go(tmp_path, clips,
     for name, module_ in whole.modules().items():
         for one, other in zip(module_.state_dict().values(), parts.modules()[name].state_dict().values(), strict=True):
             assert torch.equal(one, other), name
+    reach = whole.modules()["pictures"].state_dict()["reach"].numpy()
+    assert np.allclose(reach, 0.5 * person_pictures(clips, NOVA_BOX).params[: 2 * N_PICTURES].std(axis=0))
     # Only pictures of the batches were learned, none of them for validation.
     moved = whole.modules()["pictures"].state_dict()["latents"].abs().sum(dim=1) > 0
     assert 0 < moved.sum() <= 12 and not moved[2 * N_PICTURES :].any()
+
+
+def test_evaluation_when_the_light_of_the_pictures_differs_then_it_shows_median_conditions(clips):
+    data = person_pictures(clips, NOVA_BOX)
+    found = []
+    for nuisances in (data.nuisances, data.nuisances + 3):
+        torch.manual_seed(0)
+        task = PersonRendererTask(replace(data, nuisances=nuisances), SHORT, 0, MouthRenderer(RENDERER))
+        task.average.renderer.subpixels.weight.data *= 100
+        found.append(task.evaluate())
+    assert found[0] == found[1]
 
 
 def test_step_when_a_picture_is_not_in_the_batch_then_its_latents_stay(clips):
@@ -142,11 +188,21 @@ def test_step_when_a_picture_is_not_in_the_batch_then_its_latents_stay(clips):
     for seed in (1, 2):
         task.step(0, 2, np.random.default_rng(seed))
         states.append(task.modules()["pictures"].state_dict()["latents"].clone())
-    first = np.random.default_rng(1).choice(2 * N_PICTURES, SHORT.batch)
-    second = np.random.default_rng(2).choice(2 * N_PICTURES, SHORT.batch)
+    first, second = (np.random.default_rng(k).choice(2 * N_PICTURES, SHORT.batch, p=task._chance) for k in (1, 2))
     stays = np.setdiff1d(first, second)
     assert len(stays) and torch.equal(states[0][stays], states[1][stays])
     assert states[0][stays].abs().sum() > 0 and not torch.equal(states[0][second], states[1][second])
+
+
+def test_chances_when_one_mouth_is_wide_open_then_it_is_drawn_four_times_as_often_as_the_others():
+    params = np.zeros((100, N_MOUTH), np.float32)
+    params[:, 0] = np.linspace(0, 0.1, 100)
+    params[7, 0] = 1.0
+    found = module.chances(params)
+    assert found.sum() == pytest.approx(1)
+    assert found[7] / found.min() == pytest.approx(module.MAX_CHANCE)
+    assert np.argmax(found) == 7
+    assert np.allclose(module.chances(np.zeros((3, N_MOUTH), np.float32)), 1 / 3)
 
 
 def test_train_when_stopped_by_the_progress_then_continues_there(tmp_path, clips, initial, monkeypatch):

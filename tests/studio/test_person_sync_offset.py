@@ -9,10 +9,12 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.live.mic.audio_file import read_audio
 from avatar_app.settings.paths import demo_sample, models_dir
 from avatar_app.studio.data.clips import Clip, read_params
+from avatar_app.studio.enrol.person import sync_offset
 from avatar_app.studio.enrol.person.mouth_parameters import opening_mm
 from avatar_app.studio.enrol.person.sync_offset import (
     Offset,
     measure_offset,
+    measure_offsets,
     opening_predictor,
     require_offset,
     shift_sound,
@@ -70,6 +72,20 @@ def test_offset_when_one_take_misleads_then_the_others_decide():
     openings[2] = rng.permutation(openings[2])
     sounds = [shift_sound(SPEECH[part[0] * 640 : (part[-1] + 1) * 640], -120) for part in thirds]
     assert measure_offset(openings, sounds, loudness).ms == pytest.approx(120, abs=12)
+
+
+def test_offsets_when_videos_differ_then_long_ones_have_their_own_and_short_ones_share(monkeypatch):
+    monkeypatch.setattr(sync_offset, "OWN_OFFSET_S", 4.0)
+    parts = [np.arange(0, 75), np.arange(75, 150), np.arange(150, 200), np.arange(200, 300)]
+    sounds = [SPEECH[part[0] * 640 : (part[-1] + 1) * 640] for part in parts]
+    videos, shifts_ms = ["a", "a", "b", "silent"], [150, 150, 0, 0]
+    sounds = [shift_sound(sound, -ms) for sound, ms in zip(sounds, shifts_ms, strict=True)]
+    openings = [OPENING[part] for part in parts[:3]] + [np.full(100, 0.1, np.float32)]
+    first, second, short, silent = measure_offsets(videos, openings, sounds, loudness)
+    assert first == second and first.ms == pytest.approx(150, abs=8)
+    # Too short, and without a clear offset.
+    assert short == silent == measure_offset(openings, sounds, loudness)
+    assert measure_offsets(videos, openings, sounds, loudness, 2)[2] == first
 
 
 def test_offset_when_sound_is_music_or_another_voice_then_refused():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.enrol.person.takes import Limits, find_cuts, import_takes, read_takes, survey_all
+from avatar_app.studio.enrol.person.takes import Limits, find_cuts, import_takes, read_takes, survey_all, video_of
 from tests.fakes.person import write_recording
 from tests.fakes.webcam import portrait
 
@@ -62,6 +62,11 @@ def test_takes_when_a_cut_is_in_the_middle_then_split_there_with_its_sound(tmp_p
     first, second = import_takes([path], tmp_path / "work", limits=SHORT)
     assert (len(first.pictures), len(second.pictures)) == (40, 50)
     assert second.samples[:640] == pytest.approx(sound(90)[40 * 640 : 41 * 640], abs=1e-3)
+
+
+def test_video_of_when_cut_or_whole_then_its_name():
+    names = ["take-00", "take-00-2", "take-00-12", "held-out-03", "held-out-03-1", "take-123-1"]
+    assert [video_of(name) for name in names] == ["take-00"] * 3 + ["held-out-03"] * 2 + ["take-123"]
 
 
 def test_takes_when_a_part_is_short_then_it_is_dropped(tmp_path):

@@ -115,10 +115,20 @@ def test_tracks_when_stored_then_read_instead_of_tracked(tmp_path):
     first = track_takes(takes, tmp_path, tracker)
     counts = []
     again = track_takes(takes, tmp_path, tracker, lambda *of: counts.append(of))
-    assert tracker.opened == 2 and counts == [(4, 6), (6, 6)]
+    assert counts == [(4, 6), (6, 6)]
+    # One process for all; between two takes a black picture lets it forget the face.
+    assert tracker.opened == 1
+    assert [value for value, _ in tracker.seen] == [1, 2, 0, 4, 0, 5, 6]
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.landmarks_px, other.landmarks_px, equal_nan=True)
         assert (one.n_faces == other.n_faces).all() and (one.confidence == other.confidence).all()
+
+
+def test_tracks_when_the_tracker_does_not_forget_a_face_then_restarted(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "BLACK", np.full((64, 64, 3), 9, np.uint8))
+    tracker = Tracker()
+    track_takes([take(), take([5, 6], name="b")], tmp_path, tracker)
+    assert tracker.opened == 2
 
 
 def test_tracks_when_killed_then_only_the_rest_is_tracked(tmp_path):
@@ -156,3 +166,14 @@ def test_track_when_real_then_face_second_face_mirror_and_empty_room_are_found()
     assert np.isnan(track.landmarks_px[12:]).all() and np.isfinite(track.landmarks_px[:12]).all()
     for k, wanted in ((3, LANDMARKS), (7, flipped_landmarks)):
         assert np.abs(track.landmarks_px[k] - wanted - (80, 0, 0))[:, :2].mean() < 2.5
+
+
+@pytest.mark.skipif(not is_installed(), reason="mediapipe is not installed (`avatar-app webcam setup`)")
+def test_tracks_when_real_then_a_take_does_not_depend_on_the_one_before(tmp_path):
+    moved = [np.roll(room((portrait(k), 80, 0)), 60, axis=1) for k in range(4)]
+    takes = [
+        Take(name, np.stack(pictures), np.zeros(len(pictures) * 640, np.float32))
+        for name, pictures in (("a", [room((PICTURE, 80, 0))] * 3), ("b", moved))
+    ]
+    alone, (_, after) = track_take(takes[1]), track_takes(takes, tmp_path)
+    assert np.abs(alone.landmarks_px - after.landmarks_px).max() < 0.01

@@ -142,6 +142,29 @@ def test_mixed_when_layers_stay_float_by_choice_then_the_manifest_names_them(exa
     assert chosen in mixed.stays_float
 
 
+def test_layers_when_read_from_a_manifest_then_the_most_harmful_first(exact, calibration, feeds, swept):
+    found, _ = swept
+    facts = sensitivity.facts(found, sensitivity.to_mixed(exact, calibration, feeds, found.layers))
+    backwards = {"psnr_db": dict(reversed(facts["psnr_db"].items()))}
+    layers = sensitivity.published_layers(backwards)
+    assert [layer.alone_db for layer in layers] == [round(layer.alone_db, 1) for layer in found.layers]
+    assert {layer.node for layer in layers} == {layer.node for layer in found.layers}
+
+
+def test_graphs_when_the_layers_are_known_then_no_sweep_and_for_another_architecture_a_sweep(
+    source, exact, feeds, tmp_path, monkeypatch
+):
+    def sweep(*_):
+        raise StudioError("swept", "")
+
+    monkeypatch.setattr(sensitivity, "sweep", sweep)
+    layers = [sensitivity.LayerSensitivity(node, 60.0, 50.0) for node in quantize.candidates(exact, ())]
+    facts = package.write_graphs(source, feeds, tmp_path, {}, layers=layers)
+    assert set(facts["psnr_db"]) == {layer.node for layer in layers} and facts["all_psnr_db"] > 30
+    with pytest.raises(StudioError, match="swept"):
+        package.write_graphs(source, feeds, tmp_path, {}, layers=layers[1:])
+
+
 def test_chart_when_drawn_then_two_bars_for_each_layer(exact, calibration, feeds, swept):
     found, _ = swept
     mixed = sensitivity.to_mixed(exact, calibration, feeds, found.layers)

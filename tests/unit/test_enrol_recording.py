@@ -3,6 +3,7 @@
 import errno
 import threading
 import time
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -13,7 +14,7 @@ from avatar_app.contracts.errors import AudioInputError, CameraInputError, Outpu
 from avatar_app.contracts.handoff import Ring
 from avatar_app.contracts.packets import AudioBlock, VoiceBlock
 from avatar_app.live.enrol import sentence_file
-from avatar_app.live.enrol.picture_checks import N_SAME, CameraTap, PictureChecker
+from avatar_app.live.enrol.picture_checks import CHECK_EVERY, N_SAME, CameraTap, PictureChecker
 from avatar_app.live.enrol.recorder import Recorder
 from avatar_app.live.enrol.sentence_file import SentenceFile
 from avatar_app.live.enrol.session import RecordingSession
@@ -156,6 +157,8 @@ def test_recorder_when_cancelled_or_repeated_then_the_older_file_stays(tmp_path)
 
 def test_recorder_when_no_picture_arrives_then_one_sentence(tmp_path):
     desk = Desk()
+    # From before the sentence: it does not count.
+    desk.frames.put(CameraFrame(desk.clock.now_ns() - MS, 0, grey(9)))
     desk.recorder.begin(tmp_path / "s.mkv", SIZE)
     desk.recorder.end()
     desk.clock.advance(2_000 * MS)
@@ -178,7 +181,7 @@ def test_checker_when_most_pictures_share_a_problem_then_names_it_and_the_worst(
     checker = PictureChecker(tap)
     checker.begin()
     for index in range(N_SAME):
-        frame = CameraFrame(index, index, grey(90))
+        frame = CameraFrame(index, index * CHECK_EVERY, grey(90))
         tap.put(frame)
         assert checker.problem is None
         checker.check(Tracked(frame, index, None))
@@ -188,13 +191,14 @@ def test_checker_when_most_pictures_share_a_problem_then_names_it_and_the_worst(
 def test_tap_when_a_picture_is_large_then_the_tracker_gets_a_small_one_and_the_recording_all():
     recorded = Ring(4)
     tap = CameraTap(recorded)
-    frame = CameraFrame(0, 3, np.zeros((720, 1280, 3), np.uint8))
+    frame = CameraFrame(0, CHECK_EVERY, np.zeros((720, 1280, 3), np.uint8))
     tap.put(frame)
     assert tap.small.take().pixels.shape == (360, 640, 3)
-    assert tap.full(3) is frame and tap.full(4) is None and len(recorded) == 0
+    assert tap.full(CHECK_EVERY) is frame and tap.full(2 * CHECK_EVERY) is None and len(recorded) == 0
     tap.is_recording = True
-    tap.put(frame)
-    assert recorded.take() is frame
+    unchecked = replace(frame, index=CHECK_EVERY + 1)
+    tap.put(unchecked)
+    assert recorded.take() is unchecked and tap.newest is unchecked and tap.small.take() is None
 
 
 class FakeMic:
@@ -282,6 +286,8 @@ def test_session_when_stopped_then_the_devices_are_closed(make_session):
     wait_for(lambda: session.preview() is not None and session.status().has_mic)
     session.stop()
     assert mic.is_stopped and not source.is_open
+    # No picture of the user stays in memory.
+    assert session._tap.newest is None
 
 
 def test_source_when_recorded_then_keeps_the_full_picture(tmp_path):

@@ -193,6 +193,26 @@ def test_import_when_the_id_is_of_a_shipped_avatar_then_it_never_shadows_it(tmp_
     assert load_avatar("nova", user_dir=other.avatars_dir).spec.title == "Nova"
 
 
+@pytest.mark.parametrize("avatar_id", ["ada.unfinished", "ada.replaced", "nul", "../ada", "a/b", "", "ada.", "a" * 200])
+def test_import_when_an_id_is_no_folder_everywhere_then_refused(tmp_path, file, other, avatar_id):
+    def claim(entries):
+        name = "avatar/avatar.json"
+        (found,) = (content for item, content in entries if item.filename == name)
+        changed_ = with_file(name, json.dumps({**json.loads(found), "id": avatar_id}).encode())(entries)
+        return listed(changed_, avatar=avatar_id)
+
+    refused(repacked(file, tmp_path / "x.avatar", claim), other, "the id .* is not valid")
+
+
+def test_import_when_a_new_model_id_is_in_the_file_too_then_both_models_come(tmp_path, other):
+    paths = ProfilePaths(tmp_path / "profile")
+    write_own(paths, models=("ada-hd", "ada-hd-2"))
+    write_own(other, models=("ada-hd",))
+    assert import_avatar(export_avatar("ada", tmp_path, paths), other) == "ada-2"
+    assert load_avatar("ada-2", user_dir=other.avatars_dir).spec.models == ("ada-hd-2", "ada-hd-2-2")
+    assert list_own(other)[1].models == ("ada-hd-2", "ada-hd-2-2")
+
+
 def test_import_when_an_enrolment_has_the_id_then_a_new_id(file, other):
     write_recording(other)
     assert import_avatar(file, other) == "ada-2"
@@ -286,6 +306,11 @@ def test_import_when_there_is_no_file_or_a_pipe_or_a_folder_then_one_sentence(tm
 def test_import_when_cut_short_then_one_sentence(file, tmp_path, other, share):
     content = file.read_bytes()
     (tmp_path / "x.avatar").write_bytes(content[: int(len(content) * share)])
+    refused(tmp_path / "x.avatar", other, "is cut short")
+
+
+def test_import_when_its_comment_is_missing_then_cut_short(file, tmp_path, other):
+    (tmp_path / "x.avatar").write_bytes(file.read_bytes()[:-2] + b"\5\0")
     refused(tmp_path / "x.avatar", other, "is cut short")
 
 
@@ -386,7 +411,10 @@ def test_import_when_a_name_appears_twice_then_refused(file, tmp_path, other):
 def test_import_when_a_file_is_missing_or_not_listed_then_refused(file, tmp_path, other):
     less = repacked(file, tmp_path / "x.avatar", lambda entries: entries[:-1])
     refused(less, other, "does not have the files of its list")
-    more = repacked(file, tmp_path / "x.avatar", lambda e: [*e, (zipfile.ZipInfo("avatar/more.json"), b"{}")])
+    another = (zipfile.ZipInfo("avatar/more.json"), b"{}")
+    instead = repacked(file, tmp_path / "x.avatar", lambda entries: [*entries[:-1], another])
+    refused(instead, other, "does not have the files of its list")
+    more = repacked(file, tmp_path / "x.avatar", lambda entries: [*entries, another])
     refused(more, other, "does not have the files of its list")
 
 

@@ -1,4 +1,4 @@
-"""Watches for avatars and models that are added, renamed or removed, also by another process."""
+"""Watches for avatars and models that are added, renamed, made again or removed, also by another process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ class LibraryWatcher(QObject):
     Args:
         state: returns a value that is equal while they are the same.
         refresh: lists them again; returns False to be called again a second later.
+        made: returns the id of the avatar in use, and a value that is equal until it or a model of it is made again.
+        reload: opens the avatar in use again.
     """
 
-    def __init__(self, state: Callable[[], object], refresh: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        state: Callable[[], object],
+        refresh: Callable[[], bool],
+        made: Callable[[], tuple[str, object]] = lambda: ("", None),
+        reload: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__()
-        self._state, self._refresh = state, refresh
-        self._last = state()
+        self._state, self._refresh, self._made, self._reload = state, refresh, made, reload
+        self._last, self._last_made = state(), made()
         self._poll = QTimer(self)
         self._poll.setInterval(POLL_MS)
         self._poll.timeout.connect(self.poll)
@@ -31,7 +39,12 @@ class LibraryWatcher(QObject):
 
     def poll(self) -> None:
         """Compare with the last poll."""
-        state = self._state()
+        state, made = self._state(), self._made()
+        if made != self._last_made:
+            is_same_avatar = made[0] == self._last_made[0]
+            self._last_made = made
+            if is_same_avatar:
+                self._reload()
         if state != self._last and self._refresh():
             self._last = state
 

@@ -203,6 +203,7 @@ class CameraPane(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP_PX)
         layout.addWidget(self._top)
-        layout.addLayout(middle)
+        # Above the picture, so that they can be reached on a low screen without scrolling.
         layout.addLayout(buttons)
+        layout.addLayout(middle)
         layout.addStretch(1)

@@ -17,6 +17,10 @@ class LivePause:
         self._is_running, self._set_running = is_running, set_running
         self._was_running = False
 
+    def forget(self) -> None:
+        """Start nothing again: the program ends."""
+        self._was_running = False
+
     def set_live(self, is_live: bool) -> None:
         """Stop the live avatar, or start it again if it was stopped here."""
         if not is_live and self._is_running():

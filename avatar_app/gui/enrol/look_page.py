@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout
 
 from avatar_app.contracts.enrol_progress import EnrolFinished
 from avatar_app.contracts.errors import InputFileError
 from avatar_app.contracts.input_file import read_object
-from avatar_app.gui.enrol.examples import LOOK, Examples
+from avatar_app.gui.enrol.examples import LOOK, SMALL_PX, Examples
 from avatar_app.gui.enrol.page import Page, button, text
 from avatar_app.gui.enrol.services import Services
 from avatar_app.gui.enrol.video_panel import VideoPanel
@@ -41,21 +41,27 @@ class LookPage(Page):
         super().__init__()
         self.video = VideoPanel("Recording and avatar side by side", VIDEO_PX)
         self.sides = text("hint", SIDES)
-        self.sentences = text("value")
+        self.sentences: list[QLabel] = []
+        self._figures = QVBoxLayout()
+        self._figures.setSpacing(8)
         self.problem = text("hint")
         self.keep_recording = QCheckBox("Keep the recording, to improve the avatar later")
         self.keep_recording.setToolTip("Without it, Keep deletes the recording and all that was made from it")
         self.improve, self.delete = button("Improve"), button("Delete")
         self.improve.setToolTip("Learn longer, with the best quality")
         self.delete.setToolTip("Delete the avatar, its model and the recording")
-        self.examples = Examples(LOOK, services.assets)
+        self.examples = Examples(LOOK, services.assets, SMALL_PX)
         self._lay_out()
         self.improve.clicked.connect(self.improve_asked)
         self.delete.clicked.connect(self.delete_asked)
 
     def show_result(self, result: EnrolFinished) -> None:
         """Show what was made."""
-        self.sentences.setText("\n".join(f"•  {one}" for one in sentences_of_report(Path(result.report))))
+        for label in self.sentences:
+            label.deleteLater()
+        self.sentences = [text("value", one) for one in sentences_of_report(Path(result.report))]
+        for label in self.sentences:
+            self._figures.addWidget(label)
         show_text(self.problem, "", "")
         self.video.play(result.comparison)
 
@@ -86,7 +92,7 @@ class LookPage(Page):
         right = QVBoxLayout()
         right.setSpacing(10)
         right.addWidget(text("section", "What the figures say"))
-        right.addWidget(self.sentences)
+        right.addLayout(self._figures)
         right.addStretch(1)
         right.addLayout(buttons)
         top = QHBoxLayout()

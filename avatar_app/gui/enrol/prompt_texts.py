@@ -51,7 +51,7 @@ def shown_of(prompter: Teleprompter, *, has_devices: bool) -> Shown:
         _go_text(prompter),
         can_go=prompter.is_busy or (has_devices and has_next),
         can_repeat=has_devices and phase not in (Phase.READY, Phase.SAVING) and (is_idle or phase is Phase.RECORDING),
-        can_end=phase is Phase.RECORDING and not prompter.prompt.is_silent,
+        can_end=prompter.can_end,
         is_repeat_better=has_devices and is_idle and bool(prompter.problem),
     )
 

@@ -58,13 +58,13 @@ class StepBar(QWidget):
         is_now, is_done = number == self._index, number < self._index
         circle = QRectF(left, (HEIGHT_PX - CIRCLE_PX) / 2, CIRCLE_PX, CIRCLE_PX)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._tokens.colour("accent" if is_now else "good" if is_done else "control_on"))
+        painter.setBrush(self._tokens.colour("accent" if is_now else "good" if is_done else "track"))
         painter.drawEllipse(circle)
         if is_done:
             self._paint_tick(painter, circle)
         else:
             painter.setFont(figure_font(12, is_bold=True))
-            painter.setPen(self._tokens.colour("on_accent" if is_now else "muted"))
+            painter.setPen(self._tokens.colour("on_accent" if is_now else "text"))
             painter.drawText(circle, Qt.AlignmentFlag.AlignCenter, str(number + 1))
         font = body_font()
         font.setBold(is_now)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 STILL_TEXT = "Stay still and silent. Look into the camera, lips closed."
 STILL_S = 10.0
+# A shorter video is refused when the avatar is made.
+MIN_SENTENCE_S = 2.2
 FIRST_COUNTDOWN_S, COUNTDOWN_S = 3.0, 0.8
 # Speech is this much louder than the quietest sound of the sentence.
 VOICE_OVER_FLOOR_DB = 12.0
@@ -90,7 +92,7 @@ class SentenceEnd:
 
     def __init__(self, seconds: float, t_begin_ns: int) -> None:
         self._seconds = seconds
-        self._t_last_ns = self._t_voice_ns = t_begin_ns
+        self._t_begin_ns = self._t_last_ns = self._t_voice_ns = t_begin_ns
         self._floor_db = 0.0
         self._spoken_ns = 0
 
@@ -101,7 +103,8 @@ class SentenceEnd:
             self._spoken_ns += t_ns - self._t_last_ns
             self._t_voice_ns = t_ns
         self._t_last_ns = t_ns
-        is_spoken = ns_to_s(self._spoken_ns) >= MIN_SPOKEN_RATIO * self._seconds
+        is_long_enough = ns_to_s(t_ns - self._t_begin_ns) >= MIN_SENTENCE_S
+        is_spoken = is_long_enough and ns_to_s(self._spoken_ns) >= MIN_SPOKEN_RATIO * self._seconds
         return is_spoken and ns_to_s(t_ns - self._t_voice_ns) >= END_SILENCE_S
 
 
@@ -145,6 +148,12 @@ class Teleprompter:
         return self.phase in (Phase.COUNTDOWN, Phase.RECORDING, Phase.SAVING)
 
     @property
+    def can_end(self) -> bool:
+        """Whether the user can end the sentence now."""
+        is_long_enough = self.passed_s >= MIN_SENTENCE_S and not self.prompt.is_silent
+        return self.phase is Phase.RECORDING and is_long_enough
+
+    @property
     def passed_s(self) -> float:
         """Seconds since the phase began."""
         return max(0.0, ns_to_s(self._t_now_ns - self._t_phase_ns))
@@ -176,10 +185,9 @@ class Teleprompter:
         self._begin_countdown(t_ns, countdown_s)
 
     def next(self) -> None:
-        """End the sentence now."""
-        if self.phase is Phase.RECORDING:
-            self._camera.end()
-            self._set(Phase.SAVING, self._t_now_ns)
+        """End the sentence now, if it is long enough."""
+        if self.can_end:
+            self._finish()
 
     def select(self, index: int) -> None:
         """Show another prompt, for example to repeat it; does nothing while it records."""
@@ -199,7 +207,7 @@ class Teleprompter:
         if self.phase is Phase.COUNTDOWN and self.countdown_s <= 0:
             self._begin(t_ns)
         elif self.phase is Phase.RECORDING and self._is_over(t_ns, level_db):
-            self.next()
+            self._finish()
         elif self.phase is Phase.SAVING:
             result = self._camera.take_result()
             if result is not None:
@@ -217,6 +225,10 @@ class Teleprompter:
         self._camera.begin(prompt.file, is_silent=prompt.is_silent)
         self._end = SentenceEnd(prompt.seconds, t_ns)
         self._set(Phase.RECORDING, t_ns)
+
+    def _finish(self) -> None:
+        self._camera.end()
+        self._set(Phase.SAVING, self._t_now_ns)
 
     def _is_over(self, t_ns: int, level_db: float) -> bool:
         if self.prompt.is_silent:

@@ -80,6 +80,8 @@ class EnrolWizard(QDialog):
         self.steps = StepBar(STEPS)
         self.title, self.lead, self.problem = text("title"), text("value"), text("hint")
         self.back, self.next = button("Back"), button("Next", "primary")
+        self.discard = button("Delete")
+        self.discard.setToolTip("Delete the recording and all that was made from it")
         self._stack = QStackedWidget()
         self._lay_out()
         self._connect()
@@ -234,13 +236,14 @@ class EnrolWizard(QDialog):
         self.make.start("best")
 
     def _delete(self) -> None:
+        """Delete recording, results and avatar, after a question."""
         if self.enrolment is None or not self._services.ask_delete(self.enrolment.request.name):
             return
-        self.look.leave()
+        self.page.leave()
         try:
             delete_avatar(self.enrolment.id, self._services.paths)
         except UserError as error:
-            self.look.show_problem(str(error))
+            self._show_problem(str(error))
             return
         self.list_changed.emit()
         self.close()
@@ -248,8 +251,9 @@ class EnrolWizard(QDialog):
     def _show_buttons(self) -> None:
         self.next.setText(self.page.next_text)
         self.next.setEnabled(self.page.can_go_on)
-        self.back.setVisible(self._index in (RECORD, MAKE))
-        self.back.setEnabled(self.page.can_go_back)
+        for widget in (self.back, self.discard):
+            widget.setVisible(self._index in (RECORD, MAKE))
+            widget.setEnabled(self.page.can_go_back)
 
     def _show_problem(self, problem: str) -> None:
         self.problem.show()
@@ -258,6 +262,7 @@ class EnrolWizard(QDialog):
     def _connect(self) -> None:
         self.next.clicked.connect(self._go_on)
         self.back.clicked.connect(self._go_back)
+        self.discard.clicked.connect(self._delete)
         for page in self._pages:
             page.changed.connect(self._show_buttons)
         self._job.finished.connect(self._show_result)
@@ -272,6 +277,7 @@ class EnrolWizard(QDialog):
         footer = QHBoxLayout()
         footer.setSpacing(12)
         footer.addWidget(self.back)
+        footer.addWidget(self.discard)
         footer.addWidget(self.problem, 1)
         footer.addStretch()
         footer.addWidget(self.next)

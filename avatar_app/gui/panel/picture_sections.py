@@ -50,7 +50,8 @@ BADGE_CHOICES = (
 
 
 # Values of the avatar list that are no avatars.
-MAKE = Option("make-avatar", "Make an avatar of yourself …", "A minute of video becomes an avatar that speaks with you")
+# No avatar can have this id.
+MAKE = Option("make:avatar", "Make an avatar of yourself …", "A minute of video becomes an avatar that speaks with you")
 CONTINUE_PREFIX = "continue:"
 
 
@@ -84,32 +85,33 @@ class AvatarGroup(Group):
         self._list()
         self.avatar.chosen.connect(self._choose)
         menu.used.connect(self._choose)
-        menu.list_changed.connect(self.refresh)
+        menu.list_changed.connect(lambda: self.refresh())
         self.model.chosen.connect(lambda value: self.changed.emit({"model": value}))
 
-    def refresh(self, settings: Settings) -> bool:
+    def refresh(self, settings: Settings | None = None) -> bool:
         """List avatars and models again without emitting `changed`.
 
         Args:
-            settings: that are shown.
+            settings: to show; None keeps the shown ones.
 
         Returns:
             False if a list is open: it must not change below the pointer.
         """
         if self.avatar.view().isVisible() or self.model.view().isVisible():
             return False
-        self.avatar.set_options(self._catalogue.avatars())
+        self._list()
         self._models_of = None
-        self.show_settings(settings)
+        self.show_settings(settings or self._settings)
         return True
 
     def show_settings(self, settings: Settings) -> None:
         """Show settings without emitting `changed`; a single model is hidden."""
         self._settings = settings
         self.avatar.set_value(settings.avatar, f"{settings.avatar} (missing)")
-        self.menu.show_avatar(settings.avatar, self._improvable)
         if settings.avatar != self._models_of:
+            # Not at each change of a setting: both read files.
             self._models_of = settings.avatar
+            self.menu.show_avatar(settings.avatar, self._improvable)
             self._models = self._catalogue.models(settings.avatar)
             self.model.set_options(self._models)
         default = self._models[0].value if self._models else ""
@@ -121,13 +123,6 @@ class AvatarGroup(Group):
         self._improvable = improvable
         self._unfinished = unfinished
         self.refresh()
-
-    def refresh(self) -> None:
-        """List avatars and models again; an open list stays as it is."""
-        if not self.avatar.view().isVisible():
-            self._list()
-            self._models_of = None
-            self.show_settings(self._settings)
 
     def _list(self) -> None:
         enrolments = (Option(f"{CONTINUE_PREFIX}{one.value}", one.text, one.tip) for one in self._unfinished)

@@ -23,6 +23,8 @@ from avatar_app.gui.widgets import mnemonics
 
 SECTION_SPACING_PX = 8
 
+# Of an open drop-down list.
+MAX_LIST_PX, LIST_MARGINS_PX = 420, 24
 # One notch of a wheel in Qt's units.
 NOTCH = 120
 
@@ -69,6 +71,12 @@ class Chooser(QComboBox):
         if self.findData(value) < 0:
             self.addItem(missing_text, value)
         self.setCurrentIndex(self.findData(value))
+
+    def showPopup(self) -> None:  # noqa: N802 - Qt's name
+        """Open the list, wide enough for its texts where they are longer than the box."""
+        view = self.view()
+        view.setMinimumWidth(min(MAX_LIST_PX, view.sizeHintForColumn(0) + LIST_MARGINS_PX))
+        super().showPopup()
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Go to the next entry, but never to one that opens a dialog, which ends with an ellipsis."""

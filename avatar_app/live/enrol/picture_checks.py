@@ -10,18 +10,20 @@ from avatar_app.live.webcam.picture_source import CameraFrame, scaled_down
 from avatar_app.live.webcam.recording_checks import PictureProblem, check_picture
 from avatar_app.live.webcam.tracking import Tracked
 
-# A reply of the tracker is never older than this many pictures.
+# Seven checks a second of a usual camera are enough, and leave the processor to the recording.
+CHECK_EVERY = 4
+# Checked pictures that are kept for the tracker's reply, which takes a second on a busy machine.
 N_KEPT = 8
 # A problem is shown when most of the newest checks found it, so that a blink or a nod shows nothing.
 N_CHECKS, N_SAME = 6, 4
 
 
 class CameraTap:
-    """Gives each picture to the preview, to the tracker in a small size, and to a recording. Thread: any.
+    """Gives each picture to the preview and to a recording, and some to the tracker in a small size. Thread: any.
 
     Attributes:
         newest: the newest picture in full size.
-        small: the newest one for the tracker.
+        small: the newest one to check.
         is_recording: whether the recording gets pictures.
     """
 
@@ -35,13 +37,14 @@ class CameraTap:
     def put(self, item: CameraFrame) -> None:
         """Take a picture of the camera."""
         self.newest = item
-        self._kept.append(item)
         if self.is_recording:
             self._recorded.put(item)
-        self.small.put(replace(item, pixels=scaled_down(item.pixels)))
+        if item.index % CHECK_EVERY == 0:
+            self._kept.append(item)
+            self.small.put(replace(item, pixels=scaled_down(item.pixels)))
 
     def full(self, index: int) -> CameraFrame | None:
-        """The picture of an index in full size; None when it is too old."""
+        """The checked picture of an index in full size; None when it is too old."""
         return next((frame for frame in tuple(self._kept) if frame.index == index), None)
 
     def forget(self) -> None:

@@ -28,7 +28,7 @@ CONTAINER, SOUND_CODEC = "matroska", "flac"
 TICKS_PER_S = 1000
 MAX_FPS = 60
 # Nearly without loss, and quick enough for 720p in real time on one core.
-X264 = Encoder("libx264", options={"preset": "superfast", "crf": "14"}, has_bit_rate=False)
+X264 = Encoder("libx264", options={"preset": "superfast", "crf": "16"}, has_bit_rate=False)
 ENCODERS = (X264, *SOFTWARE[1:])
 FLAC_PEAK = 32767
 

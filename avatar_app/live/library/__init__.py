@@ -3,7 +3,14 @@
 from avatar_app.live.library.export_file import export_avatar
 from avatar_app.live.library.ids import id_for
 from avatar_app.live.library.import_file import import_avatar
-from avatar_app.live.library.own import OwnAvatar, delete_avatar, library_state, list_own, rename_avatar
+from avatar_app.live.library.own import (
+    OwnAvatar,
+    delete_avatar,
+    library_state,
+    list_own,
+    made_state,
+    rename_avatar,
+)
 
 __all__ = [
     "OwnAvatar",
@@ -13,5 +20,6 @@ __all__ = [
     "import_avatar",
     "library_state",
     "list_own",
+    "made_state",
     "rename_avatar",
 ]

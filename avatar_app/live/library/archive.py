@@ -71,15 +71,13 @@ class Archive:
                 opened.write(piece)
 
     def _pieces(self, listed: Listed) -> Iterator[bytes]:
-        digest, n_bytes = hashlib.sha256(), 0
+        # Not more bytes than the directory says, which `_check_entries` compared with the list.
+        digest = hashlib.sha256()
         with _reading(self._file), self._packed.open(listed.name) as stream:
             while piece := stream.read(PIECE_BYTES):
-                n_bytes += len(piece)
                 digest.update(piece)
-                if n_bytes > listed.n_bytes:
-                    break
                 yield piece
-        if n_bytes != listed.n_bytes or digest.hexdigest() != listed.sha256:
+        if digest.hexdigest() != listed.sha256:
             raise tampered(self._file, f"{listed.name} has a wrong checksum")
 
 
@@ -200,15 +198,14 @@ def _check_entries(packed: zipfile.ZipFile, contents: Contents, file: Path) -> N
 
 
 def _check_entry(entry: zipfile.ZipInfo, file: Path) -> None:
-    """Check that an entry is a plain file whose name Python did not change.
+    """Check that an entry is a plain file, packed as we pack.
 
     Raises:
         AvatarError: it is a link, a folder, encrypted, or packed in another way than by us.
     """
     mode = entry.external_attr >> 16
     is_plain = not stat.S_IFMT(mode) or stat.S_ISREG(mode)
-    has_own_name = entry.orig_filename == entry.filename
-    if not is_plain or entry.is_dir() or not has_own_name:
+    if not is_plain or entry.is_dir():
         raise tampered(file, "an entry is not a file")
     if entry.flag_bits & IS_ENCRYPTED or entry.compress_type not in METHODS:
         raise tampered(file, "an entry is packed in an unknown way")

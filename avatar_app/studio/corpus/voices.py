@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
@@ -18,7 +18,6 @@ from avatar_app.contracts.errors import InputFileError, StudioError
 from avatar_app.contracts.input_file import read_object
 from avatar_app.contracts.mouth import MOUTH_NAMES
 from avatar_app.studio.corpus.alignment import Alignment, AlignmentError
-from avatar_app.studio.corpus.librispeech import Utterance
 from avatar_app.studio.mouth import CURVE_HZ, Phone, curves_of
 
 log = logging.getLogger(__name__)
@@ -30,11 +29,41 @@ TEST_SPEAKERS = frozenset({103, 5808, 6019, 6181})
 LOW_TRUST_SHARE = 0.1
 SAVE_EVERY = 20
 
+
+class Spoken(Protocol):
+    """A recording with its text: an utterance of LibriSpeech, or a synthetic voice."""
+
+    @property
+    def id(self) -> str:
+        """As in its source."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name in our data folder."""
+        ...
+
+    @property
+    def speaker(self) -> int:
+        """Number of the speaker in LibriSpeech; negative for others."""
+        ...
+
+    @property
+    def file(self) -> Path:
+        """FLAC, 16 kHz, mono."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The transcript."""
+        ...
+
+
 Align = Callable[[NDArray[np.int16], str], Alignment]
 Report = Callable[[int, int], None]
 
 
-def build_voices(utterances: Sequence[Utterance], out: Path, align: Align, report: Report) -> int:
+def build_voices(utterances: Sequence[Spoken], out: Path, align: Align, report: Report) -> int:
     """Copy, align and describe recordings; recordings of an earlier run are kept.
 
     Writes `NAME.flac`, `phones.json` (text, phones, duration, trust, split) and `curves.npz` (the mouth at 100 Hz).
@@ -80,7 +109,7 @@ def _kept(out: Path) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in entries.items() if (out / f"{name}.flac").is_file()}
 
 
-def _add(utterance: Utterance, out: Path, align: Align) -> dict[str, Any] | None:
+def _add(utterance: Spoken, out: Path, align: Align) -> dict[str, Any] | None:
     """Copy the sound of a recording and return its entry; None, with a warning, if it cannot be used."""
     try:
         samples, rate_hz = soundfile.read(str(utterance.file), dtype="int16", always_2d=True)

@@ -22,7 +22,10 @@ MAX_UNITS = 3.0
 # Left and right cheek, as rows and columns of the 256 px crop: skin that speech moves little.
 CHEEKS = ((slice(132, 156), slice(60, 88)), (slice(132, 156), slice(168, 196)))
 N_NUISANCES = 3 + 3 * len(CHEEKS)
+RIDGE = 0.1
 MIN_PICTURES = 25
+# More of them tell little, and each takes 65 kB of memory.
+MAX_PICTURES = 6000
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,9 @@ class PersonPictures:
     Attributes:
         patches: (n, h, w, 3) uint8 BGR, the renderer's box of each crop.
         params: (n, 14) float32 in 0..1, mouth parameters.
-        nuisances: (n, 9) float32, see `Normal`.
+        nuisances: (n, 9) float32, see `Normal` and `unexplained`.
         is_train: (n,) bool; the others are of validation clips.
-        normal: the conditions in which all nuisances are 0: the median of the training pictures.
+        normal: the median conditions of the training pictures.
     """
 
     patches: UInt8
@@ -71,12 +74,18 @@ def light_of(crop: UInt8) -> Float32:
 def person_pictures(clips: Sequence[FaceClip], box: PatchBox) -> PersonPictures:
     """Collect the usable pictures of training and validation clips.
 
-    Test clips are not read. Without validation clips, each eighth training picture stands in for them: it still trains.
+    Test clips are not read. Of more than `MAX_PICTURES`, pictures at equal steps are taken.
+
+    Args:
+        clips: of the person.
+        box: of the renderer, in pixels of the 256 px crop.
 
     Raises:
         StudioError: too few training pictures are usable.
     """
-    chosen = [(c, np.flatnonzero(c.is_usable)) for c in clips if c.split is not Split.TEST]
+    usable = [(c, np.flatnonzero(c.is_usable)) for c in clips if c.split is not Split.TEST]
+    step = -(-sum(len(k) for _, k in usable) // MAX_PICTURES)
+    chosen = [(c, k[:: max(1, step)]) for c, k in usable]
     is_train = np.concatenate([np.full(len(k), c.split is Split.TRAIN) for c, k in chosen] or [np.zeros(0, bool)])
     if is_train.sum() < MIN_PICTURES:
         raise StudioError(
@@ -92,4 +101,27 @@ def person_pictures(clips: Sequence[FaceClip], box: PatchBox) -> PersonPictures:
     pose_deg = np.concatenate([clip.pose_deg[k] for clip, k in chosen]).astype(np.float32)
     params = np.concatenate([clip.params[k] for clip, k in chosen]).astype(np.float32)
     normal = Normal(np.median(pose_deg[is_train], axis=0), np.median(light[is_train], axis=0))
-    return PersonPictures(patches, params, normal.nuisances(pose_deg, light), is_train, normal)
+    nuisances = unexplained(normal.nuisances(pose_deg, light), params, is_train)
+    return PersonPictures(patches, params, nuisances, is_train, normal)
+
+
+def unexplained(nuisances: Float32, params: Float32, is_train: NDArray[np.bool_]) -> Float32:
+    """Nuisances without what the mouth parameters tell about them.
+
+    The landmarks, and so the measured pose, move a little with the jaw. A network that reads the mouth from the pose
+    would render it badly when the pose becomes a constant.
+
+    Args:
+        nuisances: (n, k) float32.
+        params: (n, 14) mouth parameters.
+        is_train: (n,), the pictures to which the prediction is fitted, by ridge regression.
+
+    Returns:
+        (n, k) float32.
+    """
+    mouths = np.concatenate((params, np.square(params)), axis=1).astype(np.float64)
+    mouths -= mouths[is_train].mean(axis=0)
+    centred = nuisances[is_train] - nuisances[is_train].mean(axis=0)
+    gram = mouths[is_train].T @ mouths[is_train] + RIDGE * np.eye(mouths.shape[1])
+    weight = np.linalg.solve(gram, mouths[is_train].T @ centred)
+    return (nuisances - mouths @ weight).astype(np.float32)

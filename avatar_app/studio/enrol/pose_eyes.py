@@ -75,7 +75,7 @@ def read_blink(rest: UInt8, files: list[Path], blink: Float32, turn: Float32, cr
 def eye_arrays(blink: Blink, rig: Rig, camera: Camera, crop: Crop) -> dict[str, NDArray[np.generic]]:
     """The arrays of `live.frame.pose_assets.EyeAssets`, by name."""
     corners = np.rint(crop.eyes - IRIS).astype(int)
-    lids = np.stack([_lids(blink, corner) for corner in corners])
+    lids = np.stack([lid_steps(blink, corner) for corner in corners])
     openings = np.stack([_openings(rig, camera, crop, corner) for corner in corners])
     irises = crop.eyes - corners
     radius = iris_px(rig, camera)
@@ -130,7 +130,7 @@ def _registered(rest: UInt8, file: Path, crop: Crop) -> UInt8:
     return registered
 
 
-def _lids(blink: Blink, corner: NDArray[np.int64]) -> UInt8:
+def lid_steps(blink: Blink, corner: NDArray[np.int64]) -> UInt8:
     """(N_LIDS, h, w, 3): the blink in equal steps, interpolated along the optical flow."""
     x, y = corner
     faces = blink.faces[:, y : y + HEIGHT_PX, x : x + WIDTH_PX]

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from avatar_app.contracts.mouth import N_MOUTH
 from avatar_app.studio.nets.mouth_renderer import MouthRenderer
 
-# Largest correction of a parameter.
-MAX_CORRECTION = 0.12
 # Initial scale of the first layer's weights for nuisances, relative to torch's default.
 _INITIAL_SCALE = 0.3
 
@@ -79,13 +77,17 @@ class PictureTable(nn.Module):
     Args:
         n_pictures: number of pictures.
         n_latents: learned numbers of each picture.
+        reach: (14,) float32, largest correction of each parameter.
     """
 
-    def __init__(self, n_pictures: int, n_latents: int) -> None:
+    reach: Tensor
+
+    def __init__(self, n_pictures: int, n_latents: int, reach: Tensor) -> None:
         super().__init__()
+        self.register_buffer("reach", reach)
         self.corrections = nn.Parameter(torch.zeros(n_pictures, N_MOUTH))
         self.latents = nn.Parameter(torch.zeros(n_pictures, n_latents))
 
     def corrected(self, params: Tensor, chosen: Tensor) -> Tensor:
-        """(B, 14) parameters of the chosen pictures, each moved by less than `MAX_CORRECTION`."""
-        return params + MAX_CORRECTION * torch.tanh(self.corrections[chosen])
+        """(B, 14) parameters of the chosen pictures, each moved by less than `reach`."""
+        return params + self.reach * torch.tanh(self.corrections[chosen])

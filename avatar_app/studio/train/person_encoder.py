@@ -253,7 +253,8 @@ def alignment_loss(outputs: Tensor, chosen: Sequence[SyntheticSentence], recipe:
     n, m = (torch.tensor([len(one) for one in both]) for both in (predicted, wanted))
     band = None if recipe.band_frames is None else recipe.band_frames + float((n - m).abs().max())
     options = SoftDtwOptions(recipe.gamma, band, is_length_normalised=True, channel_weights=CHANNEL_WEIGHTS)
-    return soft_dtw(*(pad_sequence(both, batch_first=True) for both in (predicted, wanted)), n, m, options).mean()
+    x, y = (pad_sequence(both, batch_first=True) for both in (predicted, wanted))
+    return soft_dtw(x, y, n, m, options).mean()
 
 
 def _truncated_l1(predicted: Tensor, wanted: Tensor) -> Tensor:

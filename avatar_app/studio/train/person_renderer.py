@@ -39,6 +39,12 @@ EVALUATE_STEPS = 500
 N_SAMPLES = 6
 # Pixels this near to those that are shown count as much, and the others by this factor.
 MARGIN_PX, HIDDEN_WEIGHT = 16, 0.1
+# Highest chance of a picture to be drawn, relative to the lowest; a parameter that varies less counts less.
+MAX_CHANCE, MIN_SPREAD = 4.0, np.float32(0.05)
+# Largest correction of a parameter, relative to its standard deviation.
+CORRECTION_RATIO = np.float32(0.5)
+# Training pictures from which the base picture and the weights of the loss are measured.
+N_SAMPLED = 400
 # Held-out pictures that an evaluation renders.
 N_EVALUATED = 200
 
@@ -97,16 +103,18 @@ class PersonRendererTask:
         self._params = torch.from_numpy(data.params).to(self._device)
         self._nuisances = torch.from_numpy(data.nuisances).to(self._device)
         self._train = np.flatnonzero(data.is_train)
+        self._chance = chances(data.params[self._train])
         held_out = np.flatnonzero(~data.is_train)
         held_out = held_out if len(held_out) else self._train
         self._held_out = held_out[:: -(-len(held_out) // N_EVALUATED)]
-        sample = data.patches[self._train[::4]]
+        sample = data.patches[self._train[:: -(-len(self._train) // N_SAMPLED)]]
         renderer.base.data = pixels_of(sample).mean(dim=0, keepdim=True)
         self._weight = (pixel_weight(sample) * _share(shown, self._box)).to(self._device)
         net = PersonRenderer(renderer, data.nuisances.shape[1], recipe.n_latents)
         self.net: PersonRenderer = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: PersonRenderer = copy.deepcopy(self.net).eval()
-        self._pictures = PictureTable(len(data.params), recipe.n_latents).to(self._device)
+        reach = torch.from_numpy(CORRECTION_RATIO * data.params[self._train].std(axis=0))
+        self._pictures = PictureTable(len(data.params), recipe.n_latents, reach).to(self._device)
         self._adam = torch.optim.Adam(self.net.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.99))
         # Without momentum: it would move pictures that are not in the batch.
         self._adam_pictures = torch.optim.Adam(self._pictures.parameters(), lr=recipe.picture_rate, betas=(0.0, 0.999))
@@ -124,7 +132,7 @@ class PersonRendererTask:
         rate = one_cycle(index, n_steps, self._recipe)
         set_rate(self._adam, rate)
         set_rate(self._adam_pictures, self._recipe.picture_rate * rate / self._recipe.peak_rate)
-        numbers = rng.choice(self._train, self._recipe.batch)[parallel.share(self._recipe.batch)]
+        numbers = rng.choice(self._train, self._recipe.batch, p=self._chance)[parallel.share(self._recipe.batch)]
         parts = self._losses(torch.from_numpy(numbers).to(self._device))
         self._adam_pictures.zero_grad(set_to_none=True)
         descend(self._adam, parts["loss"])
@@ -137,7 +145,7 @@ class PersonRendererTask:
 
     @torch.no_grad()
     def evaluate(self) -> Mapping[str, float]:
-        """The averaged network on held-out pictures, without what is learned about single pictures.
+        """The averaged network on held-out pictures, in median conditions, as it will be exported.
 
         Returns:
             `mouth_psnr_db`: PSNR of lips and teeth in dB; `sharpness`: `scores.sharpness_ratio` of the same area.
@@ -167,14 +175,28 @@ class PersonRendererTask:
 
     @torch.no_grad()
     def _rendered(self, chosen: NDArray[np.int64]) -> UInt8:
-        """(n, h, w, 3) uint8 BGR: the averaged network for these pictures."""
+        """(n, h, w, 3) uint8 BGR: the averaged network for the mouths of these pictures, in median conditions."""
         found = []
         for part in np.array_split(chosen, -(-len(chosen) // 16)):
             numbers = torch.from_numpy(part).to(self._device)
             with arithmetic.autocast(self._device):
-                pictures = self.average(self._params[numbers], self._nuisances[numbers]).float()
+                pictures = self.average(self._params[numbers], 0 * self._nuisances[numbers]).float()
             found.append((pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         return np.ascontiguousarray(np.concatenate(found))
+
+
+def chances(params: Float32) -> NDArray[np.float64]:
+    """(n,) chance of each picture to be in a batch, with sum 1.
+
+    Most pictures of speech show mouths that are nearly closed, and few show one that is wide open. Those that differ
+    more from the mean mouth have a higher chance, up to `MAX_CHANCE` times the lowest.
+
+    Args:
+        params: (n, 14) mouth parameters.
+    """
+    distance = np.linalg.norm((params - params.mean(axis=0)) / (params.std(axis=0) + MIN_SPREAD), axis=1)
+    weight = np.clip(distance / max(float(np.median(distance)), 1e-6), 1, MAX_CHANCE).astype(np.float64)
+    return weight / weight.sum()  # type: ignore[no-any-return]
 
 
 def _share(shown: Float32 | None, box: PatchBox) -> Tensor:

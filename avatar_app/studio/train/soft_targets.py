@@ -1,4 +1,4 @@
-"""Targets from the offline speech teacher, for the distillation of the speech encoder.
+"""Further voices, and targets from the offline speech teacher, for the training of the speech encoder.
 
 The mouth of a recording with phone times becomes a mixture of the curves of its phones and the teacher's; the mouth of
 a recording whose phone times are uncertain, and of a sound without phone times, is the teacher's. The inputs of the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from avatar_app.contracts.errors import StudioError
-from avatar_app.studio.data.speech_corpus import Corpus, librispeech_recordings
+from avatar_app.studio.data.speech_corpus import Corpus, librispeech_recordings, load_utterance
 from avatar_app.studio.data.teacher_inputs import teacher_inputs
 from avatar_app.studio.data.utterances import Utterance, make_utterance, read_16khz
 from avatar_app.studio.nets.offline_teacher import OfflineTeacher, load_offline_teacher
@@ -34,12 +34,12 @@ class SoftTargetPlan:
     """Where targets come from.
 
     Attributes:
-        teacher: `best` folder of `studio train offline-speech-teacher`.
+        teacher: `best` folder of `studio train offline-speech-teacher`; None for phone times only.
         share: of the teacher in the mouth of recordings with phone times, 0..1.
-        sounds: folders of 16 kHz speech without phone times, such as synthetic voices.
+        sounds: folders of further 16 kHz speech; a folder with `phones.json` has phone times.
     """
 
-    teacher: Path
+    teacher: Path | None = None
     share: float = 0.5
     sounds: tuple[Path, ...] = ()
 
@@ -98,14 +98,19 @@ def with_soft_targets(corpus: Corpus, speech: Path, plan: SoftTargetPlan, cache:
         cache: folder of computed features.
 
     Raises:
-        StudioError: the teacher or a sound cannot be read.
+        StudioError: the teacher or a sound cannot be read, or sounds without phone times have no teacher.
         MissingExtraError: the package of a feature that the teacher hears is not installed.
     """
-    labeller = Labeller(plan.teacher, cache)
-    files = {r.name: r.file for r in librispeech_recordings(speech)}
-    real = [_mixed(u, labeller.mouth_and_phones(read_16khz(files[u.name]), len(u.mouth)), plan) for u in corpus.real]
-    more = [_labelled(file, labeller) for file in _sound_files(plan.sounds)]
-    log.info("%d recordings and %d further sounds have targets of the teacher", len(real), len(more))
+    more = [load_utterance(r) for folder in plan.sounds if _has_phones(folder) for r in librispeech_recordings(folder)]
+    real = list(corpus.real)
+    if plan.teacher is not None:
+        labeller = Labeller(plan.teacher, cache)
+        files = {r.name: r.file for r in librispeech_recordings(speech)}
+        real = [_mixed(u, labeller.mouth_and_phones(read_16khz(files[u.name]), len(u.mouth)), plan) for u in real]
+        more += [_labelled(file, labeller) for file in _files_without_phones(plan)]
+    elif _files_without_phones(plan):
+        raise StudioError("Sounds without phone times need a teacher.", "Name one with --offline-teacher.")
+    log.info("training has %d further sounds", len(more))
     return replace(corpus, real=real, synthetic=[*corpus.synthetic, *more])
 
 
@@ -125,14 +130,19 @@ def _labelled(file: Path, labeller: Labeller) -> Utterance:
     return replace(empty, mouth=mouth, phones=phones)
 
 
-def _sound_files(folders: Iterable[Path]) -> list[Path]:
-    found: list[Path] = []
-    for folder in folders:
-        files = sorted(file for file in folder.glob("*") if file.suffix in SOUND_SUFFIXES)
-        if not files:
-            raise StudioError(f"There is no sound in {folder}.", "Name a folder with .flac or .wav files of 16 kHz.")
-        found += files
-    return found
+def _has_phones(folder: Path) -> bool:
+    return (folder / "phones.json").is_file()
+
+
+def _files_without_phones(plan: SoftTargetPlan) -> list[Path]:
+    return [file for folder in plan.sounds if not _has_phones(folder) for file in _sound_files(folder)]
+
+
+def _sound_files(folder: Path) -> list[Path]:
+    files = sorted(file for file in folder.glob("*") if file.suffix in SOUND_SUFFIXES)
+    if not files:
+        raise StudioError(f"There is no sound in {folder}.", "Name a folder with .flac or .wav files of 16 kHz.")
+    return files
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -141,38 +151,30 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher-share", type=float, default=0.5, help="share of the teacher where phone times are known"
     )
-    parser.add_argument(
-        "--sounds", type=Path, nargs="+", default=(), help="folders of 16 kHz speech that only the teacher labels"
-    )
+    parser.add_argument("--sounds", type=Path, nargs="+", default=(), help="folders of further 16 kHz speech")
 
 
 def plan_of(arguments: argparse.Namespace) -> SoftTargetPlan | None:
-    """The plan of a command line; None without a teacher.
-
-    Raises:
-        StudioError: there are sounds but no teacher.
-    """
+    """The plan of a command line; None for the phones of the recordings alone."""
     sounds: Sequence[Path] = arguments.sounds
-    if arguments.offline_teacher is None:
-        if sounds:
-            raise StudioError("Sounds without phone times need a teacher.", "Name one with --offline-teacher.")
+    if arguments.offline_teacher is None and not sounds:
         return None
     return SoftTargetPlan(arguments.offline_teacher, arguments.teacher_share, tuple(sounds))
 
 
 def request_of(plan: SoftTargetPlan | None) -> dict[str, object]:
-    """The plan for a request file; empty without a teacher."""
+    """The plan for a request file."""
     if plan is None:
         return {}
-    return {"offline_teacher": str(plan.teacher), "teacher_share": plan.share, "sounds": [str(s) for s in plan.sounds]}
+    teacher = {} if plan.teacher is None else {"offline_teacher": str(plan.teacher), "teacher_share": plan.share}
+    return {**teacher, "sounds": [str(folder) for folder in plan.sounds]}
 
 
 def facts_of(plan: SoftTargetPlan | None) -> dict[str, object]:
-    """The plan for the facts of a network, without paths; empty without a teacher."""
+    """The plan for the facts of a network, without paths."""
     if plan is None:
         return {}
-    return {
-        "offline_teacher": origin(plan.teacher / "teacher.json"),
-        "teacher_share": plan.share,
-        "n_sounds": len(_sound_files(plan.sounds)),
-    }
+    teacher: dict[str, object] = {}
+    if plan.teacher is not None:
+        teacher = {"offline_teacher": origin(plan.teacher / "teacher.json"), "teacher_share": plan.share}
+    return {**teacher, "n_sounds": sum(len(_sound_files(folder)) for folder in plan.sounds)}

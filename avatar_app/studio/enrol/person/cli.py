@@ -15,7 +15,7 @@ from pathlib import Path
 from avatar_app.contracts.avatar_data import Consent
 from avatar_app.contracts.enrol_progress import EnrolFailure, EnrolFinished, EnrolMessage, EnrolProgress, format_message
 from avatar_app.contracts.errors import InputFileError, StudioError, UserError
-from avatar_app.contracts.input_file import read_bytes
+from avatar_app.contracts.input_file import read_bytes, read_object
 from avatar_app.live.frame import list_avatars
 from avatar_app.settings.paths import ProfilePaths, user_path
 from avatar_app.studio.enrol.person.enrol_input import LANGUAGES, QUALITIES, EnrolInput, Recording
@@ -37,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     if arguments.progress == "json":
         return _with_json_lines(arguments)
-    finished = _enrol(arguments, _print_bar)
-    print(f"\n{finished.avatar_id}: choose it in the window, or start with --avatar {finished.avatar_id}.")  # noqa: T201
-    print(f"Compare it with the recording: {finished.comparison}")  # noqa: T201
+    _print_result(_enrol(arguments, _print_bar))
     return 0
 
 
@@ -141,6 +139,17 @@ def _with_json_lines(arguments: argparse.Namespace) -> int:
 
 def _print_message(message: EnrolMessage) -> None:
     print(format_message(message), flush=True)  # noqa: T201
+
+
+def _print_result(finished: EnrolFinished) -> None:
+    report = read_object(Path(finished.report))
+    lines = [
+        "",
+        *report["sentences"],
+        f"Compare the avatar with the recording: {finished.comparison}",
+        f"Choose {finished.avatar_id} in the window, or start with --avatar {finished.avatar_id}.",
+    ]
+    print("\n".join(lines))  # noqa: T201
 
 
 def _message(report: Report) -> EnrolProgress:

@@ -13,7 +13,7 @@ from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.portrait import cut_portrait
 
 # Pictures of a take that show its background.
-N_PLATE_PICTURES = 24
+N_PLATE_PICTURES = 12
 # The outline of the face in mediapipe's face mesh, in order.
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,

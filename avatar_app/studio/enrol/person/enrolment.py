@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from avatar_app.contracts.enrol_progress import EnrolFinished
@@ -28,7 +29,7 @@ class Tools:
     """
 
     open_tracker: OpenTracker = open_recording_tracker
-    open_finder: Callable[[], PersonFinder] = PersonFinderProcess
+    open_finder: Callable[[], AbstractContextManager[PersonFinder]] = PersonFinderProcess
 
 
 def enrol(
@@ -60,8 +61,9 @@ def enrol(
         clips = measure_mouth(steps, recorded, published, wanted.text)
         renderer = learn_renderer(steps, clips, published, wanted.quality)
         encoder = learn_encoder(steps, clips, published, wanted)
-        find_person = None if wanted.keep_background else tools.open_finder()
-        avatar = make_head(steps, recorded, wanted, avatar_id, find_person)
+        needs_finder = not wanted.keep_background and not workspace.is_finished("idle")
+        with tools.open_finder() if needs_finder else nullcontext() as find_person:
+            avatar = make_head(steps, recorded, wanted, avatar_id, find_person)
         publish(steps, clips, Networks(encoder, renderer), avatar, wanted, paths)
-        film, report = compare(steps, recorded, clips, avatar_id, paths)
-    return EnrolFinished(avatar_id, avatar_id, str(report), str(film))
+        comparison, report = compare(steps, recorded, clips, avatar_id, paths)
+    return EnrolFinished(avatar_id, avatar_id, str(report), str(comparison))

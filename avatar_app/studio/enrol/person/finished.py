@@ -18,22 +18,27 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.frame import Avatar, Background, load_avatar
 from avatar_app.live.student.loading import load_folder
+from avatar_app.machine import hardware
 from avatar_app.settings.paths import ProfilePaths
+from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.enrol.avatar import write_avatar
 from avatar_app.studio.enrol.person.avatar import person_avatar_data
+from avatar_app.studio.enrol.person.comparison import Sentence, write_comparison
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 from avatar_app.studio.enrol.person.figures import PersonFigures, in_words
-from avatar_app.studio.enrol.person.film import Sentence, write_film
+from avatar_app.studio.enrol.person.head_turn import write_head_turn
+from avatar_app.studio.enrol.person.idle_loop import IdleLoop
 from avatar_app.studio.enrol.person.material import FaceCrops, PersonClip, Take
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
 from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.person.steps import Count, Steps
 from avatar_app.studio.metrics.person_scores import PersonTests
 from avatar_app.studio.publish.person import PersonModel, publish_person
+from avatar_app.studio.train.person_renderer import in_light_of
 
-FILM, REPORT = "comparison.mp4", "report.json"
-# The film shows the first held-out sentences.
-FILM_S = 30.0
+COMPARISON, REPORT = "comparison.mp4", "report.json"
+# The video shows the first held-out sentences.
+COMPARED_S = 30.0
 BACKGROUND = "#3a3f47"
 LEFT_EYE, RIGHT_EYE = 33, 263
 
@@ -60,9 +65,17 @@ def make_head(
         n = recorded.n_learned
         material = list(zip(recorded.takes[:n], recorded.crops[:n], strict=True))
         data = person_avatar_data(
-            material, recorded.neutral, wanted.consent, title=wanted.name, find_person=find_person
+            material,
+            recorded.neutral,
+            wanted.consent,
+            title=wanted.name,
+            find_person=find_person,
+            progress=count,
         )
         write_avatar(data, folder, [avatar_id], count)
+        # With the room in the picture, the room would turn with the head.
+        if find_person is not None and isinstance(data.idle, IdleLoop):
+            write_head_turn(folder, data.idle, material, recorded.neutral)
         steps.note({name: round(float(value), 4) for name, value in data.quality.items()})
         return Avatar.open(folder)
 
@@ -88,7 +101,8 @@ def publish(
         facts = {"enrolment": {step: workspace.facts(step) for step in workspace.finished}}
         about = PersonModel(avatar.id, avatar.id, wanted.name, {**facts, **_facts_of(networks)})
         tests = PersonTests.of_clips(clips, avatar.reference, avatar.mask)
-        publish_person(networks.encoder, networks.renderer, about, clips, tests, paths.models_dir)
+        renderer = in_light_of(networks.renderer.parent, avatar.reference)
+        publish_person(networks.encoder, renderer, about, clips, tests, paths.models_dir)
         count(9, 10)
         source = workspace.folder("idle") / avatar.id
         try:
@@ -106,13 +120,13 @@ def publish(
 def compare(
     steps: Steps, recorded: Recorded, clips: Sequence[PersonClip], avatar_id: str, paths: ProfilePaths
 ) -> tuple[Path, Path]:
-    """Write the film of held-out sentences and the report; returns their files.
+    """Write the video of held-out sentences and the report; returns their files.
 
     Raises:
         UserError: the avatar cannot be opened, or a file cannot be written.
     """
     folder = steps.workspace.folder("report")
-    film, report = folder / FILM, folder / REPORT
+    comparison, report = folder / COMPARISON, folder / REPORT
 
     def write(count: Count) -> None:
         avatar = load_avatar(avatar_id, user_dir=paths.avatars_dir)
@@ -120,19 +134,28 @@ def compare(
         renderer = avatar.renderer()
         renderer.set_background(Background.colour(BACKGROUND))
         student = load_folder(paths.models_dir / avatar_id)
-        shown = _film_clips(clips)
+        shown = _compared_clips(clips)
         sentences = [Sentence(_portraits(recorded, clip, avatar), clip.sound) for clip in shown]
         lookahead_ms = student.spec.best_lookahead_ms
-        write_film(film, sentences, renderer, student, lookahead_ms)
+        write_comparison(comparison, sentences, renderer, student, lookahead_ms)
         student.close()
         count(9, 10)
         held_out = student.spec.quality["held_out"]
         figures = figures_of(held_out[f"lookahead_{lookahead_ms}"], recorded)
-        content = {"sentences": in_words(figures), "figures": asdict(figures), "held_out": held_out}
+        words = in_words(figures) + list(steps.workspace.facts("crop").get("advice", ()))
+        content = {
+            "sentences": words,
+            "figures": asdict(figures),
+            "held_out": held_out,
+            "lookahead_ms": lookahead_ms,
+            "learned_s": round(sum(len(take.pictures) for take in recorded.takes[: recorded.n_learned]) / FPS, 1),
+            "steps": {step: steps.workspace.facts(step) for step in steps.workspace.finished},
+            "machine": hardware(),
+        }
         write_text(report, json.dumps(content, indent=1) + "\n")
 
     steps.run("report", write, lambda: None)
-    return film, report
+    return comparison, report
 
 
 def figures_of(scores: Mapping[str, Any], recorded: Recorded) -> PersonFigures:
@@ -155,10 +178,10 @@ def _facts_of(networks: Networks) -> dict[str, Any]:
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
-def _film_clips(clips: Sequence[PersonClip]) -> list[PersonClip]:
+def _compared_clips(clips: Sequence[PersonClip]) -> list[PersonClip]:
     shown, n_pictures = [], 0
     for clip in clips:
-        if clip.split is Split.TEST and n_pictures < FILM_S * 25:
+        if clip.split is Split.TEST and n_pictures < COMPARED_S * FPS:
             shown.append(clip)
             n_pictures += len(clip.pictures)
     return shown
@@ -170,7 +193,9 @@ def _portraits(recorded: Recorded, clip: PersonClip, avatar: Avatar) -> Iterator
     to_portrait = _composed(avatar.spec.crop_to_portrait[0], crops.crop_to_picture[clip.first])
     side_px = avatar.spec.size_px
     for picture in take.pictures[clip.first : clip.first + len(clip.pictures)]:
-        yield cv2.warpAffine(picture, to_portrait, (side_px, side_px), flags=cv2.INTER_CUBIC)
+        yield cv2.warpAffine(
+            picture, to_portrait, (side_px, side_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
 
 
 def _take_of(recorded: Recorded, clip: PersonClip) -> tuple[Take, FaceCrops]:

@@ -36,11 +36,13 @@ class IdleLoop:
 
     Attributes:
         steps: how each picture is made.
+        runs: the pictures at rest that the steps name.
         portraits: per run (n, size, size, 4) uint8 BGRA of the pictures that are used.
         crop_to_portrait: (n_steps, 2, 3) float32.
     """
 
     steps: Sequence[Step]
+    runs: Sequence[Run]
     portraits: Sequence[dict[int, UInt8]]
     crop_to_portrait: Float32
 
@@ -52,6 +54,20 @@ class IdleLoop:
             flows = self._flows(join) if join[0].second is not None else []
             for k, step in enumerate(join):
                 yield self._picture(step, flows[k] if flows else None)
+
+    def first(self, k: int) -> UInt8:
+        """Picture k of the loop; in a join, the one that passes into another, before the morph."""
+        return self._picture(self.steps[k], None)
+
+    def mixed(self, values: Sequence[NDArray[np.floating]]) -> Float64:
+        """(n_steps, d): values of the pictures of each take, (n, d), for the pictures of the loop."""
+
+        def value(at: tuple[int, int]) -> Float64:
+            run = self.runs[at[0]]
+            return np.asarray(values[run.take][run.start + at[1]], np.float64)
+
+        parts = [(value(step.first), value(step.second or step.first), step.share) for step in self.steps]
+        return np.stack([first + share * (second - first) for first, second, share in parts])
 
     def _picture(self, step: Step, flow: Flow | None) -> UInt8:
         first = self.portraits[step.first[0]][step.first[1]]
@@ -99,7 +115,7 @@ def make_loop(
             n_done += len(places)
             progress(n_done, n_all)
         portraits.append(pictures)
-    return IdleLoop(steps, portraits, _crops_of(sources, steps))
+    return IdleLoop(steps, sources.runs, portraits, _crops_of(sources, steps))
 
 
 def measure_loop(loop: IdleLoop) -> dict[str, float]:

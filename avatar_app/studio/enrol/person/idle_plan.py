@@ -103,11 +103,14 @@ def _ring(runs: Sequence[Float32]) -> list[Step]:
 def _inserted(cost: Float64, lengths: Sequence[int]) -> list[int]:
     """Start with the run that fits the others best; insert the cheapest one until the loop is long enough."""
     ring = [int(np.argmin(np.median(cost + cost.T, axis=1)))]
-    while sum(lengths[r] for r in ring) < WANTED_PICTURES and len(ring) < len(cost):
+    while (total := sum(lengths[r] for r in ring)) < WANTED_PICTURES:
+        fitting = [r for r in range(len(cost)) if r not in ring and total + lengths[r] <= MAX_PICTURES]
+        if not fitting:
+            break
         best = min(
             (cost[a, new] + cost[new, b] - (cost[a, b] if a != b else 0.0), new, place)
             for place, (a, b) in enumerate(_pairs(ring))
-            for new in set(range(len(cost))) - set(ring)
+            for new in fitting
         )
         ring.insert(best[2] + 1, best[1])
     return ring

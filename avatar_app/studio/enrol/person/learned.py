@@ -9,8 +9,9 @@ from pathlib import Path
 
 from avatar_app.contracts.packets import Float32
 from avatar_app.settings.paths import models_dir
-from avatar_app.studio.data.clips import FPS
+from avatar_app.studio.data.clips import CROP_PX, FPS
 from avatar_app.studio.data.tts import SpeechCache, available_engines, choose_voices
+from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.person.alignment import lip_gap_ratio
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
 from avatar_app.studio.enrol.person.material import PersonClip
@@ -20,11 +21,12 @@ from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.person.sentences import clips_of
 from avatar_app.studio.enrol.person.steps import Count, Steps
 from avatar_app.studio.enrol.person.sync_offset import (
-    measure_offset,
+    measure_offsets,
     opening_predictor,
     require_offset,
     shift_sound,
 )
+from avatar_app.studio.enrol.person.takes import video_of
 from avatar_app.studio.nets.speech_encoder import load_speech_encoder
 from avatar_app.studio.publish.person import ARCHETYPE
 from avatar_app.studio.publish.unpack import unpack
@@ -61,13 +63,17 @@ def measure_mouth(steps: Steps, recorded: Recorded, published: Published, text: 
 
     def measure(count: Count) -> list[PersonClip]:
         net = load_speech_encoder(published.encoder)
-        n = recorded.n_learned
+        takes = recorded.takes
         gaps = [lip_gap_ratio(track.landmarks_px) for track in recorded.tracks]
-        offset = measure_offset(gaps[:n], [take.samples for take in recorded.takes[:n]], opening_predictor(net))
-        ms = require_offset(offset, "the recording")
-        steps.note({"offset_ms": round(offset.ms, 1), "offset_correlation": round(offset.correlation, 3)})
+        videos, heard = [video_of(take.name) for take in takes], [take.samples for take in takes]
+        offsets = measure_offsets(videos, gaps, heard, opening_predictor(net), recorded.n_learned)
+        steps.note({"offset_ms": [round(one.ms, 1) for one in offsets]})
+        steps.note({"offset_correlation": [round(one.correlation, 3) for one in offsets]})
         count(1, 2)
-        sounds = [shift_sound(take.samples, ms) for take in recorded.takes]
+        sounds = [
+            shift_sound(samples, require_offset(offset, "the recording"))
+            for samples, offset in zip(heard, offsets, strict=True)
+        ]
         params = _parameters(recorded, [predicted_parameters(net, sound, FPS) for sound in sounds])
         return clips_of(recorded, sounds, params, gaps, text)
 
@@ -97,9 +103,8 @@ def learn_renderer(steps: Steps, clips: Sequence[PersonClip], published: Publish
                 steps.show(samples[-1])
             count(n_done, n_all)
 
-        return train_person_renderer(
-            clips, folder, PersonRecipe(n_steps=STEPS[quality]), published.renderer, progress=progress
-        )
+        recipe, mask = PersonRecipe(n_steps=STEPS[quality]), mouth_mask(CROP_PX)
+        return train_person_renderer(clips, folder, recipe, published.renderer, mask=mask, progress=progress)
 
     return steps.run("renderer", train, lambda: folder / "best")
 

@@ -144,8 +144,8 @@ def _behind(colours: Float32, plate: Plate, outside: Float32) -> Float32:
 def _alpha(colours: Float32, front: Float32, behind: Float32, coarse: Float32) -> Float32:
     """Place of each colour on the line from the background's to the person's; the mask's value where both are alike."""
     line = front - behind
-    length = (line * line).sum(axis=2)
-    place = ((colours - behind) * line).sum(axis=2)
+    length = _dot(line, line)
+    place = _dot(colours - behind, line)
     trust = length + NOISE_VARIANCE
     return np.asarray(np.clip((place + NOISE_VARIANCE * coarse) / trust, 0, 1), np.float32)
 
@@ -171,8 +171,8 @@ def _without_spill(colours: Float32, alpha: Float32, deep: Float32, behind: Floa
     inward_px = _distance_px(alpha > WHITE_POINT)
     near = np.clip(1.5 - 1.5 * inward_px / reach_px, 0, 1)
     hue = _hue(behind)
-    length = (hue * hue).sum(axis=2) + NOISE_VARIANCE
-    own, wanted = ((_hue(part) * hue).sum(axis=2) / length for part in (colours, deep))
+    length = _dot(hue, hue) + NOISE_VARIANCE
+    own, wanted = (_dot(_hue(part), hue) / length for part in (colours, deep))
     # The deep colour may be of another material, such as skin beside hair: there, remove hue, but do not add the other.
     alike = np.exp(-(((colours - deep) @ LUMA / LUMA_LEVELS) ** 2))
     excess = np.clip(own - np.where(wanted < 0, alike * wanted, wanted), 0, None) * near
@@ -185,3 +185,8 @@ def _without_spill(colours: Float32, alpha: Float32, deep: Float32, behind: Floa
 def _hue(bgr: Float32) -> Float32:
     """(H, W, 3) float32: the colours without their brightness."""
     return np.asarray(bgr - (bgr @ LUMA)[:, :, None], np.float32)
+
+
+def _dot(a: Float32, b: Float32) -> Float32:
+    """(H, W) float32: the scalar products of colours (H, W, 3)."""
+    return np.asarray(np.einsum("hwc,hwc->hw", a, b), np.float32)

@@ -71,7 +71,7 @@ class PersonMouth:
         ratios = self._ratios(landmarks_px)
         table = published_map()
         raw = REST + self.gain * (table.design(ratios) @ self.weight - REST)
-        return np.asarray(_with_opening(np.clip(raw, 0, 1), table.target_mm(ratios), table.opening_mm), np.float32)
+        return np.asarray(with_opening(np.clip(raw, 0, 1), table.target_mm(ratios), table.opening_mm), np.float32)
 
     def save(self, file: Path) -> None:
         """Write it.
@@ -161,7 +161,7 @@ def _fit_to_sound(ratios: Float64, predicted: Float32, table: MouthMap) -> tuple
     return weight, np.clip(wanted.std(axis=0) / spread, 1.0, MAX_GAIN)
 
 
-def _with_opening(params: Float64, target_mm: Float64, mm: Float32) -> Float64:
+def with_opening(params: Float64, target_mm: Float64, mm: Float32) -> Float64:
     """Change the parameters so that their opening is the one that was measured: the jaw first, then all that opens."""
     result = params.copy()
     result[:, JAW] = np.clip(result[:, JAW] + (target_mm - result @ mm) / mm[JAW], 0, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avatar_app.studio.enrol.person.alignment import Neutral, neutral_of
-from avatar_app.studio.enrol.person.checks import check_recording, usable
+from avatar_app.studio.enrol.person.checks import advice, check_recording, usable
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput, Recording
 from avatar_app.studio.enrol.person.face_crop import crop_take, read_crops
 from avatar_app.studio.enrol.person.material import FaceCrops, FaceTrack, Take
@@ -64,7 +64,7 @@ def record(steps: Steps, wanted: EnrolInput, open_tracker: OpenTracker) -> Recor
     neutral, crop_folder = neutral_of(tracks[: len(learned)]), workspace.folder("crop")
     crops = steps.run(
         "crop",
-        lambda count: _checked_crops(takes, tracks, len(learned), neutral, crop_folder, count),
+        lambda count: _checked_crops(steps, takes, tracks, len(learned), neutral, crop_folder, count),
         lambda: [read_crops(crop_folder / take.name) for take in takes],
     )
     return Recorded(takes, tracks, crops, neutral, len(learned))
@@ -87,6 +87,7 @@ def _imported(workspace: Workspace, wanted: EnrolInput) -> tuple[list[Take], lis
 
 
 def _checked_crops(
+    steps: Steps,
     takes: Sequence[Take],
     tracks: Sequence[FaceTrack],
     n_learned: int,
@@ -99,7 +100,9 @@ def _checked_crops(
     for take, track in zip(takes, tracks, strict=True):
         measures.append(measure_pictures(take, track, part_of(count, n_before, n_all)))
         n_before += len(take.pictures)
-    check_recording(joined(measures[:n_learned]), [take.samples for take in takes[:n_learned]])
+    learned, sounds = joined(measures[:n_learned]), [take.samples for take in takes[:n_learned]]
+    check_recording(learned, sounds)
+    steps.note({"advice": advice(learned, sounds)})
     ends = np.cumsum([len(take.pictures) for take in takes])[:-1]
     for take, track, is_usable in zip(takes, tracks, np.split(usable(joined(measures)), ends), strict=True):
         done = part_of(count, n_before, n_all)

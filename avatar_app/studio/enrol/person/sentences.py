@@ -26,6 +26,8 @@ from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.video_import import SAMPLES_PER_PICTURE
 
 BLOCKS_PER_S = LIVE_RATE_HZ // BLOCK_SAMPLES
+# Digital silence, as where the sound begins late, is not the room.
+MAX_RANGE_DB = 45.0
 # Levels are smoothed over this time.
 SMOOTH_S = 0.05
 # Thresholds for speech and for its loud vowels, between the room (0) and the loudest sound (1) in dB.
@@ -84,6 +86,7 @@ def find_sentences(sounds: Sequence[Float32]) -> list[Sentence]:
     """
     levels = [_smooth(block_levels_db(samples)) for samples in sounds]
     room_db, loud_db = np.percentile(np.concatenate(levels), (ROOM_PERCENTILE, SPEECH_PERCENTILE))
+    room_db = max(room_db, loud_db - MAX_RANGE_DB)
     speech_db, vowel_db = (room_db + share * (loud_db - room_db) for share in (SPEECH_SHARE, VOWEL_SHARE))
     found = []
     for number, (level_db, samples) in enumerate(zip(levels, sounds, strict=True)):

@@ -37,7 +37,8 @@ def steadied(pictures: UInt8, to_picture: Float32) -> Float32:
         (n, 2, 3) float32; unchanged where the nose cannot be measured in any picture.
     """
     chosen = np.unique(np.linspace(0, len(pictures) - 1, N_REFERENCE).astype(int)).tolist()
-    reference = np.mean([_nose(pictures[k], to_picture[k]) for k in chosen], axis=0, dtype=np.float32)
+    noses = np.stack([_nose(pictures[k], to_picture[k]) for k in chosen])
+    reference = np.asarray(noses.mean(axis=0), np.float32)
     measured = filled(
         np.array([_shift(reference, _nose(picture, at)) for picture, at in zip(pictures, to_picture, strict=True)])
     )

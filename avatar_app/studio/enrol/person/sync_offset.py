@@ -25,12 +25,15 @@ Floats = NDArray[np.float64]
 
 # Both curves are compared at this rate.
 CURVE_HZ = 100
-SEARCH_MS = 500
+SHIFTS = np.arange(-CURVE_HZ // 2, CURVE_HZ // 2 + 1)
 MAX_OFFSET_MS = 250.0
 # Slower changes, such as pauses between sentences, fit at many offsets.
 HIGHPASS_S = 0.3
-# Own speech of six talkers, 12 s or more: 0.39 and above. Another sentence by the same talker: 0.35 at most.
-MIN_CORRELATION = 0.3
+# Twenty seconds of own speech: 0.4 and above, with noise as loud as the voice 0.3. Music or another voice: below 0.1.
+MIN_CORRELATION = 0.2
+
+# A video of this length has an offset of its own, if it is clear: 21 s of a real talker are exact to 21 ms.
+OWN_OFFSET_S, OWN_CORRELATION = 20.0, 0.3
 
 # From (n * 640,) float32 samples at 16 kHz to the opening of the lips in mm at (k + 0.5) / 100 s, (4 n,) float64.
 Predict = Callable[[Float32], Floats]
@@ -60,14 +63,34 @@ def measure_offset(openings: Sequence[Float32], sounds: Sequence[Float32], predi
     Returns:
         The offset within 500 ms either way.
     """
-    shifts = np.arange(-SEARCH_MS * CURVE_HZ // 1000, SEARCH_MS * CURVE_HZ // 1000 + 1)
-    sums = np.zeros((3, len(shifts)))
-    for opening, samples in zip(openings, sounds, strict=True):
-        sums += _products(*_curves(opening, predict(samples)), shifts)
-    correlation = sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12))
-    best = int(correlation.argmax())
-    ms = (int(shifts[best]) + _peak(correlation, best)) * 1000 / CURVE_HZ
-    return Offset(ms, float(correlation[best]))
+    return _offset(_sum(_evidence(openings, sounds, predict)))
+
+
+def measure_offsets(
+    videos: Sequence[str],
+    openings: Sequence[Float32],
+    sounds: Sequence[Float32],
+    predict: Predict,
+    n_shared: int | None = None,
+) -> list[Offset]:
+    """Measure the offset of each take: that of its video if it is long enough, else the one that takes share.
+
+    Args:
+        videos: the video of each take; see `takes.video_of`.
+        openings: see `measure_offset`.
+        sounds: see `measure_offset`.
+        predict: see `measure_offset`.
+        n_shared: the first takes, which determine the shared offset; None for all.
+    """
+    evidence = _evidence(openings, sounds, predict)
+    shared = _offset(_sum(evidence[:n_shared]))
+    found = {}
+    for video in dict.fromkeys(videos):
+        own = [k for k, one in enumerate(videos) if one == video]
+        offset = _offset(_sum([evidence[k] for k in own]))
+        is_long = sum(len(openings[k]) for k in own) >= OWN_OFFSET_S * FPS
+        found[video] = offset if is_long and offset.correlation >= OWN_CORRELATION else shared
+    return [found[video] for video in videos]
 
 
 def require_offset(offset: Offset, name: str) -> float:
@@ -111,6 +134,22 @@ def opening_predictor(net: MouthPredictor) -> Predict:
     return lambda samples: opening_mm(predicted_parameters(net, samples, CURVE_HZ)).astype(np.float64)
 
 
+def _evidence(openings: Sequence[Float32], sounds: Sequence[Float32], predict: Predict) -> list[Floats]:
+    """Sums of products (3, shifts) of each take, see `_products`."""
+    pairs = zip(openings, sounds, strict=True)
+    return [_products(*_curves(opening, predict(samples))) for opening, samples in pairs]
+
+
+def _sum(evidence: Sequence[Floats]) -> Floats:
+    return np.asarray(np.sum(evidence, axis=0), np.float64)
+
+
+def _offset(sums: Floats) -> Offset:
+    correlation = sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12))
+    best = int(correlation.argmax())
+    return Offset((int(SHIFTS[best]) + _peak(correlation, best)) * 1000 / CURVE_HZ, float(correlation[best]))
+
+
 def _curves(opening: Float32, predicted_mm: Floats) -> tuple[Floats, Floats]:
     """Both curves at 100 Hz without slow changes; gaps without a face are bridged by a line."""
     is_known = np.isfinite(opening)
@@ -123,11 +162,11 @@ def _curves(opening: Float32, predicted_mm: Floats) -> tuple[Floats, Floats]:
     return measured[:n], _highpass(predicted_mm)[:n]
 
 
-def _products(measured: Floats, predicted: Floats, shifts: NDArray[np.int64]) -> Floats:
+def _products(measured: Floats, predicted: Floats) -> Floats:
     """Sums of products (3, shifts) of the part that both curves have: measured with predicted, and each with itself."""
     n = len(measured)
-    sums = np.zeros((3, len(shifts)))
-    for column, shift in enumerate(shifts):
+    sums = np.zeros((3, len(SHIFTS)))
+    for column, shift in enumerate(int(one) for one in SHIFTS):
         a, b = measured[max(0, -shift) : n - max(0, shift)], predicted[max(0, shift) : n - max(0, -shift)]
         sums[:, column] = a @ b, a @ a, b @ b
     return sums

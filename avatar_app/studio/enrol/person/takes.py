@@ -7,6 +7,7 @@ The workspace holds a folder for each video, with the pictures and sound of `vid
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from avatar_app.studio.enrol.video_import import (
 from avatar_app.studio.enrol.video_pictures import VideoFacts
 
 TAKES_FILE, FACTS_FILE, CUTS_FILE = "takes.json", "facts.json", "cuts.json"
+# The name of the video, and the number of the part.
+TAKE_NAME = re.compile(r"(.*?-\d{2,})(-\d+)?")
 # Of all videos together.
 WHOLE = Limits(min_s=10.0, max_s=120.0)
 HELD_OUT = Limits(min_s=2.0, max_s=120.0)
@@ -130,6 +133,12 @@ def survey_all(paths: Sequence[Path], limits: Limits = WHOLE) -> list[VideoFacts
             f"The videos are longer than {limits.max_s:.0f} s together: {whole_s:.0f} s.", "Name fewer of them."
         )
     return facts
+
+
+def video_of(take_name: str) -> str:
+    """The video of a take: the name without the number of the part between two cuts."""
+    found = TAKE_NAME.fullmatch(take_name)
+    return found[1] if found else take_name
 
 
 def find_cuts(pictures: Iterable[UInt8]) -> list[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -30,6 +31,8 @@ START_S, REPLY_S = 60.0, 30.0
 WAIT_S = 0.2
 # A tracker that ends or hangs is started again, and gets the same picture once more.
 N_TRIES = 3
+
+BLACK: UInt8 = np.zeros((64, 64, 3), np.uint8)
 
 OpenTracker = Callable[[], Tracker]
 
@@ -63,6 +66,11 @@ def track_take(
         StudioError: the tracker fails repeatedly.
         MissingExtraError, CameraInputError: it cannot be started.
     """
+    with contextlib.closing(_Session(open_tracker)) as session:
+        return _track(take, session, progress, max_side_px)
+
+
+def _track(take: Take, session: _Session, progress: Progress, max_side_px: int) -> FaceTrack:
     n_all = len(take.pictures)
     track = FaceTrack(
         np.full((n_all, N_LANDMARKS, 3), np.nan, np.float32), np.zeros(n_all, np.float32), np.zeros(n_all, np.int64)
@@ -72,8 +80,9 @@ def track_take(
     size = (round(width * scale), round(height * scale))
     # Landmarks are relative to the edges of the picture; depth has the scale of x.
     ratio = np.array([width / size[0], height / size[1], width / size[0]], np.float32)
-    pictures = (_scaled(np.asarray(picture), size) for picture in take.pictures)
-    for k, detected in enumerate(_detected(pictures, open_tracker)):
+    session.forget()
+    for k, picture in enumerate(take.pictures):
+        detected = session.track(_scaled(np.asarray(picture), size))
         if detected is not None:
             track.landmarks_px[k] = detected.points_px * ratio
             track.confidence[k], track.n_faces[k] = detected.confidence, detected.n_faces
@@ -100,15 +109,16 @@ def track_takes(
         MissingExtraError, CameraInputError: see `track_take`.
     """
     tracks, n_before, n_all = [], 0, sum(len(take.pictures) for take in takes)
-    for take in takes:
-        file = folder / f"{take.name}.npz"
-        track = load_track(file, take)
-        if track is None:
-            track = track_take(take, open_tracker, part_of(progress, n_before, n_all))
-            save_track(file, take, track)
-        n_before += len(take.pictures)
-        progress(n_before, n_all)
-        tracks.append(track)
+    with contextlib.closing(_Session(open_tracker)) as session:
+        for take in takes:
+            file = folder / f"{take.name}.npz"
+            track = load_track(file, take)
+            if track is None:
+                track = _track(take, session, part_of(progress, n_before, n_all), MAX_SIDE_PX)
+                save_track(file, take, track)
+            n_before += len(take.pictures)
+            progress(n_before, n_all)
+            tracks.append(track)
     return tracks
 
 
@@ -164,6 +174,11 @@ class _Session:
             self.close()
         raise _failed("it ended or did not reply")
 
+    def forget(self) -> None:
+        """Let a running tracker lose the face, so that the next picture is treated as the first one."""
+        if self._tracker is not None and self.track(BLACK) is not None:
+            self.close()
+
     def close(self) -> None:
         """End the tracker; a second call does nothing."""
         if self._tracker is not None:
@@ -179,8 +194,7 @@ class _Session:
                 return None
         self._number += 1
         tracker.send(self._number, picture)
-        reply = _receive(tracker, REPLY_S)
-        return reply if reply is not None and reply.number == self._number else None
+        return _receive(tracker, REPLY_S)
 
 
 def _receive(tracker: Tracker, limit_s: float) -> Reply | None:
@@ -205,14 +219,6 @@ def _failed(why: str) -> StudioError:
         f"The face tracker does not run ({why.rstrip('.')}).",
         "Run `avatar-app webcam setup`, then give the same command again.",
     )
-
-
-def _detected(pictures: Iterator[UInt8], open_tracker: OpenTracker) -> Iterator[DetectedFace | None]:
-    session = _Session(open_tracker)
-    try:
-        yield from map(session.track, pictures)
-    finally:
-        session.close()
 
 
 def _scaled(picture: UInt8, size: tuple[int, int]) -> UInt8:

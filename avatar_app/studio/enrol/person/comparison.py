@@ -36,7 +36,7 @@ class Sentence:
     samples: Float32
 
 
-def write_film(
+def write_comparison(
     path: Path, sentences: Sequence[Sentence], renderer: Renderer, student: Student, lookahead_ms: int
 ) -> int:
     """Write the video.
