@@ -140,7 +140,8 @@ def measure(face: FewShotFace, cell: Cell, published: LinearLayer) -> dict[str, 
         quiet_share=_QUIET_SHARE,
         sealed_boost=0.0,
     )
-    layer, penalties = published, PENALTIES
+    layer = published
+    penalties: Sequence[float] = PENALTIES
     if cell.start == "scratch":
         layer = LinearLayer(torch.zeros_like(published.weight), torch.zeros_like(published.bias))
         penalties = _SCRATCH_PENALTIES
