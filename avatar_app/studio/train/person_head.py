@@ -23,8 +23,8 @@ from avatar_app.studio.train.person_data import OPENING_MM
 
 # Penalties to choose from, in units of the mean square of the features.
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-# Weight of all sounds without speech, relative to all speech; additional weight of closed lips in speech. Chosen on
-# validation sentences: lower values leave motion in silence and open lips in p, b and m.
+# Weight of all sounds without speech, relative to all speech; additional weight of closed lips in speech.
+# Lower values leave more motion in silence, and lips open in p, b and m.
 QUIET_SHARE, SEALED_BOOST = 10.0, 15.0
 _N_ALIGNMENTS = 2
 
