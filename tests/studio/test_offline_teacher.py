@@ -201,6 +201,7 @@ ENCODER = ["--width", "8", "--dilations", "1", "1", "--n-examples", "2", "--n-ou
 
 def test_encoder_when_distilled_then_its_facts_name_the_teacher_and_the_encoder_before(data, tmp_path):
     common = ["--data", str(data), "--cache", str(data / "cache"), *ENCODER, "--correlation-weight", "0.5"]
+    common += ["--begin-share", "0.5", "--readout-batches", "2"]
     teacher = ["--offline-teacher", str(_teacher(tmp_path / "teacher"))]
     assert speech_encoder.main([*common, "--run", str(tmp_path / "first")]) == 0
     begin = ["--begin", str(tmp_path / "first" / "best")]

@@ -33,6 +33,7 @@ from avatar_app.studio.train.command import add_machine_flags, carry_out
 from avatar_app.studio.train.gain_calibration import apply_gain, calibrate_gain
 from avatar_app.studio.train.loop import LoopPlan, cosine_rate, descend, set_rate, train, update_average
 from avatar_app.studio.train.norm_statistics import fit_norm_statistics, mix
+from avatar_app.studio.train.readout import refit_readout
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.soft_targets import (
     SoftTargetPlan,
@@ -48,6 +49,7 @@ from avatar_app.studio.train.speech_losses import LossWeights, SpeechLosses, Tar
 CHECKPOINT_STEPS = 250
 # Batches for the norms of a network to begin with.
 N_NORM_BATCHES = 8
+READOUT_SEED = 77
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class SpeechRecipe:
         correlation_weight: loss weight of one minus the correlation of the lip gap in each segment.
         sealed_boost: additional weight of phones that close the lips or bring them to the teeth.
         begin_share: share of the network that the training began with in the result.
+        readout_batches: batches from which the last layer is refitted by least squares; 0 keeps it.
     """
 
     n_steps: int = 5000
@@ -91,6 +94,7 @@ class SpeechRecipe:
     correlation_weight: float = 0.0
     sealed_boost: float = 2.0
     begin_share: float = 0.0
+    readout_batches: int = 0
 
     def loss_weights(self) -> LossWeights:
         """Those of the losses."""
@@ -184,6 +188,14 @@ class SpeechTask:
         if self._begin is not None and begin_share > 0:
             mix(self._begin.to(self._device), self.average, begin_share)
 
+    def refit(self, seed: int) -> None:
+        """Refit the last layer of the averaged network."""
+        rng, n = np.random.default_rng([seed, READOUT_SEED]), self._recipe.readout_batches
+        if n > 0:
+            self.average.cpu()
+            refit_readout(self.average, (draw_batch(self._data.corpus, self._plan, rng) for _ in range(n)))
+            self.average.to(self._device)
+
     def _fit_norms(self, rng: np.random.Generator) -> None:
         batches = (draw_batch(self._data.corpus, self._plan, rng).mel.to(self._device) for _ in range(N_NORM_BATCHES))
         fit_norm_statistics(self.net, batches)
@@ -251,6 +263,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     train(task, folder, plan)
     task.mix_with_begin(recipe.begin_share)
+    task.refit(arguments.seed)
     started_from = {"started_from": origin(arguments.begin / "speech.json")} if begin else {}
     facts: dict[str, object] = {
         "recipe": {**asdict(recipe), **facts_of(targets), **started_from},

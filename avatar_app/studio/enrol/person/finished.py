@@ -18,7 +18,9 @@ from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.frame import Avatar, Background, load_avatar
 from avatar_app.live.student.loading import load_folder
+from avatar_app.machine import hardware
 from avatar_app.settings.paths import ProfilePaths
+from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.enrol.avatar import write_avatar
 from avatar_app.studio.enrol.person.avatar import person_avatar_data
 from avatar_app.studio.enrol.person.comparison import Sentence, write_comparison
@@ -141,7 +143,15 @@ def compare(
         held_out = student.spec.quality["held_out"]
         figures = figures_of(held_out[f"lookahead_{lookahead_ms}"], recorded)
         words = in_words(figures) + list(steps.workspace.facts("crop").get("advice", ()))
-        content = {"sentences": words, "figures": asdict(figures), "held_out": held_out}
+        content = {
+            "sentences": words,
+            "figures": asdict(figures),
+            "held_out": held_out,
+            "lookahead_ms": lookahead_ms,
+            "learned_s": round(sum(len(take.pictures) for take in recorded.takes[: recorded.n_learned]) / FPS, 1),
+            "steps": {step: steps.workspace.facts(step) for step in steps.workspace.finished},
+            "machine": hardware(),
+        }
         write_text(report, json.dumps(content, indent=1) + "\n")
 
     steps.run("report", write, lambda: None)
@@ -171,7 +181,7 @@ def _facts_of(networks: Networks) -> dict[str, Any]:
 def _compared_clips(clips: Sequence[PersonClip]) -> list[PersonClip]:
     shown, n_pictures = [], 0
     for clip in clips:
-        if clip.split is Split.TEST and n_pictures < COMPARED_S * 25:
+        if clip.split is Split.TEST and n_pictures < COMPARED_S * FPS:
             shown.append(clip)
             n_pictures += len(clip.pictures)
     return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,8 +64,9 @@ class Steps:
             return result
         self._facts = {}
         self._progress.start(name)
+        t_start_s = time.monotonic()
         result = make(lambda n_done, n_all: self._progress.advance(n_done / max(1, n_all)))
-        self.workspace.finish(name, self._facts)
+        self.workspace.finish(name, {"seconds": round(time.monotonic() - t_start_s, 1), **self._facts})
         self._progress.finish()
         return result
 
