@@ -106,7 +106,7 @@ def publish(
         count(9, 10)
         source = workspace.folder("idle") / avatar.id
         try:
-            with replacing_folder(paths.avatars_dir / avatar.id) as folder:
+            with alone(paths), replacing_folder(paths.avatars_dir / avatar.id) as folder:
                 shutil.copytree(source, folder, dirs_exist_ok=True)
         except OSError as error:
             raise StudioError(
