@@ -16,11 +16,13 @@ from avatar_app.studio.enrol.avatar import write_avatar
 from avatar_app.studio.enrol.mask import mouth_mask
 from avatar_app.studio.enrol.person import idle_sources
 from avatar_app.studio.enrol.person.avatar import person_avatar_data, rest_crop
-from avatar_app.studio.enrol.person.cut_out import keep_background
+from avatar_app.studio.enrol.person.cut_out import CutOut, keep_background
 from avatar_app.studio.enrol.person.idle_loop import make_loop, measure_loop
+from avatar_app.studio.enrol.person.idle_material import Run
 from avatar_app.studio.enrol.person.idle_plan import Step
 from avatar_app.studio.enrol.person.idle_sources import plan_sources
 from avatar_app.studio.enrol.person.mouth_mask import LEFT_JAW, person_mask_shape
+from avatar_app.studio.enrol.person.portrait import cut_portrait
 from tests.fakes.person_material import WALL_BGR, landmarks, material
 
 CONSENT = Consent("Ada", "It is my own face.", "2026-11-30")
@@ -101,6 +103,26 @@ def test_avatar_data_when_the_background_is_kept_then_opaque_and_as_filmed() -> 
     for picture in list(data.idle)[::40]:
         assert picture[:, :, 3].min() == 255
         assert np.abs(picture[:8, :8, :3].mean(axis=(0, 1)) - WALL_BGR).max() < 25
+
+
+def test_cut_out_when_the_model_flickers_and_misses_the_face_then_alpha_does_not() -> None:
+    [(take, crops)], _ = material(n=12)
+    still = replace(take, pictures=np.repeat(take.pictures[:1], 12, axis=0))
+    n_asked = 0
+
+    def uncertain(bgr: np.ndarray) -> np.ndarray:
+        nonlocal n_asked
+        n_asked += 1
+        mask = find_person(bgr)
+        mask[48:80, 52:76] = 0
+        return np.asarray(mask if n_asked % 2 else cv2.dilate(mask, np.ones((9, 9), np.uint8)))
+
+    sources, _ = plan_sources([(still, crops)], find_person, SIZE_PX)
+    portraits = np.stack([cut_portrait(still.pictures[0], sources.to_portrait[0], SIZE_PX)] * 6)
+    alpha = CutOut([(still, crops)], sources, uncertain)(Run(0, 0, 6), portraits)[:, :, :, 3].astype(int)
+    assert alpha[:, 52:76, 56:72].min() == 255
+    # Without smoothing over time it is 19.
+    assert np.abs(np.diff(alpha[1:-1], axis=0)).mean() < 10
 
 
 def test_plan_sources_when_nothing_is_at_rest_then_what_to_record() -> None:

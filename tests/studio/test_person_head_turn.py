@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -119,6 +120,26 @@ def test_head_turn_when_there_is_a_mouth_then_it_turns_with_the_head(avatar: Pos
         return float(np.nonzero(dark)[1].mean())
 
     assert middle(5.0) - middle(-5.0) > 4
+
+
+def test_head_turn_when_between_two_pictures_of_the_grid_then_as_sharp_as_on_one(avatar: PosedAvatar) -> None:
+    def sharpness(yaw_deg: float) -> float:
+        face = shown(avatar, yaw_deg=yaw_deg)[60:170, 90:170, :3].astype(np.uint8)
+        return float(cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.CV_32F).var())
+
+    step = float(np.diff(avatar.poses().yaws)[0])
+    assert sharpness(1.5 * step) > 0.8 * sharpness(step)
+
+
+def test_head_turn_when_the_video_shows_no_blink_then_the_eyes_stay_open(tmp_path) -> None:
+    takes, neutral = material(n=12, size_px=SIZE_PX)
+    consent = Consent("Ada", "It is my own face.", "2026-11-30")
+    data = person_avatar_data(takes, neutral, consent, title="Ada", find_person=find_person, size_px=SIZE_PX)
+    write_avatar(data, tmp_path / "ada", ["nova-hd"])
+    assert isinstance(data.idle, IdleLoop)
+    assert write_head_turn(tmp_path / "ada", data.idle, takes, neutral)
+    avatar = PosedAvatar.open(tmp_path / "ada")
+    assert np.abs(shown(avatar, blink_left=1.0, blink_right=1.0) - shown(avatar)).max() <= 2
 
 
 def test_head_turn_when_nothing_is_beside_the_head_then_not_written(tmp_path) -> None:

@@ -48,6 +48,11 @@ def test_plan_loop_when_runs_are_short_then_joined_and_played_there_and_back() -
     assert {step.first[0] for step in steps} >= set(range(5))
 
 
+def test_plan_loop_when_two_runs_are_too_long_together_then_one_alone() -> None:
+    steps = plan_loop([sway(90, period=200), sway(100, period=200, seed=1)])
+    assert 100 <= len(steps) <= 300
+
+
 def test_plan_loop_when_one_run_is_far_from_the_others_then_left_out() -> None:
     features = [sway(26, period=100, seed=seed) for seed in range(7)]
     features[3] = features[3] + 100
