@@ -45,17 +45,14 @@ from avatar_app.studio.train.person_data import (
     usable_sentences,
     utterance_of,
 )
-from avatar_app.studio.train.person_head import (
-    PENALTIES,
-    HeadData,
-    fit_aligned,
-    fit_head,
-    fit_truncated,
-    head_error,
-    head_samples,
+from avatar_app.studio.train.person_first_step import (
+    FirstStep,
+    fit_first_step,
     own_samples,
     quiet_samples,
+    synthetic_samples,
 )
+from avatar_app.studio.train.person_head import HeadData
 from avatar_app.studio.train.run_folder import RunFolder
 from avatar_app.studio.train.speech_encoder_score import predict
 
@@ -114,22 +111,6 @@ class PersonRecipe:
     huber_delta: float = 0.1
     sealed_boost: float = 4.0
 
-
-@dataclass(frozen=True, slots=True)
-class FirstStep:
-    """What the validation sentences chose in the first step.
-
-    Attributes:
-        penalty: see `fit_head`.
-        synthetic_share: weight of all synthetic voices, relative to the person's own; 0 for none.
-    """
-
-    penalty: float
-    synthetic_share: float
-
-
-# Weights of the synthetic voices to choose from.
-SYNTHETIC_SHARES = (0.3, 1.0)
 
 PRESETS: Mapping[str, PersonRecipe] = {
     "quick": PersonRecipe(n_steps=60, n_voices=2),
@@ -326,35 +307,15 @@ def prepare(
 def fitted_start(published: SpeechEncoder, data: PersonData, recipe: PersonRecipe) -> tuple[SpeechEncoder, FirstStep]:
     """The first step: the published network with its last layer fitted to the person.
 
-    Penalty and weight of the synthetic voices are chosen on the validation sentences; without them, on the last
-    training sentence.
+    The validation sentences choose; without them, the last training sentence.
     """
     is_held_out = bool(data.validation)
     held_out = own_samples(published, data.validation if is_held_out else data.own[-1:])
     own = own_samples(published, data.own if is_held_out else data.own[:-1])
-    mouths = [torch.from_numpy(one.mouth) for one in data.synthetic]
-    lengths = [one.n_pictures for one in data.synthetic]
-    synthetic = head_samples(published, [one.magnitudes for one in data.synthetic], lengths, mouths)
-    head = HeadData(own, quiet_samples(published, data.quiet), synthetic)
-    nets = fit_head(published, head, PENALTIES)
-    error, penalty, first = min(
-        ((head_error(net, held_out), penalty, net) for net, penalty in zip(nets, PENALTIES, strict=True)),
-        key=lambda one: one[0],
-    )
-    found = (error, FirstStep(penalty, 0.0), first)
-    for share in SYNTHETIC_SHARES if synthetic else ():
-        net = _with_synthetic(published, first, head, FirstStep(penalty, share), recipe)
-        found = min(found, (head_error(net, held_out), FirstStep(penalty, share), net), key=lambda one: one[0])
-    return found[2], found[1]
-
-
-def _with_synthetic(
-    published: SpeechEncoder, first: SpeechEncoder, head: HeadData, chosen: FirstStep, recipe: PersonRecipe
-) -> SpeechEncoder:
-    if not recipe.is_aligned:
-        return fit_truncated(published, head, chosen.penalty, chosen.synthetic_share)
-    options = SoftDtwOptions(recipe.gamma, channel_weights=CHANNEL_WEIGHTS)
-    return fit_aligned(published, first, head, chosen.penalty, chosen.synthetic_share, options)
+    quiet, synthetic = quiet_samples(published, data.quiet), synthetic_samples(published, data.synthetic)
+    per_head = [HeadData(*one) for one in zip(own, quiet, synthetic, strict=True)]
+    options = SoftDtwOptions(recipe.gamma, channel_weights=CHANNEL_WEIGHTS) if recipe.is_aligned else None
+    return fit_first_step(published, per_head, held_out, options)
 
 
 def adapt_encoder(

@@ -1,7 +1,7 @@
-"""Fits the last layer of the speech encoder to a person in closed form: ridge regression around the given weights.
+"""Fits a linear layer to a person in closed form: ridge regression around given weights.
 
-With a few sentences a gradient needs many steps to find how far this person moves each parameter. The last layer is
-linear in the features before it, so the least squares solution is exact and takes milliseconds.
+With a few sentences a gradient needs many steps to find how far this person moves each parameter. The last layer of the
+speech encoder is linear in the features before it, so the least squares solution is exact and takes milliseconds.
 
 Synthetic voices have no frames in common with the person's motion. They are aligned by soft-DTW: its expected alignment
 gives each frame of the voice a weighted mean of the person's mouths as target. Fitting and aligning in turn never
@@ -10,34 +10,40 @@ increases the soft-DTW cost, see `soft_alignment`.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from avatar_app.contracts.mouth import N_MOUTH
-from avatar_app.settings.schema import LOOKAHEADS_MS
-from avatar_app.studio.data.mel import mel_from_magnitudes
-from avatar_app.studio.data.utterances import Utterance
 from avatar_app.studio.metrics.scores import OPEN_MM, SEALED_MM, SEALED_PICTURES
 from avatar_app.studio.metrics.soft_dtw import SoftDtwOptions, soft_alignment
-from avatar_app.studio.mouth import REST
-from avatar_app.studio.nets.speech_encoder import SpeechEncoder
-from avatar_app.studio.train.person_data import OPENING_MM, PICTURES_PER_S, at_pictures, padded_magnitudes
+from avatar_app.studio.train.person_data import OPENING_MM
 
-N_HEADS = len(LOOKAHEADS_MS)
 # Penalties to choose from, in units of the mean square of the features.
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 # Weight of all sounds without speech, relative to all speech; additional weight of closed lips in speech. Chosen on
 # validation sentences: lower values leave motion in silence and open lips in p, b and m.
 QUIET_SHARE, SEALED_BOOST = 10.0, 15.0
 _N_ALIGNMENTS = 2
-_CHUNK = 4
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """y = W x + b.
+
+    Attributes:
+        weight: (14, F) float32.
+        bias: (14,) float32.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(n, F) to (n, 14), not clipped."""
+        return features @ self.weight.T + self.bias
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class HeadSample:
     """Features and mouth of one sound.
 
     Attributes:
-        features: (4, n, width) float32, per look-ahead, at 25 fps.
+        features: (n, F) float32 at 25 fps.
         mouth: (n, 14) float32; for a synthetic voice (m, 14), not aligned.
     """
 
@@ -54,17 +60,8 @@ class HeadSample:
 
 
 @dataclass(frozen=True)
-class _Weighted:
-    """Frames for one look-ahead: features (n, width), mouth (n, 14), weight (n,), in double precision."""
-
-    features: Tensor
-    mouth: Tensor
-    weight: Tensor
-
-
-@dataclass(frozen=True)
 class HeadData:
-    """What the last layer learns from.
+    """What a layer learns from.
 
     Attributes:
         own: the person's sentences.
@@ -81,108 +78,69 @@ class HeadData:
     sealed_boost: float = SEALED_BOOST
 
 
-@torch.no_grad()
-def head_samples(
-    net: SpeechEncoder, sounds: Sequence[NDArray[np.float16]], n_pictures: Sequence[int], mouths: Sequence[Tensor]
-) -> list[HeadSample]:
-    """Features of whole sounds.
+@dataclass(frozen=True)
+class _Weighted:
+    """Frames: features (n, F), mouth (n, 14), weight (n,), in double precision."""
 
-    Args:
-        net: in evaluation mode.
-        sounds: (T, 401) magnitudes of each.
-        n_pictures: length of each at 25 fps.
-        mouths: of each, see `HeadSample`.
-    """
-    samples: list[HeadSample] = []
-    for k in range(0, len(sounds), _CHUNK):
-        mel = mel_from_magnitudes(padded_magnitudes(sounds[k : k + _CHUNK], net.window_columns))
-        for row, n, mouth in zip(net.features(mel[:, None]), n_pictures[k:], mouths[k:], strict=False):
-            per_head = [at_pictures(row, n, ms).T for ms in LOOKAHEADS_MS]
-            samples.append(HeadSample(torch.stack(per_head), mouth))
-    return samples
+    features: Tensor
+    mouth: Tensor
+    weight: Tensor
 
-
-def own_samples(net: SpeechEncoder, utterances: Sequence[Utterance]) -> list[HeadSample]:
-    """Features of utterances with their mouths."""
-    step = 100 // PICTURES_PER_S
-    # Curve value k lies at (k + 0.5) / 100 s: the middle of picture 0 lies between values 1 and 2.
-    middles = [(u.mouth[1::step] + u.mouth[2::step]) / 2 for u in utterances]
-    mouths = [torch.from_numpy(np.ascontiguousarray(middle, dtype=np.float32)) for middle in middles]
-    return head_samples(net, [u.magnitudes for u in utterances], [len(mouth) for mouth in mouths], mouths)
-
-
-def quiet_samples(net: SpeechEncoder, utterances: Sequence[Utterance], n_pictures: int = 100) -> list[HeadSample]:
-    """Features of the first seconds of sounds without speech, with the mouth at rest."""
-    rest = torch.from_numpy(np.tile(REST, (n_pictures, 1)))
-    n_columns = n_pictures * 80 // PICTURES_PER_S
-    sounds = [u.magnitudes[:n_columns] for u in utterances]
-    return head_samples(net, sounds, [n_pictures] * len(sounds), [rest] * len(sounds))
+    def scaled_to(self, total: float) -> _Weighted:
+        return _Weighted(self.features, self.mouth, self.weight * (total / float(self.weight.sum())))
 
 
 @torch.no_grad()
-def fit_head(net: SpeechEncoder, data: HeadData, penalties: Iterable[float]) -> list[SpeechEncoder]:
-    """Copies of a network whose last layers are ridge regressions of the mouths on the features, one per penalty.
+def fit_head(layer: LinearLayer, data: HeadData, penalties: Iterable[float]) -> list[LinearLayer]:
+    """Ridge regressions of the mouths on the features, one per penalty.
 
-    Minimises sum w |W x + b - y|^2 + penalty * trace(S) / width * |W - W_net|^2 for each look-ahead, where S is the
-    covariance of the features.
+    Minimises sum w |W x + b - y|^2 + penalty * trace(S) / F * |W - W_layer|^2, where S is the covariance of the
+    features.
 
     Args:
-        net: the network; its own last layer is where the penalty pulls to.
+        layer: where the penalty pulls to.
         data: sounds; synthetic ones are not used here.
         penalties: strengths of the penalty.
     """
-    return _solved(net, [_frames(data, head) for head in range(N_HEADS)], penalties)
+    return _solved(layer, _frames(data), penalties)
 
 
 @torch.no_grad()
 def fit_aligned(
-    net: SpeechEncoder, start: SpeechEncoder, data: HeadData, penalty: float, share: float, options: SoftDtwOptions
-) -> SpeechEncoder:
+    layer: LinearLayer, start: LinearLayer, data: HeadData, penalty: float, share: float, options: SoftDtwOptions
+) -> LinearLayer:
     """Fit with synthetic voices that are aligned by soft-DTW.
 
     Args:
-        net: the network that the penalty pulls to.
+        layer: where the penalty pulls to.
         start: predicts the first alignment, see `fit_head`.
         data: sounds.
         penalty: strength of the penalty.
         share: weight of all synthetic voices, relative to the person's own.
         options: of soft-DTW.
     """
+    frames, total = _frames(data), share * float(_own_frames(data).weight.sum())
     for _ in range(_N_ALIGNMENTS):
-        per_head = []
-        for head in range(N_HEADS):
-            own, synthetic = _frames(data, head), _aligned(start, data, head, options)
-            scale = share * float(_frames(data, head, is_own_only=True).weight.sum()) / float(synthetic.weight.sum())
-            per_head.append(_joined([own, _Weighted(synthetic.features, synthetic.mouth, synthetic.weight * scale)]))
-        (start,) = _solved(net, per_head, [penalty])
+        synthetic = _aligned(start, data.synthetic, options).scaled_to(total)
+        (start,) = _solved(layer, _joined([frames, synthetic]), [penalty])
     return start
 
 
 @torch.no_grad()
-def fit_truncated(net: SpeechEncoder, data: HeadData, penalty: float, share: float) -> SpeechEncoder:
+def fit_truncated(layer: LinearLayer, data: HeadData, penalty: float, share: float) -> LinearLayer:
     """The baseline: synthetic voices frame by frame, as far as both sequences reach."""
-    per_head = []
-    for head in range(N_HEADS):
-        pieces = []
-        for one in data.synthetic:
-            n = min(len(one.mouth), one.features.shape[1])
-            pieces.append(_equal(one.features[head, :n], one.mouth[:n]))
-        synthetic = _joined(pieces)
-        scale = share * float(_frames(data, head, is_own_only=True).weight.sum()) / float(synthetic.weight.sum())
-        weighted = _Weighted(synthetic.features, synthetic.mouth, synthetic.weight * scale)
-        per_head.append(_joined([_frames(data, head), weighted]))
-    return _solved(net, per_head, [penalty])[0]
+    pieces = []
+    for one in data.synthetic:
+        n = min(len(one.mouth), len(one.features))
+        pieces.append(_equal(one.features[:n], one.mouth[:n]))
+    synthetic = _joined(pieces).scaled_to(share * float(_own_frames(data).weight.sum()))
+    return _solved(layer, _joined([_frames(data), synthetic]), [penalty])[0]
 
 
-@torch.no_grad()
-def mouths_of(net: SpeechEncoder, sample: HeadSample) -> Tensor:
-    """(4, n, 14) in 0..1, per look-ahead."""
-    return torch.stack([_outputs(net, sample.features[head], head).clamp(0, 1) for head in range(N_HEADS)])
-
-
-def head_error(net: SpeechEncoder, samples: Sequence[HeadSample]) -> float:
-    """Mean over samples of the mean squared error over all look-aheads."""
-    return float(np.mean([float((mouths_of(net, one) - one.mouth).square().mean()) for one in samples]))
+def head_error(layer: LinearLayer, samples: Sequence[HeadSample]) -> float:
+    """Mean over samples of the mean squared error."""
+    errors = [(layer(one.features).clamp(0, 1) - one.mouth).square().mean() for one in samples]
+    return float(torch.stack(errors).mean())
 
 
 def importance_of(mouth: Tensor, boost: float) -> Tensor:
@@ -197,36 +155,33 @@ def importance_of(mouth: Tensor, boost: float) -> Tensor:
     return 1 + boost * ((gap_mm < SEALED_MM) & (around > OPEN_MM)).double()
 
 
-def _outputs(net: SpeechEncoder, features: Tensor, head: int) -> Tensor:
-    rows = slice(head * N_MOUTH, (head + 1) * N_MOUTH)
-    assert net.mouth.bias is not None  # noqa: S101
-    return features @ net.mouth.weight.detach()[rows, :, 0].T + net.mouth.bias.detach()[rows]
-
-
-def _frames(data: HeadData, head: int, *, is_own_only: bool = False) -> _Weighted:
-    own = [
-        _Weighted(one.features[head].double(), one.mouth.double(), importance_of(one.mouth, data.sealed_boost))
+def _own_frames(data: HeadData) -> _Weighted:
+    return _joined([
+        _Weighted(one.features.double(), one.mouth.double(), importance_of(one.mouth, data.sealed_boost))
         for one in data.own
-    ]
-    quiet = [] if is_own_only else [_equal(one.features[head], one.mouth) for one in data.quiet]
-    n_quiet = sum(len(one.weight) for one in quiet)
-    total = data.quiet_share * sum(float(one.weight.sum()) for one in own)
-    return _joined([*own, *(_Weighted(one.features, one.mouth, one.weight * total / n_quiet) for one in quiet)])
+    ])  # fmt: skip
 
 
-def _aligned(net: SpeechEncoder, data: HeadData, head: int, options: SoftDtwOptions) -> _Weighted:
+def _frames(data: HeadData) -> _Weighted:
+    own = _own_frames(data)
+    if not data.quiet or data.quiet_share <= 0:
+        return own
+    quiet = _joined([_equal(one.features, one.mouth) for one in data.quiet])
+    return _joined([own, quiet.scaled_to(data.quiet_share * float(own.weight.sum()))])
+
+
+def _aligned(layer: LinearLayer, samples: Sequence[HeadSample], options: SoftDtwOptions) -> _Weighted:
     """Synthetic voices with the person's mouths where soft-DTW aligns them."""
-    features = [one.features[head] for one in data.synthetic]
-    predicted = [_outputs(net, one, head).clamp(0, 1) for one in features]
-    mouths = [one.mouth for one in data.synthetic]
+    predicted = [layer(one.features).clamp(0, 1) for one in samples]
+    mouths = [one.mouth for one in samples]
     n, m = (torch.tensor([len(one) for one in both]) for both in (predicted, mouths))
     padded = [pad_sequence(both, batch_first=True) for both in (predicted, mouths)]
     found = soft_alignment(padded[0], padded[1], n, m, options)
     pieces = []
-    for k, one in enumerate(features):
-        alignment = found[k, : len(one), : len(mouths[k])].double()
+    for k, one in enumerate(samples):
+        alignment = found[k, : len(one.features), : len(one.mouth)].double()
         weight = alignment.sum(1)
-        pieces.append(_Weighted(one.double(), alignment @ mouths[k].double() / weight[:, None], weight))
+        pieces.append(_Weighted(one.features.double(), alignment @ one.mouth.double() / weight[:, None], weight))
     return _joined(pieces)
 
 
@@ -242,20 +197,17 @@ def _joined(parts: Sequence[_Weighted]) -> _Weighted:
     )
 
 
-def _solved(net: SpeechEncoder, per_head: Sequence[_Weighted], penalties: Iterable[float]) -> list[SpeechEncoder]:
-    nets = {penalty: copy.deepcopy(net) for penalty in penalties}
-    for head, frames in enumerate(per_head):
-        rows = slice(head * N_MOUTH, (head + 1) * N_MOUTH)
-        weight = frames.weight / frames.weight.sum()
-        error = frames.mouth - _outputs(net, frames.features.float(), head).double()
-        mean_x, mean_e = weight @ frames.features, weight @ error
-        centred = (frames.features - mean_x) * weight.sqrt()[:, None]
-        gram = centred.T @ centred
-        moment = centred.T @ ((error - mean_e) * weight.sqrt()[:, None])
-        one = torch.eye(len(gram), dtype=gram.dtype)
-        for penalty, result in nets.items():
-            change = torch.linalg.solve(gram + penalty * gram.trace() / len(gram) * one, moment)
-            assert result.mouth.bias is not None  # noqa: S101
-            result.mouth.weight.data[rows, :, 0] += change.T.float()
-            result.mouth.bias.data[rows] += (mean_e - mean_x @ change).float()
-    return list(nets.values())
+def _solved(layer: LinearLayer, frames: _Weighted, penalties: Iterable[float]) -> list[LinearLayer]:
+    weight = frames.weight / frames.weight.sum()
+    error = frames.mouth - (frames.features @ layer.weight.double().T + layer.bias.double())
+    mean_x, mean_e = weight @ frames.features, weight @ error
+    centred = (frames.features - mean_x) * weight.sqrt()[:, None]
+    gram = centred.T @ centred
+    moment = centred.T @ ((error - mean_e) * weight.sqrt()[:, None])
+    unit = gram.trace() / len(gram) * torch.eye(len(gram), dtype=gram.dtype)
+    found = []
+    for penalty in penalties:
+        change = torch.linalg.solve(gram + penalty * unit, moment)
+        bias = layer.bias + (mean_e - mean_x @ change).float()
+        found.append(LinearLayer(layer.weight + change.T.float(), bias))
+    return found

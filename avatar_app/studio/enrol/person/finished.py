@@ -17,6 +17,7 @@ from avatar_app.contracts.avatar_data import Split
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.packets import Float32, UInt8
 from avatar_app.live.frame import Avatar, Background, load_avatar
+from avatar_app.live.library.own import alone
 from avatar_app.live.student.loading import load_folder
 from avatar_app.machine import hardware
 from avatar_app.settings.paths import ProfilePaths
@@ -106,7 +107,7 @@ def publish(
         count(9, 10)
         source = workspace.folder("idle") / avatar.id
         try:
-            with replacing_folder(paths.avatars_dir / avatar.id) as folder:
+            with alone(paths), replacing_folder(paths.avatars_dir / avatar.id) as folder:
                 shutil.copytree(source, folder, dirs_exist_ok=True)
         except OSError as error:
             raise StudioError(
