@@ -3,7 +3,8 @@
 
 It reads the output of `avatar-app bench --json` (`packaging/figures/bench-*.json`), the report of
 `avatar-app studio evaluate` (`packaging/figures/report.json`), measurements that take hours or special equipment
-(`packaging/figures/long.json`) and the manifests of the published models. No number in the page is typed by hand.
+(`packaging/figures/long.json`), reports of `avatar-app studio enrol`
+(`packaging/figures/person.json`) and the manifests of the published models. No number in the page is typed by hand.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from figures_live import live_part, long_part, students_part
+from figures_person import person_part
 from figures_quality import distillation_part, quality_part, report_part
 
 REPO = Path(__file__).resolve().parents[1]
@@ -36,6 +38,7 @@ def page() -> str:
         *report_part(report, manifests),
         *quality_part(manifests, report),
         *distillation_part(manifests),
+        *person_part(read(DATA / "person.json")["runs"]),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -9,7 +9,7 @@ import pytest
 from avatar_app.settings.paths import repo_root
 
 PACKAGING = repo_root() / "packaging"
-MODULES = ("figures", "figures_live", "figures_quality", "figures_format")
+MODULES = ("figures", "figures_live", "figures_person", "figures_quality", "figures_format")
 
 
 @pytest.fixture
