@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
@@ -17,6 +18,7 @@ from avatar_app.settings.paths import ProfilePaths
 from avatar_app.settings.profiles import PRESETS
 from avatar_app.studio import cli as studio
 from avatar_app.studio.publish.card import card
+from avatar_app.studio.train.speech_encoder import SpeechRecipe
 from tests.end2end.program import run
 from tests.fakes import guide
 from tests.fakes.guide import GUIDE, PACKAGING, PAGES, REPO
@@ -145,6 +147,8 @@ def test_block_when_it_holds_another_program_then_that_is_listed_with_its_packag
 
 def test_flags_when_in_a_page_then_exist():
     known = {"--nproc-per-node", "--help"} | set(flags_of(cli.build_parser()))
+    # The trainings have a flag for each field of their recipe.
+    known |= {f"--{field.name.replace('_', '-')}" for field in fields(SpeechRecipe)}
     for file in (*(REPO / "avatar_app" / "studio").rglob("*.py"), *PACKAGING.glob("*.py")):
         known |= set(re.findall(r"--[a-z][a-z-]+", file.read_text(encoding="utf-8")))
     for page in GUIDE:

@@ -57,7 +57,8 @@ class Script:
 
 
 def window():
-    return next(one for one in QApplication.topLevelWidgets() if isinstance(one, Window))
+    """The program's window; closed ones of other tests may still exist."""
+    return next(one for one in QApplication.topLevelWidgets() if isinstance(one, Window) and one.isVisible())
 
 
 def choose(group, value):

@@ -81,7 +81,7 @@ def test_record_when_killed_and_started_again_then_complete_and_nothing_is_track
         run(tmp_path / "ada", video, Tracker(fails_at=100))
     recorded, workspace = run(tmp_path / "ada", video, Tracker(lambda k, points: None if 40 <= k < 60 else points))
     assert workspace.finished == ("takes", "track", "crop")
-    assert workspace.facts("crop") == {"advice": []}
+    assert workspace.facts("crop")["advice"] == []
     assert [len(crops.frames) for crops in recorded.crops] == [N]
     # The face was lost for a moment.
     assert np.flatnonzero(~recorded.crops[0].is_usable).tolist() == list(range(40, 60))

@@ -29,6 +29,7 @@ from avatar_app.studio.train import parallel
 from avatar_app.studio.train.generator_decoder import MouthCode
 from avatar_app.studio.train.loop import cosine_rate, descend, set_rate, step_generator, update_average
 from avatar_app.studio.train.speech_encoder import SpeechData, SpeechRecipe, SpeechTask
+from avatar_app.studio.train.speech_losses import SpeechLosses
 
 N_COLUMNS = 16
 POOL_SEED = 1_000_000_007
@@ -192,6 +193,7 @@ class EncoderTask(SpeechTask):
         self.encoders = encoders.to(self._device)
         self.average_encoders = copy.deepcopy(self.encoders).eval()
         self._data, self._recipe, self._config = data, SpeechRecipe(), config
+        self._losses = SpeechLosses(self._recipe.loss_weights(), data.opening_mm, data.visible)
         self._pool = VoicePool(data, config, seed, teacher)
         self._optimizer = torch.optim.AdamW(self.encoders.parameters(), weight_decay=0.02)
         self.average = self.average_encoders  # type: ignore[assignment]
