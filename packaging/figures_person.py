@@ -25,6 +25,7 @@ def person_part(runs: Sequence[Data]) -> list[str]:
         table(["", "machine", "quality", "video", "time", "memory"], [_cost(run) for run in runs]),
         table(SCORES, [row for run in runs for row in _scores(run)]),
         TARGETS,
+        *(f"{run['person']}, {run['quality']}: {run['note']}" for run in runs if run.get("note")),
     ]
 
 

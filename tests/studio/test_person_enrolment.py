@@ -57,9 +57,10 @@ def few_steps(monkeypatch):
 def test_enrol_when_killed_at_each_step_then_it_continues_and_the_avatar_speaks(tmp_path, video, few_steps):
     paths = ProfilePaths(tmp_path)
     wanted = EnrolInput("Me", (Recording.of(video),), (), "", "en", CONSENT, "quick", False)
-    killed, finished = set(), None
+    killed, finished, previews = set(), None, []
 
     def report_to(report):
+        previews.append((report.step.name, report.preview))
         if report.done < 1 and report.step.name not in killed:
             killed.add(report.step.name)
             raise KeyboardInterrupt
@@ -75,6 +76,7 @@ def test_enrol_when_killed_at_each_step_then_it_continues_and_the_avatar_speaks(
             if "publish" not in killed:
                 assert not list(paths.avatars_dir.glob("*")) and not list(paths.models_dir.glob("*"))
     assert killed == set(TITLES)
+    assert all(preview is not None and preview.is_file() for name, preview in previews if name == "renderer")
     assert finished == EnrolFinished("me", "me", finished.report, finished.comparison)
     _check_avatar(paths)
     _check_report(finished)

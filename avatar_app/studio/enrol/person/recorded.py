@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from avatar_app.studio.data.cache_file import written
 from avatar_app.studio.enrol.person.alignment import Neutral, neutral_of
 from avatar_app.studio.enrol.person.checks import advice, check_recording, usable
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput, Recording
@@ -67,7 +69,19 @@ def record(steps: Steps, wanted: EnrolInput, open_tracker: OpenTracker) -> Recor
         lambda count: _checked_crops(steps, takes, tracks, len(learned), neutral, crop_folder, count),
         lambda: [read_crops(crop_folder / take.name) for take in takes],
     )
+    _show_face(steps, crops)
     return Recorded(takes, tracks, crops, neutral, len(learned))
+
+
+def _show_face(steps: Steps, crops: Sequence[FaceCrops]) -> None:
+    """The face is the preview until something has been learned."""
+    file, first = steps.workspace.folder("crop") / "preview.png", crops[0]
+    if first.is_usable.any():
+        picture = np.ascontiguousarray(first.frames[int(np.argmax(first.is_usable))])
+        with written(file) as opened:
+            # Not imwrite: it takes no paths with letters beyond ASCII on Windows.
+            opened.write(cv2.imencode(".png", picture)[1].tobytes())
+        steps.show(file)
 
 
 def _import(workspace: Workspace, wanted: EnrolInput, count: Count) -> tuple[list[Take], list[Take]]:
