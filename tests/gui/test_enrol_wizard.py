@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -16,9 +17,11 @@ from avatar_app.gui.enrol.enrolments import Enrolments
 from avatar_app.gui.enrol.job import EnrolJob
 from avatar_app.gui.enrol.live_pause import LivePause
 from avatar_app.gui.enrol.look_page import NO_REPORT, sentences_of_report
+from avatar_app.gui.enrol.video_panel import VideoPanel
 from avatar_app.gui.enrol.wizard import LOOK, MAKE, RECORD, WHO, EnrolWizard
 from avatar_app.gui.enrol.workspaces import kept, unfinished
 from tests.fakes.enrol import MS, FakeCommand, Wish
+from tests.fakes.person import write_recording
 from tests.fakes.webcam import write_video
 from tests.gui.conftest import press, settle
 from tests.gui.test_accessible import name_of
@@ -339,6 +342,19 @@ def test_job_when_the_output_has_other_lines_and_pieces_then_reads_the_messages(
     job.start(["x"])
     qtbot.waitUntil(lambda: seen != [])
     assert seen == [PROGRESS]
+
+
+def test_video_when_its_rows_have_a_gap_then_shown(qtbot, tmp_path):
+    """The decoder fills the rows of most widths up; that of the comparison is one of them."""
+    pictures = [np.full((64, 1048, 3), 40 * k, np.uint8) for k in range(3)]
+    path = write_recording(tmp_path / "wide.mkv", pictures, np.zeros(3 * 640, np.float32))
+    panel = VideoPanel("Comparison", (200, 100))
+    qtbot.addWidget(panel)
+    panel.show()
+    panel.play(str(path))
+    qtbot.waitUntil(lambda: panel.n_shown >= 2)
+    assert panel.image.width() == 1048
+    panel.stop()
 
 
 def test_result_when_finished_then_shows_video_and_figures(wizard, command, made, tmp_path, qtbot):

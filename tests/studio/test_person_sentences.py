@@ -219,3 +219,12 @@ def test_clips_when_half_of_a_sentence_is_unusable_then_left_out():
     recorded = recording(1, 1)
     recorded.crops[0].is_usable[12:42] = False
     assert [clip.first > 40 for clip in make_clips(recorded)] == [True] * 3
+
+
+def test_clips_when_the_lips_do_not_move_with_a_sound_then_left_out():
+    recorded = recording(1, 1)
+    n = len(recorded.takes[0].pictures)
+    gap = np.where(np.arange(n) < 40, 0.002, 0.1 * (np.arange(n) % 2)).astype(np.float32)
+    gap[60:70] = np.nan
+    clips = clips_of(recorded, [recorded.takes[0].samples], [np.zeros((n, 14), np.float32)], [gap])
+    assert [clip.first > 40 for clip in clips] == [True] * 3

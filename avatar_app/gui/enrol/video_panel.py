@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QImage, QShowEvent
 
@@ -67,7 +68,8 @@ class VideoPanel(PicturePanel):
             self.stop()
             return
         self.n_shown += 1
-        rgb = frame.to_ndarray(format="rgb24")
+        # The rows of some widths have a gap after them.
+        rgb = np.ascontiguousarray(frame.to_ndarray(format="rgb24"))
         height, width = rgb.shape[:2]
         raw = QImage(rgb.data, width, height, rgb.strides[0], QImage.Format.Format_RGB888)
         # The conversion copies, so the image owns its pixels.

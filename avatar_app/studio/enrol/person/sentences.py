@@ -21,6 +21,7 @@ from avatar_app.contracts.packets import BLOCK_SAMPLES, LIVE_RATE_HZ, Float32
 from avatar_app.live.audio.voicing import PITCH_SAMPLES, periodicity
 from avatar_app.live.webcam.recording_checks import ROOM_PERCENTILE, SPEECH_PERCENTILE, block_levels_db
 from avatar_app.studio.data.clips import FPS
+from avatar_app.studio.enrol.person.checks import MIN_OPENING_RANGE
 from avatar_app.studio.enrol.person.material import PersonClip
 from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.video_import import SAMPLES_PER_PICTURE
@@ -111,12 +112,13 @@ def clips_of(
         StudioError: there are too few sentences, or the text does not fit.
     """
     n = recorded.n_learned
-    learned = with_text(find_sentences(sounds[:n]), text)
+    learned = with_text([one for one in find_sentences(sounds[:n]) if _has_moved(one, gaps)], text)
     learned = [one for one in learned if _usable_ratio(recorded, one) >= MIN_USABLE_RATIO]
     has_held_out = len(sounds) > n
     sentences = with_split(learned, has_test=not has_held_out)
     if has_held_out:
         held_out = [replace(one, take=one.take + n, split=Split.TEST) for one in find_sentences(sounds[n:])]
+        held_out = [one for one in held_out if _has_moved(one, gaps)]
         sentences += [one for one in held_out if _usable_ratio(recorded, one) >= MIN_USABLE_RATIO]
     return [_clip(recorded, one, sounds, params, gaps) for one in sentences]
 
@@ -278,6 +280,13 @@ def _with_margins(spans: Sequence[tuple[int, int]], n_pictures: int) -> list[tup
         first = round(max(low, start - margin) * FPS / BLOCKS_PER_S)
         pictures.append((first, min(n_pictures, round(min(high, end + margin) * FPS / BLOCKS_PER_S))))
     return pictures
+
+
+def _has_moved(one: Sentence, gaps: Sequence[Float32]) -> bool:
+    """Whether the lips moved: a click, a breath or another person's voice is no sentence of this mouth."""
+    gap = gaps[one.take][one.first : one.end]
+    known = gap[np.isfinite(gap)]
+    return known.size > 0 and float(np.subtract(*np.percentile(known, (95, 5)))) >= MIN_OPENING_RANGE
 
 
 def _usable_ratio(recorded: Recorded, one: Sentence) -> float:
