@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import logging
 import re
 import signal
 import sys
@@ -35,9 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         # A run that is ended removes its lock and its temporary files.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # The lines of the trainings would tear the bar apart.
+    logging.getLogger().setLevel(logging.WARNING)
     if arguments.progress == "json":
         return _with_json_lines(arguments)
-    _print_result(_enrol(arguments, _print_bar))
+    _print_result(_enrol(arguments, _Bar()))
     return 0
 
 
@@ -157,15 +160,22 @@ def _message(report: Report) -> EnrolProgress:
     return EnrolProgress(report.step.name, report.step.title, report.done_in_all, report.eta_s, preview)
 
 
-def _print_bar(report: Report) -> None:
-    filled = round(BAR_CHARS * report.done)
-    minutes, seconds = divmod(round(report.eta_s), 60)
-    line = (
-        f"{report.number} of {report.n_steps}  {report.step.title:<24} {'█' * filled}{'░' * (BAR_CHARS - filled)}"
-        f" {100 * report.done:3.0f} %   {minutes}:{seconds:02d} left"
-    )
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[2K" + line)
-        sys.stderr.flush()
-    elif report.done >= 1:
-        print(line, file=sys.stderr)  # noqa: T201
+class _Bar:
+    """Draws the progress on a terminal; elsewhere, prints a line for each finished step."""
+
+    def __init__(self) -> None:
+        self._n_printed = 0
+
+    def __call__(self, report: Report) -> None:
+        filled = round(BAR_CHARS * report.done)
+        minutes, seconds = divmod(round(report.eta_s), 60)
+        line = (
+            f"{report.number} of {report.n_steps}  {report.step.title:<24} {'█' * filled}{'░' * (BAR_CHARS - filled)}"
+            f" {100 * report.done:3.0f} %   {minutes}:{seconds:02d} left"
+        )
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[2K" + line)
+            sys.stderr.flush()
+        elif report.done >= 1 and report.number > self._n_printed:
+            self._n_printed = report.number
+            print(line, file=sys.stderr)  # noqa: T201
