@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from figures_format import Data, machine_line, table
+from figures_format import NONE, Data, machine_line, table
 
 TARGETS = (
     "Targets for a minute of video on two cores: *quick* 12 min, *good* 45 min, 3 GB. For real people: opening r 0.75"
@@ -38,7 +38,7 @@ def _cost(run: Data) -> list[str]:
         run["quality"],
         taught,
         f"{minutes:.1f} min",
-        f"{run['memory_mb'] / 1000:.1f} GB",
+        f"{run['memory_mb'] / 1000:.1f} GB" if run["memory_mb"] else NONE,
     ]
 
 
