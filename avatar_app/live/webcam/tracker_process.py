@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from avatar_app.contracts.errors import CameraInputError
 from avatar_app.contracts.handoff import Latest
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.runtime.environment import copy_environment
+from avatar_app.live.webcam.child_process import pipe_of, start_child
 from avatar_app.live.webcam.protocol import FAILED, Reply, read_reply, write_picture
 
 COMMAND = (sys.executable, "-m", "avatar_app.live.webcam.tracker_main")
 # For recordings, see `tracker_main`.
 RECORDING_COMMAND = (*COMMAND, "--every-picture")
-# One thread: more are slower on two cores, and the avatar needs the second core.
-VARIABLES = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "3"}
 END_TIMEOUT_S = 1.0
 WAIT_S = 0.2
 
@@ -61,14 +57,7 @@ class TrackerProcess:
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_environment(),
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            self._process = start_child(command)
         except OSError as error:
             raise CameraInputError(f"The face tracker cannot be started ({error}).", "Restart the program.") from error
         self._pictures: Latest[tuple[int, UInt8]] = Latest()
@@ -109,7 +98,7 @@ class TrackerProcess:
             thread.join(END_TIMEOUT_S)
 
     def _write(self) -> None:
-        pipe = self._pipe(self._process.stdin)
+        pipe = pipe_of(self._process.stdin)
         try:
             while not self._is_over.is_set():
                 picture = self._pictures.take(WAIT_S)
@@ -122,7 +111,7 @@ class TrackerProcess:
             _close(pipe)
 
     def _read(self) -> None:
-        pipe = self._pipe(self._process.stdout)
+        pipe = pipe_of(self._process.stdout)
         while (reply := read_reply(pipe.read)) is not None:
             self._replies.put(reply)
             if reply.kind == FAILED:
@@ -130,21 +119,8 @@ class TrackerProcess:
         self._is_over.set()
         pipe.close()
 
-    @staticmethod
-    def _pipe(pipe: object) -> BinaryIO:
-        if pipe is None:
-            raise AssertionError("the process was started with pipes")
-        return pipe  # type: ignore[return-value]
-
 
 def _close(pipe: BinaryIO) -> None:
     # Unwritten data has no reader any more.
     with contextlib.suppress(OSError):
         pipe.close()
-
-
-def _environment() -> dict[str, str]:
-    """The environment of this process, with the folder of this package in the path."""
-    root = str(Path(__file__).resolve().parents[3])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return copy_environment(**VARIABLES, PYTHONPATH=os.pathsep.join(paths))

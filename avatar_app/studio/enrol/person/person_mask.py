@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 
 from avatar_app.contracts.errors import StudioError
 from avatar_app.contracts.packets import UInt8
-from avatar_app.live.runtime.environment import copy_environment
+from avatar_app.live.webcam.child_process import pipe_of, start_child
 from avatar_app.live.webcam.package import require_package
 from avatar_app.live.webcam.protocol import write_picture
-from avatar_app.live.webcam.tracker_process import VARIABLES
 from avatar_app.studio.enrol.person.person_mask_protocol import MASK, READY, read_reply
 
 COMMAND = (sys.executable, "-m", "avatar_app.studio.enrol.person.person_mask_main")
@@ -48,14 +45,7 @@ class PersonFinderProcess:
         if command is COMMAND:
             require_package()
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_environment(),
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            self._process = start_child(command)
         except OSError as error:
             raise StudioError(f"The background cannot be removed: {error}.", KEEP_THE_BACKGROUND) from error
         self._receive(READY)
@@ -73,7 +63,7 @@ class PersonFinderProcess:
             StudioError: the process has ended.
         """
         with contextlib.suppress(OSError):  # its end is noticed by the missing reply
-            write_picture(_pipe(self._process.stdin), 0, bgr)
+            write_picture(pipe_of(self._process.stdin), 0, bgr)
         body = self._receive(MASK)
         if len(body) != bgr.shape[0] * bgr.shape[1]:
             self._fail("it sent a mask of another size")
@@ -86,10 +76,10 @@ class PersonFinderProcess:
             self._process.wait(END_TIMEOUT_S)
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
-                _pipe(pipe).close()
+                pipe_of(pipe).close()
 
     def _receive(self, kind: bytes) -> bytes:
-        reply = read_reply(_pipe(self._process.stdout))
+        reply = read_reply(pipe_of(self._process.stdout))
         if reply is None:
             self._fail("the process that finds the person ended")
         if reply[0] != kind:
@@ -99,16 +89,3 @@ class PersonFinderProcess:
     def _fail(self, reason: str) -> NoReturn:
         self.close()
         raise StudioError(f"The background cannot be removed: {reason}.", KEEP_THE_BACKGROUND)
-
-
-def _pipe(pipe: object) -> BinaryIO:
-    if pipe is None:
-        raise AssertionError("the process was started with pipes")
-    return pipe  # type: ignore[return-value]
-
-
-def _environment() -> dict[str, str]:
-    """The environment of this process, with the folder of this package in the path."""
-    root = str(Path(__file__).resolve().parents[4])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return copy_environment(**VARIABLES, PYTHONPATH=os.pathsep.join(paths))
