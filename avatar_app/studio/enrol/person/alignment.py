@@ -131,7 +131,7 @@ def neutral_landmarks(landmarks_px: NDArray[np.floating]) -> Float64:
         raise StudioError(
             "The video shows almost no face.", "Record with your face in front of the camera, or choose another video."
         )
-    face = _as_crop(seen[np.argsort(_size_px(seen))[len(seen) // 2]])
+    face = _as_crop(seen[np.argsort(eyes_distance_px(seen))[len(seen) // 2]])
     for _ in range(N_ROUNDS):
         still = place(seen, face).in_crop(seen)
         gap = lip_gap_ratio(still)
@@ -156,10 +156,10 @@ def lip_gap_ratio(landmarks_px: NDArray[np.floating]) -> Float32:
     """
     flat = landmarks_px[..., :2].astype(np.float64)
     gap = np.linalg.norm(flat[:, LOWER_IDS] - flat[:, UPPER_IDS], axis=2).mean(axis=1)
-    return np.asarray(gap / _size_px(flat), np.float32)
+    return np.asarray(gap / eyes_distance_px(flat), np.float32)
 
 
-def _size_px(landmarks_px: Float64) -> Float64:
+def eyes_distance_px(landmarks_px: NDArray[np.floating]) -> Float64:
     """(n,) distance between the outer corners of the eyes."""
     return np.asarray(np.linalg.norm((landmarks_px[:, LEFT.outer] - landmarks_px[:, RIGHT.outer])[:, :2], axis=1))
 

@@ -15,7 +15,7 @@ import numpy as np
 from avatar_app.contracts.atomic_file import replacing_folder, write_text
 from avatar_app.contracts.avatar_data import Split
 from avatar_app.contracts.errors import StudioError
-from avatar_app.contracts.packets import Float32, UInt8
+from avatar_app.contracts.packets import UInt8
 from avatar_app.live.frame import Avatar, Background, load_avatar
 from avatar_app.live.library.own import alone
 from avatar_app.live.student.loading import load_folder
@@ -23,6 +23,7 @@ from avatar_app.machine import hardware
 from avatar_app.settings.paths import ProfilePaths
 from avatar_app.studio.data.clips import FPS
 from avatar_app.studio.enrol.avatar import write_avatar
+from avatar_app.studio.enrol.person.alignment import eyes_distance_px
 from avatar_app.studio.enrol.person.avatar import person_avatar_data
 from avatar_app.studio.enrol.person.comparison import Sentence, write_comparison
 from avatar_app.studio.enrol.person.enrol_input import EnrolInput
@@ -31,6 +32,7 @@ from avatar_app.studio.enrol.person.head_turn import write_head_turn
 from avatar_app.studio.enrol.person.idle_loop import IdleLoop
 from avatar_app.studio.enrol.person.material import FaceCrops, PersonClip, Take
 from avatar_app.studio.enrol.person.person_mask import PersonFinder
+from avatar_app.studio.enrol.person.portrait import composed
 from avatar_app.studio.enrol.person.recorded import Recorded
 from avatar_app.studio.enrol.person.steps import Count, Steps
 from avatar_app.studio.metrics.person_scores import PersonTests
@@ -41,7 +43,6 @@ COMPARISON, REPORT = "comparison.mp4", "report.json"
 # The video shows the first held-out sentences.
 COMPARED_S = 30.0
 BACKGROUND = "#3a3f47"
-LEFT_EYE, RIGHT_EYE = 33, 263
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,7 @@ def compare(
 
 def figures_of(scores: Mapping[str, Any], recorded: Recorded) -> PersonFigures:
     """The figures of one look-ahead; unknown ones count as good."""
-    landmarks_px = recorded.tracks[0].landmarks_px
-    eyes_px = np.linalg.norm((landmarks_px[:, LEFT_EYE] - landmarks_px[:, RIGHT_EYE])[:, :2], axis=1)
+    eyes_px = eyes_distance_px(recorded.tracks[0].landmarks_px)
     return PersonFigures(
         opening_correlation=float(scores.get("opening_correlation", 1.0)),
         closed_ratio=float(scores.get("closed_ratio", 1.0)),
@@ -191,7 +191,8 @@ def _compared_clips(clips: Sequence[PersonClip]) -> list[PersonClip]:
 def _portraits(recorded: Recorded, clip: PersonClip, avatar: Avatar) -> Iterator[UInt8]:
     """The recording of a sentence, cut as the avatar's portrait."""
     take, crops = _take_of(recorded, clip)
-    to_portrait = _composed(avatar.spec.crop_to_portrait[0], crops.crop_to_picture[clip.first])
+    to_crop = cv2.invertAffineTransform(crops.crop_to_picture[clip.first].astype(np.float64))
+    to_portrait = composed(avatar.spec.crop_to_portrait[0].astype(np.float64), to_crop)
     side_px = avatar.spec.size_px
     for picture in take.pictures[clip.first : clip.first + len(clip.pictures)]:
         yield cv2.warpAffine(
@@ -202,11 +203,3 @@ def _portraits(recorded: Recorded, clip: PersonClip, avatar: Avatar) -> Iterator
 def _take_of(recorded: Recorded, clip: PersonClip) -> tuple[Take, FaceCrops]:
     number = [take.name for take in recorded.takes].index(clip.take)
     return recorded.takes[number], recorded.crops[number]
-
-
-def _composed(crop_to_portrait: Float32, crop_to_picture: Float32) -> Float32:
-    """(2, 3): picture to portrait."""
-    last = np.array([[0.0, 0.0, 1.0]])
-    crop_first = np.concatenate((crop_to_portrait.astype(np.float64), last))
-    back = np.linalg.inv(np.concatenate((crop_to_picture.astype(np.float64), last)))
-    return np.asarray((crop_first @ back)[:2], np.float32)
