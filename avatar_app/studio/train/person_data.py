@@ -43,7 +43,7 @@ class PersonSentence(Protocol):
 
     @property
     def text(self) -> str:
-        """What the person says; empty if unknown."""
+        """The spoken words; empty if unknown."""
 
     @property
     def is_usable(self) -> NDArray[np.bool_]:

@@ -65,7 +65,7 @@ class EnrolInput:
         name: display name of the avatar.
         videos: recordings to learn from.
         held_out: recordings for the report only.
-        text: what the person says; empty if unknown.
+        text: the spoken words; empty if unknown.
         language: of the text, two letters (ISO 639-1).
         consent: of the person.
         quality: one of `QUALITIES`.

@@ -79,7 +79,7 @@ class PersonClip:
             closed. Empty if unknown; then the opening of the lips is not scored.
         take: name of the take that the sentence is a part of.
         first: number of its first picture in the take.
-        text: what the person says; empty if unknown.
+        text: the spoken words; empty if unknown.
     """
 
     name: str
